@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Codec: request bodies to trees and back, driven by the schema. JSON, YAML and Kubernetes' protobuf envelope come in;
+ * JSON goes out (object.h) and protobuf where a client accepts nothing else.
+ */
+#ifndef KNARR_API_CODEC_H
+#define KNARR_API_CODEC_H
+
+#include "api/schema.h"
+#include "api/value.h"
+
+enum codec_format { CODEC_JSON, CODEC_YAML, CODEC_PROTOBUF };
+
+/* The format of a Content-Type ("" = JSON); false for one we do not take (415). Parameters are allowed. */
+bool codec_format_of(struct slice content_type, enum codec_format *ret_format);
+
+enum codec_strictness { CODEC_IGNORE, CODEC_WARN, CODEC_STRICT };
+
+/* What fieldValidation found: `unknown field "spec.bogus"`, `duplicate field "spec.replicas"`. */
+struct codec_findings {
+    char **texts; /* owned */
+    size_t count;
+    size_t cap;
+};
+void codec_findings_clear(struct codec_findings *f);
+void codec_findings_add(struct codec_findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Decodes a body of `kind` (apiVersion and kind inside may be missing, but must agree when there: ERROR_BAD_REQUEST).
+ * Unknown fields are dropped and reported; wrong types are ERROR_BAD_REQUEST worded as upstream words them
+ * (`Pod in version "v1" cannot be handled as a Pod: ...`). Nulls of optional fields are dropped. Members come out in
+ * schema order with apiVersion and kind first. STRICT turns findings into an error; WARN leaves them for headers. */
+struct value *codec_decode(const struct schema_kind *kind, enum codec_format format, struct slice body,
+                           enum codec_strictness strictness, struct codec_findings *findings, struct error *err);
+/* The apiVersion and kind that a body of any format states ("" when missing), owned by the caller. */
+int codec_peek_type(enum codec_format format, struct slice body, char **ret_api_version, char **ret_kind,
+                    struct error *err);
+/* Prunes, normalises and checks types of a tree that a patch produced, in place. Same findings and errors. */
+int codec_normalise(const struct schema_kind *kind, struct value *object, enum codec_strictness strictness,
+                    struct codec_findings *findings, struct error *err);
+/* Kubernetes' envelope with the object inside. */
+int codec_encode_protobuf(const struct schema_kind *kind, const struct value *object, struct buf *out,
+                          struct error *err);
+
+/* Fills in defaults where fields are absent: the schema's `=` rows first, then the type's rule functions of
+ * api/defaulting.c for what a row cannot say (a probe's scheme, a Service's targetPort ...). */
+void default_apply(const struct schema_kind *kind, struct value *object);
+
+#endif

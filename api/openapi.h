@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Discovery and OpenAPI documents, all made from the schema's tables. */
+#ifndef KNARR_API_OPENAPI_H
+#define KNARR_API_OPENAPI_H
+
+#include "api/schema.h"
+
+/* Aggregated discovery of /api (core = true) or /apis; `version` is "v2" or "v2beta1". */
+void discovery_write_aggregated(struct buf *out, const struct schema_kind *const *kinds, size_t count, bool core,
+                                const char *version);
+/* Legacy: APIVersions of /api, APIGroupList of /apis, APIGroup of /apis/GROUP, APIResourceList of a group version. */
+void discovery_write_versions(struct buf *out, const char *server_address);
+void discovery_write_groups(struct buf *out, const struct schema_kind *const *kinds, size_t count);
+/* False when the group (and version) has no kinds. */
+bool discovery_write_group(struct buf *out, const struct schema_kind *const *kinds, size_t count, struct slice group);
+bool discovery_write_resources(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                               struct slice group, struct slice version);
+
+/* /openapi/v3: the index with hashes, and one document per group version. */
+void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count);
+bool openapi_write_v3(struct buf *out, const struct schema_kind *const *kinds, size_t count, struct slice group,
+                      struct slice version);
+/* /openapi/v2 as JSON, and as the protobuf form that older kubectl asks for. */
+void openapi_write_v2(struct buf *out, const struct schema_kind *const *kinds, size_t count);
+void openapi_write_v2_protobuf(struct buf *out, const struct schema_kind *const *kinds, size_t count);
+
+#endif

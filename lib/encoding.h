@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text forms of bytes: base64, hex, percent, JSON strings; SHA-256. */
+#ifndef KNARR_LIB_ENCODING_H
+#define KNARR_LIB_ENCODING_H
+
+#include "lib/bytes.h"
+
+void base64_encode(struct buf *out, struct slice in);
+/* Standard alphabet with padding, as encoding/base64 StdEncoding; line breaks are skipped. False on anything else. */
+bool base64_decode(struct buf *out, struct slice in);
+/* URL alphabet without padding (JWT). */
+void base64url_encode(struct buf *out, struct slice in);
+bool base64url_decode(struct buf *out, struct slice in);
+
+void hex_encode(struct buf *out, struct slice in);
+
+/* %XX decoding of one path segment or query value; plus_is_space for queries. False on a bad escape or a NUL. */
+bool percent_decode(struct buf *out, struct slice in, bool plus_is_space);
+/* Escapes all but unreserved characters (RFC 3986). */
+void percent_encode(struct buf *out, struct slice in);
+
+/* A JSON string with its quotes. Input is UTF-8; bytes below 0x20, quote and backslash are escaped. <, > and & are
+ * escaped as upstream's encoder does not (SetEscapeHTML off), so they stay. */
+void json_write_string(struct buf *out, struct slice in);
+/* The text of a JSON string (quotes included in `in`); false when it is not one. */
+bool json_read_string(struct buf *out, struct slice in);
+
+#define SHA256_SIZE 32
+void sha256(struct slice in, unsigned char ret_digest[SHA256_SIZE]);
+/* 64 lower-case hex digits and a NUL. */
+void sha256_hex(struct slice in, char ret_text[SHA256_SIZE * 2 + 1]);
+/* Compares without leaking where the difference is; false when lengths differ. */
+bool slice_equal_constant_time(struct slice a, struct slice b);
+
+#endif

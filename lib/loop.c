@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/loop.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+struct loop_message {
+    struct loop_message *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_async_t wake;
+    struct clock *clock;
+    bool stopping; /* atomic */
+    pthread_mutex_t lock;
+    struct loop_message *first; /* guarded by lock */
+    struct loop_message **last;
+};
+
+struct loop_timer {
+    uv_timer_t uv;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct loop_job {
+    uv_work_t uv;
+    void (*work)(void *arg);
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void loop_drain(struct loop *loop)
+{
+    struct loop_message *m;
+
+    (void)pthread_mutex_lock(&loop->lock);
+    m = loop->first;
+    loop->first = NULL;
+    loop->last = &loop->first;
+    (void)pthread_mutex_unlock(&loop->lock);
+    while (m) {
+        struct loop_message *next = m->next;
+
+        m->fn(m->arg);
+        free(m);
+        m = next;
+    }
+}
+
+static void loop_on_wake(uv_async_t *handle)
+{
+    struct loop *loop = container_of(handle, struct loop, wake);
+
+    loop_drain(loop);
+    if (__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
+        uv_stop(&loop->uv);
+}
+
+struct loop *loop_new(struct clock *clock)
+{
+    struct loop *loop = mem_zalloc(sizeof(*loop));
+
+    if (uv_loop_init(&loop->uv) || uv_async_init(&loop->uv, &loop->wake, loop_on_wake))
+        mem_die(0);
+    loop->clock = clock;
+    loop->last = &loop->first;
+    (void)pthread_mutex_init(&loop->lock, NULL);
+    return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    loop_drain(loop);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    /* Lets close callbacks run. A handle somebody forgot would keep this from ending, so the turns are bounded. */
+    for (int i = 0; i < 1000 && uv_loop_close(&loop->uv) == UV_EBUSY; i++)
+        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+    (void)pthread_mutex_destroy(&loop->lock);
+    free(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+    while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
+        (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    __atomic_store_n(&loop->stopping, false, __ATOMIC_RELEASE);
+}
+
+void loop_turn(struct loop *loop, bool wait)
+{
+    (void)uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
+
+void loop_stop(struct loop *loop)
+{
+    __atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
+    (void)uv_async_send(&loop->wake);
+}
+
+struct clock *loop_clock(struct loop *loop)
+{
+    return loop->clock;
+}
+
+uint64_t loop_now_ms(struct loop *loop)
+{
+    return (uint64_t)(clock_monotonic_ns(loop->clock) / NS_PER_MS);
+}
+
+struct uv_loop_s *loop_uv(struct loop *loop)
+{
+    return &loop->uv;
+}
+
+void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct loop_message *m = mem_alloc(sizeof(*m));
+
+    *m = (struct loop_message){NULL, fn, arg};
+    (void)pthread_mutex_lock(&loop->lock);
+    *loop->last = m;
+    loop->last = &m->next;
+    (void)pthread_mutex_unlock(&loop->lock);
+    (void)uv_async_send(&loop->wake);
+}
+
+static void loop_job_work(uv_work_t *uv)
+{
+    struct loop_job *job = container_of(uv, struct loop_job, uv);
+
+    job->work(job->arg);
+}
+
+static void loop_job_done(uv_work_t *uv, int status)
+{
+    struct loop_job *job = container_of(uv, struct loop_job, uv);
+
+    (void)status; /* never cancelled */
+    job->done(job->arg);
+    free(job);
+}
+
+void loop_work(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+{
+    struct loop_job *job = mem_zalloc(sizeof(*job));
+
+    job->work = work;
+    job->done = done;
+    job->arg = arg;
+    if (uv_queue_work(&loop->uv, &job->uv, loop_job_work, loop_job_done))
+        mem_die(0);
+}
+
+static void loop_timer_fired(uv_timer_t *uv)
+{
+    struct loop_timer *timer = container_of(uv, struct loop_timer, uv);
+
+    timer->fn(timer->arg);
+}
+
+struct loop_timer *loop_timer_new(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct loop_timer *timer = mem_zalloc(sizeof(*timer));
+
+    (void)uv_timer_init(&loop->uv, &timer->uv);
+    timer->fn = fn;
+    timer->arg = arg;
+    return timer;
+}
+
+void loop_timer_start(struct loop_timer *timer, uint64_t ms, uint64_t repeat_ms)
+{
+    uv_update_time(timer->uv.loop);
+    (void)uv_timer_start(&timer->uv, loop_timer_fired, ms, repeat_ms);
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+    (void)uv_timer_stop(&timer->uv);
+}
+
+bool loop_timer_active(const struct loop_timer *timer)
+{
+    return uv_is_active((const uv_handle_t *)&timer->uv);
+}
+
+static void loop_timer_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)handle, struct loop_timer, uv));
+}
+
+void loop_timer_free(struct loop_timer *timer)
+{
+    if (!timer)
+        return;
+    uv_close((uv_handle_t *)&timer->uv, loop_timer_closed);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+static uint64_t random_seed_state; /* 0 = the kernel's */
+
+void random_set_seed(uint64_t seed)
+{
+    random_seed_state = seed;
+}
+
+/* splitmix64: small, and good enough for a simulation. */
+static uint64_t random_next_seeded(void)
+{
+    uint64_t z = (random_seed_state += 0x9e3779b97f4a7c15ULL);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+void random_bytes(void *data, size_t len)
+{
+    unsigned char *out = data;
+
+    if (random_seed_state) {
+        for (size_t i = 0; i < len; i++)
+            out[i] = (unsigned char)random_next_seeded();
+        return;
+    }
+    while (len) {
+        ssize_t got = getrandom(out, len, 0);
+
+        if (got < 0) {
+            perror("knarr: getrandom");
+            abort();
+        }
+        out += got;
+        len -= (size_t)got;
+    }
+}
+
+uint64_t random_below(uint64_t below)
+{
+    uint64_t limit = UINT64_MAX - UINT64_MAX % below;
+    uint64_t value;
+
+    do {
+        random_bytes(&value, sizeof(value));
+    } while (value >= limit);
+    return value % below;
+}
+
+void random_uuid(char ret_text[37])
+{
+    unsigned char b[16];
+
+    random_bytes(b, sizeof(b));
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(ret_text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+                   b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+void random_suffix(char *ret_text, size_t len)
+{
+    static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+
+    for (size_t i = 0; i < len; i++)
+        ret_text[i] = letters[random_below(sizeof(letters) - 1)];
+    ret_text[len] = '\0';
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Store: a durable, ordered, versioned key-value store with watch.
+ *
+ * One global, dense, monotonic revision, as in etcd: every successful transaction takes the next one, and everything it
+ * changed carries it. No write is acknowledged, and no event shown, before it is durable. Values are opaque bytes
+ * beside opaque `meta` bytes (what the API server needs without looking into the value).
+ *
+ * Threads: reads (store_get, store_list, store_read_log) run on the caller's thread and are short; their visitors get
+ * bytes that are valid only during the call. Writes are queued to the one writer thread; callbacks (transaction done,
+ * watch events) run on that thread and must only hand over (loop_post). In single-threaded mode (`manual`), nothing
+ * runs until store_step is called: tests and simulations drive it by hand.
+ */
+#ifndef KNARR_STORE_STORE_H
+#define KNARR_STORE_STORE_H
+
+#include "lib/bytes.h"
+#include "lib/clock.h"
+#include "lib/error.h"
+
+#define STORE_KEY_MAX   480        /* bytes of a key: LMDB's 511 less what the store appends */
+#define STORE_VALUE_MAX (4u << 20) /* bytes of value and meta together */
+#define STORE_OPS_MAX   128        /* operations in one transaction */
+
+struct store;
+
+struct store_options {
+    const char *path;    /* folder; made (0700) when missing */
+    struct clock *clock; /* NULL = the system's */
+    uint64_t quota;      /* bytes of data; 0 = 8 GiB */
+    bool manual;         /* no thread: the caller steps */
+};
+
+/* Errors: ERROR_IO, ERROR_CORRUPT (damaged, or written by a newer version: the message says which). */
+int store_open(const struct store_options *options, struct store **ret_store, struct error *err);
+/* Finishes queued transactions, then closes. NULL is allowed. */
+void store_close(struct store *store);
+
+/* One key as of one revision. */
+struct store_item {
+    struct slice key;
+    struct slice meta;
+    struct slice value;
+    uint64_t create_revision;
+    uint64_t mod_revision; /* of its last change: the object's resourceVersion */
+};
+
+/* The newest durable revision. */
+uint64_t store_revision(struct store *store);
+/* The oldest revision that list and log can still show; below it they answer ERROR_EXPIRED. */
+uint64_t store_compacted(struct store *store);
+
+/* Visitors return 0 to go on, anything else to stop (that value is then returned). */
+typedef int store_visit_item(void *arg, const struct store_item *item);
+
+/* Calls visit once with the newest version of the key; ERROR_NOT_FOUND when there is none. *ret_revision (may be NULL)
+ * is the store's revision of the snapshot that was read. */
+int store_get(struct store *store, struct slice key, store_visit_item *visit, void *arg, uint64_t *ret_revision,
+              struct error *err);
+
+struct store_range {
+    struct slice prefix; /* keys that start with it, in byte order */
+    struct slice after;  /* only keys behind this one (the last of the page before); empty = from the start */
+    uint64_t
+        at_revision; /* exact snapshot; 0 = newest. ERROR_EXPIRED when compacted, ERROR_TIMEOUT when in the future */
+    size_t limit;    /* 0 = all */
+};
+struct store_range_result {
+    uint64_t revision;  /* of the snapshot */
+    bool more;          /* keys remain behind the last one visited */
+    uint64_t remaining; /* how many, when `more` (exact) */
+};
+int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
+               struct store_range_result *ret_result, struct error *err);
+
+enum store_operation_kind { STORE_PUT, STORE_DELETE };
+struct store_condition {
+    struct slice key;
+    uint64_t mod_revision; /* what it must be now; 0 = the key must not exist; STORE_ANY_REVISION = it must exist */
+};
+#define STORE_ANY_REVISION UINT64_MAX
+struct store_operation {
+    enum store_operation_kind kind;
+    struct slice key;
+    struct slice meta;  /* STORE_PUT */
+    struct slice value; /* STORE_PUT */
+};
+struct store_transaction {
+    const struct store_condition *conditions;
+    size_t condition_count;
+    const struct store_operation *operations; /* applied in order, all at one revision; a key at most once */
+    size_t operation_count;
+};
+/* err NULL: durable at `revision`. Else: ERROR_CONFLICT (a condition did not hold; failed_condition tells which),
+ * ERROR_NOT_FOUND (delete of a missing key), ERROR_NO_SPACE, ERROR_IO, ERROR_TOO_MANY_REQUESTS (queue full). */
+typedef void store_done(void *arg, uint64_t revision, size_t failed_condition, const struct error *err);
+/* Copies everything and returns; `done` always runs once, on the writer thread (from store_step in manual mode). */
+void store_commit(struct store *store, const struct store_transaction *transaction, store_done *done, void *arg);
+
+/* One change of one key; reference-counted, immutable, shared by all who watch. */
+enum store_event_kind { STORE_EVENT_CREATE, STORE_EVENT_MODIFY, STORE_EVENT_DELETE };
+struct store_event {
+    enum store_event_kind kind;
+    uint64_t revision;
+    uint64_t create_revision;
+    struct slice key;
+    struct slice meta;       /* now; of a deletion: the last */
+    struct slice value;      /* now; of a deletion: the last */
+    struct slice prev_meta;  /* before; none for CREATE */
+    struct slice prev_value; /* before; none for CREATE; may be empty when read from the log after compaction */
+};
+struct store_event *store_event_ref(struct store_event *event);
+void store_event_unref(struct store_event *event);
+
+/* Live events of all keys under prefix, in order, each transaction's together, from the revision after the one returned
+ * in *ret_revision. `events` runs on the writer thread; it takes references for what it keeps. */
+typedef void store_watch_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision);
+struct store_watch;
+struct store_watch *store_watch_open(struct store *store, struct slice prefix, store_watch_events *events, void *arg,
+                                     uint64_t *ret_revision);
+/* After it returns no callback runs or will run. Not from inside a callback. */
+void store_watch_close(struct store_watch *watch);
+
+/* The past: events of keys under prefix with after < revision <= until (0 = newest), in order, at most `limit` events
+ * (a transaction is not cut). *ret_until = the revision up to which nothing is missing. ERROR_EXPIRED when `after` is
+ * below what is kept. */
+typedef int store_visit_event(void *arg, const struct store_event *event);
+int store_read_log(struct store *store, struct slice prefix, uint64_t after, uint64_t until, size_t limit,
+                   store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err);
+
+/* Forgets what only revisions before `revision` need, in small steps on the writer thread. */
+void store_compact(struct store *store, uint64_t revision, void (*done)(void *arg, const struct error *err), void *arg);
+
+/* Manual mode: carries out what is queued as one batch; true when there was something. */
+bool store_step(struct store *store);
+
+struct store_stats {
+    uint64_t revision;
+    uint64_t compacted;
+    uint64_t keys;
+    uint64_t bytes_used; /* of the quota */
+    uint64_t quota;
+    uint64_t commits;      /* batches made durable */
+    uint64_t transactions; /* in them */
+};
+void store_get_stats(struct store *store, struct store_stats *ret_stats);
+
+#endif
