@@ -58,7 +58,9 @@ struct slice http_request_header(const struct http_request *req, const char *nam
 void http_request_each_header(const struct http_request *req,
                               void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
 
-/* Answers. `headers` and `content_type` are copied; the body is referenced. HEAD drops the body. NULL body = none. */
+/* Answers. `headers` and `content_type` (NULL = none) are copied; the body is referenced. HEAD drops the body. NULL
+ * body = none. The request lives on until the handler's call stack is left; a request that was cancelled meanwhile
+ * takes the answer and drops it. */
 void http_respond(struct http_request *req, int status, const char *content_type, const struct http_header *headers,
                   size_t header_count, struct refbuf *body);
 
@@ -84,14 +86,15 @@ void http_stream_end(struct http_stream *stream);
 /* Cuts the connection; `closed` follows. */
 void http_stream_abort(struct http_stream *stream);
 
-/* The connection itself, after an upgrade (exec, attach, port-forward). */
+/* The connection itself, after an upgrade (exec, attach, port-forward). Nothing is read before http_socket_start. */
 struct http_socket;
 struct http_socket_events {
     void (*data)(void *arg, struct slice data); /* valid during the call; all of it is taken */
     void (*drained)(void *arg);
-    void (*closed)(void *arg); /* exactly once, last */
+    void (*closed)(void *arg); /* exactly once, last; the socket goes away right after */
 };
-/* Answers 101 with these headers and hands the connection over; `opened` gets NULL when the peer was gone. */
+/* Answers 101 with these headers (`upgrade` among them; `connection` is added) and hands the connection over; `opened`
+ * gets NULL when the peer was gone. The request and its pool go away right after `opened`. */
 void http_take_over(struct http_request *req, const struct http_header *headers, size_t header_count,
                     void (*opened)(void *arg, struct http_socket *socket), void *arg);
 void http_socket_start(struct http_socket *socket, const struct http_socket_events *events, void *arg);
@@ -127,9 +130,22 @@ struct http_stream_ops {
     void (*abort)(struct http_stream *stream);
 };
 
+/* Engines embed this first in their socket. */
+struct http_socket {
+    const struct http_socket_ops *ops;
+};
+struct http_socket_ops {
+    void (*start)(struct http_socket *socket, const struct http_socket_events *events, void *arg);
+    void (*write)(struct http_socket *socket, struct slice data);
+    size_t (*pending)(const struct http_socket *socket);
+    void (*pause)(struct http_socket *socket, bool paused);
+    void (*close)(struct http_socket *socket);
+};
+
 /* Raw query of `path?query` parameters: the decoded value of the first `name`, in the pool; NULL when absent. */
 const char *http_query_get(struct pool *pool, struct slice query, const char *name);
-/* "true", "True", "1" and a bare name are true (wire.md rule 13). */
+/* A parameter that is there is true unless it says "false" (any case) or "0", as upstream converts booleans; so "true",
+ * "True", "1" and a bare name are true. */
 bool http_query_bool(struct pool *pool, struct slice query, const char *name);
 
 #endif

@@ -30,11 +30,13 @@ struct http_local_events {
 
 struct http_local;
 
-/* Copies the request and runs the handler before it returns. The answer may come from inside this call. */
+/* Copies the request and runs the handler before it returns. The answer may come from inside this call; when `end` came
+ * so, NULL is returned. A handler that takes the connection over gets none: the call ends as aborted. */
 struct http_local *http_local_start(struct loop *loop, http_handler *handler, void *handler_arg,
                                     const struct http_local_request *request, const struct http_local_events *events,
                                     void *arg);
-/* The peer leaves: the handler sees it as a closed connection; no event follows. Not after `end`. */
+/* The peer leaves: the handler sees it as a closed connection, on a later turn; no event follows. Not after `end`. May
+ * be called from inside `head` and `data`. */
 void http_local_cancel(struct http_local *local);
 
 #endif
