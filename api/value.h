@@ -47,7 +47,7 @@ bool value_is(const struct value *v, enum value_kind kind);
 struct value *value_new_null(void);
 struct value *value_new_bool(bool b);
 struct value *value_new_int(int64_t i);
-struct value *value_new_real(double d);
+struct value *value_new_real(double d); /* null when it is not finite */
 struct value *value_new_string(struct slice s);
 struct value *value_new_str(const char *s);
 struct value *value_new_array(void);
@@ -82,10 +82,12 @@ struct value *value_need_array(struct value *object, const char *name);
  * adding and removing are not (value_iter_remove removes the current one). */
 struct value_iter {
     const struct value *object;
-    void *state;
+    void *state;   /* the member that comes next */
+    void *current; /* the one that value_iter_next gave last */
 };
 struct value_iter value_iter_start(const struct value *object);
 bool value_iter_next(struct value_iter *it, struct slice *ret_name, struct value **ret_value);
+void value_iter_remove(struct value_iter *it);
 
 /* Arrays. */
 struct value *value_at(const struct value *array, size_t index);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plans: many paths read in one pass. The paths are merged into a tree of steps (a member's name, or [] for every
+ * element); running walks document and tree together and skips every member that no path wants. The tree is at most as
+ * deep as the longest path, which is written by us, so recursion is bounded.
+ */
+#include "api/scan.h"
+
+#define NO_PATH SIZE_MAX
+
+struct step {
+    char *name; /* NULL = [] */
+    size_t name_len;
+    size_t path; /* which path ends here, or NO_PATH */
+    struct step *first_child;
+    struct step *next; /* sibling */
+    size_t children;
+};
+
+struct scan_plan {
+    struct step root;
+    size_t path_count;
+};
+
+static struct step *need_child(struct step *parent, const char *name, size_t name_len)
+{
+    struct step **link = &parent->first_child;
+
+    for (; *link; link = &(*link)->next) {
+        struct step *s = *link;
+
+        if ((!name && !s->name) || (name && s->name && s->name_len == name_len && !memcmp(s->name, name, name_len)))
+            return s;
+    }
+    *link = mem_zalloc(sizeof **link);
+    (*link)->name = name ? mem_strndup(name, name_len) : NULL;
+    (*link)->name_len = name_len;
+    (*link)->path = NO_PATH;
+    parent->children++;
+    return *link;
+}
+
+struct scan_plan *scan_plan_new(const char *const *paths, size_t count)
+{
+    struct scan_plan *plan = mem_zalloc(sizeof *plan);
+
+    if (count > SCAN_PATHS_MAX)
+        mem_die(count); /* a plan is written in code, never made from input */
+    plan->root.path = NO_PATH;
+    plan->path_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct slice rest = slice_str(paths[i]);
+        struct step *at = &plan->root;
+        struct slice name;
+
+        while (slice_split(&rest, '.', &name)) {
+            bool every = slice_ends(name, SLICE_LIT("[]"));
+
+            if (every)
+                name.len -= 2;
+            at = need_child(at, name.data, name.len);
+            if (every)
+                at = need_child(at, NULL, 0);
+        }
+        at->path = i;
+    }
+    return plan;
+}
+
+static void free_steps(struct step *s)
+{
+    while (s) {
+        struct step *next = s->next;
+
+        free_steps(s->first_child);
+        free(s->name);
+        free(s);
+        s = next;
+    }
+}
+
+void scan_plan_free(struct scan_plan *plan)
+{
+    if (!plan)
+        return;
+    free_steps(plan->root.first_child);
+    free(plan);
+}
+
+struct run {
+    void (*visit)(void *arg, size_t path, struct slice v);
+    void *arg;
+};
+
+static void walk(const struct run *run, const struct step *at, struct slice v);
+
+static void walk_elements(const struct run *run, const struct step *every, struct slice v)
+{
+    struct scan_cursor c = scan_open(v);
+    struct slice element;
+
+    while (scan_element(&c, &element))
+        walk(run, every, element);
+}
+
+static void walk(const struct run *run, const struct step *at, struct slice v)
+{
+    struct scan_cursor c;
+    struct slice key, value;
+    size_t left = at->children;
+
+    if (at->path != NO_PATH)
+        run->visit(run->arg, at->path, v);
+    if (!left)
+        return;
+    if (!at->first_child->name) {
+        walk_elements(run, at->first_child, v);
+        return;
+    }
+    c = scan_open(v);
+    while (left && scan_member(&c, &key, &value)) {
+        for (const struct step *s = at->first_child; s; s = s->next) {
+            if (s->name && s->name_len == key.len && !memcmp(s->name, key.data, key.len)) {
+                walk(run, s, value);
+                left--;
+                break;
+            }
+        }
+    }
+}
+
+static void store_value(void *arg, size_t path, struct slice v)
+{
+    struct slice *values = arg;
+
+    if (!values[path].data)
+        values[path] = v;
+}
+
+void scan_run(const struct scan_plan *plan, struct slice document, struct slice *values)
+{
+    for (size_t i = 0; i < plan->path_count; i++)
+        values[i] = SLICE_NONE;
+    scan_visit(plan, document, store_value, values);
+}
+
+void scan_visit(const struct scan_plan *plan, struct slice document,
+                void (*visit)(void *arg, size_t path, struct slice v), void *arg)
+{
+    struct run run = {visit, arg};
+
+    walk(&run, &plan->root, document);
+}

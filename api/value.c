@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree of value.h: a thin skin over jansson's nodes, so that nobody else sees them. Invariants: every node in a
+ * tree has exactly one owner (reference counts stay at one), strings are valid UTF-8, reals are finite.
+ */
+#include "api/value.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "lib/encoding.h"
+#include "lib/random.h"
+
+static json_t *node(const struct value *v)
+{
+    return (json_t *)(uintptr_t)v;
+}
+
+static struct value *owned(json_t *j)
+{
+    if (!j)
+        mem_die(sizeof(json_t));
+    return (struct value *)j;
+}
+
+static struct value *borrowed(json_t *j)
+{
+    return (struct value *)j;
+}
+
+void value_init(void)
+{
+    size_t seed = 0;
+
+    while (!seed) /* 0 would make jansson draw one itself */
+        random_bytes(&seed, sizeof seed);
+    json_object_seed(seed);
+}
+
+void value_free(struct value *v)
+{
+    json_decref(node(v));
+}
+
+struct value *value_copy(const struct value *v)
+{
+    return v ? owned(json_deep_copy(node(v))) : NULL;
+}
+
+bool value_equal(const struct value *a, const struct value *b)
+{
+    if (!a || !b)
+        return a == b;
+    return json_equal(node(a), node(b));
+}
+
+size_t value_depth(const struct value *v)
+{
+    size_t deepest = 0, depth;
+    struct slice name;
+    struct value *child;
+
+    for (size_t i = 0; value_is(v, VALUE_ARRAY) && i < value_count(v); i++) {
+        depth = value_depth(value_at(v, i));
+        deepest = depth > deepest ? depth : deepest;
+    }
+    if (value_is(v, VALUE_OBJECT)) {
+        struct value_iter it = value_iter_start(v);
+
+        while (value_iter_next(&it, &name, &child)) {
+            depth = value_depth(child);
+            deepest = depth > deepest ? depth : deepest;
+        }
+    }
+    return deepest + 1;
+}
+
+enum value_kind value_kind(const struct value *v)
+{
+    if (!v)
+        return VALUE_NULL;
+    switch (json_typeof(node(v))) {
+    case JSON_OBJECT:
+        return VALUE_OBJECT;
+    case JSON_ARRAY:
+        return VALUE_ARRAY;
+    case JSON_STRING:
+        return VALUE_STRING;
+    case JSON_INTEGER:
+        return VALUE_INT;
+    case JSON_REAL:
+        return VALUE_REAL;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return VALUE_BOOL;
+    case JSON_NULL:
+        break;
+    }
+    return VALUE_NULL;
+}
+
+bool value_is(const struct value *v, enum value_kind kind)
+{
+    return value_kind(v) == kind;
+}
+
+struct value *value_new_null(void)
+{
+    return owned(json_null());
+}
+
+struct value *value_new_bool(bool b)
+{
+    return owned(json_boolean(b));
+}
+
+struct value *value_new_int(int64_t i)
+{
+    return owned(json_integer(i));
+}
+
+struct value *value_new_real(double d)
+{
+    return isfinite(d) ? owned(json_real(d)) : value_new_null();
+}
+
+struct value *value_new_string(struct slice s)
+{
+    return owned(json_stringn_nocheck(s.data ? s.data : "", s.len));
+}
+
+struct value *value_new_str(const char *s)
+{
+    return value_new_string(slice_str(s));
+}
+
+struct value *value_new_array(void)
+{
+    return owned(json_array());
+}
+
+struct value *value_new_object(void)
+{
+    return owned(json_object());
+}
+
+bool value_bool(const struct value *v)
+{
+    return v && json_is_true(node(v));
+}
+
+int64_t value_int(const struct value *v)
+{
+    return v ? json_integer_value(node(v)) : 0;
+}
+
+double value_real(const struct value *v)
+{
+    return v ? json_number_value(node(v)) : 0;
+}
+
+struct slice value_string(const struct value *v)
+{
+    if (!value_is(v, VALUE_STRING))
+        return SLICE_NONE;
+    return slice_make(json_string_value(node(v)), json_string_length(node(v)));
+}
+
+const char *value_str(const struct value *v)
+{
+    return v ? json_string_value(node(v)) : NULL;
+}
+
+size_t value_count(const struct value *v)
+{
+    if (value_is(v, VALUE_OBJECT))
+        return json_object_size(node(v));
+    return value_is(v, VALUE_ARRAY) ? json_array_size(node(v)) : 0;
+}
+
+struct value *value_get(const struct value *object, const char *name)
+{
+    return object ? borrowed(json_object_get(node(object), name)) : NULL;
+}
+
+struct value *value_get_slice(const struct value *object, struct slice name)
+{
+    return object && name.data ? borrowed(json_object_getn(node(object), name.data, name.len)) : NULL;
+}
+
+struct value *value_path(const struct value *object, ...)
+{
+    struct value *v = borrowed(node(object));
+    const char *name;
+    va_list names;
+
+    va_start(names, object);
+    while (v && (name = va_arg(names, const char *)))
+        v = value_get(v, name);
+    va_end(names);
+    return v;
+}
+
+void value_set_slice(struct value *object, struct slice name, struct value *v)
+{
+    if (json_object_setn_new_nocheck(node(object), name.data ? name.data : "", name.len, node(v)) < 0)
+        mem_die(name.len);
+}
+
+void value_set(struct value *object, const char *name, struct value *v)
+{
+    value_set_slice(object, slice_str(name), v);
+}
+
+void value_set_str(struct value *object, const char *name, const char *s)
+{
+    value_set(object, name, value_new_str(s));
+}
+
+bool value_remove(struct value *object, const char *name)
+{
+    return object && json_object_del(node(object), name) == 0;
+}
+
+struct value *value_take(struct value *object, const char *name)
+{
+    json_t *found = object ? json_object_get(node(object), name) : NULL;
+
+    if (!found)
+        return NULL;
+    json_incref(found);
+    json_object_del(node(object), name);
+    return owned(found);
+}
+
+struct value *value_need_object(struct value *object, const char *name)
+{
+    struct value *v = value_get(object, name);
+
+    if (!value_is(v, VALUE_OBJECT)) {
+        v = value_new_object();
+        value_set(object, name, v);
+    }
+    return v;
+}
+
+struct value *value_need_array(struct value *object, const char *name)
+{
+    struct value *v = value_get(object, name);
+
+    if (!value_is(v, VALUE_ARRAY)) {
+        v = value_new_array();
+        value_set(object, name, v);
+    }
+    return v;
+}
+
+struct value_iter value_iter_start(const struct value *object)
+{
+    return (struct value_iter){object, object ? json_object_iter(node(object)) : NULL, NULL};
+}
+
+bool value_iter_next(struct value_iter *it, struct slice *ret_name, struct value **ret_value)
+{
+    if (!it->state)
+        return false;
+    it->current = it->state;
+    it->state = json_object_iter_next(node(it->object), it->state);
+    *ret_name = slice_make(json_object_iter_key(it->current), json_object_iter_key_len(it->current));
+    *ret_value = borrowed(json_object_iter_value(it->current));
+    return true;
+}
+
+void value_iter_remove(struct value_iter *it)
+{
+    json_object_deln(node(it->object), json_object_iter_key(it->current), json_object_iter_key_len(it->current));
+    it->current = NULL;
+}
+
+struct value *value_at(const struct value *array, size_t index)
+{
+    return array ? borrowed(json_array_get(node(array), index)) : NULL;
+}
+
+void value_append(struct value *array, struct value *v)
+{
+    if (json_array_append_new(node(array), node(v)) < 0)
+        mem_die(sizeof v);
+}
+
+void value_insert(struct value *array, size_t index, struct value *v)
+{
+    if (json_array_insert_new(node(array), index, node(v)) < 0)
+        mem_die(sizeof v);
+}
+
+void value_replace_at(struct value *array, size_t index, struct value *v)
+{
+    if (json_array_set_new(node(array), index, node(v)) < 0)
+        mem_die(sizeof v);
+}
+
+void value_remove_at(struct value *array, size_t index)
+{
+    json_array_remove(node(array), index);
+}
+
+/* The shortest decimal that reads back as the same double; whole numbers without a fraction, as Go prints them. */
+static void write_real(double d, struct buf *out)
+{
+    char text[40];
+
+    if (d == floor(d) && fabs(d) < 1e15) {
+        snprintf(text, sizeof text, "%.0f", d);
+    } else {
+        for (int precision = 15; precision <= 17; precision++) {
+            snprintf(text, sizeof text, "%.*g", precision, d);
+            if (strtod(text, NULL) == d)
+                break;
+        }
+    }
+    buf_append_str(out, text);
+}
+
+static void write_object(const struct value *v, struct buf *out)
+{
+    struct value_iter it = value_iter_start(v);
+    struct slice name;
+    struct value *child;
+    char before = '{';
+
+    while (value_iter_next(&it, &name, &child)) {
+        buf_append_byte(out, before);
+        json_write_string(out, name);
+        buf_append_byte(out, ':');
+        value_write(child, out);
+        before = ',';
+    }
+    if (before == '{')
+        buf_append_byte(out, '{');
+    buf_append_byte(out, '}');
+}
+
+static void write_array(const struct value *v, struct buf *out)
+{
+    size_t count = value_count(v);
+
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_append_byte(out, ',');
+        value_write(value_at(v, i), out);
+    }
+    buf_append_byte(out, ']');
+}
+
+void value_write(const struct value *v, struct buf *out)
+{
+    switch (value_kind(v)) {
+    case VALUE_NULL:
+        buf_append_str(out, "null");
+        break;
+    case VALUE_BOOL:
+        buf_append_str(out, value_bool(v) ? "true" : "false");
+        break;
+    case VALUE_INT:
+        buf_printf(out, "%lld", (long long)value_int(v));
+        break;
+    case VALUE_REAL:
+        write_real(value_real(v), out);
+        break;
+    case VALUE_STRING:
+        json_write_string(out, value_string(v));
+        break;
+    case VALUE_ARRAY:
+        write_array(v, out);
+        break;
+    case VALUE_OBJECT:
+        write_object(v, out);
+        break;
+    }
+}

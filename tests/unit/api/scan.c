@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/test.h"
+
+#include "api/scan.h"
+
+static const char pod[] =
+    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\\\"b\",\"labels\":{\"x\":\"{\\\\\"}},"
+    "\"spec\":{\"containers\":[{\"name\":\"c1\",\"ports\":[{\"n\":1},{\"n\":2}]},{\"name\":\"c2\"}],\"n\":12,"
+    "\"on\":true},\"status\":{}}";
+
+static void test_get_follows_a_path(void **state)
+{
+    struct slice doc = slice_str(pod);
+    BUF_LOCAL(scratch);
+
+    (void)state;
+    assert_slice_equal(scan_get(doc, "kind"), "\"Pod\"");
+    assert_int_equal(scan_int(scan_get(doc, "spec.n"), 0), 12);
+    assert_true(scan_bool(scan_get(doc, "spec.on"), false));
+    assert_slice_equal(scan_get(doc, "status"), "{}");
+    assert_null(scan_get(doc, "spec.nope").data);
+    assert_null(scan_get(doc, "kind.nope").data);
+    assert_slice_equal(scan_text(scan_get(doc, "metadata.name"), &scratch), "a\"b");
+    assert_true(scan_text_is(scan_get(doc, "metadata.labels.x"), "{\\"));
+    assert_int_equal(scan_count(scan_get(doc, "spec.containers")), 2);
+    assert_int_equal(scan_count(scan_get(doc, "spec")), 3);
+    assert_int_equal(scan_count(scan_get(doc, "status")), 0);
+}
+
+static void test_white_space_is_allowed(void **state)
+{
+    struct slice doc = SLICE_LIT(" { \"a\" : [ 1 , 2 ] ,\n \"b\" : { \"c\" : \"x\" } } ");
+    struct scan_cursor c = scan_open(scan_get(doc, "a"));
+    struct slice v;
+
+    (void)state;
+    assert_true(scan_element(&c, &v));
+    assert_slice_equal(v, "1");
+    assert_true(scan_element(&c, &v));
+    assert_slice_equal(v, "2");
+    assert_false(scan_element(&c, &v));
+    assert_false(scan_element(&c, &v));
+    assert_true(scan_text_is(scan_get(doc, "b.c"), "x"));
+}
+
+static void test_plan_finds_all_in_one_pass(void **state)
+{
+    static const char *const paths[] = {"spec.n", "metadata.name", "kind", "spec", "absent.x"};
+    struct scan_plan *plan = scan_plan_new(paths, 5);
+    struct slice values[5];
+
+    (void)state;
+    scan_run(plan, slice_str(pod), values);
+    assert_slice_equal(values[0], "12");
+    assert_slice_equal(values[1], "\"a\\\"b\"");
+    assert_slice_equal(values[2], "\"Pod\"");
+    assert_true(slice_starts(values[3], SLICE_LIT("{\"containers\"")));
+    assert_null(values[4].data);
+    scan_plan_free(plan);
+}
+
+static void note_hit(void *arg, size_t path, struct slice v)
+{
+    buf_printf(arg, "%zu=%.*s;", path, SLICE_ARGS(v));
+}
+
+static void test_plan_visits_every_element(void **state)
+{
+    static const char *const paths[] = {"spec.containers[].name", "spec.containers[].ports[].n", "metadata.labels"};
+    struct scan_plan *plan = scan_plan_new(paths, 3);
+    BUF_LOCAL(hits);
+
+    (void)state;
+    scan_visit(plan, slice_str(pod), note_hit, &hits);
+    assert_string_equal(buf_cstr(&hits), "2={\"x\":\"{\\\\\"};0=\"c1\";1=1;1=2;0=\"c2\";");
+    scan_plan_free(plan);
+}
+
+/* Every prefix of a document, and every document with one byte changed, is scanned without stepping outside. */
+static void test_broken_bytes_stay_in_bounds(void **state)
+{
+    static const char *const paths[] = {"spec.containers[].ports[].n", "status", "metadata.name"};
+    struct scan_plan *plan = scan_plan_new(paths, 3);
+
+    (void)state;
+    for (size_t len = 0; len < sizeof pod; len++) {
+        for (size_t change = 0; change <= 6; change++) {
+            char *copy = mem_dup(pod, len ? len : 1);
+            BUF_LOCAL(hits);
+
+            if (len && change)
+                copy[len * change / 7] = "\"{}[],"[change - 1];
+            scan_visit(plan, slice_make(copy, len), note_hit, &hits);
+            scan_count(slice_make(copy, len));
+            free(copy);
+        }
+    }
+    scan_plan_free(plan);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_get_follows_a_path),          cmocka_unit_test(test_white_space_is_allowed),
+        cmocka_unit_test(test_plan_finds_all_in_one_pass),  cmocka_unit_test(test_plan_visits_every_element),
+        cmocka_unit_test(test_broken_bytes_stay_in_bounds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
