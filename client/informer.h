@@ -16,6 +16,8 @@ struct informer_options {
     const char *namespace_;     /* NULL = all */
     const char *label_selector; /* raw text, NULL = none */
     const char *field_selector;
+    unsigned backoff_ms;     /* first delay after a failure; 0 = 800 */
+    unsigned backoff_max_ms; /* 0 = 30,000 */
     /* Makes a projection of one object (`json` is the object's bytes; key is "ns/name" or "name"). NULL = leave it out.
      */
     void *(*project)(void *arg, struct slice key, struct slice json);
@@ -27,9 +29,14 @@ struct informer_options {
     void *arg;
 };
 
+/* Copies the texts. Starts at once; callbacks come later. */
 struct informer *informer_start(struct client *client, const struct informer_options *options);
+/* No callback follows, but free_item for each item. From inside a callback too; NULL is allowed. */
 void informer_free(struct informer *informer);
 bool informer_has_synced(const struct informer *informer);
+/* The collection's revision up to which everything has been seen; 0 before the first list. A write that was answered
+ * with a resourceVersion at or below it is reflected here. */
+uint64_t informer_revision(const struct informer *informer);
 /* The lister: borrowed until the next event. */
 const void *informer_get(const struct informer *informer, struct slice key);
 size_t informer_count(const struct informer *informer);

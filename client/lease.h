@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leader election by a coordination.k8s.io Lease, as client-go's leaderelection does it (15 s / 10 s / 2 s). */
+/*
+ * Leader election by a coordination.k8s.io Lease, as client-go's leaderelection does it (15 s / 10 s / 2 s). `name` is
+ * a plain object name.
+ */
 #ifndef KNARR_CLIENT_LEASE_H
 #define KNARR_CLIENT_LEASE_H
 

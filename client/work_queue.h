@@ -20,11 +20,16 @@ struct work_queue_options {
     void *arg;
 };
 struct work_queue *work_queue_new(struct loop *loop, const struct work_queue_options *options);
+/* NULL is allowed; from inside `work` too. */
 void work_queue_free(struct work_queue *q);
 void work_queue_add(struct work_queue *q, struct slice key);
+/* The earlier of two delays counts. */
 void work_queue_add_after(struct work_queue *q, struct slice key, uint64_t ms);
 /* failed: comes back after its back-off; else its back-off is forgotten. */
 void work_queue_done(struct work_queue *q, struct slice key, bool failed);
+/* While paused no work is given out; keys gather. */
+void work_queue_pause(struct work_queue *q, bool paused);
+/* Keys that are ready and not yet given out. */
 size_t work_queue_length(const struct work_queue *q);
 
 #endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Client: follows each request from the transport to the caller: gathers the answer within a bound, turns a Status into
+ * an error, keeps the time limit, and forgets everything on cancel.
+ *
+ * Invariants: a call is in client->calls from send to its last event. A callback of the caller is the last thing done
+ * with a call or comes when the call no longer exists, because the callback may cancel the call or free the client. The
+ * transport goes only when none of its callbacks is on the stack (client->depth).
+ */
+#include "client/client.h"
+
+#include "api/status.h"
+#include "lib/list.h"
+
+#define CLIENT_BODY_MAX (256u << 20)
+
+struct client {
+    struct loop *loop;
+    struct client_transport *transport;
+    struct list calls;
+    unsigned depth; /* of the transport's callbacks on the stack */
+    bool dead;      /* freed from inside one */
+};
+
+struct client_call {
+    struct list link;
+    struct client *client;
+    void *handle; /* the transport's */
+    struct loop_timer *timer;
+    client_done *done; /* a gathered call; NULL = a stream */
+    struct client_events events;
+    void *arg;
+    int status;
+    unsigned retry_after_s;
+    struct buf body;
+};
+
+static void client_destroy(struct client *client)
+{
+    client->transport->ops->free(client->transport);
+    free(client);
+}
+
+static void client_enter(struct client *client)
+{
+    client->depth++;
+}
+
+static void client_leave(struct client *client)
+{
+    if (!--client->depth && client->dead)
+        client_destroy(client);
+}
+
+static void client_call_free(struct client_call *call)
+{
+    list_remove(&call->link);
+    loop_timer_free(call->timer);
+    buf_free(&call->body);
+    free(call);
+}
+
+/* The last event of a call: it is gone before the caller hears of it. */
+static void client_call_finish(struct client_call *call, const struct error *err)
+{
+    struct client_call last = *call;
+    ERROR_LOCAL(failed);
+
+    call->body = (struct buf){0};
+    client_call_free(call);
+    if (!last.done) {
+        if (last.events.end)
+            last.events.end(last.arg, err);
+        return;
+    }
+    if (err)
+        error_copy(&failed, err);
+    else if (last.status < 200 || last.status > 299)
+        status_read_error(last.status, buf_slice(&last.body), &failed);
+    if (error_is_set(&failed) && last.retry_after_s)
+        failed.retry_after_seconds = (int)last.retry_after_s;
+    last.done(last.arg, last.status, buf_slice(&last.body), error_is_set(&failed) ? &failed : NULL);
+    buf_free(&last.body);
+}
+
+/* Ends a call from our side. */
+static void client_call_fail(struct client_call *call, const struct error *err)
+{
+    call->client->transport->ops->cancel(call->client->transport, call->handle);
+    client_call_finish(call, err);
+}
+
+static void client_on_head(void *arg, int status, const char *content_type, unsigned retry_after_s)
+{
+    struct client_call *call = arg;
+    struct client *client = call->client;
+
+    call->status = status;
+    call->retry_after_s = retry_after_s;
+    client_enter(client);
+    if (!call->done && call->events.head)
+        call->events.head(call->arg, status, content_type, retry_after_s);
+    client_leave(client);
+}
+
+static void client_on_data(void *arg, struct slice data)
+{
+    struct client_call *call = arg;
+    struct client *client = call->client;
+
+    client_enter(client);
+    if (!call->done) {
+        if (call->events.data)
+            call->events.data(call->arg, data);
+    } else if (call->body.len + data.len > CLIENT_BODY_MAX) {
+        ERROR_LOCAL(err);
+
+        error_set(&err, ERROR_TOO_LARGE, "the answer has more than %u bytes", CLIENT_BODY_MAX);
+        client_call_fail(call, &err);
+    } else {
+        buf_append_slice(&call->body, data);
+    }
+    client_leave(client);
+}
+
+static void client_on_end(void *arg, const struct error *err)
+{
+    struct client_call *call = arg;
+    struct client *client = call->client;
+
+    client_enter(client);
+    client_call_finish(call, err);
+    client_leave(client);
+}
+
+static void client_on_timeout(void *arg)
+{
+    struct client_call *call = arg;
+    struct client *client = call->client;
+    ERROR_LOCAL(err);
+
+    error_set(&err, ERROR_TIMEOUT, "no complete answer within the time limit");
+    client_enter(client);
+    client_call_fail(call, &err);
+    client_leave(client);
+}
+
+struct client *client_new(struct loop *loop, struct client_transport *transport)
+{
+    struct client *client = mem_zalloc(sizeof(*client));
+
+    client->loop = loop;
+    client->transport = transport;
+    list_init(&client->calls);
+    return client;
+}
+
+void client_free(struct client *client)
+{
+    if (!client)
+        return;
+    while (!list_empty(&client->calls))
+        client_call_cancel(container_of(client->calls.next, struct client_call, link));
+    client->dead = true;
+    if (!client->depth)
+        client_destroy(client);
+}
+
+struct loop *client_loop(struct client *client)
+{
+    return client->loop;
+}
+
+static struct client_call *client_start(struct client *client, const struct client_request *request, client_done *done,
+                                        const struct client_events *events, void *arg)
+{
+    static const struct client_events mine = {client_on_head, client_on_data, client_on_end};
+    struct client_call *call = mem_zalloc(sizeof(*call));
+
+    call->client = client;
+    call->done = done;
+    if (events)
+        call->events = *events;
+    call->arg = arg;
+    list_append(&client->calls, &call->link);
+    if (request->timeout_ms) {
+        call->timer = loop_timer_new(client->loop, client_on_timeout, call);
+        loop_timer_start(call->timer, request->timeout_ms, 0);
+    }
+    call->handle = client->transport->ops->send(client->transport, request, &mine, call);
+    return call;
+}
+
+struct client_call *client_send(struct client *client, const struct client_request *request, client_done *done,
+                                void *arg)
+{
+    return client_start(client, request, done, NULL, arg);
+}
+
+struct client_call *client_stream(struct client *client, const struct client_request *request,
+                                  const struct client_events *events, void *arg)
+{
+    return client_start(client, request, NULL, events, arg);
+}
+
+void client_call_cancel(struct client_call *call)
+{
+    struct client_transport *transport = call->client->transport;
+
+    transport->ops->cancel(transport, call->handle);
+    client_call_free(call);
+}
