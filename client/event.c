@@ -181,8 +181,7 @@ static void event_send_next(struct event_recorder *r)
 /* Drops what is too old or too many; what still waits to be sent stays. */
 static void event_trim(struct event_recorder *r, int64_t now)
 {
-    list_for_each_safe(at, next, &r->known)
-    {
+    list_for_each_safe (at, next, &r->known) {
         struct event *e = container_of(at, struct event, known);
 
         if (r->events.count <= EVENT_KNOWN_MAX && now - e->last_ns < EVENT_WINDOW_NS)

@@ -63,7 +63,8 @@ static void *https_send(struct client_transport *t, const struct client_request 
     struct http_header headers[4];
     size_t count = 0;
 
-    headers[count++] = (struct http_header){"accept", slice_str(request->accept ? request->accept : "application/json")};
+    headers[count++] =
+        (struct http_header){"accept", slice_str(request->accept ? request->accept : "application/json")};
     headers[count++] = (struct http_header){"user-agent", slice_str(transport->user_agent)};
     if (request->body.len)
         headers[count++] = (struct http_header){

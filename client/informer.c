@@ -18,16 +18,18 @@
  */
 #include "client/informer_internal.h"
 
+#include <stdio.h>
+
 #include "api/scan.h"
 #include "client/backoff.h"
 #include "lib/encoding.h"
 #include "lib/log.h"
 
-#define INFORMER_PAGE         500
-#define INFORMER_LINE_MAX     (64u << 20) /* one event */
-#define INFORMER_SHORT_MS     1000        /* a watch that ends sooner without an event backs off */
-#define INFORMER_WATCH_S      300         /* asked of the server; up to twice that, by chance */
-#define INFORMER_RETRY_MAX_S  60
+#define INFORMER_PAGE        500
+#define INFORMER_LINE_MAX    (64u << 20) /* one event */
+#define INFORMER_SHORT_MS    1000        /* a watch that ends sooner without an event backs off */
+#define INFORMER_WATCH_S     300         /* asked of the server; up to twice that, by chance */
+#define INFORMER_RETRY_MAX_S 60
 
 static void informer_list(struct informer *inf);
 static void informer_watch(struct informer *inf);
@@ -74,8 +76,8 @@ static void informer_on_timer(void *arg)
 /* A failure: says so (once in a row at warning level) and comes back later. */
 static void informer_back_off(struct informer *inf, const char *what, const char *why, unsigned retry_after_s)
 {
-    uint64_t delay = backoff_jitter(
-        backoff_delay(inf->options.backoff_ms, inf->options.backoff_max_ms, ++inf->failures));
+    uint64_t delay =
+        backoff_jitter(backoff_delay(inf->options.backoff_ms, inf->options.backoff_max_ms, ++inf->failures));
 
     if (retry_after_s > INFORMER_RETRY_MAX_S)
         retry_after_s = INFORMER_RETRY_MAX_S;

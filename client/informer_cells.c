@@ -91,8 +91,7 @@ void informer_sweep(struct informer *inf)
     size_t count = 0;
     size_t cap = 0;
 
-    map_for_each(e, &inf->cells)
-    {
+    map_for_each (e, &inf->cells) {
         const struct informer_cell *cell = e->value;
 
         if (cell->list == inf->list)
@@ -110,8 +109,7 @@ void informer_sweep(struct informer *inf)
 
 void informer_cells_free(struct informer *inf)
 {
-    map_for_each(e, &inf->cells)
-    {
+    map_for_each (e, &inf->cells) {
         struct informer_cell *cell = e->value;
 
         inf->options.free_item(cell->item);
@@ -133,8 +131,7 @@ size_t informer_count(const struct informer *inf)
 
 void informer_each(const struct informer *inf, void (*fn)(void *arg, struct slice key, const void *item), void *arg)
 {
-    map_for_each(e, &inf->cells)
-    {
+    map_for_each (e, &inf->cells) {
         const struct informer_cell *cell = e->value;
 
         fn(arg, slice_make(e->key, e->key_len), cell->item);

@@ -24,9 +24,9 @@ struct informer {
     struct map cells;
     enum informer_state state;
     bool synced;
-    bool resume;     /* `revision` can be watched from */
-    bool dead;       /* freed from inside a callback */
-    unsigned depth;  /* of our frames on the stack */
+    bool resume;    /* `revision` can be watched from */
+    bool dead;      /* freed from inside a callback */
+    unsigned depth; /* of our frames on the stack */
     uint64_t revision;
     uint32_t list;   /* number of the current list */
     char *next_page; /* continue token; NULL = the first page */

@@ -86,7 +86,8 @@ static void lease_send(struct lease_election *e, const char *method, const char 
 static void lease_write(struct lease_election *e, struct slice revision, struct slice acquired, int64_t transitions)
 {
     BUF_LOCAL(body);
-    char *path CLEANUP_FREE = mem_printf("%s%s%s", e->path, revision.len ? "/" : "", revision.len ? e->options.name : "");
+    char *path CLEANUP_FREE =
+        mem_printf("%s%s%s", e->path, revision.len ? "/" : "", revision.len ? e->options.name : "");
     char now[TIME_TEXT_MAX];
 
     time_format_micro(clock_wall_ns(loop_clock(client_loop(e->client))), now);
