@@ -150,7 +150,8 @@ static void event_send_next(struct event_recorder *r)
         return;
     list_remove(&e->waiting);
     r->waiting_count--;
-    r->dropping = false;
+    if (r->waiting_count < EVENT_WAITING_MAX / 2)
+        r->dropping = false;
     r->sending = e;
     buf_append_str(&path, "/api/v1/namespaces/");
     percent_encode(&path, slice_str(e->namespace_));
