@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Command line: `knarr COMMAND ...`. A command is a row; folders above add rows of their own through main. */
+/* Command line: `knarr COMMAND ...`. A command is a row; main adds the rows of the folders above (server, agent). */
 #ifndef KNARR_CLI_CLI_H
 #define KNARR_CLI_CLI_H
+
+#include <stddef.h>
 
 struct cli_command {
     const char *name;
@@ -11,7 +13,10 @@ struct cli_command {
     int (*run)(int argc, char **argv);
 };
 
-/* get, apply, delete, logs, token, version. Ends with a row of NULLs. */
+/* get, apply, delete, logs, wait, token, version. Ends with a row of NULLs. */
 extern const struct cli_command cli_commands[];
+
+/* Finds argv[1] in the tables (each ends with a row of NULLs) and runs it; prints usage for "help" or nothing. */
+int cli_main(const struct cli_command *const *tables, size_t table_count, int argc, char **argv);
 
 #endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+const struct cli_command cli_commands[] = {
+    {"get", "TYPE [NAME...] [-n NAMESPACE] [-A] [-l SELECTOR] [-o wide|json|yaml|name|jsonpath=...] [-w]",
+     "Show objects", cli_get},
+    {"apply", "-f FILE", "Create or change objects to match a manifest", cli_apply},
+    {"delete", "TYPE NAME... | -f FILE [--wait=false]", "Delete objects", cli_delete},
+    {"logs", "POD [-c CONTAINER] [-f] [--tail N] [--previous]", "Print a container's log", cli_logs},
+    {"wait", "TYPE NAME --for condition=NAME|delete [--timeout SECONDS]", "Wait for a condition of an object",
+     cli_wait},
+    {"token", "create [--ttl SECONDS]", "Make a token for nodes to join with", cli_token},
+    {"version", "", "Print the version", cli_version},
+    {NULL, NULL, NULL, NULL},
+};
+
+static void print_usage(FILE *to, const struct cli_command *const *tables, size_t table_count)
+{
+    (void)fprintf(to, "Knarr, a small Kubernetes.\n\nUsage: knarr COMMAND [arguments]\n\n");
+    for (size_t i = 0; i < table_count; i++)
+        for (const struct cli_command *c = tables[i]; c->name; c++)
+            (void)fprintf(to, "  %-8s %s\n             knarr %s %s\n", c->name, c->summary, c->name, c->arguments);
+    (void)fprintf(to, "\nThe cluster is taken from --kubeconfig, $KUBECONFIG, $KNARR_HOME/kubeconfig, "
+                      "/var/lib/knarr/kubeconfig or ~/.kube/config.\n");
+}
+
+int cli_main(const struct cli_command *const *tables, size_t table_count, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr, tables, table_count);
+        return 2;
+    }
+    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        print_usage(stdout, tables, table_count);
+        return 0;
+    }
+    for (size_t i = 0; i < table_count; i++)
+        for (const struct cli_command *c = tables[i]; c->name; c++)
+            if (!strcmp(c->name, argv[1]))
+                return c->run(argc - 1, argv + 1);
+    (void)fprintf(stderr, "knarr: there is no command \"%s\"; 'knarr help' lists them\n", argv[1]);
+    return 2;
+}
+
+int cli_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    (void)printf("knarr %s (Kubernetes API v1.35)\n", KNARR_VERSION);
+    return 0;
+}

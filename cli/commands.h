@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands; each is one file. */
+#ifndef KNARR_CLI_COMMANDS_H
+#define KNARR_CLI_COMMANDS_H
+
+int cli_get(int argc, char **argv);
+int cli_apply(int argc, char **argv);
+int cli_delete(int argc, char **argv);
+int cli_logs(int argc, char **argv);
+int cli_wait(int argc, char **argv);
+int cli_token(int argc, char **argv);
+int cli_version(int argc, char **argv);
+
+#endif

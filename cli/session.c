@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/session.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "api/status.h"
+#include "api/value.h"
+
+int session_open(struct session *s, const char *kubeconfig, struct error *err)
+{
+    struct client_https_options options = {0};
+
+    memset(s, 0, sizeof(*s));
+    if (kubeconfig_load(kubeconfig, &s->config, err) < 0)
+        return -(int)err->code;
+    (void)signal(SIGPIPE, SIG_IGN);
+    value_init();
+    options.server = s->config.server;
+    options.ca = buf_slice(&s->config.ca);
+    options.certificate = buf_slice(&s->config.certificate);
+    options.key = buf_slice(&s->config.key);
+    options.token = s->config.token;
+    s->loop = loop_new(clock_system());
+    s->client = client_new(s->loop, client_transport_https(s->loop, &options));
+    return 0;
+}
+
+void session_close(struct session *s)
+{
+    client_free(s->client);
+    loop_free(s->loop);
+    kubeconfig_clear(&s->config);
+}
+
+struct call {
+    struct session *session;
+    struct buf *body;
+    struct error *err;
+    int result;
+};
+
+static void call_done(void *arg, int status, struct slice body, const struct error *err)
+{
+    struct call *call = arg;
+
+    (void)status;
+    if (err) {
+        call->result = -(int)err->code;
+        if (call->err)
+            error_copy(call->err, err);
+    } else if (call->body) {
+        buf_append_slice(call->body, body);
+    }
+    loop_stop(call->session->loop);
+}
+
+int session_call(struct session *s, const struct client_request *request, struct buf *ret_body, struct error *err)
+{
+    struct call call = {.session = s, .body = ret_body, .err = err};
+
+    (void)client_send(s->client, request, call_done, &call);
+    loop_run(s->loop);
+    return call.result;
+}
+
+struct stream {
+    struct session *session;
+    void (*fn)(void *arg, struct slice data);
+    void *arg;
+    int status;
+    struct buf failure; /* the body of an answer that is not 2xx */
+    struct error *err;
+    int result;
+};
+
+static void stream_head(void *arg, int status, const char *content_type, unsigned retry_after_s)
+{
+    struct stream *stream = arg;
+
+    (void)content_type;
+    (void)retry_after_s;
+    stream->status = status;
+}
+
+static void stream_data(void *arg, struct slice data)
+{
+    struct stream *stream = arg;
+
+    if (stream->status >= 200 && stream->status < 300)
+        stream->fn(stream->arg, data);
+    else
+        buf_append_slice(&stream->failure, data);
+}
+
+static void stream_end(void *arg, const struct error *err)
+{
+    struct stream *stream = arg;
+    ERROR_LOCAL(local);
+    struct error *out = stream->err ? stream->err : &local;
+
+    if (err)
+        error_copy(out, err);
+    else if (stream->status < 200 || stream->status >= 300)
+        status_read_error(stream->status, buf_slice(&stream->failure), out);
+    stream->result = -(int)out->code;
+    loop_stop(stream->session->loop);
+}
+
+int session_stream(struct session *s, const struct client_request *request, void (*fn)(void *arg, struct slice data),
+                   void *arg, struct error *err)
+{
+    static const struct client_events events = {stream_head, stream_data, stream_end};
+    struct stream stream = {.session = s, .fn = fn, .arg = arg, .err = err};
+
+    (void)client_stream(s->client, request, &events, &stream);
+    loop_run(s->loop);
+    buf_free(&stream.failure);
+    return stream.result;
+}
+
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+void session_sleep(struct session *s, unsigned ms)
+{
+    struct loop_timer *timer = loop_timer_new(s->loop, stop_loop, s->loop);
+
+    loop_timer_start(timer, ms, 0);
+    loop_run(s->loop);
+    loop_timer_free(timer);
+}
+
+int session_fail(const struct error *err)
+{
+    const char *reason = error_reason(err->code);
+
+    if (err->code == ERROR_IO || err->code == ERROR_CANCELLED)
+        (void)fprintf(stderr, "error: %s\n", error_text(err));
+    else
+        (void)fprintf(stderr, "Error from server (%s): %s\n", reason, error_text(err));
+    return 1;
+}
+
+static bool name_matches(const struct schema_kind *kind, const char *text)
+{
+    size_t plain = strcspn(text, ".");
+
+    if (text[plain] && strcmp(text + plain + 1, kind->group) != 0)
+        return false;
+    char *name CLEANUP_FREE = mem_strndup(text, plain);
+    if (!strcasecmp(name, kind->plural) || !strcasecmp(name, kind->singular) || !strcasecmp(name, kind->kind))
+        return true;
+    for (const char *const *s = kind->short_names; s && *s; s++)
+        if (!strcasecmp(name, *s))
+            return true;
+    return false;
+}
+
+const struct schema_kind *session_kind(const char *text)
+{
+    size_t count;
+    const struct schema_kind *const *kinds = schema_kinds(&count);
+
+    for (size_t i = 0; i < count; i++)
+        if (!kinds[i]->virtual_kind && !kinds[i]->no_metadata && name_matches(kinds[i], text))
+            return kinds[i];
+    (void)fprintf(stderr, "error: the server doesn't have a resource type \"%s\"\n", text);
+    return NULL;
+}
