@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test.h"
 
+#include <stdio.h>
+
 #include "scheduler/queue.h"
 
 static void add(struct queue *q, const char *key, int32_t priority)
