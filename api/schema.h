@@ -24,6 +24,7 @@ enum schema_base {
     SCHEMA_DURATION,      /* "1h0m0s"; protobuf {nanoseconds=1} */
     SCHEMA_ANY,           /* any JSON (RawExtension, JSON); protobuf {raw=1} */
     SCHEMA_FIELDS_V1,     /* managedFields' sets; protobuf {raw=1} */
+    SCHEMA_STRINGS,       /* a bare array of strings in JSON (ExtraValue); protobuf message {repeated items=1} */
     SCHEMA_OBJECT,        /* `type` says which */
 };
 
@@ -68,7 +69,8 @@ struct schema_type {
     const char *name;         /* "PodSpec" */
     const char *openapi_name; /* "io.k8s.api.core.v1.PodSpec" */
     const char *description;
-    const struct schema_field *fields; /* in the order of protobuf numbers */
+    const struct schema_field *fields; /* in the order of protobuf numbers; a kind's apiVersion and kind come first
+                                          and have none */
     size_t field_count;
     const uint16_t *by_name; /* indexes into fields, sorted by name; an INLINE field stands under its own name and is
                                 not found; its members are found through schema_find_field */
@@ -125,7 +127,7 @@ struct schema_kind {
     const char *group; /* "" = core */
     const char *version;
     const char *kind;
-    const char *plural;
+    const char *plural; /* "" = no resource of its own: Status, Scale ... */
     const char *singular;
     const char *const *short_names; /* NULL-terminated, may be empty */
     const char *const *categories;
@@ -147,6 +149,8 @@ struct schema_kind {
 
 /* All built-in kinds, ordered by group (core first, then as upstream lists them), then plural. */
 const struct schema_kind *const *schema_kinds(size_t *ret_count);
+/* All types of the built-in kinds, an array. */
+const struct schema_type *schema_types(size_t *ret_count);
 /* NULL when there is none. `group` "" = core. */
 const struct schema_kind *schema_find_kind(struct slice group, struct slice version, struct slice kind);
 const struct schema_kind *schema_find_resource(struct slice group, struct slice version, struct slice plural);
