@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the suites and adds their counts up; the last line is 'N passed, N failed[, N skipped]'."""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def run_unit(build):
+    log = pathlib.Path(build) / 'meson-logs' / 'testlog.json'
+    log.unlink(missing_ok=True)
+    subprocess.run(['meson', 'test', '-C', build, '--no-rebuild', '--print-errorlogs', '--quiet'], check=False)
+    counts = {'passed': 0, 'failed': 0, 'skipped': 0}
+    for line in log.read_text().splitlines() if log.exists() else []:
+        result = json.loads(line)['result']
+        counts[{'OK': 'passed', 'SKIP': 'skipped'}.get(result, 'failed')] += 1
+    return counts
+
+
+def run_e2e(build, arguments):
+    report = pathlib.Path(build) / 'e2e.xml'
+    report.unlink(missing_ok=True)
+    deps = pathlib.Path(build) / 'deps'
+    kubectl = subprocess.run([ROOT / 'tools/fetch-kubectl', '35', deps], check=True, capture_output=True, text=True)
+    env = dict(os.environ, KNARR_BIN=str(pathlib.Path(build) / 'main' / 'knarr'), KUBECTL=kubectl.stdout.strip(),
+               PYTHONDONTWRITEBYTECODE='1')
+    parallel = [] if '-n' in arguments else ['-n', os.environ.get('KNARR_TEST_PARALLEL', '3')]
+    subprocess.run(['/usr/bin/python3', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', f'--junitxml={report}',
+                    *parallel, *arguments, str(ROOT / 'tests/e2e')], check=False, env=env)
+    if not report.exists():
+        return {'passed': 0, 'failed': 1, 'skipped': 0}
+    suite = ET.parse(report).getroot().find('testsuite')
+    total, skipped = int(suite.get('tests')), int(suite.get('skipped'))
+    failed = int(suite.get('failures')) + int(suite.get('errors'))
+    return {'passed': max(total - failed - skipped, 0), 'failed': failed, 'skipped': skipped}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--build', required=True)
+    parser.add_argument('--what', choices=['all', 'unit', 'e2e'], required=True)
+    parser.add_argument('rest', nargs='*')
+    options = parser.parse_args()
+    total = {'passed': 0, 'failed': 0, 'skipped': 0}
+    if options.what in ('all', 'unit'):
+        for key, value in run_unit(options.build).items():
+            total[key] += value
+    if options.what in ('all', 'e2e'):
+        for key, value in run_e2e(options.build, options.rest).items():
+            total[key] += value
+    skipped = f", {total['skipped']} skipped" if total['skipped'] else ''
+    print(f"{total['passed']} passed, {total['failed']} failed{skipped}")
+    return 1 if total['failed'] or not total['passed'] else 0
+
+
+sys.exit(main())
