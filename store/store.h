@@ -9,7 +9,13 @@
  * Threads: reads (store_get, store_list, store_read_log) run on the caller's thread and are short; their visitors get
  * bytes that are valid only during the call. Writes are queued to the one writer thread; callbacks (transaction done,
  * watch events) run on that thread and must only hand over (loop_post). In single-threaded mode (`manual`), nothing
- * runs until store_step is called: tests and simulations drive it by hand.
+ * runs until store_step is called: tests and simulations drive it by hand. Visitors and callbacks do not call the
+ * store's reading functions, nor anything that waits for the store.
+ *
+ * A commit becomes visible in this order: readers see it; watchers are handed its events; store_revision shows it; its
+ * `done` runs. So whoever was told of revision R finds every event up to R already handed over.
+ *
+ * Keys have 1 to STORE_KEY_MAX bytes, none of them NUL.
  */
 #ifndef KNARR_STORE_STORE_H
 #define KNARR_STORE_STORE_H
@@ -20,7 +26,9 @@
 
 #define STORE_KEY_MAX   480        /* bytes of a key: LMDB's 511 less what the store appends */
 #define STORE_VALUE_MAX (4u << 20) /* bytes of value and meta together */
-#define STORE_OPS_MAX   128        /* operations in one transaction */
+#define STORE_OPS_MAX   128        /* operations, and conditions, in one transaction */
+/* bytes of all meta and values in one transaction */
+#define STORE_TRANSACTION_MAX (16u << 20)
 
 struct store;
 
@@ -31,9 +39,11 @@ struct store_options {
     bool manual;         /* no thread: the caller steps */
 };
 
-/* Errors: ERROR_IO, ERROR_CORRUPT (damaged, or written by a newer version: the message says which). */
+/* Errors: ERROR_IO, ERROR_CORRUPT (damaged, or written by a newer version: the message says which), ERROR_UNAVAILABLE
+ * (another process has it open), ERROR_NO_SPACE. */
 int store_open(const struct store_options *options, struct store **ret_store, struct error *err);
-/* Finishes queued transactions, then closes. NULL is allowed. */
+/* Finishes queued transactions, cancels compactions (ERROR_CANCELLED), then closes. No watch may be open, and nobody
+ * may be reading. NULL is allowed. */
 void store_close(struct store *store);
 
 /* One key as of one revision. */
@@ -45,7 +55,7 @@ struct store_item {
     uint64_t mod_revision; /* of its last change: the object's resourceVersion */
 };
 
-/* The newest durable revision. */
+/* The newest durable revision; 1 in an empty store. */
 uint64_t store_revision(struct store *store);
 /* The oldest revision that list and log can still show; below it they answer ERROR_EXPIRED. */
 uint64_t store_compacted(struct store *store);
@@ -54,16 +64,16 @@ uint64_t store_compacted(struct store *store);
 typedef int store_visit_item(void *arg, const struct store_item *item);
 
 /* Calls visit once with the newest version of the key; ERROR_NOT_FOUND when there is none. *ret_revision (may be NULL)
- * is the store's revision of the snapshot that was read. */
+ * is the store's revision of the snapshot that was read, also when the key is not there. */
 int store_get(struct store *store, struct slice key, store_visit_item *visit, void *arg, uint64_t *ret_revision,
               struct error *err);
 
 struct store_range {
     struct slice prefix; /* keys that start with it, in byte order */
     struct slice after;  /* only keys behind this one (the last of the page before); empty = from the start */
-    uint64_t
-        at_revision; /* exact snapshot; 0 = newest. ERROR_EXPIRED when compacted, ERROR_TIMEOUT when in the future */
-    size_t limit;    /* 0 = all */
+    /* exact snapshot; 0 = newest. ERROR_EXPIRED when compacted, ERROR_TIMEOUT when in the future */
+    uint64_t at_revision;
+    size_t limit; /* 0 = all */
 };
 struct store_range_result {
     uint64_t revision;  /* of the snapshot */
@@ -92,7 +102,9 @@ struct store_transaction {
     size_t operation_count;
 };
 /* err NULL: durable at `revision`. Else: ERROR_CONFLICT (a condition did not hold; failed_condition tells which),
- * ERROR_NOT_FOUND (delete of a missing key), ERROR_NO_SPACE, ERROR_IO, ERROR_TOO_MANY_REQUESTS (queue full). */
+ * ERROR_NOT_FOUND (delete of a missing key), ERROR_NO_SPACE (puts stop at the quota, deletions a little later),
+ * ERROR_IO, ERROR_CORRUPT (a record that it touches is damaged), ERROR_TOO_MANY_REQUESTS (queue full), ERROR_INVALID
+ * and ERROR_TOO_LARGE (the bounds above; no operation; a key twice). */
 typedef void store_done(void *arg, uint64_t revision, size_t failed_condition, const struct error *err);
 /* Copies everything and returns; `done` always runs once, on the writer thread (from store_step in manual mode). */
 void store_commit(struct store *store, const struct store_transaction *transaction, store_done *done, void *arg);
@@ -103,32 +115,36 @@ struct store_event {
     enum store_event_kind kind;
     uint64_t revision;
     uint64_t create_revision;
+    uint64_t prev_revision; /* of the version before; 0 for CREATE */
     struct slice key;
     struct slice meta;       /* now; of a deletion: the last */
     struct slice value;      /* now; of a deletion: the last */
     struct slice prev_meta;  /* before; none for CREATE */
-    struct slice prev_value; /* before; none for CREATE; may be empty when read from the log after compaction */
+    struct slice prev_value; /* before; none for CREATE */
 };
 struct store_event *store_event_ref(struct store_event *event);
 void store_event_unref(struct store_event *event);
 
 /* Live events of all keys under prefix, in order, each transaction's together, from the revision after the one returned
- * in *ret_revision. `events` runs on the writer thread; it takes references for what it keeps. */
+ * in *ret_revision. `events` runs on the writer thread, once per batch that has some for this watch; they are complete
+ * up to `revision`. It takes references for what it keeps. */
 typedef void store_watch_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision);
 struct store_watch;
 struct store_watch *store_watch_open(struct store *store, struct slice prefix, store_watch_events *events, void *arg,
                                      uint64_t *ret_revision);
-/* After it returns no callback runs or will run. Not from inside a callback. */
+/* After it returns no callback runs or will run. Not from inside a callback. NULL is allowed. */
 void store_watch_close(struct store_watch *watch);
 
-/* The past: events of keys under prefix with after < revision <= until (0 = newest), in order, at most `limit` events
- * (a transaction is not cut). *ret_until = the revision up to which nothing is missing. ERROR_EXPIRED when `after` is
- * below what is kept. */
+/* The past: events of keys under prefix with after < revision <= until (0, or in the future = newest), in order. Stops
+ * behind the transaction with which `limit` events (0 = all) are reached: a transaction is not cut. *ret_until = the
+ * revision up to which nothing is missing. ERROR_EXPIRED when `after` is below store_compacted, ERROR_TIMEOUT when it
+ * is in the future. */
 typedef int store_visit_event(void *arg, const struct store_event *event);
 int store_read_log(struct store *store, struct slice prefix, uint64_t after, uint64_t until, size_t limit,
                    store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err);
 
-/* Forgets what only revisions before `revision` need, in small steps on the writer thread. */
+/* Forgets what only revisions before `revision` need, in small steps on the writer thread, where `done` (may be NULL)
+ * runs once. ERROR_INVALID when the revision is in the future; one that is already forgotten is no error. */
 void store_compact(struct store *store, uint64_t revision, void (*done)(void *arg, const struct error *err), void *arg);
 
 /* Manual mode: carries out what is queued as one batch; true when there was something. */
@@ -138,7 +154,7 @@ struct store_stats {
     uint64_t revision;
     uint64_t compacted;
     uint64_t keys;
-    uint64_t bytes_used; /* of the quota */
+    uint64_t bytes_used; /* of the quota: pages that hold something */
     uint64_t quota;
     uint64_t commits;      /* batches made durable */
     uint64_t transactions; /* in them */
