@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request and its answer on libh2o.
+ *
+ *     WAITING --respond-------> ANSWERING ------------------------.
+ *        |----stream_start----> STREAMING --end--> ENDING --------+--> disposed (pool freed)
+ *        |----take_over-------> UPGRADING --written, or failed----'
+ *        `----peer gone, stopping: from WAITING, STREAMING and ENDING at once
+ *
+ * Everything of the request is copied into its pool first, because it points into the connection's input buffer, and
+ * that buffer moves when we read on. We read on (armed) in WAITING, STREAMING and ENDING to see the peer leave; bytes
+ * of a next, pipelined request stay in the buffer. A read error hands the connection to libh2o's own reader (`drop`),
+ * which closes it; nothing is ever written after one.
+ *
+ * Invariants: h2o_send is called only when !writing; `closed` comes from the disposal of libh2o's request and from
+ * nowhere else, hence exactly once and never from inside a call of the handler.
+ */
+#include "lib/http_server_internal.h"
+
+#define PIECE_MAX     (256u << 10) /* of a body that is encrypted at once */
+#define COPY_MAX      (64u << 10)  /* buffers up to this sum are copied together: one TLS record, not many */
+#define COPY_COUNT    64           /* as are more buffers than that */
+#define PIPELINED_MAX (64u << 10)  /* bytes of next requests read while one is in progress */
+
+enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_STREAMING, EXCHANGE_ENDING, EXCHANGE_UPGRADING };
+
+struct refbufs {
+    struct refbuf **items;
+    size_t count;
+    size_t cap;
+    size_t bytes;
+};
+
+struct server_exchange {
+    struct http_request req;
+    struct http_stream stream;
+    h2o_generator_t generator;
+    h2o_req_t *h2o; /* NULL once disposed of */
+    struct server_conn *conn;
+    struct http_header *headers;
+    size_t header_count;
+    enum exchange_state state;
+    size_t armed_at; /* size of the input buffer when we began to read on */
+    bool writing;    /* an h2o_send whose proceed has not come */
+    bool silent;     /* HEAD: no body goes out */
+    bool chunked;
+    h2o_timeout_entry_t later;
+    struct refbuf *body; /* ANSWERING */
+    size_t sent;
+    struct http_stream_events events;
+    void *arg;
+    struct refbufs queue;  /* waits */
+    struct refbufs flying; /* handed to libh2o */
+    struct buf frame;      /* what of it was copied */
+    void (*opened)(void *arg, struct http_socket *socket);
+    void *opened_arg;
+};
+
+static const struct http_exchange_ops exchange_ops;
+static const struct http_stream_ops stream_ops;
+
+static void refbufs_clear(struct refbufs *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        refbuf_unref(list->items[i]);
+    list->count = list->bytes = 0;
+}
+
+static void refbufs_free(struct refbufs *list)
+{
+    refbufs_clear(list);
+    free(list->items);
+}
+
+/* Reading on. */
+
+static void exchange_on_read(h2o_socket_t *sock, const char *err)
+{
+    struct server_conn *conn = server_conn_of(sock);
+
+    if (err)
+        conn->server->drop(sock, err);
+    else if (sock->input->size > conn->exchange->armed_at + PIPELINED_MAX)
+        h2o_socket_read_stop(sock);
+}
+
+static void exchange_arm(struct server_exchange *ex)
+{
+    h2o_socket_t *sock = ex->conn->sock;
+
+    ex->armed_at = sock->input->size;
+    h2o_socket_read_start(sock, exchange_on_read);
+}
+
+/* Birth. */
+
+static const char *exchange_copy_name(struct pool *pool, const h2o_iovec_t *name)
+{
+    return pool_slice_dup(pool, slice_make(name->base, name->len));
+}
+
+static struct slice exchange_copy(struct pool *pool, const char *data, size_t len)
+{
+    return len ? slice_make(pool_slice_dup(pool, slice_make(data, len)), len) : SLICE_NONE;
+}
+
+/* Upgrade is among libh2o's own headers; a handler that upgrades must know to what. */
+static void exchange_copy_headers(struct server_exchange *ex, h2o_req_t *h2o)
+{
+    struct pool *pool = ex->req.pool;
+    struct http_header *to = pool_alloc(pool, (h2o->headers.size + 1) * sizeof(*to));
+
+    ex->headers = to;
+    for (size_t i = 0; i < h2o->headers.size; i++) {
+        const h2o_header_t *from = &h2o->headers.entries[i];
+
+        if (!from->name->len)
+            continue; /* a folded line */
+        to->name = exchange_copy_name(pool, from->name);
+        to->value = exchange_copy(pool, from->value.base, from->value.len);
+        to++;
+    }
+    if (h2o->upgrade.base)
+        *to++ = (struct http_header){"upgrade", exchange_copy(pool, h2o->upgrade.base, h2o->upgrade.len)};
+    ex->header_count = (size_t)(to - ex->headers);
+}
+
+/* libh2o looks at some of these again while it answers. */
+static void exchange_repoint(struct server_exchange *ex, h2o_req_t *h2o, struct slice target)
+{
+    h2o->input.method = h2o_iovec_init(ex->req.method.data, ex->req.method.len);
+    h2o->input.path = h2o_iovec_init(target.data, target.len);
+    h2o->input.authority = h2o->authority = h2o_iovec_init(H2O_STRLIT(""));
+    h2o->method = h2o->input.method;
+    h2o->path = h2o->path_normalized = h2o->input.path;
+    h2o->upgrade = h2o->entity = (h2o_iovec_t){NULL, 0};
+    h2o->headers.size = 0;
+}
+
+static void exchange_dispose(void *hook);
+
+static struct server_exchange *exchange_new(struct http_server *server, h2o_req_t *h2o)
+{
+    struct pool *pool = pool_new();
+    struct server_exchange *ex = pool_alloc(pool, sizeof(*ex));
+    struct server_exchange **hook =
+        h2o_mem_alloc_shared(&h2o->pool, sizeof(struct server_exchange *), exchange_dispose);
+    struct slice target = exchange_copy(pool, h2o->input.path.base, h2o->input.path.len);
+    ptrdiff_t query = slice_find(target, '?');
+
+    *hook = ex;
+    ex->h2o = h2o;
+    ex->conn = server_conn_of(h2o->conn->callbacks->get_socket(h2o->conn));
+    ex->conn->exchange = ex;
+    ex->stream.ops = &stream_ops;
+    ex->req = (struct http_request){
+        .pool = pool,
+        .loop = server->loop,
+        .method = exchange_copy(pool, h2o->input.method.base, h2o->input.method.len),
+        .path = query < 0 ? target : slice_make(target.data, (size_t)query),
+        .query = query < 0 ? SLICE_NONE : slice_make(target.data + query + 1, target.len - (size_t)query - 1),
+        .body = exchange_copy(pool, h2o->entity.base, h2o->entity.len),
+        .peer = &ex->conn->peer,
+        .upgrade = h2o->upgrade.base != NULL,
+        .start_ns = clock_monotonic_ns(loop_clock(server->loop)),
+        .ops = &exchange_ops,
+        .exchange = ex,
+    };
+    ex->silent = slice_is(ex->req.method, "HEAD");
+    exchange_copy_headers(ex, h2o);
+    exchange_repoint(ex, h2o, target);
+    return ex;
+}
+
+int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o)
+{
+    struct http_server *server = container_of(h2o->conn->ctx, struct http_server, ctx);
+    size_t body_max = server->listener->body_max;
+    struct server_exchange *ex;
+
+    (void)handler;
+    if (h2o->entity.len > body_max) {
+        char *text CLEANUP_FREE = server_error_body(413, body_max);
+        struct refbuf *body CLEANUP_REFBUF = refbuf_new(text, strlen(text));
+
+        h2o->entity.len = 0; /* no copy */
+        ex = exchange_new(server, h2o);
+        http_respond(&ex->req, 413, "application/json", NULL, 0, body);
+        return 0;
+    }
+    ex = exchange_new(server, h2o);
+    server->handler(&ex->req, server->arg);
+    if (ex->state == EXCHANGE_WAITING)
+        exchange_arm(ex);
+    return 0;
+}
+
+/* Death: libh2o's request is over, whatever the reason. */
+
+static void exchange_free(struct server_exchange *ex)
+{
+    refbuf_unref(ex->body);
+    refbufs_free(&ex->queue);
+    refbufs_free(&ex->flying);
+    buf_free(&ex->frame);
+    pool_free(ex->req.pool); /* the exchange is of it */
+}
+
+static void exchange_dispose(void *hook)
+{
+    struct server_exchange *ex = *(struct server_exchange **)hook;
+
+    ex->h2o = NULL;
+    ex->conn->exchange = NULL;
+    h2o_timeout_unlink(&ex->later);
+    if (ex->state == EXCHANGE_UPGRADING)
+        return; /* exchange_upgraded comes next */
+    if ((ex->state == EXCHANGE_STREAMING || ex->state == EXCHANGE_ENDING) && ex->events.closed)
+        ex->events.closed(ex->arg);
+    exchange_free(ex);
+}
+
+/* Headers. */
+
+static struct slice exchange_header(const struct http_request *req, const char *name)
+{
+    const struct server_exchange *ex = req->exchange;
+
+    for (size_t i = 0; i < ex->header_count; i++)
+        if (!strcmp(ex->headers[i].name, name))
+            return ex->headers[i].value;
+    return SLICE_NONE;
+}
+
+static void exchange_each_header(const struct http_request *req,
+                                 void (*fn)(void *arg, struct slice name, struct slice value), void *arg)
+{
+    const struct server_exchange *ex = req->exchange;
+
+    for (size_t i = 0; i < ex->header_count; i++)
+        fn(arg, slice_str(ex->headers[i].name), ex->headers[i].value);
+}
+
+static const char *reason_phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } rows[] = {
+        {101, "Switching Protocols"},
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {413, "Request Entity Too Large"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Entity"},
+        {429, "Too Many Requests"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {507, "Insufficient Storage"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].status == status)
+            return rows[i].phrase;
+    return status < 400 ? "OK" : "Error";
+}
+
+/* A control character in a value would let it end the header. */
+static void exchange_add_header(h2o_req_t *h2o, struct slice name, struct slice value)
+{
+    h2o_iovec_t key = h2o_strdup(&h2o->pool, name.data, name.len);
+    h2o_iovec_t text = h2o_strdup(&h2o->pool, value.len ? value.data : "", value.len);
+
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.base[i] < 0x20 && text.base[i] != '\t')
+            text.base[i] = ' ';
+    h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, key.base, key.len, 0, NULL, text.base, text.len);
+}
+
+/* Common to all answers. */
+static void exchange_begin(struct server_exchange *ex, enum exchange_state state, int status, const char *content_type,
+                           const struct http_header *headers, size_t header_count)
+{
+    h2o_req_t *h2o = ex->h2o;
+
+    if (ex->state != EXCHANGE_WAITING)
+        abort(); /* the handler answers twice */
+    ex->state = state;
+    h2o->res.status = status;
+    h2o->res.reason = reason_phrase(status);
+    h2o->res.content_length = SIZE_MAX;
+    h2o->compress_hint = H2O_COMPRESS_HINT_DISABLE;
+    if (content_type)
+        exchange_add_header(h2o, SLICE_LIT("content-type"), slice_str(content_type));
+    for (size_t i = 0; i < header_count; i++)
+        exchange_add_header(h2o, slice_str(headers[i].name), headers[i].value);
+    if (ex->conn->server->state != SERVER_RUNNING)
+        h2o->http1_is_persistent = 0;
+}
+
+/* Whole answers. */
+
+static void answer_send(struct server_exchange *ex)
+{
+    struct slice rest = refbuf_slice(ex->body);
+    h2o_iovec_t piece;
+    bool last;
+
+    if (ex->silent)
+        rest = SLICE_NONE;
+    piece = h2o_iovec_init(rest.data + ex->sent, rest.len - ex->sent);
+    if (piece.len > PIECE_MAX)
+        piece.len = PIECE_MAX;
+    ex->sent += piece.len;
+    last = ex->sent == rest.len;
+    h2o_send(ex->h2o, &piece, piece.len ? 1 : 0, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
+static void answer_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
+{
+    (void)h2o;
+    answer_send(container_of(generator, struct server_exchange, generator));
+}
+
+static void exchange_respond(struct http_request *req, int status, const char *content_type,
+                             const struct http_header *headers, size_t header_count, struct refbuf *body)
+{
+    struct server_exchange *ex = req->exchange;
+
+    exchange_begin(ex, EXCHANGE_ANSWERING, status, content_type, headers, header_count);
+    h2o_socket_read_stop(ex->conn->sock);
+    if (status != 204 && status != 304)
+        ex->h2o->res.content_length = body ? body->len : 0;
+    else
+        body = NULL;
+    ex->body = body ? refbuf_ref(body) : NULL;
+    ex->generator.proceed = answer_proceed;
+    h2o_start_response(ex->h2o, &ex->generator);
+    answer_send(ex);
+}
+
+/* Streams. */
+
+/* All small: in one piece of our own. */
+static void stream_send_copied(struct server_exchange *ex, bool last)
+{
+    h2o_iovec_t out;
+
+    if (ex->chunked && ex->flying.bytes)
+        buf_printf(&ex->frame, "%zx\r\n", ex->flying.bytes);
+    for (size_t i = 0; i < ex->flying.count; i++)
+        buf_append_slice(&ex->frame, refbuf_slice(ex->flying.items[i]));
+    if (ex->chunked && ex->flying.bytes)
+        buf_append_str(&ex->frame, "\r\n");
+    if (ex->chunked && last)
+        buf_append_str(&ex->frame, "0\r\n\r\n");
+    out = h2o_iovec_init(ex->frame.data, ex->frame.len);
+    h2o_send(ex->h2o, &out, out.len ? 1 : 0, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
+static void stream_send_referenced(struct server_exchange *ex, bool last)
+{
+    h2o_iovec_t out[COPY_COUNT + 2];
+    size_t count = 0;
+
+    if (ex->chunked) {
+        buf_printf(&ex->frame, "%zx\r\n", ex->flying.bytes);
+        out[count++] = h2o_iovec_init(ex->frame.data, ex->frame.len);
+    }
+    for (size_t i = 0; i < ex->flying.count; i++)
+        out[count++] = h2o_iovec_init(ex->flying.items[i]->data, ex->flying.items[i]->len);
+    if (ex->chunked)
+        out[count++] = last ? h2o_iovec_init(H2O_STRLIT("\r\n0\r\n\r\n")) : h2o_iovec_init(H2O_STRLIT("\r\n"));
+    h2o_send(ex->h2o, out, count, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
+/* Sends what waits, and in ENDING the end. The exchange may be gone afterwards in ENDING. */
+static void stream_flush(struct server_exchange *ex)
+{
+    struct refbufs spare = ex->flying;
+    bool last = ex->state == EXCHANGE_ENDING;
+
+    ex->flying = ex->queue;
+    ex->queue = spare;
+    buf_reset(&ex->frame);
+    ex->writing = true;
+    if (last && ex->conn->server->state != SERVER_RUNNING)
+        ex->h2o->http1_is_persistent = 0;
+    if (ex->flying.bytes <= COPY_MAX || ex->flying.count > COPY_COUNT)
+        stream_send_copied(ex, last);
+    else
+        stream_send_referenced(ex, last);
+}
+
+static void stream_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
+{
+    struct server_exchange *ex = container_of(generator, struct server_exchange, generator);
+
+    (void)h2o;
+    ex->writing = false;
+    refbufs_clear(&ex->flying);
+    if (ex->queue.count || ex->state == EXCHANGE_ENDING)
+        stream_flush(ex);
+    else if (ex->events.drained)
+        ex->events.drained(ex->arg);
+}
+
+static void stream_write(struct http_stream *stream, struct refbuf *data)
+{
+    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
+
+    if (ex->state != EXCHANGE_STREAMING || !ex->h2o || ex->silent || !data->len)
+        return;
+    ex->queue.items = mem_grow(ex->queue.items, &ex->queue.cap, ex->queue.count + 1, sizeof(struct refbuf *));
+    ex->queue.items[ex->queue.count++] = refbuf_ref(data);
+    ex->queue.bytes += data->len;
+    if (!ex->writing)
+        stream_flush(ex);
+}
+
+static size_t stream_pending(const struct http_stream *stream)
+{
+    const struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
+
+    return ex->queue.bytes + ex->flying.bytes;
+}
+
+static void stream_finish(h2o_timeout_entry_t *entry)
+{
+    struct server_exchange *ex = container_of(entry, struct server_exchange, later);
+
+    if (!ex->writing)
+        stream_flush(ex);
+}
+
+static void stream_end(struct http_stream *stream)
+{
+    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
+
+    if (ex->state != EXCHANGE_STREAMING || !ex->h2o)
+        return;
+    ex->state = EXCHANGE_ENDING;
+    if (ex->writing)
+        return; /* stream_proceed goes on */
+    ex->later.cb = stream_finish;
+    h2o_timeout_link(ex->h2o->conn->ctx->loop, &ex->h2o->conn->ctx->zero_timeout, &ex->later);
+}
+
+static void stream_abort(struct http_stream *stream)
+{
+    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
+
+    if (!ex->h2o)
+        return;
+    if (!h2o_socket_is_reading(ex->conn->sock))
+        exchange_arm(ex); /* so that the cut is seen */
+    server_conn_cut(ex->conn);
+}
+
+static const struct http_stream_ops stream_ops = {
+    .write = stream_write,
+    .pending = stream_pending,
+    .end = stream_end,
+    .abort = stream_abort,
+};
+
+static struct http_stream *exchange_stream_start(struct http_request *req, int status, const char *content_type,
+                                                 const struct http_header *headers, size_t header_count,
+                                                 const struct http_stream_events *events, void *arg)
+{
+    struct server_exchange *ex = req->exchange;
+    h2o_req_t *h2o = ex->h2o;
+
+    exchange_begin(ex, EXCHANGE_STREAMING, status, content_type, headers, header_count);
+    ex->events = *events;
+    ex->arg = arg;
+    ex->chunked = h2o->version >= 0x101 && !ex->silent;
+    if (h2o->version >= 0x101)
+        h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, H2O_STRLIT("chunked"));
+    else
+        h2o->http1_is_persistent = 0; /* the end of the connection is the end of the body */
+    ex->generator.proceed = stream_proceed;
+    ex->writing = true;
+    h2o_start_response(h2o, &ex->generator);
+    h2o_send(h2o, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
+    if (!h2o_socket_is_reading(ex->conn->sock))
+        exchange_arm(ex);
+    return &ex->stream;
+}
+
+/* Upgrades. */
+
+static void exchange_upgraded(void *arg, h2o_socket_t *sock, size_t request_len)
+{
+    struct server_exchange *ex = arg;
+    struct http_socket *socket = NULL;
+
+    if (sock) {
+        h2o_buffer_consume(&sock->input, request_len);
+        socket = server_socket_new(ex->conn, sock);
+    }
+    ex->opened(ex->opened_arg, socket);
+    exchange_free(ex);
+}
+
+static void exchange_take_over(struct http_request *req, const struct http_header *headers, size_t header_count,
+                               void (*opened)(void *arg, struct http_socket *socket), void *arg)
+{
+    struct server_exchange *ex = req->exchange;
+
+    exchange_begin(ex, EXCHANGE_UPGRADING, 101, NULL, headers, header_count);
+    ex->opened = opened;
+    ex->opened_arg = arg;
+    h2o_socket_read_stop(ex->conn->sock);
+    h2o_http1_upgrade(ex->h2o, NULL, 0, exchange_upgraded, ex);
+}
+
+static const struct http_exchange_ops exchange_ops = {
+    .header = exchange_header,
+    .each_header = exchange_each_header,
+    .respond = exchange_respond,
+    .stream_start = exchange_stream_start,
+    .take_over = exchange_take_over,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the HTTP server share. Private to lib/http_server*.c. */
+#ifndef KNARR_LIB_HTTP_SERVER_INTERNAL_H
+#define KNARR_LIB_HTTP_SERVER_INTERNAL_H
+
+#include <h2o.h>
+#include <h2o/http1.h>
+#include <netinet/in.h>
+#include <pthread.h>
+
+#include "lib/http_server.h"
+#include "lib/list.h"
+
+struct http_listener {
+    int fd;
+    uint16_t port;
+    size_t body_max;
+    size_t connections_max;
+    unsigned write_timeout_s;
+    struct buf client_ca; /* for contexts made later */
+    bool client_certificate_required;
+    size_t connections; /* of all fronts; atomic */
+    pthread_mutex_t lock;
+    SSL_CTX *tls; /* for new connections; guarded by lock */
+    h2o_globalconf_t conf;
+};
+
+enum server_state { SERVER_RUNNING, SERVER_STOPPING, SERVER_STOPPED };
+
+struct http_server {
+    struct http_listener *listener;
+    struct loop *loop;
+    http_handler *handler;
+    void *arg;
+    enum server_state state;
+    h2o_context_t ctx;
+    h2o_accept_ctx_t accept;
+    /* libh2o's own reader of requests: given an error, it closes the connection whatever it is doing. */
+    h2o_socket_cb drop;
+    uv_tcp_t tcp;
+    bool tcp_closed;
+    struct list conns;
+    size_t conn_count;
+    struct loop_timer *sweep; /* looks for peers that take nothing */
+    struct loop_timer *grace;
+    void (*done)(void *arg);
+    void *done_arg;
+};
+
+/* One connection: from accept to the last callback of its handle. */
+struct server_conn {
+    uv_tcp_t tcp;
+    struct list link;
+    struct http_server *server;
+    SSL_CTX *tls;       /* a reference: libh2o holds none until the client has spoken */
+    h2o_socket_t *sock; /* NULL once closed */
+    struct http_peer peer;
+    char *names; /* what peer points to */
+    char address[INET6_ADDRSTRLEN];
+    struct server_exchange *exchange; /* the request in progress */
+    struct server_socket *socket;     /* after an upgrade */
+    size_t write_queue;               /* as the sweep saw it last */
+    uint64_t progress_ms;             /* when it last changed */
+};
+
+static inline struct server_conn *server_conn_of(h2o_socket_t *sock)
+{
+    return sock->on_close.data;
+}
+
+/* Makes the peer's side dead: whatever is under way on the connection fails soon, from the loop. */
+void server_conn_cut(struct server_conn *conn);
+
+/* http_server_exchange.c: libh2o's handler; always 0. */
+int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o);
+/* http_server_socket.c: takes the socket of an upgraded connection. */
+struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *sock);
+/* The server stops: fails the socket from the loop. */
+void server_socket_abort(struct server_socket *socket);
+/* http_server_error.c: makes JSON of libh2o's own error answers. */
+void server_error_register(h2o_pathconf_t *path);
+/* A Status in JSON; the text is to be freed. */
+char *server_error_body(int code, size_t body_max);
+
+#endif
