@@ -183,6 +183,7 @@ static void conn_on_close(void *data)
 {
     struct server_conn *conn = data;
 
+    h2o_timeout_unlink(&conn->linger);
     conn->sock = NULL;
 }
 
@@ -380,8 +381,8 @@ struct http_server *http_server_start(struct http_listener *listener, struct loo
     server->accept = (h2o_accept_ctx_t){.ctx = &server->ctx, .hosts = listener->conf.hosts};
     server->drop = server_learn_drop(server);
     /* Nothing but a lack of descriptors can fail here, at start. */
-    if (fd < 0 || uv_tcp_init(loop_uv(loop), &server->tcp) || uv_tcp_open(&server->tcp, fd) ||
-        uv_listen((uv_stream_t *)&server->tcp, BACKLOG, server_on_connection))
+    if (fd < 0 || uv_timer_init(loop_uv(loop), &server->last) || uv_tcp_init(loop_uv(loop), &server->tcp) ||
+        uv_tcp_open(&server->tcp, fd) || uv_listen((uv_stream_t *)&server->tcp, BACKLOG, server_on_connection))
         mem_die(0);
     server->sweep = loop_timer_new(loop, server_sweep, server);
     loop_timer_start(server->sweep, sweep_ms, sweep_ms);
@@ -393,6 +394,14 @@ static void server_call_done(void *arg)
     struct http_server *server = arg;
 
     server->done(server->done_arg);
+}
+
+static void server_last_closed(uv_handle_t *handle)
+{
+    struct http_server *server = container_of((uv_timer_t *)handle, struct http_server, last);
+
+    /* The other handles close in this turn of the loop, what is posted comes in a later one. */
+    loop_post(server->loop, server_call_done, server);
 }
 
 /* h2o_context_dispose would run the loop from inside itself; this is the rest of it. */
@@ -426,8 +435,7 @@ static void server_finish(struct http_server *server)
     loop_timer_free(server->sweep);
     loop_timer_free(server->grace);
     server_dispose_context(&server->ctx);
-    /* Their handles close in this turn of the loop, what is posted comes in a later one. */
-    loop_post(server->loop, server_call_done, server);
+    uv_close((uv_handle_t *)&server->last, server_last_closed);
 }
 
 static void server_tcp_closed(uv_handle_t *handle)

@@ -3,12 +3,22 @@
  * libh2o answers some requests itself (a body over its limit, a bad length, an unknown expectation) in plain text. A
  * filter puts a Status in the place of the text, since clients print what they can decode. Requests that it cannot even
  * parse are answered "400 Bad Request" in text all the same: that path knows no filters.
+ *
+ * It would also close at once, with the rest of the body unread; the kernel then resets the connection and the client
+ * may never see the answer. So the filter keeps back the end of the answer, and what still comes is thrown away for a
+ * few seconds:  ANSWER --written--> LINGER --peer closes, enough bytes, enough time--> closed.
  */
+#include <sys/socket.h>
+
 #include "lib/http_server_internal.h"
+
+#define LINGER_S     5
+#define LINGER_BYTES (64u << 20)
 
 struct error_ostream {
     h2o_ostream_t super;
     h2o_iovec_t body;
+    bool answered;
 };
 
 char *server_error_body(int code, size_t body_max)
@@ -21,12 +31,53 @@ char *server_error_body(int code, size_t body_max)
     return mem_printf(frame, message, error_reason(error_code_from_http(code, NULL)), code);
 }
 
+static void linger_end(struct server_conn *conn)
+{
+    conn->server->drop(conn->sock, h2o_socket_error_closed);
+}
+
+static void linger_on_read(h2o_socket_t *sock, const char *err)
+{
+    struct server_conn *conn = server_conn_of(sock);
+
+    conn->linger_bytes += sock->input->size;
+    h2o_buffer_consume(&sock->input, sock->input->size);
+    if (err || conn->linger_bytes > LINGER_BYTES)
+        linger_end(conn);
+}
+
+static void linger_on_second(h2o_timeout_entry_t *entry)
+{
+    struct server_conn *conn = container_of(entry, struct server_conn, linger);
+
+    if (--conn->linger_seconds)
+        h2o_timeout_link(conn->server->ctx.loop, &conn->server->ctx.one_sec_timeout, entry);
+    else
+        linger_end(conn);
+}
+
+static void linger_start(struct server_conn *conn)
+{
+    conn->linger_seconds = LINGER_S;
+    conn->linger.cb = linger_on_second;
+    h2o_timeout_link(conn->server->ctx.loop, &conn->server->ctx.one_sec_timeout, &conn->linger);
+    (void)shutdown(h2o_socket_get_fd(conn->sock), SHUT_WR);
+    h2o_socket_read_start(conn->sock, linger_on_read);
+}
+
+/* Called with the whole text, and again when that is written. */
 static void error_send(h2o_ostream_t *ostream, h2o_req_t *h2o, h2o_iovec_t *bufs, size_t count, h2o_send_state_t state)
 {
     struct error_ostream *self = container_of(ostream, struct error_ostream, super);
 
     (void)bufs;
-    h2o_ostream_send_next(ostream, h2o, &self->body, count ? 1 : 0, state);
+    (void)state;
+    if (self->answered) {
+        linger_start(server_conn_of(h2o->conn->callbacks->get_socket(h2o->conn)));
+        return;
+    }
+    self->answered = true;
+    h2o_ostream_send_next(ostream, h2o, &self->body, count ? 1 : 0, H2O_SEND_STATE_IN_PROGRESS);
 }
 
 static void error_setup(h2o_filter_t *filter, h2o_req_t *h2o, h2o_ostream_t **slot)
@@ -41,6 +92,7 @@ static void error_setup(h2o_filter_t *filter, h2o_req_t *h2o, h2o_ostream_t **sl
 
         self = (void *)h2o_add_ostream(h2o, sizeof(*self), slot);
         self->super.do_send = error_send;
+        self->answered = false;
         self->body = h2o_strdup(&h2o->pool, text, strlen(text));
         slot = &self->super.next;
         h2o->res.content_length = self->body.len;

@@ -39,6 +39,7 @@ struct http_server {
     h2o_socket_cb drop;
     uv_tcp_t tcp;
     bool tcp_closed;
+    uv_timer_t last; /* never runs; closed with all else, its callback tells that libuv is through */
     struct list conns;
     size_t conn_count;
     struct loop_timer *sweep; /* looks for peers that take nothing */
@@ -61,6 +62,9 @@ struct server_conn {
     struct server_socket *socket;     /* after an upgrade */
     size_t write_queue;               /* as the sweep saw it last */
     uint64_t progress_ms;             /* when it last changed */
+    h2o_timeout_entry_t linger;       /* after an error answer of libh2o's own */
+    unsigned linger_seconds;
+    size_t linger_bytes;
 };
 
 static inline struct server_conn *server_conn_of(h2o_socket_t *sock)
