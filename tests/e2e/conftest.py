@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures, and the comparison of the host before and after the whole run."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from cluster import Cluster  # noqa: E402
+
+
+def snapshot():
+    """What a clean run leaves as it was."""
+    def lines(*command):
+        return sorted(subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines())
+    processes = [p for p in lines('ps', '-eo', 'comm') if p.split('/')[0] in ('knarr', 'conmon', 'runc')]
+    return {
+        'devices': [line.split(':')[1].strip() for line in lines('ip', '-o', 'link')],
+        'network namespaces': lines('ls', '/run/netns'),
+        'mounts': sorted(line.split()[4] for line in open('/proc/self/mountinfo')),
+        'processes': processes,
+        'nft': lines('nft', 'list', 'ruleset'),
+    }
+
+
+def pytest_configure(config):
+    if not hasattr(config, 'workerinput'):
+        config.host_before = snapshot()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    before = getattr(session.config, 'host_before', None)
+    if before is None:
+        return
+    after = snapshot()
+    for what, was in before.items():
+        if after[what] != was:
+            print(f'\nthe host has other {what} than before:\n  new: {sorted(set(after[what]) - set(was))}'
+                  f'\n  gone: {sorted(set(was) - set(after[what]))}')
+            session.exitstatus = 1
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == 'call' and report.failed:
+        for value in item.funcargs.values():
+            if isinstance(value, Cluster):
+                report.sections.append(('cluster', value.describe_failure()))
+
+
+def running(cluster):
+    try:
+        yield cluster.start()
+    finally:
+        left = cluster.stop()
+        assert not left, f'left on the host (see {cluster.folder}): {left}'
+
+
+@pytest.fixture(scope='module')
+def server():
+    """A control plane without nodes, shared by the tests of a file."""
+    yield from running(Cluster(nodes=0))
+
+
+@pytest.fixture(scope='module')
+def cluster():
+    """Two nodes, shared by the tests of a file."""
+    yield from running(Cluster(nodes=2))
+
+
+@pytest.fixture
+def own_cluster():
+    """Two nodes for one test that breaks things."""
+    yield from running(Cluster(nodes=2))
+
+
+@pytest.fixture
+def own_server():
+    """A control plane for one test that breaks things."""
+    yield from running(Cluster(nodes=0))
