@@ -177,8 +177,8 @@ static int make_node(struct unpack *u, struct archive_entry *e, int dir, const c
     mode_t type = archive_entry_filetype(e);
     dev_t device = makedev(archive_entry_rdevmajor(e), archive_entry_rdevminor(e));
 
-    if (type != AE_IFIFO && !u->options->layer)
-        return refuse(err, base, "a device node");
+    if (!u->options->layer)
+        return refuse(err, base, "not a file, directory or link");
     if (type == AE_IFCHR && device == 0)
         return refuse(err, base, "a white-out that is not spelled as one");
     return mknodat(dir, base, type | 0600, device) ? error_set_errno(err, errno, "making node %s", base) : 0;

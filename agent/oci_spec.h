@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OCI runtime configuration (config.json) of one container, built from facts that are all decided. Pure. */
+#ifndef KNARR_AGENT_OCI_SPEC_H
+#define KNARR_AGENT_OCI_SPEC_H
+
+#include <sys/types.h>
+
+#include "agent/cgroup.h"
+#include "agent/str_list.h"
+
+struct oci_mount {
+    char *source; /* on the host */
+    char *destination;
+    bool read_only;
+    const char *propagation; /* "rprivate", "rslave", "rshared" */
+};
+
+struct oci_spec {
+    const char *rootfs;
+    bool rootfs_read_only;
+    struct str_list args; /* at least one */
+    struct str_list env;
+    const char *cwd; /* NULL = "/" */
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups; /* additional */
+    size_t group_count;
+    /* "ALL" or names without "CAP_", as in securityContext.capabilities. */
+    struct str_list capabilities_add;
+    struct str_list capabilities_drop;
+    bool privileged;
+    bool no_new_privileges;
+    bool unmask_proc; /* procMount: Unmasked */
+    struct oci_mount *mounts;
+    size_t mount_count;
+    /* Paths of pinned namespaces; NULL = the host's. */
+    const char *network_namespace;
+    const char *ipc_namespace;
+    const char *uts_namespace;
+    bool host_pid;
+    enum cgroup_version cgroup_version;
+    const char *cgroup_path;
+    struct cgroup_limits limits;
+    int oom_score;
+};
+void oci_spec_clear(struct oci_spec *spec); /* args, env, capabilities, mounts */
+
+void oci_spec_write(const struct oci_spec *spec, struct buf *out);
+
+#endif

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers by conmon and runc. One way to learn of an end: conmon's pidfd becomes readable; conmon writes the exit code
+ * before it goes, so there is no race between the two and nothing to poll. After a restart of the agent the same pidfd is
+ * opened again from conmon.pid; the pid counts only while its command line carries the container's id.
+ */
+#include "agent/runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <uv.h>
+
+#include "agent/fs.h"
+#include "agent/process.h"
+#include "api/value.h"
+#include "lib/encoding.h"
+#include "lib/random.h"
+
+#define RECORD_MAX    65536
+#define EXIT_LOST     137 /* what a container that ended without a word is said to have returned */
+#define LOWERDIR_MAX  4096
+#define START_TIMEOUT 60000
+
+/* ---- record ---- */
+
+/* The texts of a record; one table for reading, writing and freeing. */
+struct text_field {
+    const char *name;
+    size_t offset;
+};
+#define FIELD(member) {#member, offsetof(struct runtime_container, member)}
+static const struct text_field text_fields[] = {
+    FIELD(id),       FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name), FIELD(name), FIELD(image),
+    FIELD(image_id), FIELD(log_path), FIELD(cgroup_path),   FIELD(hash),
+};
+
+static char **field_at(const struct runtime_container *c, const struct text_field *f)
+{
+    return (char **)(void *)((char *)c + f->offset);
+}
+
+void runtime_container_free(struct runtime_container *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++)
+        free(*field_at(c, &text_fields[i]));
+    free(c);
+}
+
+static char *bundle_path(const struct runtime *rt, const char *id, const char *name)
+{
+    return mem_printf("%s/containers/%s%s%s", rt->run_dir, id, name ? "/" : "", name ? name : "");
+}
+
+static char *home_path(const struct runtime *rt, const char *id, const char *name)
+{
+    return mem_printf("%s/containers/%s%s%s", rt->home, id, name ? "/" : "", name ? name : "");
+}
+
+char *runtime_root_path(const struct runtime *rt, const char *id)
+{
+    return home_path(rt, id, "root");
+}
+
+static int record_write(const struct runtime *rt, const struct runtime_container *c, struct error *err)
+{
+    char *path CLEANUP_FREE = bundle_path(rt, c->id, "record.json");
+    struct value *v CLEANUP_VALUE = value_new_object();
+    BUF_LOCAL(json);
+
+    for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++)
+        if (*field_at(c, &text_fields[i]))
+            value_set_str(v, text_fields[i].name, *field_at(c, &text_fields[i]));
+    value_set(v, "attempt", value_new_int(c->attempt));
+    value_set(v, "created_ns", value_new_int(c->created_ns));
+    value_set(v, "started_ns", value_new_int(c->started_ns));
+    /* Set only for a container that never ran: the exit of others stands in conmon's file. */
+    value_set(v, "finished_ns", value_new_int(c->finished_ns));
+    value_set(v, "exit_code", value_new_int(c->exit_code));
+    value_write(v, &json);
+    return fs_write(path, buf_slice(&json), 0600, err);
+}
+
+static struct runtime_container *record_read(const struct runtime *rt, const char *id, struct error *err)
+{
+    char *path CLEANUP_FREE = bundle_path(rt, id, "record.json");
+    struct value *v CLEANUP_VALUE = NULL;
+    struct runtime_container *c;
+    BUF_LOCAL(json);
+
+    if (fs_read(path, RECORD_MAX, &json, err) < 0)
+        return NULL;
+    v = value_parse(buf_slice(&json), err);
+    if (!v)
+        return NULL;
+    c = mem_zalloc(sizeof(*c));
+    for (size_t i = 0; i < ARRAY_SIZE(text_fields); i++) {
+        const char *text = value_str(value_get(v, text_fields[i].name));
+
+        *field_at(c, &text_fields[i]) = mem_strdup(text ? text : "");
+    }
+    c->attempt = (unsigned)value_int(value_get(v, "attempt"));
+    c->created_ns = value_int(value_get(v, "created_ns"));
+    c->started_ns = value_int(value_get(v, "started_ns"));
+    c->finished_ns = value_int(value_get(v, "finished_ns"));
+    c->exit_code = (int)value_int(value_get(v, "exit_code"));
+    return c;
+}
+
+int runtime_prepare(const struct runtime *rt, struct runtime_container *c, struct error *err)
+{
+    static const char *const home_parts[] = {"upper", "work", "root"};
+    char *exits CLEANUP_FREE = NULL;
+    unsigned char bytes[32];
+    BUF_LOCAL(id);
+
+    random_bytes(bytes, sizeof(bytes));
+    hex_encode(&id, slice_make(bytes, sizeof(bytes)));
+    free(c->id);
+    c->id = buf_steal_str(&id);
+    for (size_t i = 0; i < ARRAY_SIZE(home_parts); i++) {
+        char *path CLEANUP_FREE = home_path(rt, c->id, home_parts[i]);
+
+        if (fs_make_dirs(path, 0755, err) < 0)
+            return -1;
+    }
+    exits = bundle_path(rt, c->id, "exit");
+    return fs_make_dirs(exits, 0700, err) < 0 ? -1 : record_write(rt, c, err);
+}
+
+/* ---- root file system ---- */
+
+/* In a child, because the layers are named relative to a directory and the working directory is the process'. */
+static int mount_overlay(const char *layers, const char *options, const char *target, struct error *err)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return error_set_errno(err, errno, "starting a child");
+    if (pid == 0) {
+        if (chdir(layers) || mount("overlay", target, "overlay", 0, options))
+            _exit(errno);
+        _exit(0);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFEXITED(status) || WEXITSTATUS(status))
+        return error_set_errno(err, WIFEXITED(status) ? WEXITSTATUS(status) : EINTR, "mounting %s", target);
+    return 0;
+}
+
+int runtime_mount_root(const struct runtime *rt, const char *id, const struct str_list *layers, struct error *err)
+{
+    char *upper CLEANUP_FREE = home_path(rt, id, "upper");
+    char *work CLEANUP_FREE = home_path(rt, id, "work");
+    char *root CLEANUP_FREE = home_path(rt, id, "root");
+    char *empty CLEANUP_FREE = mem_printf("%s/empty", rt->layers);
+    BUF_LOCAL(options);
+
+    buf_append_str(&options, "lowerdir=");
+    for (size_t i = layers->count; i-- > 0;)
+        buf_printf(&options, "%.24s%s", layers->items[i], i ? ":" : "");
+    if (!layers->count) {
+        if (fs_make_dirs(empty, 0755, err) < 0)
+            return -1;
+        buf_append_str(&options, "empty");
+    }
+    buf_printf(&options, ",upperdir=%s,workdir=%s", upper, work);
+    if (options.len >= LOWERDIR_MAX)
+        return error_set(err, ERROR_TOO_LARGE, "the image has too many layers to mount");
+    return mount_overlay(rt->layers, buf_cstr(&options), root, err);
+}
+
+/* ---- processes ---- */
+
+/* Does the pid still belong to the container? */
+static bool pid_is(pid_t pid, const char *id)
+{
+    char *path CLEANUP_FREE = mem_printf("/proc/%d/cmdline", (int)pid);
+    BUF_LOCAL(text);
+
+    if (pid <= 1 || fs_read(path, RECORD_MAX, &text, NULL) < 0)
+        return false;
+    return memmem(text.data, text.len, id, strlen(id)) != NULL;
+}
+
+static pid_t pid_read(const struct runtime *rt, const char *id, const char *name)
+{
+    char *path CLEANUP_FREE = bundle_path(rt, id, name);
+    int64_t pid = 0;
+    BUF_LOCAL(text);
+
+    if (fs_read(path, 64, &text, NULL) < 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &pid))
+        return 0;
+    return (pid_t)pid;
+}
+
+static int runc_run(const struct runtime *rt, const char *const *arguments, struct error *err)
+{
+    char *root CLEANUP_FREE = mem_printf("%s/runc", rt->run_dir);
+    const char *argv[8] = {rt->runc, "--root", root};
+    struct process_options options = {.argv = argv, .timeout_ms = START_TIMEOUT};
+    PROCESS_RESULT_LOCAL(result);
+
+    for (size_t i = 0; arguments[i] && i + 4 < ARRAY_SIZE(argv); i++)
+        argv[3 + i] = arguments[i];
+    if (process_run(&options, &result, err) < 0)
+        return -1;
+    if (result.status)
+        return error_set(err, ERROR_IO, "%s %s: %.*s", rt->runc, arguments[0],
+                         SLICE_ARGS(slice_trim(buf_slice(&result.errors))));
+    return 0;
+}
+
+/* conmon's one line: {"pid": 123}, or {"pid": -1, "message": "what the runtime said"}. */
+static int report_read(const struct process_result *r, struct error *err)
+{
+    struct value *v CLEANUP_VALUE = value_parse(buf_slice(&r->report), NULL);
+    struct slice message = value_string(value_get(v, "message"));
+    struct slice errors = slice_trim(buf_slice(&r->errors));
+
+    if (value_int(value_get(v, "pid")) > 0 || value_int(value_get(v, "data")) > 0)
+        return 0;
+    if (!message.len)
+        message = errors.len ? errors : SLICE_LIT("conmon ended without a report");
+    return error_set(err, ERROR_IO, "OCI runtime create failed: %.*s", SLICE_ARGS(slice_trim(message)));
+}
+
+static int conmon_run(const struct runtime *rt, const struct runtime_container *c, struct error *err)
+{
+    char *bundle CLEANUP_FREE = bundle_path(rt, c->id, NULL);
+    char *exits CLEANUP_FREE = bundle_path(rt, c->id, "exit");
+    char *pid_file CLEANUP_FREE = bundle_path(rt, c->id, "pid");
+    char *conmon_pid CLEANUP_FREE = bundle_path(rt, c->id, "conmon.pid");
+    char *root CLEANUP_FREE = mem_printf("--root=%s/runc", rt->run_dir);
+    char *log CLEANUP_FREE = mem_printf("k8s-file:%s", c->log_path);
+    const char *argv[] = {rt->conmon, "-c", c->id, "-u", c->id, "-n", c->name, "-b", bundle, "-r", rt->runc,
+                          "--runtime-arg", root, "-p", pid_file, "-P", conmon_pid, "--exit-dir", exits,
+                          "--socket-dir-path", bundle, "-l", log, "--log-level", "warn", "--no-sync-log", NULL};
+    static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                      "_OCI_SYNCPIPE=3", NULL};
+    struct process_options options = {.argv = argv, .env = env, .timeout_ms = START_TIMEOUT, .report = true};
+    PROCESS_RESULT_LOCAL(result);
+
+    if (process_run(&options, &result, err) < 0)
+        return -1;
+    return report_read(&result, err);
+}
+
+static int start_steps(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
+                       struct error *err)
+{
+    char *config CLEANUP_FREE = bundle_path(rt, c->id, "config.json");
+    const char *arguments[] = {"start", c->id, NULL};
+    struct clock *clock = clock_system();
+    BUF_LOCAL(json);
+
+    oci_spec_write(spec, &json);
+    if (fs_write(config, buf_slice(&json), 0600, err) < 0)
+        return -1;
+    c->created_ns = clock_wall_ns(clock);
+    if (conmon_run(rt, c, err) < 0)
+        return -1;
+    c->conmon_pid = pid_read(rt, c->id, "conmon.pid");
+    if (runc_run(rt, arguments, err) < 0)
+        return -1;
+    c->started_ns = clock_wall_ns(clock);
+    c->state = RUNTIME_RUNNING;
+    return record_write(rt, c, err);
+}
+
+int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
+                  struct error *err)
+{
+    const char *arguments[] = {"delete", "--force", c->id, NULL};
+
+    if (start_steps(rt, c, spec, err) == 0)
+        return 0;
+    (void)runc_run(rt, arguments, NULL);
+    return -1;
+}
+
+int runtime_signal(const struct runtime *rt, const struct runtime_container *c, int signal, struct error *err)
+{
+    char number[16];
+    const char *arguments[] = {"kill", c->id, number, NULL};
+    ERROR_LOCAL(why);
+
+    (void)snprintf(number, sizeof(number), "%d", signal);
+    if (runc_run(rt, arguments, &why) == 0 || strstr(error_text(&why), "not running") ||
+        strstr(error_text(&why), "does not exist") || strstr(error_text(&why), "process already finished"))
+        return 0;
+    return error_pass(err, &why, NULL);
+}
+
+/* ---- facts from disk ---- */
+
+static bool exit_read(const struct runtime *rt, struct runtime_container *c)
+{
+    char *name CLEANUP_FREE = mem_printf("exit/%s", c->id);
+    char *path CLEANUP_FREE = bundle_path(rt, c->id, name);
+    char *oom CLEANUP_FREE = bundle_path(rt, c->id, "oom");
+    struct stat st;
+    int64_t code = EXIT_LOST;
+    BUF_LOCAL(text);
+
+    if (stat(path, &st) || fs_read(path, 64, &text, NULL) < 0 ||
+        !slice_to_int64(slice_trim(buf_slice(&text)), &code))
+        return false;
+    c->exit_code = (int)code;
+    c->finished_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+    c->oom_killed = fs_exists(oom);
+    return true;
+}
+
+void runtime_refresh(const struct runtime *rt, struct runtime_container *c)
+{
+    const char *arguments[] = {"delete", "--force", c->id, NULL};
+
+    c->conmon_pid = pid_read(rt, c->id, "conmon.pid");
+    if (exit_read(rt, c)) {
+        c->state = RUNTIME_EXITED;
+        return;
+    }
+    if (pid_is(c->conmon_pid, c->id)) {
+        c->state = c->started_ns ? RUNTIME_RUNNING : RUNTIME_CREATED;
+        return;
+    }
+    /* Nobody holds its output any more: what is left of it must not run on unseen. It may have ended in between. */
+    if (exit_read(rt, c)) {
+        c->state = RUNTIME_EXITED;
+        return;
+    }
+    (void)runc_run(rt, arguments, NULL);
+    c->state = RUNTIME_EXITED;
+    if (c->finished_ns)
+        return;
+    c->lost = true;
+    c->exit_code = EXIT_LOST;
+    c->finished_ns = clock_wall_ns(clock_system());
+    (void)record_write(rt, c, NULL);
+}
+
+int runtime_release(const struct runtime *rt, const struct runtime_container *c, struct error *err)
+{
+    const char *arguments[] = {"delete", "--force", c->id, NULL};
+    char *home CLEANUP_FREE = home_path(rt, c->id, NULL);
+
+    if (runc_run(rt, arguments, err) < 0 || fs_unmount_below(home, err) < 0)
+        return -1;
+    return fs_remove_tree(home, err);
+}
+
+int runtime_remove(const struct runtime *rt, const char *id, struct error *err)
+{
+    const char *arguments[] = {"delete", "--force", id, NULL};
+    char *home CLEANUP_FREE = home_path(rt, id, NULL);
+    char *bundle CLEANUP_FREE = bundle_path(rt, id, NULL);
+
+    if (runc_run(rt, arguments, err) < 0 || fs_unmount_below(home, err) < 0 || fs_remove_tree(home, err) < 0)
+        return error_wrap(err, "removing container %s", id);
+    return fs_remove_tree(bundle, err);
+}
+
+struct each {
+    const struct runtime *rt;
+    void (*fn)(void *arg, struct runtime_container *c);
+    void *arg;
+};
+
+/* A directory without a record is a container that never came to be. */
+static int each_container(void *arg, const char *name, struct error *err)
+{
+    struct each *e = arg;
+    struct runtime_container *c = record_read(e->rt, name, NULL);
+
+    if (!c)
+        return runtime_remove(e->rt, name, err);
+    runtime_refresh(e->rt, c);
+    e->fn(e->arg, c);
+    return 0;
+}
+
+int runtime_each(const struct runtime *rt, void (*fn)(void *arg, struct runtime_container *c), void *arg,
+                 struct error *err)
+{
+    char *dir CLEANUP_FREE = mem_printf("%s/containers", rt->run_dir);
+    struct each e = {rt, fn, arg};
+
+    return fs_each_name(dir, each_container, &e, err);
+}
+
+/* ---- watching ---- */
+
+struct runtime_watch {
+    uv_poll_t poll;
+    struct loop_timer *now; /* fires at once when conmon is gone already */
+    int fd;
+    void (*ended)(void *arg);
+    void *arg;
+};
+
+static void watch_fire(void *arg)
+{
+    struct runtime_watch *w = arg;
+
+    w->ended(w->arg);
+}
+
+static void watch_on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct runtime_watch *w = container_of(poll, struct runtime_watch, poll);
+
+    (void)uv_poll_stop(poll);
+    watch_fire(w);
+}
+
+struct runtime_watch *runtime_watch_start(struct loop *loop, const struct runtime_container *c,
+                                          void (*ended)(void *arg), void *arg)
+{
+    struct runtime_watch *w = mem_zalloc(sizeof(*w));
+
+    w->ended = ended;
+    w->arg = arg;
+    w->fd = c->conmon_pid > 1 ? (int)syscall(SYS_pidfd_open, c->conmon_pid, 0) : -1;
+    if (w->fd >= 0 && pid_is(c->conmon_pid, c->id) && !uv_poll_init(loop_uv(loop), &w->poll, w->fd)) {
+        (void)uv_poll_start(&w->poll, UV_READABLE, watch_on_poll);
+        return w;
+    }
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    w->fd = -1;
+    w->now = loop_timer_new(loop, watch_fire, w);
+    loop_timer_start(w->now, 0, 0);
+    return w;
+}
+
+static void watch_closed(uv_handle_t *handle)
+{
+    struct runtime_watch *w = container_of((uv_poll_t *)(void *)handle, struct runtime_watch, poll);
+
+    (void)close(w->fd);
+    free(w);
+}
+
+void runtime_watch_free(struct runtime_watch *w)
+{
+    if (!w)
+        return;
+    if (w->fd >= 0) {
+        uv_close((uv_handle_t *)&w->poll, watch_closed);
+        return;
+    }
+    loop_timer_free(w->now);
+    free(w);
+}

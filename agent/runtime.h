@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runtime: containers, one level below pods. An OCI runtime (runc) makes them, conmon holds their output and waits for
+ * their end; both outlive this process, and what they leave on disk is enough to find everything again.
+ *
+ * On disk, run_dir/agent/containers/ID/: record.json (what this container is), config.json, conmon.pid, pid, oom (when the
+ * kernel killed for memory), exit/ID (its exit code, written by conmon). Below home/agent/containers/ID: the writable
+ * layer and the mounted root.
+ */
+#ifndef KNARR_AGENT_RUNTIME_H
+#define KNARR_AGENT_RUNTIME_H
+
+#include "agent/oci_spec.h"
+#include "agent/str_list.h"
+#include "lib/error.h"
+#include "lib/loop.h"
+
+struct runtime {
+    char *run_dir; /* run_dir/agent */
+    char *home;    /* home/agent */
+    char *layers;  /* home/agent/images/layers */
+    const char *runc;
+    const char *conmon;
+};
+
+enum runtime_state { RUNTIME_CREATED, RUNTIME_RUNNING, RUNTIME_EXITED };
+
+/* What is known of one container; the texts are owned. */
+struct runtime_container {
+    char *id; /* 64 hex digits */
+    char *pod_uid;
+    char *pod_namespace;
+    char *pod_name;
+    char *name;
+    unsigned attempt;
+    char *image;    /* as the pod names it */
+    char *image_id; /* "docker.io/library/hello@sha256:..." or "sha256:..." */
+    char *log_path;
+    char *cgroup_path;
+    char *hash; /* of the container's spec */
+    enum runtime_state state;
+    pid_t conmon_pid;
+    int64_t created_ns;
+    int64_t started_ns;
+    int64_t finished_ns;
+    int exit_code;
+    bool oom_killed;
+    bool lost; /* conmon went without a word: the exit code is made up (137) */
+};
+void runtime_container_free(struct runtime_container *c);
+
+/* ---- these block: pool threads only ---- */
+
+/* Fills id; makes the directories and the record. */
+int runtime_prepare(const struct runtime *rt, struct runtime_container *c, struct error *err);
+/* Mounts the root of container `id` from the layers (highest last). */
+int runtime_mount_root(const struct runtime *rt, const char *id, const struct str_list *layers, struct error *err);
+char *runtime_root_path(const struct runtime *rt, const char *id);
+/* Creates and starts it. When it fails, the runtime's own words are in err and nothing runs. */
+int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
+                  struct error *err);
+/* signal: number. A container that is gone is no error. */
+int runtime_signal(const struct runtime *rt, const struct runtime_container *c, int signal, struct error *err);
+/* Looks at the disk: RUNNING or EXITED, with code, time and reason. */
+void runtime_refresh(const struct runtime *rt, struct runtime_container *c);
+/* Gives back what only a running container needs: root, writable layer, runtime's state. The record stays. */
+int runtime_release(const struct runtime *rt, const struct runtime_container *c, struct error *err);
+/* Removes everything, also of a running container (killed first). */
+int runtime_remove(const struct runtime *rt, const char *id, struct error *err);
+/* Calls fn for each container on disk, refreshed; fn takes it over. */
+int runtime_each(const struct runtime *rt, void (*fn)(void *arg, struct runtime_container *c), void *arg,
+                 struct error *err);
+
+/* ---- on the loop ---- */
+
+struct runtime_watch;
+/* Calls `ended` once, when conmon has gone: then runtime_refresh tells how it ended. */
+struct runtime_watch *runtime_watch_start(struct loop *loop, const struct runtime_container *c,
+                                          void (*ended)(void *arg), void *arg);
+void runtime_watch_free(struct runtime_watch *w);
+
+#endif
