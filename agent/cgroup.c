@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control groups. On v1 each controller has a tree of its own and a pod's group must be made in each; on v2 there is one
- * tree, and a controller must be handed down level by level. Numbers are upstream's (kubelet's cm package documents
+ * Control groups. On v1 each controller has a tree of its own and a pod's group must be made in each; on v2 there is
+ * one tree, and a controller must be handed down level by level. Numbers are upstream's (kubelet's cm package documents
  * them), so that a pod gets the same share here as elsewhere.
  */
 #include "agent/cgroup.h"
@@ -26,9 +26,9 @@
 #define REMOVE_ROUNDS 50         /* a killed process leaves its group a little later */
 
 /* Trees in which a pod's group may stand on v1; those the host does not have are skipped. */
-static const char *const v1_trees[] = {"cpu",        "memory",   "pids",    "cpuacct", "cpuset", "blkio", "devices",
-                                       "freezer",    "hugetlb",  "net_cls", "net_prio", "perf_event", "rdma", "misc",
-                                       "systemd",    "unified"};
+static const char *const v1_trees[] = {"cpu",     "memory",  "pids",    "cpuacct", "cpuset",   "blkio",
+                                       "devices", "freezer", "hugetlb", "net_cls", "net_prio", "perf_event",
+                                       "rdma",    "misc",    "systemd", "unified"};
 /* Those whose limits we set ourselves at the level of the pod. */
 #define V1_TREES_WITH_LIMITS 3
 
@@ -191,6 +191,24 @@ int cgroup_pod_create(enum cgroup_version version, const char *path, const struc
     int r = version == CGROUP_V2 ? v2_create(path, limits, err) : v1_create(path, limits, err);
 
     return r < 0 ? error_wrap(err, "making control group %s", path) : 0;
+}
+
+int64_t cgroup_oom_kills(enum cgroup_version version, const char *path)
+{
+    char *file CLEANUP_FREE = version == CGROUP_V2 ? mem_printf(ROOT "%s/memory.events", path)
+                                                   : mem_printf(ROOT "/memory%s/memory.oom_control", path);
+    BUF_LOCAL(text);
+    struct slice rest;
+    struct slice line;
+    int64_t count = 0;
+
+    if (fs_read(file, 4096, &text, NULL) < 0)
+        return 0;
+    rest = buf_slice(&text);
+    while (slice_split(&rest, '\n', &line))
+        if (slice_starts(line, SLICE_LIT("oom_kill ")))
+            (void)slice_to_int64(slice_make(line.data + 9, line.len - 9), &count);
+    return count;
 }
 
 static void kill_members(const char *dir)

@@ -41,6 +41,8 @@ int cgroup_detect(enum cgroup_version *ret_version, struct error *err);
 /* Makes the pod's group with its limits, in every hierarchy that has the controllers. Again is harmless. */
 int cgroup_pod_create(enum cgroup_version version, const char *path, const struct cgroup_limits *limits,
                       struct error *err);
+/* How many processes of the group the kernel has killed for memory; 0 when that cannot be told. */
+int64_t cgroup_oom_kills(enum cgroup_version version, const char *path);
 /* Kills what is left in the group and removes it with all below, in every hierarchy. Nothing there is no error. */
 int cgroup_remove(enum cgroup_version version, const char *path, struct error *err);
 

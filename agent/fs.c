@@ -179,7 +179,8 @@ static void unescape_octal(struct buf *out, struct slice in)
 {
     for (size_t i = 0; i < in.len; i++) {
         if (in.data[i] == '\\' && i + 3 < in.len) {
-            buf_append_byte(out, (char)((in.data[i + 1] - '0') * 64 + (in.data[i + 2] - '0') * 8 + in.data[i + 3] - '0'));
+            buf_append_byte(out,
+                            (char)((in.data[i + 1] - '0') * 64 + (in.data[i + 2] - '0') * 8 + in.data[i + 3] - '0'));
             i += 3;
         } else {
             buf_append_byte(out, in.data[i]);

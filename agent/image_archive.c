@@ -302,8 +302,8 @@ static char *import_mark(const char *dir, const char *file)
     char hash[SHA256_SIZE * 2 + 1];
 
     (void)stat(file, &st);
-    what = mem_printf("%s:%lld:%lld.%09ld", file, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-                      st.st_mtim.tv_nsec);
+    what =
+        mem_printf("%s:%lld:%lld.%09ld", file, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     sha256_hex(slice_str(what), hash);
     return mem_printf("%s/imports/%s", dir, hash);
 }

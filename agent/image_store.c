@@ -152,8 +152,7 @@ const struct image *image_store_find(const struct image_store *store, const stru
 
     if (found || !ref->digest)
         return found;
-    map_for_each(e, &store->images)
-    {
+    map_for_each (e, &store->images) {
         const struct image *image = e->value;
 
         if (image->digest && !strcmp(image->digest, name))
@@ -164,8 +163,7 @@ const struct image *image_store_find(const struct image_store *store, const stru
 
 const struct image *image_store_find_id(const struct image_store *store, const char *id)
 {
-    map_for_each(e, &store->images)
-    {
+    map_for_each (e, &store->images) {
         const struct image *image = e->value;
 
         if (!strcmp(image->id, id))

@@ -18,12 +18,12 @@
 #include "lib/map.h"
 
 struct image {
-    char *name;            /* "docker.io/library/hello:1" */
-    char *id;              /* "sha256:..." of the config: the image's identity */
-    char *digest;          /* "docker.io/library/hello@sha256:..." of the manifest; NULL = unknown */
+    char *name;             /* "docker.io/library/hello:1" */
+    char *id;               /* "sha256:..." of the config: the image's identity */
+    char *digest;           /* "docker.io/library/hello@sha256:..." of the manifest; NULL = unknown */
     struct str_list layers; /* diffIDs in hex, lowest first */
-    int64_t size;          /* bytes as transferred */
-    struct value *config;  /* the "config" object of the image's config */
+    int64_t size;           /* bytes as transferred */
+    struct value *config;   /* the "config" object of the image's config */
 };
 void image_free(struct image *image);
 

@@ -21,7 +21,8 @@ struct image_unpack_options {
 typedef ssize_t image_unpack_read(void *arg, void *data, size_t size, struct error *err);
 
 /* Unpacks a tar, plain or compressed by gzip, zstd, bzip2 or xz, into the open directory `root`. *ret_digest (may be
- * NULL) is the SHA-256 of the uncompressed tar in hex: an image's diffID. ERROR_INVALID for a bad or hostile archive. */
+ * NULL) is the SHA-256 of the uncompressed tar in hex: an image's diffID. ERROR_INVALID for a bad or hostile archive.
+ */
 int image_unpack(int root, image_unpack_read *source, void *arg, const struct image_unpack_options *options,
                  char ret_digest[SHA256_SIZE * 2 + 1], struct error *err);
 /* The same from a file. */

@@ -99,8 +99,8 @@ static void child_feed(struct child *c)
 /* Takes what is there; keeps at most output_max of it. */
 static void child_drain(struct child *c, int which)
 {
-    struct buf *const outs[] = {[FD_OUT] = &c->result->output, [FD_ERR] = &c->result->errors,
-                                [FD_REPORT] = &c->result->report};
+    struct buf *const outs[] = {
+        [FD_OUT] = &c->result->output, [FD_ERR] = &c->result->errors, [FD_REPORT] = &c->result->report};
     struct buf *out = outs[which];
     char chunk[4096];
     ssize_t n;
@@ -188,4 +188,17 @@ int process_run(const struct process_options *options, struct process_result *re
     for (int i = 0; i < FD_COUNT; i++)
         child_close(&c, i);
     return r;
+}
+
+char *process_find(const char *name)
+{
+    static const char *const dirs[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        char *path CLEANUP_FREE = mem_printf("%s/%s", dirs[i], name);
+
+        if (!access(path, X_OK))
+            return STEAL(path);
+    }
+    return NULL;
 }

@@ -27,5 +27,7 @@ void process_result_clear(struct process_result *r);
 
 /* Fails when the child cannot be started or ran into the timeout; its own exit code is the caller's to judge. */
 int process_run(const struct process_options *options, struct process_result *ret_result, struct error *err);
+/* The full path of a program, looked up in the usual directories; NULL when there is none. Caller frees. */
+char *process_find(const char *name);
 
 #endif

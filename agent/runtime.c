@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers by conmon and runc. One way to learn of an end: conmon's pidfd becomes readable; conmon writes the exit code
- * before it goes, so there is no race between the two and nothing to poll. After a restart of the agent the same pidfd is
- * opened again from conmon.pid; the pid counts only while its command line carries the container's id.
+ * Containers by conmon and runc. One way to learn of an end: conmon's pidfd becomes readable; conmon writes the exit
+ * code before it goes, so there is no race between the two and nothing to poll. After a restart of the agent the same
+ * pidfd is opened again from conmon.pid; the pid counts only while its command line carries the container's id.
  */
 #include "agent/runtime.h"
 
@@ -23,7 +23,7 @@
 #include "lib/random.h"
 
 #define RECORD_MAX    65536
-#define EXIT_LOST     137 /* what a container that ended without a word is said to have returned */
+#define EXIT_LOST     137 /* killed; also what a container that ended without a word is said to have returned */
 #define LOWERDIR_MAX  4096
 #define START_TIMEOUT 60000
 
@@ -34,10 +34,13 @@ struct text_field {
     const char *name;
     size_t offset;
 };
-#define FIELD(member) {#member, offsetof(struct runtime_container, member)}
+#define FIELD(member)                                                                                                  \
+    {                                                                                                                  \
+#member, offsetof(struct runtime_container, member)                                                            \
+    }
 static const struct text_field text_fields[] = {
-    FIELD(id),       FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name), FIELD(name), FIELD(image),
-    FIELD(image_id), FIELD(log_path), FIELD(cgroup_path),   FIELD(hash),
+    FIELD(id),    FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name),    FIELD(name),
+    FIELD(image), FIELD(image_id), FIELD(log_path),      FIELD(cgroup_path), FIELD(hash),
 };
 
 static char **field_at(const struct runtime_container *c, const struct text_field *f)
@@ -242,9 +245,20 @@ static int conmon_run(const struct runtime *rt, const struct runtime_container *
     char *conmon_pid CLEANUP_FREE = bundle_path(rt, c->id, "conmon.pid");
     char *root CLEANUP_FREE = mem_printf("--root=%s/runc", rt->run_dir);
     char *log CLEANUP_FREE = mem_printf("k8s-file:%s", c->log_path);
-    const char *argv[] = {rt->conmon, "-c", c->id, "-u", c->id, "-n", c->name, "-b", bundle, "-r", rt->runc,
-                          "--runtime-arg", root, "-p", pid_file, "-P", conmon_pid, "--exit-dir", exits,
-                          "--socket-dir-path", bundle, "-l", log, "--log-level", "warn", "--no-sync-log", NULL};
+    const char *argv[] = {rt->conmon, "-c",
+                          c->id,      "-u",
+                          c->id,      "-n",
+                          c->name,    "-b",
+                          bundle,     "-r",
+                          rt->runc,   "--runtime-arg",
+                          root,       "-p",
+                          pid_file,   "-P",
+                          conmon_pid, "--exit-dir",
+                          exits,      "--socket-dir-path",
+                          bundle,     "-l",
+                          log,        "--log-level",
+                          "warn",     "--no-sync-log",
+                          NULL};
     static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                       "_OCI_SYNCPIPE=3", NULL};
     struct process_options options = {.argv = argv, .env = env, .timeout_ms = START_TIMEOUT, .report = true};
@@ -270,15 +284,16 @@ static int start_steps(const struct runtime *rt, struct runtime_container *c, co
     if (conmon_run(rt, c, err) < 0)
         return -1;
     c->conmon_pid = pid_read(rt, c->id, "conmon.pid");
-    if (runc_run(rt, arguments, err) < 0)
-        return -1;
     c->started_ns = clock_wall_ns(clock);
+    if (runc_run(rt, arguments, err) < 0) {
+        c->started_ns = 0;
+        return -1;
+    }
     c->state = RUNTIME_RUNNING;
     return record_write(rt, c, err);
 }
 
-int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
-                  struct error *err)
+int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec, struct error *err)
 {
     const char *arguments[] = {"delete", "--force", c->id, NULL};
 
@@ -303,21 +318,32 @@ int runtime_signal(const struct runtime *rt, const struct runtime_container *c, 
 
 /* ---- facts from disk ---- */
 
+/* The group goes with the container, so what it counted is kept in a file beside the record. */
+static bool oom_read(const struct runtime *rt, const struct runtime_container *c)
+{
+    char *path CLEANUP_FREE = bundle_path(rt, c->id, "oom");
+
+    if (fs_exists(path))
+        return true;
+    if (cgroup_oom_kills(rt->cgroup_version, c->cgroup_path) == 0)
+        return false;
+    (void)fs_write(path, SLICE_NONE, 0600, NULL);
+    return true;
+}
+
 static bool exit_read(const struct runtime *rt, struct runtime_container *c)
 {
     char *name CLEANUP_FREE = mem_printf("exit/%s", c->id);
     char *path CLEANUP_FREE = bundle_path(rt, c->id, name);
-    char *oom CLEANUP_FREE = bundle_path(rt, c->id, "oom");
     struct stat st;
     int64_t code = EXIT_LOST;
     BUF_LOCAL(text);
 
-    if (stat(path, &st) || fs_read(path, 64, &text, NULL) < 0 ||
-        !slice_to_int64(slice_trim(buf_slice(&text)), &code))
+    if (stat(path, &st) || fs_read(path, 64, &text, NULL) < 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &code))
         return false;
     c->exit_code = (int)code;
     c->finished_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
-    c->oom_killed = fs_exists(oom);
+    c->oom_killed = code == EXIT_LOST && oom_read(rt, c);
     return true;
 }
 

@@ -3,9 +3,9 @@
  * Runtime: containers, one level below pods. An OCI runtime (runc) makes them, conmon holds their output and waits for
  * their end; both outlive this process, and what they leave on disk is enough to find everything again.
  *
- * On disk, run_dir/agent/containers/ID/: record.json (what this container is), config.json, conmon.pid, pid, oom (when the
- * kernel killed for memory), exit/ID (its exit code, written by conmon). Below home/agent/containers/ID: the writable
- * layer and the mounted root.
+ * On disk, run_dir/agent/containers/ID/: record.json (what this container is), config.json, conmon.pid, pid, oom (when
+ * the kernel killed for memory), exit/ID (its exit code, written by conmon). Below home/agent/containers/ID: the
+ * writable layer and the mounted root.
  */
 #ifndef KNARR_AGENT_RUNTIME_H
 #define KNARR_AGENT_RUNTIME_H
@@ -19,8 +19,9 @@ struct runtime {
     char *run_dir; /* run_dir/agent */
     char *home;    /* home/agent */
     char *layers;  /* home/agent/images/layers */
-    const char *runc;
-    const char *conmon;
+    char *runc;    /* full paths */
+    char *conmon;
+    enum cgroup_version cgroup_version;
 };
 
 enum runtime_state { RUNTIME_CREATED, RUNTIME_RUNNING, RUNTIME_EXITED };

@@ -31,7 +31,8 @@ struct pin {
     const char *ns;
     int flag;
 };
-static const struct pin pins[] = {{"netns", "net", CLONE_NEWNET}, {"ipc", "ipc", CLONE_NEWIPC}, {"uts", "uts", CLONE_NEWUTS}};
+static const struct pin pins[] = {
+    {"netns", "net", CLONE_NEWNET}, {"ipc", "ipc", CLONE_NEWIPC}, {"uts", "uts", CLONE_NEWUTS}};
 
 void sandbox_clear(struct sandbox *s)
 {
@@ -194,13 +195,8 @@ static int cni_run(const struct sandbox_config *config, const char *command, con
     char *env_netns CLEANUP_FREE = mem_printf("CNI_NETNS=%s", netns);
     char *env_path CLEANUP_FREE = mem_printf("CNI_PATH=%s", config->cni_dir);
     const char *argv[] = {plugin, NULL};
-    const char *env[] = {env_command,
-                         env_id,
-                         env_netns,
-                         env_path,
-                         "CNI_IFNAME=" CNI_IFNAME,
-                         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                         NULL};
+    const char *env[] = {
+        env_command, env_id, env_netns, env_path, "CNI_IFNAME=" CNI_IFNAME, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     struct process_options options = {.argv = argv, .env = env, .timeout_ms = 60000};
     BUF_LOCAL(input);
 
@@ -333,8 +329,7 @@ int sandbox_remove(const struct sandbox_config *config, const char *uid, struct 
     PROCESS_RESULT_LOCAL(result);
 
     /* DEL is wanted whenever ADD may have run, also half way; the plug-in takes an absent namespace well. */
-    if (fs_exists(netns) &&
-        cni_run(config, "DEL", uid, pin_alive(netns) ? netns : "", &result, err) < 0)
+    if (fs_exists(netns) && cni_run(config, "DEL", uid, pin_alive(netns) ? netns : "", &result, err) < 0)
         return error_wrap(err, "removing the network of sandbox %s", uid);
     pins_drop(config, uid);
     if (unlink(record) && errno != ENOENT)

@@ -15,10 +15,10 @@
 
 /* What is the same for all pods of the node. */
 struct sandbox_config {
-    const char *run_dir;    /* run_dir/agent: pins in netns/, ipc/, uts/, records in sandboxes/, addresses in cni/ */
-    const char *cni_dir;    /* "/usr/lib/cni" */
-    const char *bridge;     /* "knarr0" */
-    const char *pod_cidr;   /* "10.244.0.0/24" */
+    const char *run_dir;  /* run_dir/agent: pins in netns/, ipc/, uts/, records in sandboxes/, addresses in cni/ */
+    const char *cni_dir;  /* "/usr/lib/cni" */
+    const char *bridge;   /* "knarr0" */
+    const char *pod_cidr; /* "10.244.0.0/24" */
 };
 
 struct sandbox {
