@@ -40,6 +40,7 @@ struct unpack {
     image_unpack_read *source;
     void *source_arg;
     struct error *source_err;
+    bool broken; /* the compressed stream failed: the tar reader may take that for an end */
     char in[CHUNK];
     char out[CHUNK];
 };
@@ -334,6 +335,7 @@ static la_ssize_t tar_read(struct archive *a, void *arg, const void **ret_data)
 
     *ret_data = u->out;
     if (n < 0) {
+        u->broken = true;
         archive_set_error(a, EIO, "%s", archive_error_string(u->outer));
         return ARCHIVE_FATAL;
     }
@@ -370,12 +372,12 @@ static int unpack_rest(struct unpack *u, struct error *err)
     const void *data;
     la_ssize_t n;
 
-    while ((n = tar_read(u->tar, u, &data)) > 0) {
+    while (!u->broken && (n = tar_read(u->tar, u, &data)) > 0) {
         if ((uint64_t)n > u->bytes_left)
             return refuse(err, "", "too much after the end");
         u->bytes_left -= (uint64_t)n;
     }
-    return n < 0 ? refuse(err, "", archive_error_string(u->tar)) : 0;
+    return u->broken ? refuse(err, "", archive_error_string(u->outer)) : 0;
 }
 
 static int unpack_all(struct unpack *u, struct error *err)

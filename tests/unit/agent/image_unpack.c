@@ -196,10 +196,10 @@ static void refuses_what_is_no_archive(void **state)
         assert_true(image_unpack(p->root, source_read, &s, &options, NULL, &err) < 0);
         assert_int_equal(err.code, ERROR_INVALID);
     }
-    /* Cut off in the middle. */
+    /* Cut off inside the compressed data (the writer pads behind it). */
     tar_make(p, (const struct member[]){{"f", AE_IFREG, "some text that is long enough to matter"}}, 1);
     {
-        struct source s = {slice_make(p->tar.data, p->tar.len / 2)};
+        struct source s = {slice_make(p->tar.data, 40)};
 
         assert_true(image_unpack(p->root, source_read, &s, &options, NULL, NULL) < 0);
     }
