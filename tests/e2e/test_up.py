@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./up as a new user meets it, on a host of its own (a network namespace): start, again, down, purge."""
+import os
+import pathlib
+import secrets
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from cluster import PATIENCE, ROOT, run
+
+
+@pytest.fixture
+def host():
+    netns = 'knup' + secrets.token_hex(3)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=netns + '-', dir='/tmp'))
+    run('ip', 'netns', 'add', netns)
+    run('ip', '-n', netns, 'link', 'set', 'lo', 'up')
+    run('ip', '-n', netns, 'link', 'add', 'eth0', 'type', 'dummy')
+    run('ip', '-n', netns, 'addr', 'add', '192.0.2.10/24', 'dev', 'eth0')
+    run('ip', '-n', netns, 'link', 'set', 'eth0', 'up')
+    run('ip', '-n', netns, 'route', 'add', 'default', 'via', '192.0.2.1')
+
+    def up(*arguments, check=True):
+        env = dict(os.environ, KNARR_HOME=str(folder / 'home'))
+        env.pop('KNARR_BIN', None)
+        done = subprocess.run(['nsenter', f'--net=/run/netns/{netns}', '--', str(ROOT / 'up'), *arguments],
+                              capture_output=True, text=True, env=env, check=False, timeout=600 * PATIENCE)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+    up.folder, up.netns = folder, netns
+    yield up
+    up('--purge', check=False)
+    run('ip', 'netns', 'del', netns, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def devices(netns):
+    return run('ip', '-n', netns, '-o', 'link').stdout.count('\n')
+
+
+def test_up_down_purge(host):
+    before = devices(host.netns)
+    done = host()
+    assert 'Hello from Knarr' in done.stdout and done.stdout.count('Running') >= 3
+    assert f'export KUBECONFIG={host.folder}/home/kubeconfig' in done.stdout
+    assert (host.folder / 'home/kubeconfig').stat().st_mode & 0o777 == 0o600
+    again = host()
+    assert 'server is running' in again.stdout and 'deployment.apps/hello unchanged' in again.stdout
+    host('--down')
+    text = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True, check=True).stdout
+    assert str(host.folder) not in text
+    assert str(host.folder) not in pathlib.Path('/proc/self/mountinfo').read_text()
+    assert devices(host.netns) == before
+    # What was stored is still there; up goes on from it.
+    assert 'deployment.apps/hello unchanged' in host().stdout
+    host('--purge')
+    assert not (host.folder / 'home').exists()
+
+
+def test_clear_errors(host):
+    done = host('--bogus', check=False)
+    assert done.returncode != 0 and 'there is no option --bogus' in done.stderr
+    done = subprocess.run(['setpriv', '--reuid=65534', '--clear-groups', str(ROOT / 'up')], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode != 0 and 'need root' in done.stderr
