@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The protobuf form of /openapi/v2, which kubectl before 1.29 asks for: the JSON document rewritten member by member by
+ * the tables below. Numbers are those of google/gnostic's OpenAPIv2.proto. What has no row is left out.
+ */
+#include "api/openapi.h"
+#include "api/scan.h"
+
+enum form {
+    FORM_STRING,
+    FORM_BOOL,
+    FORM_DOUBLE,
+    FORM_MESSAGE,
+    FORM_ANY, /* Any{yaml=2}: JSON is YAML */
+    FORM_PARAMETER,
+};
+
+#define WRAP_MAX 3
+struct message;
+
+struct field {
+    const char *name;
+    uint8_t number;
+    uint8_t form; /* enum form; an array is repeated */
+    const struct message *message;
+    uint8_t wrap[WRAP_MAX]; /* messages of one field each that stand around the value, outermost first; 0 ends */
+};
+
+/* Members by name; those that start with "x-" go to `extension` as NamedAny; in a message with `entries` all members
+ * are entries Named{name=1, value=2} of that number. */
+struct message {
+    const struct field *fields; /* ends with a NULL name */
+    uint8_t extension;
+    uint8_t entries;
+    struct field entry;
+};
+
+static const struct message schema;
+
+static const struct message properties = {.entries = 1, .entry = {.form = FORM_MESSAGE, .message = &schema}};
+
+static const struct field schema_fields[] = {
+    {"$ref", 1, FORM_STRING, NULL, {0}},
+    {"format", 2, FORM_STRING, NULL, {0}},
+    {"description", 4, FORM_STRING, NULL, {0}},
+    {"default", 5, FORM_ANY, NULL, {0}},
+    {"maximum", 7, FORM_DOUBLE, NULL, {0}},
+    {"minimum", 9, FORM_DOUBLE, NULL, {0}},
+    {"required", 19, FORM_STRING, NULL, {0}},
+    {"enum", 20, FORM_ANY, NULL, {0}},
+    {"additionalProperties", 21, FORM_MESSAGE, &schema, {1}},
+    {"type", 22, FORM_STRING, NULL, {1}},
+    {"items", 23, FORM_MESSAGE, &schema, {1}},
+    {"properties", 25, FORM_MESSAGE, &properties, {0}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message schema = {.fields = schema_fields, .extension = 31};
+
+static const struct field body_fields[] = {
+    {"name", 2, FORM_STRING, NULL, {0}},       {"in", 3, FORM_STRING, NULL, {0}}, {"required", 4, FORM_BOOL, NULL, {0}},
+    {"schema", 5, FORM_MESSAGE, &schema, {0}}, {NULL, 0, 0, NULL, {0}},
+};
+static const struct field query_fields[] = {
+    {"in", 2, FORM_STRING, NULL, {0}},         {"description", 3, FORM_STRING, NULL, {0}},
+    {"name", 4, FORM_STRING, NULL, {0}},       {"type", 6, FORM_STRING, NULL, {0}},
+    {"uniqueItems", 20, FORM_BOOL, NULL, {0}}, {NULL, 0, 0, NULL, {0}},
+};
+static const struct field path_fields[] = {
+    {"required", 1, FORM_BOOL, NULL, {0}},
+    {"in", 2, FORM_STRING, NULL, {0}},
+    {"description", 3, FORM_STRING, NULL, {0}},
+    {"name", 4, FORM_STRING, NULL, {0}},
+    {"type", 5, FORM_STRING, NULL, {0}},
+    {"uniqueItems", 19, FORM_BOOL, NULL, {0}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message body_parameter = {.fields = body_fields};
+static const struct message query_parameter = {.fields = query_fields};
+static const struct message path_parameter = {.fields = path_fields};
+
+/* ParametersItem{parameter=1{body_parameter=1 | non_body_parameter=2{query=3 | path=4}}} by the member "in". */
+static const struct field parameter_forms[] = {
+    {"body", 0, FORM_MESSAGE, &body_parameter, {1, 1}},
+    {"query", 0, FORM_MESSAGE, &query_parameter, {1, 2, 3}},
+    {"path", 0, FORM_MESSAGE, &path_parameter, {1, 2, 4}},
+};
+
+static const struct field response_fields[] = {
+    {"description", 1, FORM_STRING, NULL, {0}},
+    {"schema", 2, FORM_MESSAGE, &schema, {1}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message response = {.fields = response_fields};
+static const struct message responses = {.entries = 1,
+                                         .entry = {.form = FORM_MESSAGE, .message = &response, .wrap = {1}}};
+
+static const struct field operation_fields[] = {
+    {"description", 3, FORM_STRING, NULL, {0}},
+    {"operationId", 5, FORM_STRING, NULL, {0}},
+    {"produces", 6, FORM_STRING, NULL, {0}},
+    {"consumes", 7, FORM_STRING, NULL, {0}},
+    {"parameters", 8, FORM_PARAMETER, NULL, {0}},
+    {"responses", 9, FORM_MESSAGE, &responses, {0}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message operation = {.fields = operation_fields, .extension = 13};
+
+static const struct field path_item_fields[] = {
+    {"get", 2, FORM_MESSAGE, &operation, {0}},
+    {"put", 3, FORM_MESSAGE, &operation, {0}},
+    {"post", 4, FORM_MESSAGE, &operation, {0}},
+    {"delete", 5, FORM_MESSAGE, &operation, {0}},
+    {"patch", 8, FORM_MESSAGE, &operation, {0}},
+    {"parameters", 9, FORM_PARAMETER, NULL, {0}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message path_item = {.fields = path_item_fields, .extension = 10};
+static const struct message paths = {.entries = 2, .entry = {.form = FORM_MESSAGE, .message = &path_item}};
+
+static const struct field info_fields[] = {
+    {"title", 1, FORM_STRING, NULL, {0}},
+    {"version", 2, FORM_STRING, NULL, {0}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message info = {.fields = info_fields};
+static const struct field document_fields[] = {
+    {"swagger", 1, FORM_STRING, NULL, {0}},
+    {"info", 2, FORM_MESSAGE, &info, {0}},
+    {"paths", 8, FORM_MESSAGE, &paths, {0}},
+    {"definitions", 9, FORM_MESSAGE, &properties, {0}},
+    {NULL, 0, 0, NULL, {0}},
+};
+static const struct message document = {.fields = document_fields};
+
+enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
+
+static void put_varint(struct buf *out, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        buf_append_byte(out, (char)(v | 0x80));
+    buf_append_byte(out, (char)v);
+}
+
+static void put_tag(struct buf *out, uint8_t number, enum wire wire)
+{
+    put_varint(out, (uint64_t)number << 3 | wire);
+}
+
+static void put_bytes(struct buf *out, uint8_t number, struct slice bytes)
+{
+    put_tag(out, number, WIRE_BYTES);
+    put_varint(out, bytes.len);
+    buf_append_slice(out, bytes);
+}
+
+static void put_double(struct buf *out, uint8_t number, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    put_tag(out, number, WIRE_FIXED64);
+    for (int i = 0; i < 8; i++)
+        buf_append_byte(out, (char)(bits >> (8 * i)));
+}
+
+static void write_message(struct buf *out, const struct message *message, struct slice json);
+
+/* The value of one field, `number` and form known, inside the messages of `wrap`. */
+static void write_value(struct buf *out, uint8_t number, const struct field *field, const uint8_t *wrap,
+                        size_t wrap_left, struct slice json)
+{
+    BUF_LOCAL(inner);
+    if (wrap_left && *wrap) {
+        write_value(&inner, *wrap, field, wrap + 1, wrap_left - 1, json);
+        put_bytes(out, number, buf_slice(&inner));
+        return;
+    }
+    switch (field->form) {
+    case FORM_STRING:
+        put_bytes(out, number, scan_text(json, &inner));
+        break;
+    case FORM_BOOL:
+        put_tag(out, number, WIRE_VARINT);
+        put_varint(out, scan_bool(json, false));
+        break;
+    case FORM_DOUBLE:
+        put_double(out, number, (double)scan_int(json, 0));
+        break;
+    case FORM_ANY:
+        put_bytes(&inner, 2, json);
+        put_bytes(out, number, buf_slice(&inner));
+        break;
+    default:
+        write_message(&inner, field->message, json);
+        put_bytes(out, number, buf_slice(&inner));
+        break;
+    }
+}
+
+static void write_parameter(struct buf *out, uint8_t number, struct slice json)
+{
+    struct slice in = scan_get(json, "in");
+    for (size_t i = 0; i < ARRAY_SIZE(parameter_forms); i++)
+        if (scan_text_is(in, parameter_forms[i].name))
+            write_value(out, number, &parameter_forms[i], parameter_forms[i].wrap, WRAP_MAX, json);
+}
+
+static void write_one(struct buf *out, const struct field *field, struct slice json)
+{
+    if (field->form == FORM_PARAMETER)
+        write_parameter(out, field->number, json);
+    else
+        write_value(out, field->number, field, field->wrap, WRAP_MAX, json);
+}
+
+static void write_field(struct buf *out, const struct field *field, struct slice json)
+{
+    struct scan_cursor cursor = scan_open(json);
+    struct slice element;
+    /* A default may be an array; all other arrays are repeated fields. */
+    if (!json.len || json.data[0] != '[' || (field->form == FORM_ANY && strcmp(field->name, "enum"))) {
+        write_one(out, field, json);
+        return;
+    }
+    while (scan_element(&cursor, &element))
+        write_one(out, field, element);
+}
+
+/* Named{name=1, value=2} */
+static void write_entry(struct buf *out, uint8_t number, const struct field *field, struct slice name,
+                        struct slice json)
+{
+    BUF_LOCAL(inner);
+    put_bytes(&inner, 1, name);
+    write_value(&inner, 2, field, field->wrap, WRAP_MAX, json);
+    put_bytes(out, number, buf_slice(&inner));
+}
+
+static void write_message(struct buf *out, const struct message *message, struct slice json)
+{
+    static const struct field any = {.form = FORM_ANY};
+    struct scan_cursor cursor = scan_open(json);
+    struct slice name, value;
+    while (scan_member(&cursor, &name, &value)) {
+        if (message->entries) {
+            write_entry(out, message->entries, &message->entry, name, value);
+            continue;
+        }
+        if (message->extension && slice_starts(name, SLICE_LIT("x-"))) {
+            write_entry(out, message->extension, &any, name, value);
+            continue;
+        }
+        for (const struct field *f = message->fields; f->name; f++)
+            if (slice_is(name, f->name))
+                write_field(out, f, value);
+    }
+}
+
+void openapi_write_v2_protobuf(struct buf *out, const struct schema_kind *const *kinds, size_t count)
+{
+    BUF_LOCAL(json);
+    openapi_write_v2(&json, kinds, count);
+    write_message(out, &document, buf_slice(&json));
+}
