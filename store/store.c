@@ -230,7 +230,7 @@ static int open_tables(struct store *store, MDB_txn *txn)
 /* Reads what the new environment holds; the transaction is the caller's to end. */
 static int load(struct store *store, MDB_txn *txn, struct error *err)
 {
-    struct store_state state;
+    struct store_state state = {0};
     MDB_stat stat;
     int rc = open_tables(store, txn);
 

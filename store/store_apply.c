@@ -98,7 +98,7 @@ static int check_conditions(struct apply *apply)
 
     for (size_t i = 0; i < request->condition_count; i++) {
         const struct store_condition *condition = &request->conditions[i];
-        struct store_record record;
+        struct store_record record = {0};
         int found = read_newest(apply, condition->key, &record);
         uint64_t revision = found > 0 ? record.revision : 0;
 
@@ -239,7 +239,7 @@ int store_apply(struct store *store, MDB_txn *txn, struct store_state *state, st
 
     if (rc)
         return rc;
-    request->events = mem_calloc(request->operation_count, sizeof(request->events[0]));
+    request->events = mem_calloc(request->operation_count, sizeof(struct store_event *));
     for (size_t i = 0; i < request->operation_count; i++) {
         rc = prepare_event(&apply, i);
         if (rc)

@@ -163,7 +163,7 @@ static int walk_next(struct walk *walk, struct store_item *ret_item, struct erro
 static int list_walk(struct walk *walk, const struct store_range *range, store_visit_item *visit, void *arg,
                      struct store_range_result *result, struct error *err)
 {
-    struct store_item item;
+    struct store_item item = {0};
     size_t count = 0;
     int rc = walk_begin(walk, range, err);
 

@@ -289,7 +289,7 @@ static void batch_publish(struct store *store, struct list *batch, const struct 
 
         if (!request->events)
             continue;
-        events = mem_grow(events, &cap, count + request->operation_count, sizeof(events[0]));
+        events = mem_grow(events, &cap, count + request->operation_count, sizeof(struct store_event *));
         for (size_t i = 0; i < request->operation_count; i++)
             events[count++] = request->events[i];
     }
@@ -313,12 +313,9 @@ static int batch_try(struct store *store, struct list *batch)
 
 static void batch_finish(struct list *batch)
 {
-    struct store_request *request;
-
-    while ((request = list_first(batch, struct store_request, link))) {
-        list_remove(&request->link);
-        request_finish(request);
-    }
+    list_for_each_safe (it, next, batch)
+        request_finish(container_of(it, struct store_request, link));
+    list_init(batch);
 }
 
 /* When space ran out under a batch, each of its transactions is tried alone: the small ones, and the deletions that

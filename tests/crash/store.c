@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Kill -9 of a store that is being written to, and a look at what is left.
+ *
+ * A child writes KEYS counters without pause, each in one transaction with a twin under another prefix, compacts now
+ * and then, and reports each acknowledged write through a pipe. The parent kills it at a random moment, opens the
+ * folder and checks, round after round on the same folder:
+ *   - nothing acknowledged is lost, and nothing is there that was not asked for;
+ *   - a transaction is there whole or not at all: twins are equal;
+ *   - the revision is not behind any that was acknowledged, and none is given twice;
+ *   - the log has every revision above `compacted`, each event fits the one before, and all end in what is current.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+#define KEYS 24
+
+struct ack {
+    uint32_t key;
+    uint32_t counter;
+    uint64_t revision;
+};
+
+struct crash {
+    char path[64];
+    uint64_t seed;
+    uint32_t acked[KEYS];    /* newest counter that was acknowledged */
+    uint64_t acked_revision; /* newest revision that was */
+    uint64_t floor;          /* revision when the present child began: it must only give later ones */
+    uint64_t acks;
+    int failures;
+};
+
+#define CHECK(crash, ok, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(ok)) {                                                                                                   \
+            (crash)->failures++;                                                                                       \
+            (void)printf("FAILED: " __VA_ARGS__);                                                                      \
+            (void)printf("\n");                                                                                        \
+        }                                                                                                              \
+    } while (0)
+
+static uint64_t draw(struct crash *crash, uint64_t below)
+{
+    crash->seed = crash->seed * 6364136223846793005u + 1442695040888963407u;
+    return (crash->seed >> 33) % below;
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+
+    (void)nanosleep(&time, NULL);
+}
+
+/* -- the child -- */
+
+struct writer {
+    struct store *store;
+    int pipe;
+    uint32_t key;
+    uint32_t counter;
+};
+
+static void write_next(struct writer *writer);
+
+static void written(void *arg, uint64_t revision, size_t failed_condition, const struct error *err)
+{
+    struct writer *writer = arg;
+    const struct ack ack = {writer->key, writer->counter, revision};
+
+    if (err || write(writer->pipe, &ack, sizeof(ack)) != sizeof(ack))
+        _exit(1);
+    write_next(writer);
+}
+
+static void write_next(struct writer *writer)
+{
+    char keys[2][16], *value CLEANUP_FREE = NULL;
+    struct store_operation operations[2];
+
+    writer->counter++;
+    /* Sizes on both sides of what fits a page. */
+    value = mem_printf("%u %0*d", writer->counter, writer->counter % 7 == 0 ? 5000 : 100, 0);
+    for (int i = 0; i < 2; i++) {
+        int len = snprintf(keys[i], sizeof(keys[i]), "/%s/%u", i ? "twin" : "key", writer->key);
+
+        operations[i] =
+            (struct store_operation){STORE_PUT, {keys[i], (size_t)len}, SLICE_LIT("meta"), slice_str(value)};
+    }
+    store_commit(writer->store, &(struct store_transaction){NULL, 0, operations, 2}, written, writer);
+}
+
+static uint32_t counter_of(struct slice value)
+{
+    struct slice rest = value, first = SLICE_NONE;
+    uint64_t counter = 0;
+
+    return slice_split(&rest, ' ', &first) && slice_to_uint64(first, &counter) ? (uint32_t)counter : 0;
+}
+
+static int read_counter(void *arg, const struct store_item *item)
+{
+    *(uint32_t *)arg = counter_of(item->value);
+    return 0;
+}
+
+static uint32_t get_counter(struct store *store, const char *prefix, uint32_t key)
+{
+    char *name CLEANUP_FREE = mem_printf("%s%u", prefix, key);
+    uint32_t counter = 0;
+
+    (void)store_get(store, slice_str(name), read_counter, &counter, NULL, NULL);
+    return counter;
+}
+
+_Noreturn static void child_run(const struct crash *crash, int pipe)
+{
+    struct writer writers[KEYS];
+    struct store *store;
+    ERROR_LOCAL(err);
+
+    if (store_open(&(struct store_options){.path = crash->path}, &store, &err) < 0) {
+        (void)printf("the child: %s\n", error_text(&err));
+        _exit(1);
+    }
+    for (uint32_t i = 0; i < KEYS; i++) {
+        writers[i] = (struct writer){store, pipe, i, get_counter(store, "/key/", i)};
+        write_next(&writers[i]);
+    }
+    for (;;) {
+        uint64_t revision = store_revision(store);
+
+        pause_ms(5);
+        if (revision > store_compacted(store) + 300)
+            store_compact(store, revision - 100, NULL, NULL);
+    }
+}
+
+/* -- the parent -- */
+
+static void note_ack(struct crash *crash, const struct ack *ack)
+{
+    CHECK(crash, ack->key < KEYS && ack->counter == crash->acked[ack->key] + 1,
+          "key %u was acknowledged at %u after %u", ack->key, ack->counter, crash->acked[ack->key]);
+    CHECK(crash, ack->revision > crash->floor, "revision %llu was given again", (unsigned long long)ack->revision);
+    crash->acked[ack->key % KEYS] = ack->counter;
+    if (ack->revision > crash->acked_revision)
+        crash->acked_revision = ack->revision;
+    crash->acks++;
+}
+
+/* Reads until the pipe ends; kills the child when its time has come. */
+static void collect(struct crash *crash, int pipe, pid_t child, int life_ms)
+{
+    struct pollfd ready = {.fd = pipe, .events = POLLIN};
+    struct clock *clock = clock_system();
+    int64_t end = clock_monotonic_ns(clock) + life_ms * NS_PER_MS;
+    struct ack ack;
+
+    for (;;) {
+        int64_t left = (end - clock_monotonic_ns(clock)) / NS_PER_MS;
+
+        if (left <= 0 && child) {
+            (void)kill(child, SIGKILL);
+            child = 0;
+        }
+        if (poll(&ready, 1, child ? (int)left : -1) > 0) {
+            if (read(pipe, &ack, sizeof(ack)) != sizeof(ack))
+                return;
+            note_ack(crash, &ack);
+        }
+    }
+}
+
+struct replay {
+    struct crash *crash;
+    struct store *store;
+    uint64_t revision;
+    uint32_t twins[2][KEYS]; /* 0 = not seen in the log */
+};
+
+static int replay_event(void *arg, const struct store_event *event)
+{
+    struct replay *replay = arg;
+    bool twin = slice_starts(event->key, SLICE_LIT("/twin/"));
+    uint64_t key = 0;
+    uint32_t *at;
+
+    (void)slice_to_uint64(slice_make(event->key.data + (twin ? 6 : 5), event->key.len - (twin ? 6 : 5)), &key);
+    at = &replay->twins[twin][key % KEYS];
+    CHECK(replay->crash, event->revision == replay->revision + 1 - twin, "revision %llu follows %llu",
+          (unsigned long long)event->revision, (unsigned long long)replay->revision);
+    CHECK(replay->crash, counter_of(event->value) == counter_of(event->prev_value) + 1, "an event skips a value");
+    CHECK(replay->crash, !*at || *at == counter_of(event->prev_value), "an event does not follow the one before");
+    *at = counter_of(event->value);
+    replay->revision = event->revision;
+    return 0;
+}
+
+static void check_log(struct crash *crash, struct store *store)
+{
+    struct replay replay = {.crash = crash, .store = store, .revision = store_compacted(store)};
+    uint64_t until = 0;
+    ERROR_LOCAL(err);
+
+    CHECK(crash, store_read_log(store, SLICE_NONE, replay.revision, 0, 0, replay_event, &replay, &until, &err) == 0,
+          "the log: %s", error_text(&err));
+    CHECK(crash, until == store_revision(store) && replay.revision == until, "the log ends at %llu",
+          (unsigned long long)replay.revision);
+    for (uint32_t i = 0; i < KEYS; i++)
+        CHECK(crash, !replay.twins[0][i] || replay.twins[0][i] == get_counter(store, "/key/", i),
+              "log and state of key %u differ", i);
+}
+
+static void check(struct crash *crash)
+{
+    struct store *store;
+    ERROR_LOCAL(err);
+
+    if (store_open(&(struct store_options){.path = crash->path, .manual = true}, &store, &err) < 0) {
+        CHECK(crash, false, "opening: %s", error_text(&err));
+        return;
+    }
+    for (uint32_t i = 0; i < KEYS; i++) {
+        uint32_t counter = get_counter(store, "/key/", i), twin = get_counter(store, "/twin/", i);
+
+        /* One more than acknowledged may be there: durable, but the news did not get out. */
+        CHECK(crash, counter == crash->acked[i] || counter == crash->acked[i] + 1, "key %u: %u acknowledged, %u there",
+              i, crash->acked[i], counter);
+        CHECK(crash, counter == twin, "key %u is %u, its twin %u", i, counter, twin);
+        crash->acked[i] = counter;
+    }
+    CHECK(crash, store_revision(store) >= crash->acked_revision, "revision %llu is behind what was acknowledged",
+          (unsigned long long)store_revision(store));
+    check_log(crash, store);
+    crash->floor = store_revision(store);
+    store_close(store);
+}
+
+static void round_run(struct crash *crash)
+{
+    int fds[2];
+    pid_t child;
+
+    if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0) {
+        CHECK(crash, false, "cannot make a child");
+        return;
+    }
+    if (child == 0) {
+        (void)close(fds[0]);
+        child_run(crash, fds[1]);
+    }
+    (void)close(fds[1]);
+    collect(crash, fds[0], child, (int)(5 + draw(crash, 120)));
+    (void)close(fds[0]);
+    (void)waitpid(child, NULL, 0);
+    check(crash);
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+
+    while (folder && (entry = readdir(folder)))
+        (void)unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder)
+        (void)closedir(folder);
+    (void)rmdir(path);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 20;
+    struct crash crash = {.path = "/tmp/knarr-crash-XXXXXX", .floor = 1};
+
+    crash.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)clock_wall_ns(clock_system());
+    (void)printf("seed %llu\n", (unsigned long long)crash.seed);
+    (void)fflush(stdout);
+    if (!mkdtemp(crash.path))
+        return 1;
+    for (int i = 0; i < rounds && !crash.failures; i++)
+        round_run(&crash);
+    (void)printf("%d kills, %llu acknowledged writes, revision %llu: %s\n", rounds, (unsigned long long)crash.acks,
+                 (unsigned long long)crash.floor, crash.failures ? "FAILED" : "nothing lost");
+    remove_folder(crash.path);
+    return crash.failures || !crash.acks;
+}
