@@ -21,7 +21,6 @@ enum schema_base {
     SCHEMA_INT_OR_STRING, /* protobuf message {type=1,int=2,string=3} */
     SCHEMA_TIME,          /* RFC 3339 seconds; protobuf {seconds=1,nanos=2} */
     SCHEMA_MICRO_TIME,    /* six digits */
-    SCHEMA_DURATION,      /* "1h0m0s"; protobuf {nanoseconds=1} */
     SCHEMA_ANY,           /* any JSON (RawExtension, JSON); protobuf {raw=1} */
     SCHEMA_FIELDS_V1,     /* managedFields' sets; protobuf {raw=1} */
     SCHEMA_STRINGS,       /* a bare array of strings in JSON (ExtraValue); protobuf message {repeated items=1} */

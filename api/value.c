@@ -3,7 +3,7 @@
  * The tree of value.h: a thin skin over jansson's nodes, so that nobody else sees them. Invariants: every node in a
  * tree has exactly one owner (reference counts stay at one), strings are valid UTF-8, reals are finite.
  */
-#include "api/value.h"
+#include "api/value_internal.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -276,6 +276,29 @@ void value_iter_remove(struct value_iter *it)
 {
     json_object_deln(node(it->object), json_object_iter_key(it->current), json_object_iter_key_len(it->current));
     it->current = NULL;
+}
+
+struct value *value_iter_swap(struct value_iter *it, struct value *v)
+{
+    json_t *old = json_incref(json_object_iter_value(it->current));
+
+    json_object_iter_set_new(node(it->object), it->current, node(v));
+    return owned(old);
+}
+
+void value_move_members(struct value *to, struct value *from)
+{
+    if (json_object_update(node(to), node(from)) < 0)
+        mem_die(sizeof to);
+    json_object_clear(node(from));
+}
+
+struct value *value_swap_at(struct value *array, size_t index, struct value *v)
+{
+    json_t *old = json_incref(json_array_get(node(array), index));
+
+    value_replace_at(array, index, v);
+    return owned(old);
 }
 
 struct value *value_at(const struct value *array, size_t index)

@@ -16,7 +16,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
   type NAME  DESCRIPTION
    NUMBER FIELD TYPE MARKS  DESCRIPTION
 
-  A field's TYPE: string bool int32 int64 double bytes quantity intorstring time microtime duration any fieldsv1 strings
+  A field's TYPE: string bool int32 int64 double bytes quantity intorstring time microtime any fieldsv1 strings
   or the name of a type (of this group, else of core, else of meta), with [] or map[string] before it; behind it '*'
   when a zero counts (upstream's field is a pointer) and '!' when it must be there. Then in any order:
     = JSON         the default                         enum A|B  the values ("" = the empty one)
@@ -36,7 +36,7 @@ import sys
 BASES = {
     'string': 'STRING', 'bool': 'BOOL', 'int32': 'INT32', 'int64': 'INT64', 'double': 'DOUBLE', 'bytes': 'BYTES',
     'quantity': 'QUANTITY', 'intorstring': 'INT_OR_STRING', 'time': 'TIME', 'microtime': 'MICRO_TIME',
-    'duration': 'DURATION', 'any': 'ANY', 'fieldsv1': 'FIELDS_V1', 'strings': 'STRINGS',
+    'any': 'ANY', 'fieldsv1': 'FIELDS_V1', 'strings': 'STRINGS',
 }
 FLAGS = {
     'inline': 'INLINE', 'fixed': 'IMMUTABLE', 'set': 'LIST_SET', 'atomic': 'ATOMIC', 'retain': 'PATCH_RETAIN',

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the codec's files share. Private to api/. */
+#ifndef KNARR_API_CODEC_INTERNAL_H
+#define KNARR_API_CODEC_INTERNAL_H
+
+#include "api/codec.h"
+#include "lib/error.h"
+
+/* Brings one scalar (not OBJECT, not null) into the form in which it is stored: quantities and times canonical, base64
+ * without line breaks. Takes *v and may replace it. On a wrong type *ret_problem says so: either a whole message, or,
+ * when it starts with "cannot unmarshal", one that wants the field's place ("cannot unmarshal string"). The text is
+ * the caller's. False on a problem. */
+bool codec_normalise_scalar(enum schema_base base, struct value **v, char **ret_problem);
+/* The name Go has for the type of a field's single value: "int32", "v1.Container". Into the buffer. */
+const char *codec_go_type(const struct schema_field *f, bool element, struct buf *scratch);
+
+/* The value of an absent field that upstream writes all the same. */
+struct value *codec_zero(const struct schema_field *f);
+/* Whether upstream leaves this value out: the zero of a field that is no pointer and has omitempty. */
+bool codec_is_omitted(const struct schema_field *f, const struct value *v);
+
+/* The message inside the envelope as a tree, not yet normalised; *ret_api_version and *ret_kind as stated. */
+struct value *codec_decode_protobuf(const struct schema_kind *kind, struct slice body, char **ret_api_version,
+                                    char **ret_kind, struct error *err);
+int codec_peek_protobuf(struct slice body, char **ret_api_version, char **ret_kind, struct error *err);
+
+#endif

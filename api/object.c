@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stored form of objects. Invariant: the value never contains metadata.resourceVersion, so that writing it out is two
+ * copies with a number between them. The header is made from the value's bytes, never from the tree, so that it can be
+ * made again when the schema changes.
+ *
+ * Header, all numbers little endian: format (1 byte), flags (1 byte), schema hash (4), then three runs of bytes, each
+ * with its length (4) before it: uid, labels (pairs of texts), selectable fields (texts, in the kind's order). A text
+ * is its length (4) and its bytes.
+ */
+#include "api/object.h"
+
+#include "api/scan.h"
+#include "lib/encoding.h"
+
+#define FORMAT        1
+#define FLAG_DELETING 1
+#define HEADER_FIXED  6
+
+static void write_u32(struct buf *out, uint32_t n)
+{
+    char bytes[4] = {(char)n, (char)(n >> 8), (char)(n >> 16), (char)(n >> 24)};
+
+    buf_append(out, bytes, sizeof bytes);
+}
+
+static uint32_t read_u32(const char *data)
+{
+    const unsigned char *p = (const unsigned char *)data;
+
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Takes one text from the front; false when the bytes do not hold it. */
+static bool take_text(struct slice *rest, struct slice *ret_text)
+{
+    uint32_t len;
+
+    if (rest->len < 4)
+        return false;
+    len = read_u32(rest->data);
+    if (len > rest->len - 4)
+        return false;
+    *ret_text = slice_make(rest->data + 4, len);
+    *rest = slice_make(rest->data + 4 + len, rest->len - 4 - len);
+    return true;
+}
+
+static void write_text(struct buf *out, struct slice text)
+{
+    write_u32(out, (uint32_t)text.len);
+    buf_append_slice(out, text);
+}
+
+static void write_metadata(const struct value *metadata, struct buf *out)
+{
+    struct value_iter it = value_iter_start(metadata);
+    struct slice name;
+    struct value *v;
+    char before = '{';
+
+    while (value_iter_next(&it, &name, &v)) {
+        if (slice_is(name, "resourceVersion"))
+            continue;
+        buf_append_byte(out, before);
+        json_write_string(out, name);
+        buf_append_byte(out, ':');
+        value_write(v, out);
+        before = ',';
+    }
+    buf_append_str(out, before == '{' ? "{}" : "}");
+}
+
+void object_encode(const struct schema_kind *kind, const struct value *object, struct buf *ret_value,
+                   struct buf *ret_meta)
+{
+    struct value_iter it = value_iter_start(object);
+    struct slice name;
+    struct value *v;
+    size_t start = ret_value->len;
+    char before = '{';
+
+    while (value_iter_next(&it, &name, &v)) {
+        buf_append_byte(ret_value, before);
+        json_write_string(ret_value, name);
+        buf_append_byte(ret_value, ':');
+        if (slice_is(name, "metadata") && value_is(v, VALUE_OBJECT))
+            write_metadata(v, ret_value);
+        else
+            value_write(v, ret_value);
+        before = ',';
+    }
+    buf_append_str(ret_value, before == '{' ? "{}" : "}");
+    object_encode_meta(kind, slice_make(ret_value->data + start, ret_value->len - start), ret_meta);
+}
+
+/* Selectable fields whose value is not simply at their path. An Event's source is its component; events of the newer
+ * group say it elsewhere. */
+static const struct {
+    const char *field;
+    const char *paths[2];
+} field_places[] = {
+    {"source", {"source.component", "reportingComponent"}},
+};
+
+/* What a selector compares with: texts as they are, numbers and booleans printed, absent ones as their zero. */
+static void write_field(const struct schema_kind *kind, struct slice stored, const char *field, struct buf *out)
+{
+    const struct schema_field *row = schema_find_path(kind->type, field);
+    struct slice v = scan_get(stored, field);
+    BUF_LOCAL(scratch);
+
+    for (size_t i = 0; i < ARRAY_SIZE(field_places); i++) {
+        if (strcmp(field, field_places[i].field))
+            continue;
+        v = scan_get(stored, field_places[i].paths[0]);
+        if (!v.data)
+            v = scan_get(stored, field_places[i].paths[1]);
+    }
+    if (scan_is_string(v))
+        write_text(out, scan_text(v, &scratch));
+    else if (v.data && *v.data != '{' && *v.data != '[' && *v.data != 'n')
+        write_text(out, v);
+    else if (row && row->shape == SCHEMA_ONE && row->base == SCHEMA_BOOL)
+        write_text(out, SLICE_LIT("false"));
+    else if (row && row->shape == SCHEMA_ONE && (row->base == SCHEMA_INT32 || row->base == SCHEMA_INT64))
+        write_text(out, SLICE_LIT("0"));
+    else
+        write_text(out, SLICE_LIT(""));
+}
+
+static void write_labels(struct slice labels, struct buf *out)
+{
+    struct scan_cursor c = scan_open(labels);
+    struct slice key, value;
+    BUF_LOCAL(scratch);
+
+    while (scan_member(&c, &key, &value)) {
+        /* The quotes stand around the key. */
+        write_text(out, scan_text(slice_make(key.data - 1, key.len + 2), &scratch));
+        write_text(out, scan_text(value, &scratch));
+    }
+}
+
+void object_encode_meta(const struct schema_kind *kind, struct slice stored, struct buf *ret_meta)
+{
+    struct slice metadata = scan_get(stored, "metadata");
+    char fixed[2] = {FORMAT, scan_is_string(scan_get(metadata, "deletionTimestamp")) ? FLAG_DELETING : 0};
+    BUF_LOCAL(scratch);
+    BUF_LOCAL(run);
+
+    buf_append(ret_meta, fixed, sizeof fixed);
+    write_u32(ret_meta, kind->hash);
+    write_text(ret_meta, scan_text(scan_get(metadata, "uid"), &scratch));
+    write_labels(scan_get(metadata, "labels"), &run);
+    write_text(ret_meta, buf_slice(&run));
+    buf_reset(&run);
+    for (size_t i = 0; kind->selectable[i]; i++)
+        write_field(kind, stored, kind->selectable[i], &run);
+    write_text(ret_meta, buf_slice(&run));
+}
+
+void object_write(struct buf *out, struct slice stored, uint64_t revision, bool with_type)
+{
+    struct scan_cursor c = scan_open(stored);
+    struct slice key, value;
+    char before = '{';
+
+    while (scan_member(&c, &key, &value)) {
+        bool type = slice_is(key, "apiVersion") || slice_is(key, "kind");
+
+        if (slice_is(key, "metadata") && value.len >= 2 && value.data[0] == '{') {
+            const char *rest = value.data + 1;
+
+            buf_append_byte(out, before);
+            buf_append_str(out, "\"metadata\":{");
+            if (revision) {
+                buf_printf(out, "\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+                if (*rest != '}')
+                    buf_append_byte(out, ',');
+            }
+            buf_append(out, rest, (size_t)(stored.data + stored.len - rest)); /* all that follows, as it is */
+            return;
+        }
+        if (type && !with_type)
+            continue;
+        buf_append_byte(out, before);
+        buf_append(out, key.data - 1, (size_t)(value.data + value.len - (key.data - 1)));
+        before = ',';
+    }
+    buf_append_str(out, before == '{' ? "{}" : "}");
+}
+
+struct value *object_decode(struct slice stored, uint64_t revision, struct error *err)
+{
+    BUF_LOCAL(text);
+
+    object_write(&text, stored, revision, true);
+    return value_parse(buf_slice(&text), err);
+}
+
+bool object_meta_read(struct slice meta, struct object_meta *ret_meta)
+{
+    struct slice rest;
+
+    if (meta.len < HEADER_FIXED || meta.data[0] != FORMAT)
+        return false;
+    ret_meta->deleting = meta.data[1] & FLAG_DELETING;
+    ret_meta->schema_hash = read_u32(meta.data + 2);
+    rest = slice_make(meta.data + HEADER_FIXED, meta.len - HEADER_FIXED);
+    return take_text(&rest, &ret_meta->uid) && take_text(&rest, &ret_meta->labels) &&
+           take_text(&rest, &ret_meta->fields) && !rest.len;
+}
+
+struct slice object_meta_label(const struct object_meta *m, struct slice name)
+{
+    struct slice rest = m->labels;
+    struct slice key, value;
+
+    while (take_text(&rest, &key) && take_text(&rest, &value)) {
+        if (slice_equal(key, name))
+            return value;
+    }
+    return SLICE_NONE;
+}
+
+struct slice object_meta_field(const struct object_meta *m, size_t index)
+{
+    struct slice rest = m->fields;
+    struct slice text;
+
+    while (take_text(&rest, &text)) {
+        if (!index--)
+            return text;
+    }
+    return SLICE_LIT("");
+}
