@@ -33,8 +33,6 @@ static const struct known known_bases[] = {
                            "{\"description\":\"A point in time with microseconds, RFC 3339.\",\"type\":\"string\","
                            "\"format\":\"date-time\"}",
                            NULL},
-    [SCHEMA_DURATION] = {OPENAPI_META "Duration", "{\"description\":\"A span of time: 1h2m3s.\",\"type\":\"string\"}",
-                         NULL},
     [SCHEMA_FIELDS_V1] = {OPENAPI_META "FieldsV1",
                           "{\"description\":\"A set of fields, as managedFields writes it.\",\"type\":\"object\"}",
                           NULL},
