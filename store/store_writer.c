@@ -199,12 +199,18 @@ static int commit_settle(struct store *store, const struct batch_result *result,
     return store->stats.revision == result->state.revision ? 0 : -err->code;
 }
 
-static int hand_over(void *arg, const struct store_event *event)
-{
-    struct store_event *copy = store_event_new(event);
+struct gathered {
+    struct store_event **events;
+    size_t count;
+    size_t cap;
+};
 
-    store_publish(arg, &copy, 1, event->revision);
-    store_event_unref(copy);
+static int gather(void *arg, const struct store_event *event)
+{
+    struct gathered *gathered = arg;
+
+    gathered->events = mem_grow(gathered->events, &gathered->cap, gathered->count + 1, sizeof(struct store_event *));
+    gathered->events[gathered->count++] = store_event_new(event);
     return 0;
 }
 
@@ -213,12 +219,20 @@ static int hand_over(void *arg, const struct store_event *event)
 static int writer_recover(struct store *store, struct error *err)
 {
     uint64_t published = atomic_load(&store->revision);
+    struct gathered gathered = {0};
+    int rc;
 
     if (store_reopen(store, err) < 0)
         return -err->code;
     if (store->stats.revision == published)
         return 0;
-    return store_read_log(store, SLICE_NONE, published, 0, 0, hand_over, store, NULL, err);
+    rc = store_read_log(store, SLICE_NONE, published, 0, 0, gather, &gathered, NULL, err);
+    if (rc == 0)
+        store_publish(store, gathered.events, gathered.count, store->stats.revision);
+    for (size_t i = 0; i < gathered.count; i++)
+        store_event_unref(gathered.events[i]);
+    free(gathered.events);
+    return rc;
 }
 
 int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err)

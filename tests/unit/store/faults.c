@@ -156,19 +156,23 @@ static void test_doubtful_commit_that_is_there(void **state)
 static void test_doubtful_commit_found_later(void **state)
 {
     struct fixture *f = *state;
+    const struct store_operation two[] = {OP_PUT("/a", "1"), OP_PUT("/c", "1")};
+    struct outcome outcome;
     BUF_LOCAL(seen);
     uint64_t revision;
     struct store_watch *watch = store_watch_open(f->store, SLICE_NONE, count_events, &seen, &revision);
 
     fault.commit_rc = fault.open_rc = EIO;
     fault.commit_sickens = fault.commit_anyway = true;
-    assert_int_equal(put(f, "/a", "1").code, ERROR_IO);
+    submit(f, NULL, 0, two, 2, &outcome);
+    step_all(f);
+    assert_int_equal(outcome.code, ERROR_IO);
     assert_get(f, "/a", "-");
     assert_list(f, "", "", 0, 0, "E:InternalError");
     assert_int_equal(store_revision(f->store), 1);
     assert_int_equal(put(f, "/b", "1").revision, 3);
-    assert_string_equal(buf_cstr(&seen), "2+/a=1 3+/b=1 ");
-    assert_list(f, "", "", 0, 0, "/a=1@2 /b=1@3");
+    assert_string_equal(buf_cstr(&seen), "2+/a=1 2+/c=1 3+/b=1 ");
+    assert_list(f, "", "", 0, 0, "/a=1@2 /b=1@3 /c=1@2");
     store_watch_close(watch);
 }
 
