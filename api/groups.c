@@ -72,7 +72,7 @@ struct group_version *groups_list(struct kind_list list, size_t *ret_count)
         if (!groups_is_resource(kind))
             continue;
         size_t at = 0;
-        while (at < count && strcmp(all[at].group, kind->group))
+        while (at < count && strcmp(all[at].group, kind->group) != 0)
             at++;
         while (at < count && !strcmp(all[at].group, kind->group) && version_before(all[at].version, kind->version))
             at++;

@@ -19,7 +19,7 @@ static void doc_clear(struct openapi_doc *doc)
 static const struct schema_kind **select_kinds(struct kind_list list, const struct slice *group,
                                                const struct slice *version, size_t *ret_count)
 {
-    const struct schema_kind **selected = mem_calloc(list.count + 1, sizeof(*selected));
+    const struct schema_kind **selected = mem_calloc(list.count + 1, sizeof(void *));
     size_t count = 0;
     for (size_t k = 0; k < list.count; k++)
         if (group ? groups_has(list.kinds[k], *group, *version) : groups_is_resource(list.kinds[k]))

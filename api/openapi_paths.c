@@ -51,25 +51,25 @@ static const struct parameter no_parameters[] = {{NULL, NULL, NULL}};
 
 /* One row for each verb: where it stands and what it exchanges. */
 struct operation {
-    uint8_t verb;
     const char *method;
     const char *action; /* x-kubernetes-action */
     const char *id;     /* begins the operationId */
     const struct parameter *parameters;
     enum body body;
     enum answer answer;
+    uint8_t verb;
     bool on_name; /* at .../{name}, not at the collection */
 };
 
 static const struct operation operations[] = {
-    {SCHEMA_VERB_LIST, "get", "list", "list", list_parameters, BODY_NONE, ANSWER_LIST, false},
-    {SCHEMA_VERB_CREATE, "post", "post", "create", write_parameters, BODY_OBJECT, ANSWER_OBJECT, false},
-    {SCHEMA_VERB_DELETECOLLECTION, "delete", "deletecollection", "deleteCollection", list_parameters, BODY_OPTIONS,
-     ANSWER_STATUS, false},
-    {SCHEMA_VERB_GET, "get", "get", "read", no_parameters, BODY_NONE, ANSWER_OBJECT, true},
-    {SCHEMA_VERB_UPDATE, "put", "put", "replace", write_parameters, BODY_OBJECT, ANSWER_OBJECT, true},
-    {SCHEMA_VERB_DELETE, "delete", "delete", "delete", delete_parameters, BODY_OPTIONS, ANSWER_STATUS, true},
-    {SCHEMA_VERB_PATCH, "patch", "patch", "patch", patch_parameters, BODY_PATCH, ANSWER_OBJECT, true},
+    {"get", "list", "list", list_parameters, BODY_NONE, ANSWER_LIST, SCHEMA_VERB_LIST, false},
+    {"post", "post", "create", write_parameters, BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_CREATE, false},
+    {"delete", "deletecollection", "deleteCollection", list_parameters, BODY_OPTIONS, ANSWER_STATUS,
+     SCHEMA_VERB_DELETECOLLECTION, false},
+    {"get", "get", "read", no_parameters, BODY_NONE, ANSWER_OBJECT, SCHEMA_VERB_GET, true},
+    {"put", "put", "replace", write_parameters, BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_UPDATE, true},
+    {"delete", "delete", "delete", delete_parameters, BODY_OPTIONS, ANSWER_STATUS, SCHEMA_VERB_DELETE, true},
+    {"patch", "patch", "patch", patch_parameters, BODY_PATCH, ANSWER_OBJECT, SCHEMA_VERB_PATCH, true},
 };
 
 /* What one path is about. */

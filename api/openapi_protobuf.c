@@ -20,9 +20,9 @@ struct message;
 
 struct field {
     const char *name;
+    const struct message *message; /* FORM_MESSAGE */
     uint8_t number;
-    uint8_t form; /* enum form; an array is repeated */
-    const struct message *message;
+    uint8_t form;           /* enum form; an array is repeated */
     uint8_t wrap[WRAP_MAX]; /* messages of one field each that stand around the value, outermost first; 0 ends */
 };
 
@@ -40,39 +40,39 @@ static const struct message schema;
 static const struct message properties = {.entries = 1, .entry = {.form = FORM_MESSAGE, .message = &schema}};
 
 static const struct field schema_fields[] = {
-    {"$ref", 1, FORM_STRING, NULL, {0}},
-    {"format", 2, FORM_STRING, NULL, {0}},
-    {"description", 4, FORM_STRING, NULL, {0}},
-    {"default", 5, FORM_ANY, NULL, {0}},
-    {"maximum", 7, FORM_DOUBLE, NULL, {0}},
-    {"minimum", 9, FORM_DOUBLE, NULL, {0}},
-    {"required", 19, FORM_STRING, NULL, {0}},
-    {"enum", 20, FORM_ANY, NULL, {0}},
-    {"additionalProperties", 21, FORM_MESSAGE, &schema, {1}},
-    {"type", 22, FORM_STRING, NULL, {1}},
-    {"items", 23, FORM_MESSAGE, &schema, {1}},
-    {"properties", 25, FORM_MESSAGE, &properties, {0}},
-    {NULL, 0, 0, NULL, {0}},
+    {"$ref", NULL, 1, FORM_STRING, {0}},
+    {"format", NULL, 2, FORM_STRING, {0}},
+    {"description", NULL, 4, FORM_STRING, {0}},
+    {"default", NULL, 5, FORM_ANY, {0}},
+    {"maximum", NULL, 7, FORM_DOUBLE, {0}},
+    {"minimum", NULL, 9, FORM_DOUBLE, {0}},
+    {"required", NULL, 19, FORM_STRING, {0}},
+    {"enum", NULL, 20, FORM_ANY, {0}},
+    {"additionalProperties", &schema, 21, FORM_MESSAGE, {1}},
+    {"type", NULL, 22, FORM_STRING, {1}},
+    {"items", &schema, 23, FORM_MESSAGE, {1}},
+    {"properties", &properties, 25, FORM_MESSAGE, {0}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message schema = {.fields = schema_fields, .extension = 31};
 
 static const struct field body_fields[] = {
-    {"name", 2, FORM_STRING, NULL, {0}},       {"in", 3, FORM_STRING, NULL, {0}}, {"required", 4, FORM_BOOL, NULL, {0}},
-    {"schema", 5, FORM_MESSAGE, &schema, {0}}, {NULL, 0, 0, NULL, {0}},
+    {"name", NULL, 2, FORM_STRING, {0}},       {"in", NULL, 3, FORM_STRING, {0}}, {"required", NULL, 4, FORM_BOOL, {0}},
+    {"schema", &schema, 5, FORM_MESSAGE, {0}}, {NULL, NULL, 0, 0, {0}},
 };
 static const struct field query_fields[] = {
-    {"in", 2, FORM_STRING, NULL, {0}},         {"description", 3, FORM_STRING, NULL, {0}},
-    {"name", 4, FORM_STRING, NULL, {0}},       {"type", 6, FORM_STRING, NULL, {0}},
-    {"uniqueItems", 20, FORM_BOOL, NULL, {0}}, {NULL, 0, 0, NULL, {0}},
+    {"in", NULL, 2, FORM_STRING, {0}},         {"description", NULL, 3, FORM_STRING, {0}},
+    {"name", NULL, 4, FORM_STRING, {0}},       {"type", NULL, 6, FORM_STRING, {0}},
+    {"uniqueItems", NULL, 20, FORM_BOOL, {0}}, {NULL, NULL, 0, 0, {0}},
 };
 static const struct field path_fields[] = {
-    {"required", 1, FORM_BOOL, NULL, {0}},
-    {"in", 2, FORM_STRING, NULL, {0}},
-    {"description", 3, FORM_STRING, NULL, {0}},
-    {"name", 4, FORM_STRING, NULL, {0}},
-    {"type", 5, FORM_STRING, NULL, {0}},
-    {"uniqueItems", 19, FORM_BOOL, NULL, {0}},
-    {NULL, 0, 0, NULL, {0}},
+    {"required", NULL, 1, FORM_BOOL, {0}},
+    {"in", NULL, 2, FORM_STRING, {0}},
+    {"description", NULL, 3, FORM_STRING, {0}},
+    {"name", NULL, 4, FORM_STRING, {0}},
+    {"type", NULL, 5, FORM_STRING, {0}},
+    {"uniqueItems", NULL, 19, FORM_BOOL, {0}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message body_parameter = {.fields = body_fields};
 static const struct message query_parameter = {.fields = query_fields};
@@ -80,55 +80,55 @@ static const struct message path_parameter = {.fields = path_fields};
 
 /* ParametersItem{parameter=1{body_parameter=1 | non_body_parameter=2{query=3 | path=4}}} by the member "in". */
 static const struct field parameter_forms[] = {
-    {"body", 0, FORM_MESSAGE, &body_parameter, {1, 1}},
-    {"query", 0, FORM_MESSAGE, &query_parameter, {1, 2, 3}},
-    {"path", 0, FORM_MESSAGE, &path_parameter, {1, 2, 4}},
+    {"body", &body_parameter, 0, FORM_MESSAGE, {1, 1}},
+    {"query", &query_parameter, 0, FORM_MESSAGE, {1, 2, 3}},
+    {"path", &path_parameter, 0, FORM_MESSAGE, {1, 2, 4}},
 };
 
 static const struct field response_fields[] = {
-    {"description", 1, FORM_STRING, NULL, {0}},
-    {"schema", 2, FORM_MESSAGE, &schema, {1}},
-    {NULL, 0, 0, NULL, {0}},
+    {"description", NULL, 1, FORM_STRING, {0}},
+    {"schema", &schema, 2, FORM_MESSAGE, {1}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message response = {.fields = response_fields};
 static const struct message responses = {.entries = 1,
                                          .entry = {.form = FORM_MESSAGE, .message = &response, .wrap = {1}}};
 
 static const struct field operation_fields[] = {
-    {"description", 3, FORM_STRING, NULL, {0}},
-    {"operationId", 5, FORM_STRING, NULL, {0}},
-    {"produces", 6, FORM_STRING, NULL, {0}},
-    {"consumes", 7, FORM_STRING, NULL, {0}},
-    {"parameters", 8, FORM_PARAMETER, NULL, {0}},
-    {"responses", 9, FORM_MESSAGE, &responses, {0}},
-    {NULL, 0, 0, NULL, {0}},
+    {"description", NULL, 3, FORM_STRING, {0}},
+    {"operationId", NULL, 5, FORM_STRING, {0}},
+    {"produces", NULL, 6, FORM_STRING, {0}},
+    {"consumes", NULL, 7, FORM_STRING, {0}},
+    {"parameters", NULL, 8, FORM_PARAMETER, {0}},
+    {"responses", &responses, 9, FORM_MESSAGE, {0}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message operation = {.fields = operation_fields, .extension = 13};
 
 static const struct field path_item_fields[] = {
-    {"get", 2, FORM_MESSAGE, &operation, {0}},
-    {"put", 3, FORM_MESSAGE, &operation, {0}},
-    {"post", 4, FORM_MESSAGE, &operation, {0}},
-    {"delete", 5, FORM_MESSAGE, &operation, {0}},
-    {"patch", 8, FORM_MESSAGE, &operation, {0}},
-    {"parameters", 9, FORM_PARAMETER, NULL, {0}},
-    {NULL, 0, 0, NULL, {0}},
+    {"get", &operation, 2, FORM_MESSAGE, {0}},
+    {"put", &operation, 3, FORM_MESSAGE, {0}},
+    {"post", &operation, 4, FORM_MESSAGE, {0}},
+    {"delete", &operation, 5, FORM_MESSAGE, {0}},
+    {"patch", &operation, 8, FORM_MESSAGE, {0}},
+    {"parameters", NULL, 9, FORM_PARAMETER, {0}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message path_item = {.fields = path_item_fields, .extension = 10};
 static const struct message paths = {.entries = 2, .entry = {.form = FORM_MESSAGE, .message = &path_item}};
 
 static const struct field info_fields[] = {
-    {"title", 1, FORM_STRING, NULL, {0}},
-    {"version", 2, FORM_STRING, NULL, {0}},
-    {NULL, 0, 0, NULL, {0}},
+    {"title", NULL, 1, FORM_STRING, {0}},
+    {"version", NULL, 2, FORM_STRING, {0}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message info = {.fields = info_fields};
 static const struct field document_fields[] = {
-    {"swagger", 1, FORM_STRING, NULL, {0}},
-    {"info", 2, FORM_MESSAGE, &info, {0}},
-    {"paths", 8, FORM_MESSAGE, &paths, {0}},
-    {"definitions", 9, FORM_MESSAGE, &properties, {0}},
-    {NULL, 0, 0, NULL, {0}},
+    {"swagger", NULL, 1, FORM_STRING, {0}},
+    {"info", &info, 2, FORM_MESSAGE, {0}},
+    {"paths", &paths, 8, FORM_MESSAGE, {0}},
+    {"definitions", &properties, 9, FORM_MESSAGE, {0}},
+    {NULL, NULL, 0, 0, {0}},
 };
 static const struct message document = {.fields = document_fields};
 
@@ -217,7 +217,7 @@ static void write_field(struct buf *out, const struct field *field, struct slice
     struct scan_cursor cursor = scan_open(json);
     struct slice element;
     /* A default may be an array; all other arrays are repeated fields. */
-    if (!json.len || json.data[0] != '[' || (field->form == FORM_ANY && strcmp(field->name, "enum"))) {
+    if (!json.len || json.data[0] != '[' || (field->form == FORM_ANY && strcmp(field->name, "enum") != 0)) {
         write_one(out, field, json);
         return;
     }

@@ -67,7 +67,7 @@ void openapi_collect(struct openapi_doc *doc, const struct schema_type *type)
         if (map_get(&doc->seen, name))
             return;
         map_put(&doc->seen, name, (void *)(uintptr_t)type);
-        doc->types = mem_grow(doc->types, &doc->type_cap, doc->type_count + 1, sizeof(*doc->types));
+        doc->types = mem_grow(doc->types, &doc->type_cap, doc->type_count + 1, sizeof(void *));
         doc->types[doc->type_count++] = type;
     }
     for (size_t i = 0; i < type->field_count; i++) {
@@ -289,7 +289,7 @@ void openapi_write_schemas(struct openapi_doc *doc, struct kind_list kinds)
 {
     struct buf *out = doc->out;
     if (doc->type_count)
-        qsort(doc->types, doc->type_count, sizeof(*doc->types), compare_types);
+        qsort(doc->types, doc->type_count, sizeof(void *), compare_types);
     for (size_t i = 0; i < doc->type_count; i++) {
         emit_open_key(out, doc->types[i]->openapi_name, '{');
         write_type_members(doc, doc->types[i]);

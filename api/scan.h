@@ -25,7 +25,7 @@ bool scan_element(struct scan_cursor *c, struct slice *ret_value);
 /* Values are raw JSON: `"text"` with its quotes, 12, {...}. */
 static inline bool scan_is_string(struct slice v)
 {
-    return v.len && v.data[0] == '"';
+    return v.data && v.len && v.data[0] == '"';
 }
 /* The text of a string without escapes is borrowed; with escapes it is decoded into `scratch`. Not a string: "". */
 struct slice scan_text(struct slice v, struct buf *scratch);

@@ -311,7 +311,6 @@ void table_write_text(struct buf *out, const char *text)
 
 struct hits {
     struct buf *out;
-    size_t start;
     size_t count;
 };
 
@@ -360,16 +359,17 @@ static void write_value(struct table_row *row, struct slice placeholder, struct 
         buf_append_slice(out, otherwise);
         return;
     }
-    struct hits hits = {.out = out, .start = table_open(out)};
+    struct hits hits = {.out = out};
+    size_t start = table_open(out);
     table_each(row, path, put_hit, &hits);
-    if (!hits.count)
+    if (out->len == start)
         table_put_plain(out, otherwise);
     buf_append_byte(out, '"');
 }
 
 static void write_template(struct table_row *row, struct slice text, struct buf *out)
 {
-    size_t start = table_open(out);
+    buf_append_byte(out, '"');
     while (text.len) {
         ptrdiff_t open = slice_find(text, '{'), close = open < 0 ? -1 : slice_find(text, '}');
         if (open < 0 || close < open) {
@@ -379,9 +379,10 @@ static void write_template(struct table_row *row, struct slice text, struct buf 
         table_put_plain(out, slice_make(text.data, (size_t)open));
         struct slice path, inside = slice_make(text.data + open + 1, (size_t)(close - open) - 1);
         struct slice otherwise = table_split_default(inside, &path);
-        struct hits hits = {.out = out, .start = start};
+        struct hits hits = {.out = out};
+        size_t start = out->len;
         table_each(row, path, put_hit, &hits);
-        if (!hits.count)
+        if (out->len == start)
             table_put_plain(out, otherwise);
         text = slice_make(text.data + close + 1, text.len - (size_t)close - 1);
     }

@@ -4,7 +4,7 @@
  *
  * What a column's `cell` may say:
  *   {.status.phase}             the value there; a path is .name ['name'] [2] [*] [?(@.type=="Ready")], \. keeps a dot
- *   {.status.readyReplicas|0}   with what to show when it is absent or null (nothing said: ""; "null": JSON's null)
+ *   {.status.readyReplicas|0}   with what to show when it is absent, null or "" (nothing said: ""; "null": JSON's)
  *   {.a|0}/{.b}                 text around several of them
  *   @age .status.startTime      a function with its argument; the lists are in table_cells.c (for any kind: age,
  *                               containers, images, selector, labels, count, join, bool), table_pod.c, table_core.c

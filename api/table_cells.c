@@ -70,7 +70,7 @@ static int compare_labels(const void *a, const void *b)
 
 void table_put_labels(struct slice labels, struct buf *out)
 {
-    struct label found[LABELS_SHOWN_MAX];
+    struct label found[LABELS_SHOWN_MAX] = {{{NULL, 0}, {NULL, 0}}};
     size_t count = 0;
     struct scan_cursor c = scan_open(labels);
     while (count < LABELS_SHOWN_MAX && scan_member(&c, &found[count].key, &found[count].value))

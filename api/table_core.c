@@ -49,7 +49,7 @@ static void write_node_roles(struct table_row *row, struct slice arg, struct buf
 {
     static const struct slice prefix = {"node-role.kubernetes.io/", 24};
     struct scan_cursor cursor = scan_open(table_get(row, "metadata.labels"));
-    struct slice key, value, roles[ROLES_SHOWN_MAX];
+    struct slice key, value, roles[ROLES_SHOWN_MAX] = {{NULL, 0}};
     size_t count = 0, start = table_open(out);
     while (count < ROLES_SHOWN_MAX && scan_member(&cursor, &key, &value)) {
         if (slice_starts(key, prefix) && key.len > prefix.len)
@@ -93,7 +93,7 @@ static void put_list(struct buf *out, size_t start, struct slice list)
 static void put_balancers(struct buf *out, struct slice ingress)
 {
     struct scan_cursor cursor = scan_open(ingress);
-    struct slice item, found[BALANCERS_SHOWN_MAX];
+    struct slice item, found[BALANCERS_SHOWN_MAX] = {{NULL, 0}};
     size_t count = 0;
     while (count < BALANCERS_SHOWN_MAX && scan_element(&cursor, &item)) {
         struct slice ip = scan_get(item, "ip"), host = scan_get(item, "hostname");
@@ -360,7 +360,7 @@ static struct slice amount_of(struct slice amounts, struct slice name)
 static void write_quota(struct table_row *row, bool limits, struct buf *out)
 {
     struct slice used = table_get(row, "status.used"), hard = table_get(row, "status.hard");
-    struct slice keys[QUOTAS_SHOWN_MAX], key, value;
+    struct slice keys[QUOTAS_SHOWN_MAX] = {{NULL, 0}}, key, value;
     struct scan_cursor cursor = scan_open(hard);
     size_t count = 0, start = table_open(out);
     while (count < QUOTAS_SHOWN_MAX && scan_member(&cursor, &key, &value))

@@ -2,6 +2,7 @@
 #include "tests/unit/test.h"
 
 #include "api/table.h"
+#include "api/value.h"
 #include "lib/clock.h"
 
 /* One cell of a document, seen at NOW. */
@@ -48,6 +49,7 @@ static void test_templates(void **state)
         {"{.spec.flag|false}", "{\"spec\":{}}", "false"},
         {"{.spec.name}", "{\"spec\":{\"name\":\"a\\\"b\"}}", "\"a\\\"b\""},
         {"{.spec.name|<none>}", "{\"spec\":{\"name\":null}}", "\"<none>\""},
+        {"{.spec.name|<none>}", "{\"spec\":{\"name\":\"\"}}", "\"<none>\""},
         {"{.spec.name}", "{}", "\"\""},
         {"{.spec.name|null}", "{}", "null"},
         {"{.spec.list}", "{\"spec\":{\"list\":[{\"a\":1}]}}", "\"[{\\\"a\\\":1}]\""},
@@ -272,6 +274,9 @@ static void test_row_objects(void **state)
     assert_string_equal(row, "{\"cells\":[\"n\",\"2026-01-01T00:00:00Z\"],\"object\":{\"kind\":"
                              "\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"name\":\"n\","
                              "\"uid\":\"u\",\"resourceVersion\":\"42\"," CREATED "}}}");
+    CLEANUP_FREE char *whole = row_of(&kind, doc, TABLE_INCLUDE_OBJECT);
+    assert_non_null(strstr(whole, "\"object\":{\"apiVersion\":\"g/v1\",\"kind\":\"K\","));
+    assert_non_null(strstr(whole, "\"resourceVersion\":\"42\""));
     BUF_LOCAL(out);
     table_write_columns(&out, &kind);
     assert_non_null(strstr(buf_cstr(&out), "{\"name\":\"Created At\",\"type\":\"date\",\"format\":\"\",\"description\":"
@@ -282,6 +287,33 @@ static void test_row_objects(void **state)
                                         "\"metadata\":{\"name\":\"n\",\"resourceVersion\":\"7\"}}");
 }
 
+/* Whatever a schema's row names is there, and every cell of every kind is JSON on any document. */
+static void test_all_columns(void **state)
+{
+    (void)state;
+    static const char *const documents[] = {"{}", "{\"metadata\":null,\"spec\":[],\"status\":\"\"}",
+                                            "{\"metadata\":{},\"spec\":{},\"status\":{\"conditions\":[1,{}]}}"};
+    size_t count;
+    const struct schema_kind *const *kinds = schema_kinds(&count);
+    for (size_t k = 0; k < count; k++) {
+        for (size_t c = 0; c < kinds[k]->column_count; c++) {
+            struct slice name, cell = slice_str(kinds[k]->columns[c].cell);
+            slice_split(&cell, ' ', &name);
+            if (slice_starts(name, SLICE_LIT("@")) && !table_knows_function(slice_make(name.data + 1, name.len - 1)))
+                fail_msg("%s: %.*s is no function", kinds[k]->kind, SLICE_ARGS(name));
+        }
+        for (size_t d = 0; d < ARRAY_SIZE(documents); d++) {
+            ERROR_LOCAL(err);
+            CLEANUP_FREE char *row = row_of(kinds[k], documents[d], TABLE_INCLUDE_NONE);
+            CLEANUP_VALUE struct value *parsed = value_parse(slice_str(row), &err);
+            if (!parsed)
+                fail_msg("%s: %s: %s", kinds[k]->kind, error_text(&err), row);
+            assert_int_equal(value_count(value_get(parsed, "cells")),
+                             kinds[k]->column_count ? kinds[k]->column_count : 2);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +322,8 @@ int main(void)
         cmocka_unit_test(test_node),         cmocka_unit_test(test_service),
         cmocka_unit_test(test_event),        cmocka_unit_test(test_volumes_and_quota),
         cmocka_unit_test(test_groups),       cmocka_unit_test(test_row_objects),
+        cmocka_unit_test(test_all_columns),
     };
+    value_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
