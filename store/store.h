@@ -74,11 +74,13 @@ struct store_range {
     /* exact snapshot; 0 = newest. ERROR_EXPIRED when compacted, ERROR_TIMEOUT when in the future */
     uint64_t at_revision;
     size_t limit; /* 0 = all */
+    /* Do not count what remains: that costs a look at every key behind the page (0.2 us each). */
+    bool skip_count;
 };
 struct store_range_result {
     uint64_t revision;  /* of the snapshot */
     bool more;          /* keys remain behind the last one visited */
-    uint64_t remaining; /* how many, when `more` (exact) */
+    uint64_t remaining; /* how many, when `more` (exact); 0 with skip_count */
 };
 int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
                struct store_range_result *ret_result, struct error *err);

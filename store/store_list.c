@@ -11,7 +11,8 @@
 struct walk {
     const struct store_reading *reading;
     struct slice prefix;
-    uint64_t at; /* UINT64_MAX = newest: history is not looked at */
+    uint64_t at;   /* UINT64_MAX = newest: history is not looked at */
+    bool counting; /* values are not looked at */
     MDB_cursor *current;
     MDB_cursor *history;
     MDB_val key; /* under `current`; mv_size 0 = at its end */
@@ -34,7 +35,7 @@ static int walk_error(int rc, struct error *err)
 
 static int walk_current(struct walk *walk, MDB_cursor_op op, struct error *err)
 {
-    int rc = mdb_cursor_get(walk->current, &walk->key, &walk->value, op);
+    int rc = mdb_cursor_get(walk->current, &walk->key, walk->counting ? NULL : &walk->value, op);
 
     if (rc && rc != MDB_NOTFOUND)
         return walk_error(rc, err);
@@ -174,13 +175,16 @@ static int list_walk(struct walk *walk, const struct store_range *range, store_v
         rc = visit(arg, &item);
         count++;
     }
+    walk->counting = true;
     while (rc == 0) {
         int found = walk_next(walk, NULL, err);
 
         if (found <= 0)
             return found;
-        result->remaining++;
         result->more = true;
+        if (range->skip_count)
+            return 0;
+        result->remaining++;
     }
     return rc;
 }

@@ -89,6 +89,24 @@ static void test_visitor_stops(void **state)
     assert_false(error_is_set(&err));
 }
 
+static void test_count_can_be_skipped(void **state)
+{
+    struct fixture *f = *state;
+    struct store_range range = {.limit = 1, .skip_count = true};
+    struct store_range_result result;
+    BUF_LOCAL(seen);
+
+    put(f, "/a", "1");
+    assert_int_equal(store_list(f->store, &range, count_item, &seen, &result, NULL), 0);
+    assert_false(result.more);
+    put(f, "/b", "1");
+    put(f, "/c", "1");
+    assert_int_equal(store_list(f->store, &range, count_item, &seen, &result, NULL), 0);
+    assert_true(result.more);
+    assert_int_equal(result.remaining, 0);
+    assert_int_equal(seen.len, 2);
+}
+
 /* The pages of one continue token are one snapshot, however much is written between them. */
 static void test_pages_are_one_snapshot(void **state)
 {
@@ -218,6 +236,7 @@ int main(void)
         store_test(test_ranges),
         store_test(test_odd_starts),
         store_test(test_visitor_stops),
+        store_test(test_count_can_be_skipped),
         store_test(test_pages_are_one_snapshot),
         store_test(test_revisions_out_of_reach),
         store_test(test_every_kept_revision_lists_as_it_was),
