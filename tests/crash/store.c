@@ -149,10 +149,11 @@ _Noreturn static void child_run(const struct crash *crash, int pipe)
 
 static void note_ack(struct crash *crash, const struct ack *ack)
 {
-    CHECK(crash, ack->key < KEYS && ack->counter == crash->acked[ack->key] + 1,
-          "key %u was acknowledged at %u after %u", ack->key, ack->counter, crash->acked[ack->key]);
+    uint32_t *acked = &crash->acked[ack->key % KEYS];
+
+    CHECK(crash, ack->counter == *acked + 1, "key %u was acknowledged at %u after %u", ack->key, ack->counter, *acked);
     CHECK(crash, ack->revision > crash->floor, "revision %llu was given again", (unsigned long long)ack->revision);
-    crash->acked[ack->key % KEYS] = ack->counter;
+    *acked = ack->counter;
     if (ack->revision > crash->acked_revision)
         crash->acked_revision = ack->revision;
     crash->acks++;
