@@ -87,10 +87,7 @@ static inline bool table_some(struct slice v)
 }
 /* A value inside an open text: the inside of a string, a number as it is, anything else as escaped JSON. */
 void table_put(struct buf *out, struct slice v);
-static inline void table_put_int(struct buf *out, int64_t number)
-{
-    buf_printf(out, "%lld", (long long)number);
-}
+void table_put_int(struct buf *out, int64_t number);
 /* A comma (or other separator) unless nothing was put since `start`. */
 static inline void table_separate(struct buf *out, size_t start, const char *separator)
 {

@@ -235,7 +235,11 @@ static const struct table_pod *read_pod(struct table_row *row)
 static void write_ready(struct table_row *row, struct slice arg, struct buf *out)
 {
     const struct table_pod *pod = read_pod(row);
-    buf_printf(out, "\"%lld/%lld\"", (long long)pod->ready, (long long)pod->total);
+    buf_append_byte(out, '"');
+    table_put_int(out, pod->ready);
+    buf_append_byte(out, '/');
+    table_put_int(out, pod->total);
+    buf_append_byte(out, '"');
 }
 
 static void write_status(struct table_row *row, struct slice arg, struct buf *out)
@@ -256,12 +260,13 @@ static void write_restarts(struct table_row *row, struct slice arg, struct buf *
 {
     const struct table_pod *pod = read_pod(row);
     char age[TIME_TEXT_MAX];
-    if (!pod->restarts || !pod->last_restart_ns) {
-        buf_printf(out, "\"%lld\"", (long long)pod->restarts);
-        return;
+    buf_append_byte(out, '"');
+    table_put_int(out, pod->restarts);
+    if (pod->restarts && pod->last_restart_ns) {
+        time_format_age(row->now_ns - pod->last_restart_ns, age);
+        buf_printf(out, " (%s ago)", age);
     }
-    time_format_age(row->now_ns - pod->last_restart_ns, age);
-    buf_printf(out, "\"%lld (%s ago)\"", (long long)pod->restarts, age);
+    buf_append_byte(out, '"');
 }
 
 /* "1/2": how many of the gates' conditions hold. */

@@ -119,6 +119,7 @@ static void test_generic_functions(void **state)
         {"@images", template, "\"x:1,y\""},
         {"@count .data .binaryData", "{\"data\":{\"a\":\"\",\"b\":\"\"},\"binaryData\":{\"c\":\"\"}}", "3"},
         {"@count .secrets", "{}", "0"},
+        {"@event-count", "{\"count\":-9223372036854775807}", "-9223372036854775807"},
         {"@join .spec.modes[*]|<unset>", "{\"spec\":{\"modes\":[\"a\",\"b\"]}}", "\"a,b\""},
         {"@join .spec.modes[*]|<unset>", "{\"spec\":{\"modes\":[]}}", "\"<unset>\""},
         {"@bool .spec.suspend", "{\"spec\":{\"suspend\":true}}", "\"True\""},
