@@ -42,7 +42,9 @@ int codec_encode_protobuf(const struct schema_kind *kind, const struct value *ob
                           struct error *err);
 
 /* Fills in defaults where fields are absent: the schema's `=` rows first, then the type's rule functions of
- * api/defaulting.c for what a row cannot say (a probe's scheme, a Service's targetPort ...). */
+ * api/defaulting_rules.c for what a row cannot say (a Service's targetPort, a Namespace's label of its name ...).
+ * Expects a tree that codec_decode or codec_normalise made. A Secret's stringData goes into its data here. What
+ * upstream's strategies and admission set is not here: phases of new pods, a Service's address, tolerations. */
 void default_apply(const struct schema_kind *kind, struct value *object);
 
 #endif

@@ -24,4 +24,9 @@ struct value *codec_decode_protobuf(const struct schema_kind *kind, struct slice
                                     char **ret_kind, struct error *err);
 int codec_peek_protobuf(struct slice body, char **ret_api_version, char **ret_kind, struct error *err);
 
+/* Applies the rules of defaulting_rules.c for a type and its inline ones. */
+void default_by_rule(const struct schema_type *type, struct value *object);
+/* The types that have rules, for a test that walks the table: "core.v1.Pod"; NULL after the last. */
+const char *default_rule_type(size_t index);
+
 #endif

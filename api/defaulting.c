@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Defaulting: one pass over a decoded object, parents before children. At each object the rows' `=` come first, then
+ * the rule of its type (defaulting_rules.c), which may create children that the pass then reaches. Applying it twice
+ * changes nothing. Members stay in schema order, so that equal objects have equal bytes.
+ */
+#include "api/codec_internal.h"
+
+#include "api/value_internal.h"
+
+static void default_object(const struct schema_type *type, struct value *object);
+
+/* Absent, or the zero of a field that is no pointer, which Go cannot tell from absent. */
+static bool is_unset(const struct schema_field *f, const struct value *v)
+{
+    struct schema_field omitted = *f;
+
+    omitted.flags &= ~(uint32_t)SCHEMA_EMIT_EMPTY;
+    return !v || codec_is_omitted(&omitted, v);
+}
+
+static void apply_rows(const struct schema_type *type, struct value *object)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+
+        if (f->flags & SCHEMA_INLINE)
+            apply_rows(f->type, object);
+        else if (f->default_json && is_unset(f, value_get(object, f->name)))
+            value_set(object, f->name, value_parse(slice_str(f->default_json), NULL));
+    }
+}
+
+/* Steps over the members that stand where the schema has them. */
+static bool skip_ordered(const struct schema_type *type, struct value_iter *it, struct slice *name, bool more)
+{
+    struct value *v;
+
+    for (size_t i = 0; more && i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+
+        if (f->flags & SCHEMA_INLINE)
+            more = skip_ordered(f->type, it, name, more);
+        else if (slice_is(*name, f->name))
+            more = value_iter_next(it, name, &v);
+    }
+    return more;
+}
+
+static bool is_ordered(const struct schema_type *type, const struct value *object)
+{
+    struct value_iter it = value_iter_start(object);
+    struct slice name;
+    struct value *v;
+
+    return !skip_ordered(type, &it, &name, value_iter_next(&it, &name, &v));
+}
+
+static void move_ordered(const struct schema_type *type, struct value *from, struct value *to)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+        struct value *v;
+
+        if (f->flags & SCHEMA_INLINE) {
+            move_ordered(f->type, from, to);
+            continue;
+        }
+        v = value_take(from, f->name);
+        if (v)
+            value_set(to, f->name, v);
+    }
+}
+
+static void put_in_order(const struct schema_type *type, struct value *object)
+{
+    struct value *ordered CLEANUP_VALUE = NULL;
+
+    if (is_ordered(type, object))
+        return;
+    ordered = value_new_object();
+    move_ordered(type, object, ordered);
+    value_move_members(ordered, object); /* what the schema does not know stays at the end */
+    value_move_members(object, ordered);
+}
+
+static void default_children(const struct schema_type *type, struct value *object)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+        struct value *v;
+
+        if (f->base != SCHEMA_OBJECT)
+            continue;
+        if (f->flags & SCHEMA_INLINE) {
+            default_children(f->type, object);
+            continue;
+        }
+        v = value_get(object, f->name);
+        if (f->shape == SCHEMA_ONE && value_is(v, VALUE_OBJECT))
+            default_object(f->type, v);
+        for (size_t j = 0; f->shape == SCHEMA_LIST && j < value_count(v); j++)
+            default_object(f->type, value_at(v, j));
+        if (f->shape == SCHEMA_MAP && value_is(v, VALUE_OBJECT)) {
+            struct value_iter it = value_iter_start(v);
+            struct slice name;
+            struct value *child;
+
+            while (value_iter_next(&it, &name, &child))
+                default_object(f->type, child);
+        }
+    }
+}
+
+static void default_object(const struct schema_type *type, struct value *object)
+{
+    apply_rows(type, object);
+    default_by_rule(type, object);
+    put_in_order(type, object);
+    default_children(type, object);
+}
+
+void default_apply(const struct schema_kind *kind, struct value *object)
+{
+    default_object(kind->type, object);
+}
