@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controllers/plan.h"
+
+#include "lib/encoding.h"
+
+struct action *plan_add(struct plan *plan, enum action_verb verb, const struct view_kind *kind, struct slice ns,
+                        struct slice name)
+{
+    struct action *action;
+
+    plan->actions = mem_grow(plan->actions, &plan->cap, plan->count + 1, sizeof(*plan->actions));
+    action = &plan->actions[plan->count++];
+    memset(action, 0, sizeof(*action));
+    action->verb = verb;
+    action->kind = kind;
+    action->ns = slice_dup(ns);
+    action->name = slice_dup(name);
+    if (verb == ACTION_PATCH)
+        action->patch_type = PATCH_MERGE;
+    return action;
+}
+
+struct action *plan_delete(struct plan *plan, const struct view *v)
+{
+    struct action *action =
+        plan_add(plan, ACTION_DELETE, v->kind, view_text(v, VIEW_NAMESPACE), view_text(v, VIEW_NAME));
+
+    action->uid = slice_dup(view_text(v, VIEW_UID));
+    action->flags = ACTION_MISSING_IS_FINE;
+    buf_append_str(&action->body, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{");
+    plan_member(&action->body, "uid", slice_str(action->uid));
+    buf_append_str(&action->body, "},\"propagationPolicy\":\"Background\"}");
+    return action;
+}
+
+static void plan_forget_subject(struct plan *plan)
+{
+    free(plan->ns);
+    free(plan->name);
+    free(plan->uid);
+    free(plan->revision);
+}
+
+void plan_about(struct plan *plan, const struct view *v)
+{
+    plan_forget_subject(plan);
+    plan->kind = v->kind;
+    plan->ns = slice_dup(view_text(v, VIEW_NAMESPACE));
+    plan->name = slice_dup(view_text(v, VIEW_NAME));
+    plan->uid = slice_dup(view_text(v, VIEW_UID));
+    plan->revision = slice_dup(view_text(v, VIEW_REVISION));
+}
+
+void plan_again(struct plan *plan, uint64_t ms)
+{
+    if (!ms)
+        ms = 1;
+    if (!plan->again_ms || ms < plan->again_ms)
+        plan->again_ms = ms;
+}
+
+void plan_clear(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        free(plan->actions[i].ns);
+        free(plan->actions[i].name);
+        free(plan->actions[i].uid);
+        free(plan->actions[i].message);
+        buf_free(&plan->actions[i].body);
+    }
+    free(plan->actions);
+    plan_forget_subject(plan);
+    memset(plan, 0, sizeof(*plan));
+}
+
+static void plan_member_name(struct buf *out, const char *name)
+{
+    if (out->len && out->data[out->len - 1] != '{')
+        buf_append_byte(out, ',');
+    json_write_string(out, slice_str(name));
+    buf_append_byte(out, ':');
+}
+
+void plan_member(struct buf *out, const char *name, struct slice text)
+{
+    plan_member_name(out, name);
+    json_write_string(out, text);
+}
+
+void plan_member_raw(struct buf *out, const char *name, struct slice raw)
+{
+    plan_member_name(out, name);
+    buf_append_slice(out, raw);
+}
+
+void plan_member_int(struct buf *out, const char *name, int64_t value)
+{
+    plan_member_name(out, name);
+    buf_printf(out, "%lld", (long long)value);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the table and the plan functions of the small controllers. */
+#ifndef KNARR_CONTROLLERS_ROWS_H
+#define KNARR_CONTROLLERS_ROWS_H
+
+#include "controllers/runner.h"
+
+extern const struct controller deployment_controller, replicaset_controller, serviceaccount_controller,
+    root_ca_controller, csr_controller, node_ipam_controller, node_lifecycle_controller, namespace_controller,
+    garbage_collector;
+
+/* Gives a /24 of 10.244.0.0/16 to each node without one; nodes that have one keep it. False when none is free. */
+bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *plan);
+
+/* ConfigMap kube-root-ca.crt of a namespace; configmap NULL = missing. */
+void root_ca_plan(const struct view *ns, const struct view *configmap, struct slice ca, struct plan *plan);
+/* ServiceAccount default of a namespace. */
+void serviceaccount_plan(const struct view *ns, const struct view *account, struct plan *plan);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runner's inside: slots (runner.c), lookups (lookup.c), plans under way (execute.c). */
+#ifndef KNARR_CONTROLLERS_RUNNER_INTERNAL_H
+#define KNARR_CONTROLLERS_RUNNER_INTERNAL_H
+
+#include "client/event.h"
+#include "client/informer.h"
+#include "client/work_queue.h"
+#include "controllers/runner.h"
+#include "lib/list.h"
+#include "lib/map.h"
+
+struct slot_listener {
+    struct run *run;
+    void (*map)(struct run *run, const struct view *before, const struct view *now); /* NULL = only looked at */
+};
+
+/* One kind: its informer and an index by owner. */
+struct slot {
+    struct controllers *controllers;
+    const struct view_kind *kind;
+    struct view_kind plain; /* `kind` points here when the kind has no row of its own */
+    char *plain_version;    /* owned text of it */
+    const struct schema_kind *schema;
+    struct view_reader *reader;
+    struct informer *informer;
+    struct map owners; /* uid of an owner, or "/" and the namespace for objects without one -> struct slot_set */
+    struct slot_listener *listeners;
+    size_t listener_count;
+    size_t listener_cap;
+};
+
+struct slot_set {
+    const struct view **items;
+    size_t count;
+    size_t cap;
+};
+
+struct run {
+    struct controllers *controllers;
+    const struct controller *row;
+    struct client *client;
+    struct event_recorder *recorder;
+    struct work_queue *queue;
+    struct map barriers; /* by key -> struct barrier */
+    struct list jobs;    /* plans under way */
+    void *state;         /* the controller's */
+    bool ready;          /* everything watched has been listed */
+};
+
+struct controllers {
+    struct controllers_options options; /* root_ca owned */
+    struct client *client;              /* of the informers */
+    struct slot *slots;                 /* fixed from the start: pointers to it stay good */
+    size_t slot_count;
+    struct run *runs;
+    size_t run_count;
+};
+
+struct slot *controllers_slot(struct controllers *c, const struct view_kind *kind);
+/* Index (lookup.c). */
+void slot_index(struct slot *slot, struct view *v);
+void slot_unindex(struct slot *slot, const struct view *v);
+void slot_index_free(struct slot *slot);
+/* Takes the plan over and answers the queue when it is done (execute.c). */
+void execute_plan(struct run *run, struct slice key, struct plan *plan);
+/* Whether all that the key's plans wrote has been seen. */
+bool execute_caught_up(struct run *run, struct slice key);
+void execute_free(struct run *run);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * View: the part of an object that controllers look at: chosen raw JSON values in one allocation, read with typed
+ * accessors. What each kind keeps is a row (views.c); a kind without a row of its own keeps its metadata.
+ */
+#ifndef KNARR_CONTROLLERS_VIEW_H
+#define KNARR_CONTROLLERS_VIEW_H
+
+#include "api/scan.h"
+#include "lib/clock.h"
+
+/* What every view has; a kind's own fields follow. */
+enum view_field {
+    VIEW_NAMESPACE,
+    VIEW_NAME,
+    VIEW_UID,
+    VIEW_REVISION,
+    VIEW_GENERATION,
+    VIEW_CREATED,
+    VIEW_DELETED, /* deletionTimestamp */
+    VIEW_LABELS,
+    VIEW_OWNERS,
+    VIEW_FINALIZERS,
+    VIEW_OWN_FIELDS
+};
+
+/* A path ending in "[Ready]" keeps the element whose "type" is Ready; one ending in "{a.b/c}" keeps that member. */
+struct view_kind {
+    const char *api_version; /* "apps/v1" */
+    const char *kind;
+    const char *plural;
+    const char *const *paths; /* own fields, NULL-terminated; NULL = none */
+};
+
+struct view_part {
+    uint32_t offset;
+    uint32_t len; /* 0 = absent */
+};
+
+struct view {
+    const struct view_kind *kind;
+    uint32_t place; /* in the owner index; the runner's */
+    uint32_t field_count;
+    struct view_part parts[];
+};
+
+/* The compiled form of a row. */
+struct view_reader;
+struct view_reader *view_reader_new(const struct view_kind *kind);
+void view_reader_free(struct view_reader *reader);
+/* One allocation, to be freed with free(). */
+struct view *view_read(const struct view_reader *reader, struct slice json);
+
+/* Raw JSON; len 0 = absent. */
+struct slice view_raw(const struct view *v, unsigned field);
+/* Between the quotes; escapes are left alone, so this is for names, uids and enums. Absent or no string: "". */
+struct slice view_text(const struct view *v, unsigned field);
+int64_t view_int(const struct view *v, unsigned field, int64_t fallback);
+bool view_bool(const struct view *v, unsigned field);
+/* Nanoseconds since 1970; 0 = absent. */
+int64_t view_time(const struct view *v, unsigned field);
+static inline bool view_deleting(const struct view *v)
+{
+    return view_raw(v, VIEW_DELETED).len > 0;
+}
+
+/* Text of a JSON string between its quotes, raw. */
+struct slice view_unquote(struct slice raw);
+/* The member of a raw JSON object of strings (labels, annotations); data NULL = absent. */
+struct slice view_member(struct slice object, const char *name);
+bool view_has_finalizer(const struct view *v, const char *name);
+
+/* One owner reference. */
+struct view_owner {
+    struct slice api_version;
+    struct slice kind;
+    struct slice name;
+    struct slice uid;
+    bool controller;
+    bool block; /* blockOwnerDeletion */
+};
+/* Walks the owner references. */
+bool view_next_owner(struct scan_cursor *at, struct view_owner *ret_owner);
+/* The managing controller; false when there is none. */
+bool view_controller(const struct view *v, struct view_owner *ret_owner);
+/* "ns/name" or "name". */
+void view_key(const struct view *v, struct buf *out);
+
+/* ---- rows (views.c) ---- */
+extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
+    view_serviceaccounts, view_configmaps, view_csrs;
+/* The row of that kind, or NULL. */
+const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
+
+enum view_pod_field {
+    POD_NODE = VIEW_OWN_FIELDS,
+    POD_PHASE,
+    POD_READY,         /* the Ready condition */
+    POD_RESTARTS,      /* containerStatuses */
+    POD_DELETION_COST, /* annotation */
+    POD_TOLERATIONS,
+};
+enum view_replicaset_field {
+    RS_REPLICAS = VIEW_OWN_FIELDS,
+    RS_SELECTOR,
+    RS_TEMPLATE,
+    RS_MIN_READY,
+    RS_ANNOTATIONS,
+    RS_STATUS,
+};
+enum view_deployment_field {
+    DEPLOYMENT_SPEC = VIEW_OWN_FIELDS,
+    DEPLOYMENT_STATUS,
+    DEPLOYMENT_ANNOTATIONS,
+};
+enum view_node_field {
+    NODE_TAINTS = VIEW_OWN_FIELDS,
+    NODE_CONDITIONS,
+    NODE_POD_CIDR,
+    NODE_ADDRESSES,
+    NODE_UNSCHEDULABLE,
+};
+enum view_lease_field {
+    LEASE_RENEW = VIEW_OWN_FIELDS,
+    LEASE_DURATION,
+    LEASE_HOLDER,
+};
+enum view_namespace_field {
+    NAMESPACE_PHASE = VIEW_OWN_FIELDS,
+    NAMESPACE_FINALIZERS, /* of spec */
+    NAMESPACE_CONDITIONS,
+};
+enum view_configmap_field {
+    CONFIGMAP_CA = VIEW_OWN_FIELDS, /* data["ca.crt"] of any ConfigMap named kube-root-ca.crt */
+};
+enum view_csr_field {
+    CSR_SPEC = VIEW_OWN_FIELDS,
+    CSR_CONDITIONS,
+    CSR_CERTIFICATE,
+};
+
+#endif

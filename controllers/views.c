@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What controllers keep of each kind: rows. The order of paths is that of the enums in view.h. */
+#include "controllers/view.h"
+
+#define VIEW_ROW(variable, version, name, resource, ...)                                                               \
+    const struct view_kind variable = {version, name, resource, (const char *const[]){__VA_ARGS__, NULL}}
+
+VIEW_ROW(view_pods, "v1", "Pod", "pods", "spec.nodeName", "status.phase", "status.conditions[Ready]",
+         "status.containerStatuses", "metadata.annotations{controller.kubernetes.io/pod-deletion-cost}",
+         "spec.tolerations");
+VIEW_ROW(view_replicasets, "apps/v1", "ReplicaSet", "replicasets", "spec.replicas", "spec.selector", "spec.template",
+         "spec.minReadySeconds", "metadata.annotations", "status");
+VIEW_ROW(view_deployments, "apps/v1", "Deployment", "deployments", "spec", "status", "metadata.annotations");
+VIEW_ROW(view_nodes, "v1", "Node", "nodes", "spec.taints", "status.conditions", "spec.podCIDR", "status.addresses",
+         "spec.unschedulable");
+VIEW_ROW(view_leases, "coordination.k8s.io/v1", "Lease", "leases", "spec.renewTime", "spec.leaseDurationSeconds",
+         "spec.holderIdentity");
+VIEW_ROW(view_namespaces, "v1", "Namespace", "namespaces", "status.phase", "spec.finalizers", "status.conditions");
+VIEW_ROW(view_configmaps, "v1", "ConfigMap", "configmaps", "data{ca.crt}");
+VIEW_ROW(view_csrs, "certificates.k8s.io/v1", "CertificateSigningRequest", "certificatesigningrequests", "spec",
+         "status.conditions", "status.certificate");
+const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
+
+static const struct view_kind *const view_rows[] = {
+    &view_pods,       &view_replicasets, &view_deployments,     &view_nodes, &view_leases,
+    &view_namespaces, &view_configmaps,  &view_serviceaccounts, &view_csrs,
+};
+
+const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(view_rows); i++)
+        if (slice_is(api_version, view_rows[i]->api_version) && slice_is(kind, view_rows[i]->kind))
+            return view_rows[i];
+    return NULL;
+}
