@@ -422,12 +422,12 @@ static void write_cell(struct table_row *row, struct slice cell, struct buf *out
     }
 }
 
-/* Metadata with the resourceVersion behind the uid, where upstream has it. */
+/* Metadata with the resourceVersion behind the uid, where upstream has it; revision 0 (a dry run) has none. */
 static void write_metadata(struct buf *out, struct slice metadata, uint64_t revision)
 {
     struct scan_cursor c = scan_open(metadata);
     struct slice key, value;
-    bool written = false;
+    bool written = !revision;
     buf_append_byte(out, '{');
     while (scan_member(&c, &key, &value)) {
         emit_separator(out);
@@ -476,8 +476,10 @@ void table_write_row(struct buf *out, const struct schema_kind *kind, struct sli
     if (!kind->group[0] && !strcmp(kind->kind, "Pod"))
         table_pod_write_conditions(&row, out);
     emit_key(out, "object");
-    if (include == TABLE_INCLUDE_OBJECT)
+    if (include == TABLE_INCLUDE_OBJECT && revision)
         object_write(out, stored, revision, true);
+    else if (include == TABLE_INCLUDE_OBJECT)
+        buf_append_slice(out, stored);
     else if (include == TABLE_INCLUDE_METADATA)
         write_partial(out, table_get(&row, "metadata"), revision);
     else

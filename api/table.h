@@ -21,7 +21,8 @@ enum table_include { TABLE_INCLUDE_METADATA, TABLE_INCLUDE_NONE, TABLE_INCLUDE_O
 
 /* `"columnDefinitions":[...]` (the member with its value). */
 void table_write_columns(struct buf *out, const struct schema_kind *kind);
-/* One row: {"cells":[...],"conditions":...,"object":{...}}. `stored` without resourceVersion, `revision` spliced in. */
+/* One row: {"cells":[...],"conditions":...,"object":{...}}. `stored` without resourceVersion, `revision` spliced in;
+ * 0 = it has none (a dry run). */
 void table_write_row(struct buf *out, const struct schema_kind *kind, struct slice stored, uint64_t revision,
                      enum table_include include, int64_t now_ns);
 /* Whether "@name" in a column would be found; an unknown one shows null. */

@@ -286,6 +286,9 @@ static void test_row_objects(void **state)
     table_write_partial(&out, SLICE_LIT("{\"metadata\":{\"name\":\"n\"}}"), 7);
     assert_string_equal(buf_cstr(&out), "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\","
                                         "\"metadata\":{\"name\":\"n\",\"resourceVersion\":\"7\"}}");
+    buf_reset(&out);
+    table_write_row(&out, &kind, SLICE_LIT("{\"metadata\":{\"uid\":\"u\"}}"), 0, TABLE_INCLUDE_METADATA, 0);
+    assert_null(strstr(buf_cstr(&out), "resourceVersion"));
 }
 
 /* Whatever a schema's row names is there, and every cell of every kind is JSON on any document. */
