@@ -1,9 +1,96 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of validation share: rules for names that only they need. */
+/*
+ * What the files of validation share: the place in the object (a path on the stack, written out only when something is
+ * wrong there), the ways to report, and the tables of rules.
+ */
 #ifndef KNARR_API_VALIDATE_INTERNAL_H
 #define KNARR_API_VALIDATE_INTERNAL_H
 
 #include "api/validate.h"
+
+#define VALIDATE_CAUSES_MAX 500 /* more help nobody */
+
+/* One step of a path; `up` NULL = the whole object. */
+enum vpath_step { VPATH_FIELD, VPATH_INDEX, VPATH_KEY };
+struct vpath {
+    const struct vpath *up;
+    enum vpath_step step;
+    struct slice name; /* of a field or a key */
+    size_t index;
+};
+#define VFIELD(parent, text)  (&(struct vpath){.up = (parent), .step = VPATH_FIELD, .name = slice_str(text)})
+#define VINDEX(parent, place) (&(struct vpath){.up = (parent), .step = VPATH_INDEX, .index = (place)})
+#define VKEY(parent, text)    (&(struct vpath){.up = (parent), .step = VPATH_KEY, .name = (text)})
+
+struct validator {
+    const struct schema_kind *kind;
+    const struct value *object;
+    const struct value *old; /* NULL on creation */
+    const char *subresource;
+    struct error *err; /* collects causes */
+};
+
+/* A rule runs at the turn of `field` in objects of `type` (field NULL: after all fields). */
+struct rule_site {
+    struct validator *v;
+    const struct value *object; /* of that type; NULL when an empty one stands for a missing one */
+    const struct value *old;    /* the same in the stored object, where that can be told */
+    const struct value *value;  /* the field's (NULL = absent), or the object */
+    const struct vpath *at;     /* where `value` is */
+};
+struct rule {
+    const char *type;
+    const char *field;
+    void (*check)(const struct rule_site *site);
+};
+
+/* The rules of one file. validate.c lists the files. */
+struct rule_set {
+    const struct rule *rules;
+    size_t count;
+};
+extern const struct rule_set validate_rules_pod, validate_rules_container, validate_rules_volume,
+    validate_rules_scheduling, validate_rules_workload, validate_rules_core, validate_rules_service,
+    validate_rules_node, validate_rules_other;
+
+/* For the test that walks the table: NULL after the last. */
+const struct rule *validate_rule_at(size_t index);
+
+/* Causes. `why` NULL = upstream's bare sentence. Values are shown as upstream shows them: JSON. */
+void report_invalid(struct validator *v, const struct vpath *at, const struct value *bad, const char *why);
+void report_invalid_text(struct validator *v, const struct vpath *at, struct slice bad, const char *why);
+void report_required(struct validator *v, const struct vpath *at, const char *why);
+void report_forbidden(struct validator *v, const struct vpath *at, const char *why);
+void report_duplicate(struct validator *v, const struct vpath *at, const struct value *bad);
+void report_duplicate_text(struct validator *v, const struct vpath *at, struct slice bad);
+void report_not_found(struct validator *v, const struct vpath *at, struct slice bad);
+void report_too_long(struct validator *v, const struct vpath *at, size_t max_bytes);
+void report_too_many(struct validator *v, const struct vpath *at, size_t count, size_t max);
+void report_not_supported(struct validator *v, const struct vpath *at, struct slice bad, const char *const *values);
+/* Appends "spec.containers[0].name". */
+void vpath_write(const struct vpath *at, struct buf *out);
+
+/* Each reports at `at` and returns whether all was well. An absent number or text passes. */
+
+bool check_name(struct validator *v, const struct vpath *at, struct slice text, const char *(*rule)(struct slice s));
+bool check_range(struct validator *v, const struct vpath *at, const struct value *number, int64_t low, int64_t high);
+bool check_not_negative(struct validator *v, const struct vpath *at, const struct value *number);
+bool check_one_of(struct validator *v, const struct vpath *at, struct slice text, const char *const *values);
+bool check_ip(struct validator *v, const struct vpath *at, struct slice text);
+bool check_absolute_path(struct slice path);
+/* No '..' between slashes, and relative. */
+void check_local_path(struct validator *v, const struct vpath *at, struct slice path);
+
+/* Pieces that several files need. */
+void check_labels(struct validator *v, const struct vpath *at, const struct value *labels);
+void check_annotations(struct validator *v, const struct vpath *at, const struct value *annotations);
+void check_label_selector(struct validator *v, const struct vpath *at, const struct value *selector);
+void check_metadata(struct validator *v);
+void check_pod_update(struct validator *v);
+void check_quantity(struct validator *v, const struct vpath *at, const struct value *quantity);
+void check_int_or_percent(struct validator *v, const struct vpath *at, const struct value *number);
+/* A number from 1 to 65535 or the name of a port. */
+void check_port_or_name(struct validator *v, const struct vpath *at, const struct value *port);
 
 /* Keys of ConfigMaps and Secrets, environment variables, named ports: NULL or upstream's sentence, as in validate.h. */
 const char *validate_config_key(struct slice s);

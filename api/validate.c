@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The walk: every field of the object by its row (required, values, bounds, format, fixed), and the rules that stand
+ * in the tables of validate_*.c at their turn, so that the causes come in the order of the fields. A main write judges
+ * all but the status, a status write the status alone.
+ *
+ * `!` in a row is OpenAPI's; where upstream lets the field be empty all the same, or words the finding differently in
+ * a rule of its own, it stands in `lenient`.
+ */
+#include "api/validate_internal.h"
+
+#include <stdio.h>
+
+static const struct rule_set *const rule_sets[] = {
+    &validate_rules_pod,        &validate_rules_container, &validate_rules_volume,
+    &validate_rules_scheduling, &validate_rules_workload,  &validate_rules_core,
+    &validate_rules_service,    &validate_rules_node,      &validate_rules_other,
+};
+
+static const struct {
+    const char *type;
+    const char *field; /* NULL = all of them */
+} lenient[] = {
+    {"Condition", NULL},
+    {"ContainerPort", "containerPort"},
+    {"DeploymentCondition", NULL},
+    {"Endpoint", "addresses"},
+    {"EndpointSlice", NULL},
+    {"Event", NULL},
+    {"GRPCAction", NULL},
+    {"HTTPGetAction", NULL},
+    {"HTTPHeader", NULL},
+    {"LabelSelectorRequirement", NULL},
+    {"NodeSelector", NULL},
+    {"NodeSelectorRequirement", NULL},
+    {"NonResourceRule", NULL},
+    {"OwnerReference", NULL},
+    {"PodAffinityTerm", NULL},
+    {"PreferredSchedulingTerm", NULL},
+    {"ReplicaSetCondition", NULL},
+    {"ResourceRule", NULL},
+    {"ServicePort", NULL},
+    {"SleepAction", NULL},
+    {"Sysctl", "value"},
+    {"TCPSocketAction", NULL},
+    {"Taint", "key"},
+    {"TokenRequestSpec", NULL},
+    {"TopologySpreadConstraint", NULL},
+    {"WeightedPodAffinityTerm", NULL},
+};
+
+static const struct {
+    const char *name;
+    const char *(*check)(struct slice s);
+} formats[] = {
+    {"dns1123-label", validate_dns1123_label}, {"dns1123-subdomain", validate_dns1123_subdomain},
+    {"dns1035-label", validate_dns1035_label}, {"qualified-name", validate_qualified_name},
+    {"label-value", validate_label_value},     {"path-segment", validate_path_segment},
+};
+
+const struct rule *validate_rule_at(size_t index)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rule_sets); i++) {
+        if (index < rule_sets[i]->count)
+            return &rule_sets[i]->rules[index];
+        index -= rule_sets[i]->count;
+    }
+    return NULL;
+}
+
+/* The first letters decide most of the time, so that walking the tables is cheap. */
+static bool same(const char *a, const char *b)
+{
+    return a[0] == b[0] && !strcmp(a, b);
+}
+
+static void run_rules(const char *type, const char *field, const struct rule_site *site)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rule_sets); i++)
+        for (size_t j = 0; j < rule_sets[i]->count; j++) {
+            const struct rule *r = &rule_sets[i]->rules[j];
+
+            if (same(r->type, type) && (field ? r->field && same(r->field, field) : !r->field))
+                r->check(site);
+        }
+}
+
+static bool is_lenient(const char *type, const char *field)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(lenient); i++)
+        if (same(lenient[i].type, type) && (!lenient[i].field || same(lenient[i].field, field)))
+            return true;
+    return false;
+}
+
+static void walk_object(struct validator *v, const struct schema_type *type, const struct value *object,
+                        const struct value *old, const struct vpath *at);
+
+static void check_bounds(struct validator *v, const struct schema_field *field, const struct value *value,
+                         const struct vpath *at)
+{
+    char why[64];
+
+    if (field->has_minimum && field->has_maximum) {
+        (void)check_range(v, at, value, field->minimum, field->maximum);
+    } else if (field->has_minimum && value_int(value) < field->minimum) {
+        (void)snprintf(why, sizeof(why), "must be greater than or equal to %lld", (long long)field->minimum);
+        report_invalid(v, at, value, why);
+    } else if (field->has_maximum && value_int(value) > field->maximum) {
+        (void)snprintf(why, sizeof(why), "must be less than or equal to %lld", (long long)field->maximum);
+        report_invalid(v, at, value, why);
+    }
+}
+
+static void walk_one(struct validator *v, const struct schema_field *field, const struct value *value,
+                     const struct value *old, const struct vpath *at)
+{
+    struct slice text = value_string(value);
+
+    if (field->base == SCHEMA_OBJECT && field->type) {
+        walk_object(v, field->type, value, old, at);
+        return;
+    }
+    if (value_is(value, VALUE_INT))
+        check_bounds(v, field, value, at);
+    if (!text.len)
+        return; /* an empty text counts as absent */
+    if (field->enum_values)
+        (void)check_one_of(v, at, text, field->enum_values);
+    for (size_t i = 0; field->format && i < ARRAY_SIZE(formats); i++)
+        if (same(formats[i].name, field->format))
+            (void)check_name(v, at, text, formats[i].check);
+}
+
+static bool is_missing(const struct schema_field *field, const struct value *value)
+{
+    if (field->shape != SCHEMA_ONE)
+        return value_count(value) == 0;
+    if (value_is(value, VALUE_STRING))
+        return value_string(value).len == 0;
+    return !value || value_is(value, VALUE_NULL);
+}
+
+/* Structs that upstream does not hold by pointer are there even when they are missing: their own fields are asked. */
+static bool stands_for_empty(const struct schema_field *field)
+{
+    return field->base == SCHEMA_OBJECT && field->shape == SCHEMA_ONE && (field->flags & SCHEMA_EMIT_EMPTY) &&
+           !(field->flags & SCHEMA_POINTER);
+}
+
+static void walk_items(struct validator *v, const struct schema_field *field, const struct value *value,
+                       const struct vpath *at)
+{
+    struct value_iter it = value_iter_start(field->shape == SCHEMA_MAP ? value : NULL);
+    struct slice name;
+    struct value *member;
+
+    while (value_iter_next(&it, &name, &member))
+        walk_one(v, field, member, NULL, VKEY(at, name));
+    for (size_t i = 0; field->shape == SCHEMA_LIST && i < value_count(value); i++)
+        walk_one(v, field, value_at(value, i), NULL, VINDEX(at, i));
+}
+
+static void walk_field(struct validator *v, const struct schema_type *type, const struct schema_field *field,
+                       const struct value *object, const struct value *old, const struct vpath *up)
+{
+    const struct vpath *at = VFIELD(up, field->name);
+    const struct value *value = value_get(object, field->name);
+    const struct value *had = value_get(old, field->name);
+    bool missing = is_missing(field, value);
+    struct rule_site site = {v, object, old, value, at};
+
+    if (missing && stands_for_empty(field))
+        walk_object(v, field->type, NULL, NULL, at);
+    else if (missing && (field->flags & SCHEMA_REQUIRED) && !is_lenient(type->name, field->name))
+        report_required(v, at, NULL);
+    else if (!missing && field->shape == SCHEMA_ONE)
+        walk_one(v, field, value, had, at);
+    else if (!missing)
+        walk_items(v, field, value, at);
+    if ((field->flags & SCHEMA_IMMUTABLE) && had && !value_is(had, VALUE_NULL) && !value_equal(had, value))
+        report_invalid(v, at, value, "field is immutable");
+    run_rules(type->name, field->name, &site);
+}
+
+static void walk_object(struct validator *v, const struct schema_type *type, const struct value *object,
+                        const struct value *old, const struct vpath *at)
+{
+    struct rule_site site = {v, object, old, object, at};
+    bool status_write = !strcmp(v->subresource, "status");
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *field = &type->fields[i];
+
+        if (field->flags & SCHEMA_INLINE) {
+            if (field->type)
+                walk_object(v, field->type, object, old, at);
+            continue;
+        }
+        if (!at) { /* of the root: metadata is judged apart, and either the status or the rest */
+            bool is_status = v->kind->has_status && same(field->name, "status");
+
+            if (same(field->name, "metadata") || same(field->name, "apiVersion") || same(field->name, "kind") ||
+                is_status != status_write)
+                continue;
+        }
+        walk_field(v, type, field, object, old, at);
+    }
+    if (at || !status_write)
+        run_rules(type->name, NULL, &site);
+}
+
+static bool said_before(const struct error *err, size_t index)
+{
+    const struct error_cause *c = &err->causes[index];
+
+    for (size_t i = 0; i < index; i++)
+        if (!strcmp(err->causes[i].field, c->field) && !strcmp(err->causes[i].message, c->message))
+            return true;
+    return false;
+}
+
+/* `Deployment.apps "x" is invalid: [a: b, c: d]`; what was found twice is said once. */
+static void write_message(const struct validator *v, struct buf *out)
+{
+    BUF_LOCAL(list);
+    size_t said = 0;
+
+    for (size_t i = 0; i < v->err->cause_count; i++) {
+        const struct error_cause *c = &v->err->causes[i];
+
+        if (said_before(v->err, i))
+            continue;
+        buf_printf(&list, "%s%s: %s", said++ ? ", " : "", c->field, c->message);
+    }
+    buf_printf(out, "%s%s%s \"%.*s\" is invalid: %s%s%s", v->kind->kind, *v->kind->group ? "." : "", v->kind->group,
+               SLICE_ARGS(value_string(value_path(v->object, "metadata", "name", NULL))), said > 1 ? "[" : "",
+               buf_cstr(&list), said > 1 ? "]" : "");
+}
+
+int validate_object(const struct schema_kind *kind, const struct value *object, const struct value *old,
+                    const char *subresource, struct error *err)
+{
+    ERROR_LOCAL(found);
+    BUF_LOCAL(message);
+    struct validator v = {kind, object, old, subresource ? subresource : "", &found};
+
+    if (!kind->virtual_kind && !kind->no_metadata)
+        check_metadata(&v);
+    walk_object(&v, kind->type, object, old, NULL);
+    if (!found.cause_count)
+        return 0;
+    write_message(&v, &message);
+    found.code = ERROR_INVALID;
+    found.message = buf_steal_str(&message);
+    return error_pass(err, &found, NULL);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Leases, EndpointSlices, requests for certificates. */
+#include "api/validate_internal.h"
+
+#include "lib/encoding.h"
+
+#define ENDPOINTS_MAX          1000
+#define ENDPOINT_ADDRESSES_MAX 100
+#define SLICE_PORTS_MAX        100
+
+static void check_lease(const struct rule_site *s)
+{
+    const struct value *duration = value_get(s->object, "leaseDurationSeconds");
+    const struct value *holder = value_get(s->object, "holderIdentity");
+
+    if (duration && value_int(duration) <= 0)
+        report_invalid(s->v, VFIELD(s->at, "leaseDurationSeconds"), duration, "must be greater than 0");
+    (void)check_not_negative(s->v, VFIELD(s->at, "leaseTransitions"), value_get(s->object, "leaseTransitions"));
+    if (holder && !value_string(holder).len)
+        report_required(s->v, VFIELD(s->at, "holderIdentity"), "must not be empty");
+}
+
+static void check_endpoint(struct validator *v, const struct vpath *at, const struct value *endpoint, struct slice type)
+{
+    const struct value *addresses = value_get(endpoint, "addresses");
+    struct slice hostname = value_string(value_get(endpoint, "hostname"));
+
+    if (!value_count(addresses))
+        report_required(v, VFIELD(at, "addresses"), "must contain at least 1 address");
+    else if (value_count(addresses) > ENDPOINT_ADDRESSES_MAX)
+        report_too_many(v, VFIELD(at, "addresses"), value_count(addresses), ENDPOINT_ADDRESSES_MAX);
+    for (size_t i = 0; i < value_count(addresses) && i < ENDPOINT_ADDRESSES_MAX; i++) {
+        struct slice address = value_string(value_at(addresses, i));
+
+        if (slice_is(type, "FQDN"))
+            (void)check_name(v, VINDEX(VFIELD(at, "addresses"), i), address, validate_dns1123_subdomain);
+        else
+            (void)check_ip(v, VINDEX(VFIELD(at, "addresses"), i), address);
+    }
+    if (hostname.len)
+        (void)check_name(v, VFIELD(at, "hostname"), hostname, validate_dns1123_label);
+}
+
+static void check_slice_ports(struct validator *v, const struct value *ports)
+{
+    const struct vpath *at = VFIELD(NULL, "ports");
+
+    if (value_count(ports) > SLICE_PORTS_MAX)
+        report_too_many(v, at, value_count(ports), SLICE_PORTS_MAX);
+    for (size_t i = 0; i < value_count(ports) && i < SLICE_PORTS_MAX; i++) {
+        struct slice name = value_string(value_get(value_at(ports, i), "name"));
+
+        if (name.len)
+            (void)check_name(v, VFIELD(VINDEX(at, i), "name"), name, validate_dns1123_label);
+        for (size_t j = 0; j < i; j++)
+            if (slice_equal(value_string(value_get(value_at(ports, j), "name")), name)) {
+                report_duplicate_text(v, VFIELD(VINDEX(at, i), "name"), name);
+                break;
+            }
+        (void)check_range(v, VFIELD(VINDEX(at, i), "port"), value_get(value_at(ports, i), "port"), 1, 65535);
+    }
+}
+
+static void check_endpoint_slice(const struct rule_site *s)
+{
+    static const char *const types[] = {"FQDN", "IPv4", "IPv6", NULL};
+    const struct value *type = value_get(s->object, "addressType");
+    const struct value *endpoints = value_get(s->object, "endpoints");
+    const struct value *before = value_get(s->v->old, "addressType");
+
+    if (!value_string(type).len)
+        report_required(s->v, VFIELD(NULL, "addressType"), NULL);
+    else
+        (void)check_one_of(s->v, VFIELD(NULL, "addressType"), value_string(type), types);
+    if (s->v->old && !value_equal(type, before))
+        report_invalid(s->v, VFIELD(NULL, "addressType"), type, "field is immutable");
+    if (value_count(endpoints) > ENDPOINTS_MAX)
+        report_too_many(s->v, VFIELD(NULL, "endpoints"), value_count(endpoints), ENDPOINTS_MAX);
+    for (size_t i = 0; i < value_count(endpoints) && i < ENDPOINTS_MAX; i++)
+        check_endpoint(s->v, VINDEX(VFIELD(NULL, "endpoints"), i), value_at(endpoints, i), value_string(type));
+    check_slice_ports(s->v, value_get(s->object, "ports"));
+}
+
+/* DOMAIN/PATH */
+static const char *signer_rule(struct slice s)
+{
+    ptrdiff_t slash = slice_find(s, '/');
+
+    if (slash <= 0 || (size_t)slash + 1 == s.len)
+        return "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+    return validate_dns1123_subdomain(slice_make(s.data, (size_t)slash));
+}
+
+static void check_request_text(struct validator *v, const struct vpath *at, const struct value *request)
+{
+    BUF_LOCAL(pem);
+
+    if (!request)
+        return;
+    if (!base64_decode(&pem, value_string(request)) ||
+        !memmem(pem.data, pem.len, "-----BEGIN CERTIFICATE REQUEST-----", 35) ||
+        !memmem(pem.data, pem.len, "-----END CERTIFICATE REQUEST-----", 33))
+        report_invalid(v, at, request, "PEM block type must be CERTIFICATE REQUEST");
+}
+
+static void check_certificate_request(const struct rule_site *s)
+{
+    static const char *const usages[] = {"any",
+                                         "cert sign",
+                                         "client auth",
+                                         "code signing",
+                                         "content commitment",
+                                         "crl sign",
+                                         "data encipherment",
+                                         "decipher only",
+                                         "digital signature",
+                                         "email protection",
+                                         "encipher only",
+                                         "ipsec end system",
+                                         "ipsec tunnel",
+                                         "ipsec user",
+                                         "key agreement",
+                                         "key encipherment",
+                                         "microsoft sgc",
+                                         "netscape sgc",
+                                         "ocsp signing",
+                                         "s/mime",
+                                         "server auth",
+                                         "signing",
+                                         "timestamping",
+                                         NULL};
+    const struct value *wanted = value_get(s->object, "usages");
+    const struct value *seconds = value_get(s->object, "expirationSeconds");
+    struct slice signer = value_string(value_get(s->object, "signerName"));
+
+    check_request_text(s->v, VFIELD(s->at, "request"), value_get(s->object, "request"));
+    if (!value_count(wanted))
+        report_required(s->v, VFIELD(s->at, "usages"), "usages is required");
+    for (size_t i = 0; i < value_count(wanted); i++)
+        (void)check_one_of(s->v, VINDEX(VFIELD(s->at, "usages"), i), value_string(value_at(wanted, i)), usages);
+    if (signer.len)
+        (void)check_name(s->v, VFIELD(s->at, "signerName"), signer, signer_rule);
+    if (seconds && value_int(seconds) < 600)
+        report_invalid(s->v, VFIELD(s->at, "expirationSeconds"), seconds,
+                       "may not specify a duration less than 600 seconds (10 minutes)");
+    if (s->old && !value_equal(s->old, s->object))
+        report_invalid(s->v, s->at, s->object, "field is immutable");
+}
+
+/* Approved and Denied exclude each other, and stay. */
+static void check_certificate_conditions(const struct rule_site *s)
+{
+    bool approved = false, denied = false;
+    const struct vpath *at = s->at;
+
+    for (size_t i = 0; i < value_count(s->value); i++) {
+        struct slice type = value_string(value_get(value_at(s->value, i), "type"));
+        struct slice status = value_string(value_get(value_at(s->value, i), "status"));
+
+        approved = approved || slice_is(type, "Approved");
+        denied = denied || slice_is(type, "Denied");
+        if ((slice_is(type, "Approved") || slice_is(type, "Denied")) && !slice_is(status, "True"))
+            report_invalid_text(s->v, VFIELD(VINDEX(at, i), "status"), status,
+                                "status must be 'True' for Approved and Denied conditions");
+    }
+    if (approved && denied)
+        report_invalid_text(s->v, at, SLICE_LIT("Denied"), "Approved and Denied conditions are mutually exclusive");
+}
+
+static const struct rule rules[] = {
+    {"LeaseSpec", NULL, check_lease},
+    {"EndpointSlice", NULL, check_endpoint_slice},
+    {"CertificateSigningRequestSpec", NULL, check_certificate_request},
+    {"CertificateSigningRequestStatus", "conditions", check_certificate_conditions},
+};
+const struct rule_set validate_rules_other = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PodSpec as a whole: what its containers, volumes and ports must be to each other; and what an update may change. */
+#include "api/validate_internal.h"
+
+#include "lib/map.h"
+
+#define DNS_SERVERS_MAX  3
+#define DNS_SEARCHES_MAX 32
+
+static void map_free_keys(struct map *m)
+{
+    map_clear(m, NULL);
+}
+
+/* Puts the name in; false when it is there already. */
+static bool map_take_name(struct map *names, struct slice name)
+{
+    if (map_get(names, name))
+        return false;
+    (void)map_put(names, name, names);
+    return true;
+}
+
+static void check_volume_names(const struct rule_site *s)
+{
+    struct map names CLEANUP(map_free_keys) = {0};
+
+    for (size_t i = 0; i < value_count(s->value); i++) {
+        struct slice name = value_string(value_get(value_at(s->value, i), "name"));
+
+        if (name.len && !map_take_name(&names, name))
+            report_duplicate_text(s->v, VFIELD(VINDEX(s->at, i), "name"), name);
+    }
+}
+
+static void check_mounted_volumes(const struct rule_site *s, const struct map *volumes, const struct vpath *at,
+                                  const struct value *container)
+{
+    const struct value *mounts = value_get(container, "volumeMounts");
+
+    for (size_t i = 0; i < value_count(mounts); i++) {
+        struct slice name = value_string(value_get(value_at(mounts, i), "name"));
+
+        if (name.len && !map_get(volumes, name))
+            report_not_found(s->v, VFIELD(VINDEX(VFIELD(at, "volumeMounts"), i), "name"), name);
+    }
+}
+
+/* Init containers run once, in order, unless restartPolicy Always makes a sidecar of one. */
+static void check_init_container(const struct rule_site *s, const struct vpath *at, const struct value *container)
+{
+    static const char *const fields[] = {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"};
+    struct slice restart = value_string(value_get(container, "restartPolicy"));
+
+    if (slice_is(restart, "Always"))
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+        if (value_get(container, fields[i]))
+            report_forbidden(s->v, VFIELD(at, fields[i]),
+                             "may not be set for init containers without restartPolicy=Always");
+}
+
+/* host ports are taken on the node: the same twice in one pod cannot work. */
+static void check_host_ports(const struct rule_site *s, struct map *taken, const struct vpath *at,
+                             const struct value *container)
+{
+    const struct value *ports = value_get(container, "ports");
+    bool host_network = value_bool(value_get(s->object, "hostNetwork"));
+
+    for (size_t i = 0; i < value_count(ports); i++) {
+        const struct value *port = value_at(ports, i);
+        const struct vpath *here = VINDEX(VFIELD(at, "ports"), i);
+        int64_t host = value_int(value_get(port, "hostPort"));
+        char *key CLEANUP_FREE = mem_printf("%.*s/%.*s/%lld", SLICE_ARGS(value_string(value_get(port, "protocol"))),
+                                            SLICE_ARGS(value_string(value_get(port, "hostIP"))), (long long)host);
+
+        if (host && !map_take_name(taken, slice_str(key)))
+            report_duplicate_text(s->v, VFIELD(here, "hostPort"), slice_str(key));
+        if (host && host_network && host != value_int(value_get(port, "containerPort")))
+            report_invalid(s->v, VFIELD(here, "containerPort"), value_get(port, "containerPort"),
+                           "must match `hostPort` when `hostNetwork` is true");
+    }
+}
+
+static void check_containers(const struct rule_site *s)
+{
+    static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
+    struct map names CLEANUP(map_free_keys) = {0};
+    struct map volumes CLEANUP(map_free_keys) = {0};
+    struct map ports CLEANUP(map_free_keys) = {0};
+    const struct value *list = value_get(s->object, "volumes");
+
+    for (size_t i = 0; i < value_count(list); i++)
+        (void)map_take_name(&volumes, value_string(value_get(value_at(list, i), "name")));
+    for (size_t n = 0; n < ARRAY_SIZE(lists); n++) {
+        list = value_get(s->object, lists[n]);
+        for (size_t i = 0; i < value_count(list); i++) {
+            const struct value *container = value_at(list, i);
+            const struct vpath *at = VINDEX(VFIELD(s->at, lists[n]), i);
+            struct slice name = value_string(value_get(container, "name"));
+
+            if (name.len && !map_take_name(&names, name))
+                report_duplicate_text(s->v, VFIELD(at, "name"), name);
+            check_mounted_volumes(s, &volumes, at, container);
+            if (n == 0)
+                check_host_ports(s, &ports, at, container);
+            if (n == 1)
+                check_init_container(s, at, container);
+        }
+    }
+}
+
+static void check_container_restart(const struct rule_site *s)
+{
+    static const char *const values[] = {"Always", "Never", "OnFailure", NULL};
+
+    if (value_string(s->value).len)
+        (void)check_one_of(s->v, s->at, value_string(s->value), values);
+}
+
+static void check_deadline(const struct rule_site *s)
+{
+    (void)check_range(s->v, s->at, s->value, 1, INT32_MAX);
+}
+
+static void check_dns_policy(const struct rule_site *s)
+{
+    const struct value *servers = value_path(s->object, "dnsConfig", "nameservers", NULL);
+
+    if (!slice_is(value_string(s->value), "None"))
+        return;
+    if (!value_get(s->object, "dnsConfig"))
+        report_required(s->v, VFIELD(s->at->up, "dnsConfig"), "must provide `dnsConfig` when `dnsPolicy` is None");
+    else if (!value_count(servers))
+        report_required(s->v, VFIELD(VFIELD(s->at->up, "dnsConfig"), "nameservers"),
+                        "must provide at least one DNS nameserver when `dnsPolicy` is None");
+}
+
+static void check_dns_config(const struct rule_site *s)
+{
+    const struct value *servers = value_get(s->object, "nameservers");
+    const struct value *searches = value_get(s->object, "searches");
+    const struct value *options = value_get(s->object, "options");
+
+    if (value_count(servers) > DNS_SERVERS_MAX)
+        report_invalid(s->v, VFIELD(s->at, "nameservers"), servers, "must not have more than 3 nameservers");
+    for (size_t i = 0; i < value_count(servers); i++)
+        (void)check_ip(s->v, VINDEX(VFIELD(s->at, "nameservers"), i), value_string(value_at(servers, i)));
+    if (value_count(searches) > DNS_SEARCHES_MAX)
+        report_invalid(s->v, VFIELD(s->at, "searches"), searches, "must not have more than 32 search paths");
+    for (size_t i = 0; i < value_count(searches); i++) {
+        struct slice search = value_string(value_at(searches, i));
+
+        if (slice_ends(search, SLICE_LIT(".")))
+            search.len--;
+        if (search.len)
+            (void)check_name(s->v, VINDEX(VFIELD(s->at, "searches"), i), search, validate_dns1123_subdomain);
+    }
+    for (size_t i = 0; i < value_count(options); i++)
+        if (!value_string(value_get(value_at(options, i), "name")).len)
+            report_required(s->v, VINDEX(VFIELD(s->at, "options"), i), "must not be empty");
+}
+
+static void check_subdomain_field(const struct rule_site *s)
+{
+    if (value_string(s->value).len)
+        (void)check_name(s->v, s->at, value_string(s->value), validate_dns1123_subdomain);
+}
+
+static void check_label_field(const struct rule_site *s)
+{
+    if (value_string(s->value).len)
+        (void)check_name(s->v, s->at, value_string(s->value), validate_dns1123_label);
+}
+
+static void check_node_selector(const struct rule_site *s)
+{
+    check_labels(s->v, s->at, s->value);
+}
+
+static void check_host_alias(const struct rule_site *s)
+{
+    const struct value *names = value_get(s->object, "hostnames");
+
+    if (value_string(value_get(s->object, "ip")).len)
+        (void)check_ip(s->v, VFIELD(s->at, "ip"), value_string(value_get(s->object, "ip")));
+    for (size_t i = 0; i < value_count(names); i++)
+        (void)check_name(s->v, VINDEX(VFIELD(s->at, "hostnames"), i), value_string(value_at(names, i)),
+                         validate_dns1123_subdomain);
+}
+
+static void check_readiness_gate(const struct rule_site *s)
+{
+    struct slice type = value_string(value_get(s->object, "conditionType"));
+
+    if (type.len)
+        (void)check_name(s->v, VFIELD(s->at, "conditionType"), type, validate_qualified_name);
+}
+
+static void check_namespaces(const struct rule_site *s)
+{
+    const struct value *shared = value_get(s->object, "shareProcessNamespace");
+
+    if (value_bool(shared) && value_bool(value_get(s->object, "hostPID")))
+        report_invalid(s->v, VFIELD(s->at, "shareProcessNamespace"), shared,
+                       "ShareProcessNamespace and HostPID cannot both be enabled");
+}
+
+static void check_template(const struct rule_site *s)
+{
+    const struct value *meta = value_get(s->object, "metadata");
+
+    check_labels(s->v, VFIELD(s->at, "labels"), value_get(meta, "labels"));
+    check_annotations(s->v, VFIELD(s->at, "annotations"), value_get(meta, "annotations"));
+    if (value_count(value_path(s->object, "spec", "ephemeralContainers", NULL)))
+        report_forbidden(s->v, VFIELD(VFIELD(s->at, "spec"), "ephemeralContainers"),
+                         "ephemeral containers not allowed in pod template");
+}
+
+static void check_pod(const struct rule_site *s)
+{
+    if (s->v->old)
+        check_pod_update(s->v);
+    else if (value_count(value_path(s->object, "spec", "ephemeralContainers", NULL)))
+        report_forbidden(s->v, VFIELD(VFIELD(NULL, "spec"), "ephemeralContainers"), "cannot be set on create");
+}
+
+static const struct rule rules[] = {
+    {"Pod", NULL, check_pod},
+    {"PodTemplateSpec", NULL, check_template},
+    {"PodSpec", "volumes", check_volume_names},
+    {"PodSpec", "containers", check_containers},
+    {"PodSpec", "activeDeadlineSeconds", check_deadline},
+    {"PodSpec", "dnsPolicy", check_dns_policy},
+    {"PodSpec", "nodeSelector", check_node_selector},
+    {"PodSpec", "serviceAccountName", check_subdomain_field},
+    {"PodSpec", "nodeName", check_subdomain_field},
+    {"PodSpec", "hostname", check_label_field},
+    {"PodSpec", "subdomain", check_label_field},
+    {"PodSpec", "schedulerName", check_subdomain_field},
+    {"PodSpec", "priorityClassName", check_subdomain_field},
+    {"PodSpec", "runtimeClassName", check_subdomain_field},
+    {"PodSpec", NULL, check_namespaces},
+    {"PodDNSConfig", NULL, check_dns_config},
+    {"HostAlias", NULL, check_host_alias},
+    {"PodReadinessGate", NULL, check_readiness_gate},
+    {"Container", "restartPolicy", check_container_restart},
+};
+const struct rule_set validate_rules_pod = {rules, ARRAY_SIZE(rules)};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plug-ins in a table, in upstream's order. Each row says for which operations of which resource it is asked, so that a
+ * plug-in never looks at what does not concern it.
+ */
+#include "apiserver/admission.h"
+
+#include "api/scan.h"
+#include "apiserver/registry.h"
+
+static int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...)
+{
+    const struct schema_kind *kind = a->req->kind;
+    va_list args;
+
+    va_start(args, fmt);
+    char *why CLEANUP_FREE = mem_vprintf(fmt, args);
+    va_end(args);
+    return error_set(err, ERROR_FORBIDDEN, "%s%s%s \"%s\" is forbidden: %s", kind->plural, *kind->group ? "." : "",
+                     kind->group, a->name, why);
+}
+
+static bool admission_is_kind(const struct admission *a, const char *group, const char *plural)
+{
+    return !strcmp(a->req->kind->group, group) && !strcmp(a->req->kind->plural, plural);
+}
+
+/* ---- NamespaceLifecycle -------------------------------------------------------------------------------------------
+ */
+
+static int namespace_missing(const struct admission *a, struct error *err)
+{
+    struct status_details *details = pool_alloc(a->req->pool, sizeof(*details));
+
+    *details = (struct status_details){a->namespace_, NULL, "namespaces", NULL};
+    a->req->error_details = details;
+    return error_set(err, ERROR_NOT_FOUND, "namespaces \"%s\" not found", a->namespace_);
+}
+
+static int namespace_admit_create(const struct admission *a, struct error *err)
+{
+    const struct schema_kind *kind = registry_need_kind("", "namespaces");
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    struct slice doc;
+
+    if (registry_get(a->req->server->store, kind, "", a->namespace_, &item, NULL) < 0)
+        return namespace_missing(a, err);
+    doc = buf_slice(&item.value);
+    if (scan_get(doc, "metadata.deletionTimestamp").data ||
+        scan_text_is(scan_get(doc, "status.phase"), "Terminating")) {
+        (void)admission_forbid(a, err, "unable to create new content in namespace %s because it is being terminated",
+                               a->namespace_);
+        error_add_cause(err, "NamespaceTerminating", "metadata.namespace", "namespace %s is being terminated",
+                        a->namespace_);
+        return -(int)ERROR_FORBIDDEN;
+    }
+    /* The namespace must still be as it was seen when the object is made: no content behind the cleaner's back. */
+    if (a->write)
+        (void)write_require(a->write, registry_key(a->write->pool, kind, "", a->namespace_), item.revision);
+    return 0;
+}
+
+static int namespace_lifecycle(const struct admission *a, struct error *err)
+{
+    static const char *const immortal[] = {"default", "kube-system", "kube-public"};
+
+    if (a->operation == ADMISSION_CREATE && a->req->kind->namespaced && !*a->subresource)
+        return namespace_admit_create(a, err);
+    if (a->operation == ADMISSION_DELETE && admission_is_kind(a, "", "namespaces"))
+        for (size_t i = 0; i < ARRAY_SIZE(immortal); i++)
+            if (!strcmp(immortal[i], a->name))
+                return admission_forbid(a, err, "this namespace may not be deleted");
+    return 0;
+}
+
+/* ---- ServiceAccount -----------------------------------------------------------------------------------------------
+ */
+
+/* The name only: tokens and the volume that carries them come with token requests. */
+static int service_account(const struct admission *a, struct error *err)
+{
+    struct value *spec = value_need_object(a->object, "spec");
+    struct slice name = value_string(value_get(spec, "serviceAccountName"));
+
+    if (!name.len) {
+        struct slice legacy = value_string(value_get(spec, "serviceAccount"));
+
+        value_set(spec, "serviceAccountName", value_new_string(legacy.len ? legacy : SLICE_LIT("default")));
+    }
+    value_set(spec, "serviceAccount", value_copy(value_get(spec, "serviceAccountName")));
+    return 0;
+}
+
+/* ---- DefaultTolerationSeconds -------------------------------------------------------------------------------------
+ */
+
+#define TOLERATION_SECONDS 300
+
+static bool toleration_covers(const struct value *toleration, const char *key)
+{
+    struct slice own = value_string(value_get(toleration, "key"));
+    struct slice effect = value_string(value_get(toleration, "effect"));
+
+    return (!own.len || slice_is(own, key)) && (!effect.len || slice_is(effect, "NoExecute"));
+}
+
+static int default_tolerations(const struct admission *a, struct error *err)
+{
+    static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
+    struct value *list = value_need_array(value_need_object(a->object, "spec"), "tolerations");
+
+    for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+        bool covered = false;
+        struct value *toleration;
+
+        for (size_t i = 0; i < value_count(list); i++)
+            covered = covered || toleration_covers(value_at(list, i), keys[k]);
+        if (covered)
+            continue;
+        toleration = value_new_object();
+        value_set_str(toleration, "key", keys[k]);
+        value_set_str(toleration, "operator", "Exists");
+        value_set_str(toleration, "effect", "NoExecute");
+        value_set(toleration, "tolerationSeconds", value_new_int(TOLERATION_SECONDS));
+        value_append(list, toleration);
+    }
+    return 0;
+}
+
+/* ---- Priority -----------------------------------------------------------------------------------------------------
+ */
+
+/* Classes are not served yet: the two that every cluster has, and zero. */
+static int pod_priority(const struct admission *a, struct error *err)
+{
+    static const struct {
+        const char *name;
+        int64_t value;
+    } classes[] = {{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}};
+    struct value *spec = value_need_object(a->object, "spec");
+    struct slice name = value_string(value_get(spec, "priorityClassName"));
+    int64_t priority = 0;
+    bool known = !name.len;
+
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+        if (slice_is(name, classes[i].name)) {
+            priority = classes[i].value;
+            known = true;
+        }
+    if (!known)
+        return admission_forbid(a, err, "no PriorityClass with name %.*s was found", SLICE_ARGS(name));
+    value_set(spec, "priority", value_new_int(priority));
+    if (!value_get(spec, "preemptionPolicy"))
+        value_set_str(spec, "preemptionPolicy", "PreemptLowerPriority");
+    return 0;
+}
+
+/* ---- NodeRestriction ----------------------------------------------------------------------------------------------
+ */
+
+#define NODE_USER_PREFIX "system:node:"
+
+static bool node_label_is_reserved(struct slice key)
+{
+    static const char suffix[] = "node-restriction.kubernetes.io";
+    ptrdiff_t at = slice_find(key, '/');
+
+    return at >= 0 && slice_ends(slice_make(key.data, (size_t)at), slice_str(suffix));
+}
+
+/* Labels that an administrator uses to keep pods away from a node must not be the node's to change. */
+static const char *node_changed_label(const struct admission *a)
+{
+    const struct value *now = value_path(a->object, "metadata", "labels", NULL);
+    const struct value *before = value_path(a->old, "metadata", "labels", NULL);
+    const struct value *const sides[2][2] = {{now, before}, {before, now}};
+
+    for (size_t s = 0; s < 2; s++) {
+        struct value_iter it = value_iter_start(sides[s][0]);
+        struct slice name;
+        struct value *v;
+
+        while (value_iter_next(&it, &name, &v))
+            if (node_label_is_reserved(name) && !value_equal(v, value_get_slice(sides[s][1], name)))
+                return pool_slice_dup(a->req->pool, name);
+    }
+    return NULL;
+}
+
+static int node_restriction(const struct admission *a, struct error *err)
+{
+    const struct user *user = &a->req->user;
+    const char *label;
+
+    if (!user_in_group(user, "system:nodes") ||
+        strncmp(user->name, NODE_USER_PREFIX, sizeof(NODE_USER_PREFIX) - 1) != 0 ||
+        !admission_is_kind(a, "", "nodes") || a->operation == ADMISSION_DELETE)
+        return 0;
+    if (strcmp(a->name, user->name + sizeof(NODE_USER_PREFIX) - 1) != 0)
+        return admission_forbid(a, err, "node \"%s\" is not allowed to modify node \"%s\"",
+                                user->name + sizeof(NODE_USER_PREFIX) - 1, a->name);
+    if ((label = node_changed_label(a)))
+        return admission_forbid(a, err, "is not allowed to modify labels: %s", label);
+    if (a->old &&
+        !value_equal(value_path(a->object, "spec", "taints", NULL), value_path(a->old, "spec", "taints", NULL)))
+        return admission_forbid(a, err, "node \"%s\" is not allowed to modify taints", a->name);
+    return 0;
+}
+
+/* ---- the chain ----------------------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    unsigned operations;
+    const char *plural; /* of core; NULL = all */
+    bool main_only;     /* not for subresources */
+    int (*admit)(const struct admission *a, struct error *err);
+} admission_chain[] = {
+    {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, NULL, false, namespace_lifecycle},
+    {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE, "nodes", false, node_restriction},
+    {"ServiceAccount", ADMISSION_CREATE, "pods", true, service_account},
+    {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},
+    {"DefaultTolerationSeconds", ADMISSION_CREATE, "pods", true, default_tolerations},
+};
+
+int admission_run(const struct admission *a, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(admission_chain); i++) {
+        if (!(admission_chain[i].operations & a->operation) || (admission_chain[i].main_only && *a->subresource) ||
+            (admission_chain[i].plural && !admission_is_kind(a, "", admission_chain[i].plural)))
+            continue;
+        int r = admission_chain[i].admit(a, err);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

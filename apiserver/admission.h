@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Admission: the last word of the cluster's own rules on a write, after authorization; first changes, then refusals. */
+#ifndef KNARR_APISERVER_ADMISSION_H
+#define KNARR_APISERVER_ADMISSION_H
+
+#include "apiserver/write.h"
+
+enum admission_operation { ADMISSION_CREATE = 1, ADMISSION_UPDATE = 2, ADMISSION_DELETE = 4 };
+
+struct admission {
+    struct request *req;
+    struct write *write; /* a plug-in may add conditions; NULL in a dry look */
+    enum admission_operation operation;
+    const char *namespace_;
+    const char *name;
+    const char *subresource;
+    struct value *object;    /* NULL for a deletion */
+    const struct value *old; /* NULL for a creation */
+};
+
+/* ERROR_FORBIDDEN, ERROR_NOT_FOUND (namespace), ERROR_INVALID. */
+int admission_run(const struct admission *a, struct error *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Authorization: may this user do this. The first authorizers: masters, everybody's own business, joining nodes, nodes.
+ */
+#ifndef KNARR_APISERVER_AUTHZ_H
+#define KNARR_APISERVER_AUTHZ_H
+
+#include "apiserver/request.h"
+
+/* What is asked, taken from a request or from an access review. All texts "" when absent, never NULL. */
+struct authz_question {
+    const struct user *user;
+    bool is_resource;
+    const char *verb;
+    const char *path; /* not a resource */
+    const char *group;
+    const char *resource;
+    const char *subresource;
+    const char *namespace_;
+    const char *name;
+    const char *field_selector; /* raw text */
+    const struct request_info *info;
+};
+
+enum authz_answer { AUTHZ_NO_OPINION, AUTHZ_ALLOW, AUTHZ_DENY };
+
+/* *ret_reason (may stay NULL) says more about a refusal; in the pool. */
+bool authz_allows(struct apiserver *server, struct pool *pool, const struct authz_question *q, const char **ret_reason);
+/* ERROR_FORBIDDEN in upstream's words. */
+int authz_authorize(struct request *req, struct error *err);
+/* authz_node.c: what a node may do. */
+enum authz_answer authz_node(struct apiserver *server, struct pool *pool, const struct authz_question *q,
+                             const char **ret_reason);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST to a collection. */
+#include "api/object.h"
+#include "api/scan.h"
+#include "api/validate.h"
+#include "apiserver/admission.h"
+#include "apiserver/meta.h"
+#include "apiserver/registry.h"
+#include "apiserver/strategy.h"
+
+struct create {
+    struct value *body; /* decoded; each attempt works on a copy */
+};
+
+/* Completes and checks the object; everything but storing it. */
+static int create_prepare(struct write *w, struct value *object, bool *ret_generated, struct error *err)
+{
+    struct request *req = w->req;
+    struct admission admission = {
+        .req = req, .write = w, .operation = ADMISSION_CREATE, .subresource = "", .object = object};
+    int r = meta_prepare_create(req, object, ret_generated, err);
+
+    if (r < 0)
+        return r;
+    req->object_name = pool_strdup(req->pool, meta_name(object));
+    if (req->kind->has_status && !(req->strategy->flags & STRATEGY_KEEPS_STATUS))
+        value_set(object, "status", value_new_object());
+    default_apply(req->kind, object);
+    if (req->strategy->prepare_create)
+        req->strategy->prepare_create(req, object);
+    admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
+    admission.name = req->object_name;
+    if ((r = admission_run(&admission, err)) < 0 || (r = validate_object(req->kind, object, NULL, "", err)) < 0)
+        return r;
+    if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
+        return r;
+    meta_order(object);
+    return 0;
+}
+
+/* Whether the place is free. A generated name that is taken is drawn again by the next attempt. */
+static int create_check_free(struct write *w, struct slice key, const char *namespace_, bool generated,
+                             struct error *err)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    const struct request *req = w->req;
+    int r;
+
+    if (key.len > STORE_KEY_MAX)
+        return error_set(err, ERROR_BAD_REQUEST, "the name is too long");
+    if (registry_get(req->server->store, req->kind, namespace_, req->object_name, &item, NULL) < 0 ||
+        (generated && w->attempts < 8))
+        return 0;
+    r = status_already_exists(err, req->kind, slice_str(req->object_name));
+    if (scan_get(buf_slice(&item.value), "metadata.deletionTimestamp").data)
+        return error_wrap(err, "object is being deleted");
+    return r;
+}
+
+static int create_plan(struct write *w, struct error *err)
+{
+    struct create *c = w->arg;
+    struct request *req = w->req;
+    struct value *object CLEANUP_VALUE = value_copy(c->body);
+    bool generated = false;
+    struct slice key;
+    int r;
+
+    if ((r = create_prepare(w, object, &generated, err)) < 0)
+        return r;
+    key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
+    if ((r = create_check_free(w, key, meta_namespace(object), generated, err)) < 0)
+        return r;
+    BUF_LOCAL(header);
+    object_encode(req->kind, object, &w->value, &header);
+    if (w->value.len + header.len > STORE_VALUE_MAX)
+        return error_set(err, ERROR_TOO_LARGE, "the object is too large to be stored");
+    w->revision = 0;
+    if (req->dry_run)
+        return WRITE_NOTHING;
+    if (!write_require(w, key, 0) ||
+        !write_put(w, key, slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len), buf_slice(&w->value)))
+        return error_set(err, ERROR_INTERNAL, "too many conditions in one write");
+    return WRITE_COMMIT;
+}
+
+static void create_done(struct write *w)
+{
+    reply_object(w->req, 201, buf_slice(&w->value), w->revision);
+}
+
+static const struct write_ops create_ops = {create_plan, create_done, NULL};
+
+void verb_create(struct request *req)
+{
+    struct create *c = pool_alloc(req->pool, sizeof(*c));
+    ERROR_LOCAL(err);
+
+    if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "CreateOptions", &err) < 0 ||
+        !(c->body = request_own_value(req, request_decode_body(req, req->kind, &err)))) {
+        reply_error(req, &err);
+        return;
+    }
+    write_start(req, &create_ops, c);
+}

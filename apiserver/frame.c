@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/frame.h"
+
+static const char *const frame_names[] = {"ADDED", "MODIFIED", "DELETED"};
+
+static size_t frame_form(const struct frame_format *format)
+{
+    if (format->media == MEDIA_TABLE)
+        return 2 + (size_t)format->include;
+    return format->media == MEDIA_PARTIAL ? 1 : 0;
+}
+
+static void frame_write_object(struct buf *out, const struct frame_format *format, struct slice stored,
+                               uint64_t revision, bool columns)
+{
+    if (format->media == MEDIA_PARTIAL) {
+        table_write_partial(out, stored, revision);
+        return;
+    }
+    if (format->media != MEDIA_TABLE) {
+        object_write(out, stored, revision, true);
+        return;
+    }
+    buf_printf(out,
+               "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"%llu\"},",
+               (unsigned long long)revision);
+    if (columns)
+        table_write_columns(out, format->kind);
+    else
+        buf_append_str(out, "\"columnDefinitions\":null");
+    buf_append_str(out, ",\"rows\":[");
+    table_write_row(out, format->kind, stored, revision, format->include, clock_wall_ns(format->clock));
+    buf_append_str(out, "]}");
+}
+
+struct refbuf *frame_make(const struct frame_format *format, enum frame_type type, struct slice stored,
+                          uint64_t revision, bool columns)
+{
+    BUF_LOCAL(out);
+
+    buf_printf(&out, "{\"type\":\"%s\",\"object\":", frame_names[type]);
+    frame_write_object(&out, format, stored, revision, columns);
+    buf_append_str(&out, "}\n");
+    return refbuf_from(&out);
+}
+
+struct refbuf *frame_of_event(struct frame_event *e, const struct frame_format *format, enum frame_type type)
+{
+    struct refbuf **slot = &e->frames[type][frame_form(format)];
+    const struct store_event *event = e->event;
+    bool left = type == FRAME_DELETED && event->kind == STORE_EVENT_MODIFY && event->prev_value.len;
+
+    if (!*slot)
+        *slot = frame_make(format, type, left ? event->prev_value : event->value, event->revision, false);
+    return *slot;
+}
+
+void frame_event_clear(struct frame_event *e)
+{
+    for (size_t t = 0; t < FRAME_TYPE_COUNT; t++)
+        for (size_t f = 0; f < FRAME_FORMS; f++) {
+            refbuf_unref(e->frames[t][f]);
+            e->frames[t][f] = NULL;
+        }
+}
+
+struct refbuf *frame_bookmark(const struct frame_format *format, uint64_t revision, bool initial_end)
+{
+    const char *mark = initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "";
+    char version[320];
+    BUF_LOCAL(out);
+
+    buf_append_str(&out, "{\"type\":\"BOOKMARK\",\"object\":");
+    if (format->media == MEDIA_TABLE)
+        /* A Table has no annotations of its own: the mark stands on the object of its one row. */
+        buf_printf(&out,
+                   "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"%llu\"},"
+                   "\"columnDefinitions\":null,\"rows\":[{\"cells\":[],\"object\":{\"kind\":\"PartialObjectMetadata\","
+                   "\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":\"%llu\"%s}}}]}",
+                   (unsigned long long)revision, (unsigned long long)revision, mark);
+    else
+        buf_printf(&out, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\"%s}}",
+                   format->media == MEDIA_PARTIAL ? "PartialObjectMetadata" : format->kind->kind,
+                   format->media == MEDIA_PARTIAL ? "meta.k8s.io/v1"
+                                                  : schema_api_version(format->kind, version, sizeof(version)),
+                   (unsigned long long)revision, mark);
+    buf_append_str(&out, "}\n");
+    return refbuf_from(&out);
+}
+
+struct refbuf *frame_error(const struct error *err)
+{
+    BUF_LOCAL(out);
+
+    buf_append_str(&out, "{\"type\":\"ERROR\",\"object\":");
+    status_write_error(&out, err, NULL);
+    buf_append_str(&out, "}\n");
+    return refbuf_from(&out);
+}

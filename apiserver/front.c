@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a request: an array of phases, each of which passes it on or answers it. Audit will be a phase before
+ * authorization and a hook on the pool; nothing else needs to know of it.
+ *
+ *     path -> authenticate -> authorize -> limit -> route -> the verb's handler
+ */
+#include "apiserver/authn.h"
+#include "apiserver/authz.h"
+#include "apiserver/info.h"
+#include "apiserver/request.h"
+#include "apiserver/strategy.h"
+#include "apiserver/subresource.h"
+
+#define FRONT_NOT_FOUND   "the server could not find the requested resource"
+#define FRONT_NOT_ALLOWED "the server does not allow this method on the requested resource"
+
+static int front_path(struct request *req, struct error *err)
+{
+    int r = request_path_parse(req->pool, req->http->method, req->http->path, &req->info, err);
+
+    if (r < 0)
+        return r;
+    request_path_set_watch(&req->info, request_query_bool(req, "watch"));
+    return 0;
+}
+
+static void front_leave(void *arg)
+{
+    struct request *req = arg;
+
+    (void)__atomic_sub_fetch(req->in_flight, 1, __ATOMIC_RELAXED);
+}
+
+/* Watches and logs last for hours and do not count, as upstream's long-running requests. */
+static int front_limit(struct request *req, struct error *err)
+{
+    bool reads = req->info.verb == REQUEST_GET || req->info.verb == REQUEST_LIST || !req->info.is_resource;
+    int max = reads ? APISERVER_READ_MAX : APISERVER_MUTATING_MAX;
+
+    if (req->info.verb == REQUEST_WATCH || !strcmp(req->info.subresource, "log"))
+        return 0;
+    req->in_flight = reads ? &req->server->reading : &req->server->mutating;
+    pool_on_free(req->pool, front_leave, req);
+    if (__atomic_add_fetch(req->in_flight, 1, __ATOMIC_RELAXED) <= max)
+        return 0;
+    (void)error_set(err, ERROR_TOO_MANY_REQUESTS, "Too many requests, please try again later.");
+    err->retry_after_seconds = 1;
+    return -(int)ERROR_TOO_MANY_REQUESTS;
+}
+
+static const struct schema_subresource *front_find_subresource(const struct schema_kind *kind, const char *name)
+{
+    for (size_t i = 0; i < kind->subresource_count; i++)
+        if (!strcmp(kind->subresources[i].name, name))
+            return &kind->subresources[i];
+    return NULL;
+}
+
+/* Finds the kind and checks that the path has the shape of its scope. */
+static int front_route(struct request *req, struct error *err)
+{
+    const struct request_info *info = &req->info;
+    const struct schema_kind *kind;
+    bool in_namespace = *info->namespace_ && strcmp(info->resource, "namespaces") != 0;
+
+    if (!info->is_resource)
+        return 0;
+    kind = schema_find_resource(slice_str(info->group), slice_str(info->version), slice_str(info->resource));
+    if (!kind || (!kind->namespaced && in_namespace) ||
+        (kind->namespaced && !in_namespace && *info->name && !info->old_watch))
+        return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);
+    if (*info->subresource && !(req->sub = front_find_subresource(kind, info->subresource)))
+        return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);
+    req->kind = kind;
+    req->strategy = strategy_of(kind);
+    return 0;
+}
+
+static const struct {
+    enum request_verb verb;
+    enum schema_verb bit;
+    request_handler *handler;
+} front_verbs[] = {
+    {REQUEST_CREATE, SCHEMA_VERB_CREATE, verb_create},
+    {REQUEST_GET, SCHEMA_VERB_GET, verb_get},
+    {REQUEST_LIST, SCHEMA_VERB_LIST, verb_list},
+    {REQUEST_WATCH, SCHEMA_VERB_WATCH, verb_watch},
+    {REQUEST_UPDATE, SCHEMA_VERB_UPDATE, verb_update},
+    {REQUEST_PATCH, SCHEMA_VERB_PATCH, verb_patch},
+    {REQUEST_DELETE, SCHEMA_VERB_DELETE, verb_delete},
+    {REQUEST_DELETECOLLECTION, SCHEMA_VERB_DELETECOLLECTION, verb_delete_collection},
+};
+
+/* The handler of a resource's verb, or NULL when it does not have it. */
+static request_handler *front_handler(const struct request *req)
+{
+    const struct request_info *info = &req->info;
+    unsigned verbs = req->sub ? req->sub->verbs : req->kind->verbs;
+    bool wants_name = info->verb == REQUEST_UPDATE || info->verb == REQUEST_PATCH;
+
+    if ((wants_name && !*info->name) || (info->verb == REQUEST_CREATE && *info->name && !req->sub) ||
+        slice_is(req->http->method, "HEAD"))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(front_verbs); i++)
+        if (front_verbs[i].verb == info->verb && (verbs & front_verbs[i].bit)) {
+            request_handler *special = subresource_handler(req);
+
+            return special ? special : front_verbs[i].handler;
+        }
+    return NULL;
+}
+
+static int (*const front_phases[])(struct request *req, struct error *err) = {
+    front_path, authn_authenticate, authz_authorize, front_limit, front_route,
+};
+
+void front_handle(struct http_request *http, void *arg)
+{
+    struct request *req = pool_alloc(http->pool, sizeof(*req));
+    request_handler *handler;
+    ERROR_LOCAL(err);
+
+    req->http = http;
+    req->front = arg;
+    req->server = req->front->server;
+    req->pool = http->pool;
+    req->info.path = "";
+    for (size_t i = 0; i < ARRAY_SIZE(front_phases); i++)
+        if (front_phases[i](req, &err) < 0) {
+            reply_error(req, &err);
+            return;
+        }
+    if (!req->info.is_resource) {
+        info_handle(req);
+        return;
+    }
+    if (!(handler = front_handler(req))) {
+        reply_error_text(req, ERROR_METHOD_NOT_ALLOWED, FRONT_NOT_ALLOWED);
+        return;
+    }
+    handler(req);
+}

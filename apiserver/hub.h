@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hub: one per front. One watch of the whole store feeds it; it hands every event to the watchers whom it may concern.
+ * Watchers stand in an index by resource, then by what they pinned down (namespace, name, or the exact value of a
+ * selectable field), so that the event of one pod reaches the one node that asked for it without a look at the others.
+ *
+ * All on the front's loop, but for the store's callback, which only queues and posts.
+ */
+#ifndef KNARR_APISERVER_HUB_H
+#define KNARR_APISERVER_HUB_H
+
+#include "api/schema.h"
+#include "apiserver/frame.h"
+#include "lib/list.h"
+#include "lib/loop.h"
+#include "store/store.h"
+
+struct hub;
+
+/* A listener, embedded in a watch. */
+struct hub_watcher {
+    struct list link; /* in a bucket; linked to itself when not attached */
+    struct hub_bucket *bucket;
+    struct list all; /* of the hub, attached or not */
+    uint64_t after;  /* only events behind this revision concern it */
+    /* One event that may concern it. */
+    void (*event)(struct hub_watcher *w, struct frame_event *event);
+    /* The hub is through with a batch; called for watchers that asked with `wants_flush`. */
+    bool wants_flush;
+    void (*flush)(struct hub_watcher *w);
+    /* Every minute: say where it stands. */
+    void (*bookmark)(struct hub_watcher *w);
+    /* The server stops. */
+    void (*stop)(struct hub_watcher *w);
+};
+
+struct hub *hub_new(struct store *store, struct loop *loop);
+/* No watcher may be left. */
+void hub_free(struct hub *hub);
+/* Everything up to here has been handed out. */
+uint64_t hub_revision(const struct hub *hub);
+void hub_add(struct hub *hub, struct hub_watcher *w);
+/* Out of everything. */
+void hub_remove(struct hub *hub, struct hub_watcher *w);
+/* From now on it gets events. What is pinned down: name ("" = any) wins over field (index in kind->selectable, or -1)
+ * over namespace ("" = any). */
+void hub_attach(struct hub *hub, struct hub_watcher *w, const struct schema_kind *kind, struct slice namespace_,
+                struct slice name, ptrdiff_t field, struct slice value);
+void hub_detach(struct hub *hub, struct hub_watcher *w);
+/* Tells every watcher to stop. */
+void hub_stop(struct hub *hub);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/info.h"
+
+/* kubectl and helm choose their behaviour by these numbers (wire.md, rule 14). */
+#define INFO_VERSION                                                                                                   \
+    "{\"major\":\"1\",\"minor\":\"35\",\"emulationMajor\":\"1\",\"emulationMinor\":\"35\","                            \
+    "\"minCompatibilityMajor\":\"1\",\"minCompatibilityMinor\":\"34\",\"gitVersion\":\"v1.35.0+knarr\","               \
+    "\"gitCommit\":\"\",\"gitTreeState\":\"clean\",\"buildDate\":\"1970-01-01T00:00:00Z\",\"goVersion\":\"none\","     \
+    "\"compiler\":\"cc\",\"platform\":\"linux/amd64\"}"
+
+static void info_version(struct request *req)
+{
+    req->media = MEDIA_JSON;
+    reply_json(req, 200, SLICE_LIT(INFO_VERSION));
+}
+
+static const char *const info_checks[] = {"ping", "store"};
+
+static void info_health(struct request *req)
+{
+    const char *probe = req->info.segments[0];
+    bool known = req->info.segment_count == 1;
+    BUF_LOCAL(text);
+    struct slice piece;
+
+    if (req->info.segment_count > 2) {
+        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(info_checks); i++) {
+        if (req->info.segment_count == 2 && !strcmp(req->info.segments[1], info_checks[i]))
+            known = true;
+        if (req->info.segment_count == 1 && request_query(req, "verbose"))
+            buf_printf(&text, "[+]%s ok\n", info_checks[i]);
+    }
+    if (!known) {
+        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+        return;
+    }
+    if (text.len)
+        buf_printf(&text, "%s check passed\n", probe);
+    else
+        buf_append_str(&text, "ok");
+    piece = buf_slice(&text);
+    reply_pieces(req, 200, "text/plain; charset=utf-8", &piece, 1);
+}
+
+static void info_index(struct request *req)
+{
+    reply_json(req, 200,
+               SLICE_LIT("{\"paths\":[\"/api\",\"/apis\",\"/healthz\",\"/livez\",\"/openapi/v2\",\"/openapi/v3\","
+                         "\"/readyz\",\"/version\"]}"));
+}
+
+/* With a hash in the query that is the document's, a client may keep it for good (wire.md, section 4). */
+static void info_reply_document(struct request *req, const struct document *d)
+{
+    struct http_header headers[4];
+    size_t count = 0;
+    const char *hash = request_query(req, "hash");
+    struct slice known = http_request_header(req->http, "if-none-match");
+
+    headers[count++] = (struct http_header){"etag", slice_str(d->etag)};
+    headers[count++] = (struct http_header){"vary", SLICE_LIT("Accept")};
+    if (hash && *hash) {
+        headers[count++] = (struct http_header){"cache-control", SLICE_LIT("public, immutable")};
+        headers[count++] = (struct http_header){"expires", SLICE_LIT("Thu, 31 Dec 2099 23:59:59 GMT")};
+    } else {
+        headers[count++] = (struct http_header){"cache-control", SLICE_LIT("no-cache, private")};
+    }
+    if (known.len && memmem(known.data, known.len, d->etag, strlen(d->etag))) {
+        http_respond(req->http, 304, NULL, headers, count, NULL);
+        return;
+    }
+    http_respond(req->http, 200, d->content_type, headers, count, d->body);
+}
+
+static void info_document(struct request *req)
+{
+    const struct request_info *info = &req->info;
+    const char *form = "";
+    const struct document *d;
+
+    if (info->segment_count == 1 && (!strcmp(info->path, "/api") || !strcmp(info->path, "/apis"))) {
+        const char *version = negotiate_discovery(req);
+
+        if (version)
+            form = pool_printf(req->pool, "#%s", version);
+        else if (!negotiate_accepts(req, "application/json") && !negotiate_accepts(req, "application/yaml")) {
+            reply_error_text(req, ERROR_NOT_ACCEPTABLE,
+                             "only the following media types are accepted: application/json");
+            return;
+        }
+    } else if (!strcmp(info->path, "/openapi/v2") && !negotiate_accepts(req, "application/json")) {
+        form = "#protobuf";
+    }
+    d = documents_get(req->server->documents, slice_str(pool_printf(req->pool, "%s%s", info->path + 1, form)));
+    if (d)
+        info_reply_document(req, d);
+    else
+        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+}
+
+static const struct {
+    const char *first; /* segment; "" = the root */
+    void (*answer)(struct request *req);
+    bool any_method;
+    bool is_public;
+    bool is_discovery;
+} info_routes[] = {
+    {"", info_index, false, false, false},       {"version", info_version, false, true, true},
+    {"healthz", info_health, true, true, true},  {"livez", info_health, true, true, true},
+    {"readyz", info_health, true, true, true},   {"api", info_document, false, false, true},
+    {"apis", info_document, false, false, true}, {"openapi", info_document, false, false, true},
+};
+
+static ptrdiff_t info_find(const struct request_info *info)
+{
+    const char *first = info->segment_count ? info->segments[0] : "";
+
+    for (size_t i = 0; i < ARRAY_SIZE(info_routes); i++)
+        if (!strcmp(info_routes[i].first, first))
+            return (ptrdiff_t)i;
+    return -1;
+}
+
+bool info_is_public(const struct request_info *info)
+{
+    ptrdiff_t i = info_find(info);
+
+    return i >= 0 && info_routes[i].is_public && info->segment_count == 1;
+}
+
+bool info_is_discovery(const struct request_info *info)
+{
+    ptrdiff_t i = info_find(info);
+
+    return i >= 0 && info_routes[i].is_discovery && (!info_routes[i].is_public || info->segment_count == 1) &&
+           (!strcmp(info->verb_name, "get") || !strcmp(info->verb_name, "head"));
+}
+
+void info_handle(struct request *req)
+{
+    ptrdiff_t i = info_find(&req->info);
+    bool reads = slice_is(req->http->method, "GET") || slice_is(req->http->method, "HEAD");
+
+    if (i < 0)
+        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+    else if (!reads && !info_routes[i].any_method)
+        reply_error_text(req, ERROR_METHOD_NOT_ALLOWED,
+                         "the server does not allow this method on the requested resource");
+    else
+        info_routes[i].answer(req);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/list_write.h"
+
+#include "api/object.h"
+#include "lib/encoding.h"
+
+struct list_write {
+    const struct schema_kind *kind;
+    enum media media;
+    enum table_include include;
+    int64_t now_ns;
+    struct buf items;
+};
+
+struct list_write *list_write_new(const struct request *req)
+{
+    struct list_write *out = mem_zalloc(sizeof(*out));
+
+    out->kind = req->kind;
+    out->media = req->media;
+    out->include = req->include;
+    out->now_ns = clock_wall_ns(req->server->clock);
+    return out;
+}
+
+void list_write_free(struct list_write *out)
+{
+    buf_free(&out->items);
+    free(out);
+}
+
+void list_write_item(struct list_write *out, struct slice stored, uint64_t revision)
+{
+    if (out->items.len)
+        buf_append_byte(&out->items, ',');
+    if (out->media == MEDIA_TABLE)
+        table_write_row(&out->items, out->kind, stored, revision, out->include, out->now_ns);
+    else if (out->media == MEDIA_PARTIAL)
+        table_write_partial(&out->items, stored, revision);
+    else
+        object_write(&out->items, stored, revision, false);
+}
+
+void list_write_reply(struct list_write *out, struct request *req, uint64_t revision, const char *token,
+                      uint64_t remaining)
+{
+    char version[320];
+    BUF_LOCAL(head);
+
+    if (out->media == MEDIA_TABLE)
+        buf_append_str(&head, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\"");
+    else if (out->media == MEDIA_PARTIAL)
+        buf_append_str(&head, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
+    else
+        buf_printf(&head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->kind->kind,
+                   schema_api_version(out->kind, version, sizeof(version)));
+    buf_printf(&head, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+    if (token) {
+        buf_append_str(&head, ",\"continue\":");
+        json_write_string(&head, slice_str(token));
+    }
+    if (token && remaining)
+        buf_printf(&head, ",\"remainingItemCount\":%llu", (unsigned long long)remaining);
+    buf_append_byte(&head, '}');
+    if (out->media == MEDIA_TABLE) {
+        buf_append_byte(&head, ',');
+        table_write_columns(&head, out->kind);
+    }
+    buf_append_str(&head, out->media == MEDIA_TABLE ? ",\"rows\":[" : ",\"items\":[");
+    if (out->media == MEDIA_YAML) {
+        buf_append_slice(&head, buf_slice(&out->items));
+        buf_append_str(&head, "]}");
+        reply_json(req, 200, buf_slice(&head));
+    } else {
+        struct slice pieces[] = {buf_slice(&head), buf_slice(&out->items), SLICE_LIT("]}")};
+
+        reply_pieces(req, 200, "application/json", pieces, ARRAY_SIZE(pieces));
+    }
+}

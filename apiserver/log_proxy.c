@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Logs live on the node. The API server asks the node server for them with its own client certificate, verifies the
+ * node's against the cluster CA, and passes the bytes on:
+ *
+ *     ASKING -- 200 --> STREAMING -- end --> done
+ *        |                  `-- cut --> stream aborted
+ *        `-- not 200 --> REFUSED (gathers the message) -- end --> Status
+ *
+ * The peer leaving cancels the call (a hook on the request's pool). A slow reader pauses it.
+ */
+#include "apiserver/log_proxy.h"
+
+#include "api/scan.h"
+#include "apiserver/registry.h"
+#include "apiserver/subresource.h"
+#include "lib/encoding.h"
+
+#define LOG_NODE_PORT    10250
+#define LOG_MESSAGE_MAX  (16u << 10)
+#define LOG_PENDING_HIGH (1u << 20)
+#define LOG_PENDING_LOW  (256u << 10)
+
+struct log_call {
+    struct request *req;
+    struct http_call *call; /* NULL once it has ended */
+    struct http_stream *stream;
+    int status;
+    bool paused;
+    struct buf message; /* of a refusal */
+};
+
+static int log_invalid(struct request *req, const char *field, const char *reason, const char *why, struct error *err)
+{
+    struct status_details *details = pool_alloc(req->pool, sizeof(*details));
+
+    *details = (struct status_details){req->info.name, NULL, "PodLogOptions", NULL};
+    req->error_details = details;
+    (void)error_set(err, ERROR_INVALID, "PodLogOptions \"%s\" is invalid: %s: %s", req->info.name, field, why);
+    error_add_cause(err, reason, field, "%s", why);
+    return -(int)ERROR_INVALID;
+}
+
+static int log_check_number(struct request *req, const char *name, int64_t minimum, struct error *err)
+{
+    const char *text = request_query(req, name);
+    int64_t n;
+
+    if (!text || !*text)
+        return 0;
+    if (!slice_to_int64(slice_str(text), &n))
+        return error_set(err, ERROR_BAD_REQUEST, "strconv.ParseInt: parsing \"%s\": invalid syntax", text);
+    if (n >= minimum)
+        return 0;
+    return log_invalid(req, name, "FieldValueInvalid",
+                       pool_printf(req->pool, "Invalid value: %lld: must be greater than or equal to %lld",
+                                   (long long)n, (long long)minimum),
+                       err);
+}
+
+static int log_check_options(struct request *req, struct error *err)
+{
+    int r;
+
+    if ((r = log_check_number(req, "tailLines", 0, err)) < 0 ||
+        (r = log_check_number(req, "sinceSeconds", 1, err)) < 0 ||
+        (r = log_check_number(req, "limitBytes", 1, err)) < 0)
+        return r;
+    if (request_query(req, "sinceSeconds") && request_query(req, "sinceTime"))
+        return log_invalid(req, "sinceSeconds", "FieldValueForbidden",
+                           "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified", err);
+    return 0;
+}
+
+/* Which container: the one named, or the only one there is. */
+static int log_choose_container(struct request *req, struct slice pod, const char **ret_name, struct error *err)
+{
+    static const char *const lists[] = {"spec.containers", "spec.initContainers", "spec.ephemeralContainers"};
+    const char *wanted = request_query(req, "container");
+    BUF_LOCAL(names);
+    size_t count = 0;
+
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+        struct scan_cursor c = scan_open(scan_get(pod, lists[l]));
+        struct slice v;
+
+        while (scan_element(&c, &v)) {
+            BUF_LOCAL(scratch);
+            struct slice name = scan_text(scan_get(v, "name"), &scratch);
+
+            if (wanted && *wanted && slice_is(name, wanted)) {
+                *ret_name = wanted;
+                return 0;
+            }
+            if (l > 0)
+                continue;
+            buf_printf(&names, "%s%.*s", count++ ? " " : "", SLICE_ARGS(name));
+        }
+    }
+    if (wanted && *wanted)
+        return error_set(err, ERROR_BAD_REQUEST, "container %s is not valid for pod %s", wanted, req->info.name);
+    if (count != 1)
+        return error_set(err, ERROR_BAD_REQUEST, "a container name must be specified for pod %s, choose one of: [%s]",
+                         req->info.name, buf_cstr(&names));
+    *ret_name = pool_slice_dup(req->pool, buf_slice(&names));
+    return 0;
+}
+
+/* "https://192.0.2.7:10250" of the node that runs the pod. */
+static int log_node_url(struct request *req, const char *node, const char **ret_url, struct error *err)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    int r = registry_get(req->server->store, registry_need_kind("", "nodes"), "", node, &item, err);
+    struct scan_cursor c;
+    struct slice v;
+    int64_t port;
+
+    if (r < 0)
+        return r;
+    port = scan_int(scan_get(buf_slice(&item.value), "status.daemonEndpoints.kubeletEndpoint.Port"), 0);
+    c = scan_open(scan_get(buf_slice(&item.value), "status.addresses"));
+    while (scan_element(&c, &v)) {
+        BUF_LOCAL(scratch);
+        struct slice address = scan_text(scan_get(v, "address"), &scratch);
+        bool v6 = slice_find(address, ':') >= 0;
+
+        if (!scan_text_is(scan_get(v, "type"), "InternalIP") || !address.len)
+            continue;
+        *ret_url = pool_printf(req->pool, "https://%s%.*s%s:%lld", v6 ? "[" : "", SLICE_ARGS(address), v6 ? "]" : "",
+                               (long long)(port > 0 && port < 65536 ? port : LOG_NODE_PORT));
+        return 0;
+    }
+    return error_set(err, ERROR_INTERNAL, "node %s has no InternalIP address", node);
+}
+
+static void log_add_segment(struct buf *url, const char *text)
+{
+    buf_append_byte(url, '/');
+    percent_encode(url, slice_str(text));
+}
+
+/* Only what the node server knows is passed on. */
+static const char *log_url(struct request *req, const char *base, const char *container)
+{
+    static const char *const known[] = {"follow",     "previous",  "sinceSeconds", "sinceTime",
+                                        "timestamps", "tailLines", "limitBytes"};
+    char separator = '?';
+    BUF_LOCAL(url);
+
+    buf_append_str(&url, base);
+    buf_append_str(&url, "/containerLogs");
+    log_add_segment(&url, req->info.namespace_);
+    log_add_segment(&url, req->info.name);
+    log_add_segment(&url, container);
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        const char *v = request_query(req, known[i]);
+
+        if (!v || !*v)
+            continue;
+        buf_printf(&url, "%c%s=", separator, known[i]);
+        percent_encode(&url, slice_str(v));
+        separator = '&';
+    }
+    return pool_slice_dup(req->pool, buf_slice(&url));
+}
+
+/* ---- the answer ---------------------------------------------------------------------------------------------------
+ */
+
+static void log_on_drained(void *arg)
+{
+    struct log_call *l = arg;
+
+    if (!l->paused || !l->call || http_stream_pending(l->stream) > LOG_PENDING_LOW)
+        return;
+    l->paused = false;
+    http_call_pause(l->call, false);
+}
+
+static void log_on_closed(void *arg)
+{
+    struct log_call *l = arg;
+
+    l->stream = NULL;
+}
+
+static const struct http_stream_events log_stream_events = {log_on_drained, log_on_closed};
+
+static void log_on_head(void *arg, int status, const struct http_header *headers, size_t header_count)
+{
+    struct log_call *l = arg;
+    struct http_header own[REPLY_HEADERS_MAX];
+
+    l->status = status;
+    if (status == 200)
+        l->stream =
+            http_stream_start(l->req->http, 200, "text/plain", own, reply_headers(l->req, own), &log_stream_events, l);
+}
+
+static void log_on_data(void *arg, struct slice data)
+{
+    struct log_call *l = arg;
+    struct refbuf *piece CLEANUP_REFBUF = NULL;
+
+    if (!l->stream) {
+        size_t room = l->message.len < LOG_MESSAGE_MAX ? LOG_MESSAGE_MAX - l->message.len : 0;
+
+        buf_append(&l->message, data.data, data.len < room ? data.len : room);
+        return;
+    }
+    piece = refbuf_new(data.data, data.len);
+    http_stream_write(l->stream, piece);
+    if (!l->paused && http_stream_pending(l->stream) > LOG_PENDING_HIGH) {
+        l->paused = true;
+        http_call_pause(l->call, true);
+    }
+}
+
+static void log_refuse(struct log_call *l, const struct error *err)
+{
+    ERROR_LOCAL(failed);
+    struct slice text = slice_trim(buf_slice(&l->message));
+
+    if (err)
+        (void)error_set(&failed, ERROR_INTERNAL, "asking the node for the log failed: %s", error_text(err));
+    else
+        (void)error_set(&failed, error_code_from_http(l->status, NULL), "%.*s", SLICE_ARGS(text));
+    /* The node speaks of its containers, not of the pod as an object. */
+    l->req->kind = NULL;
+    reply_error(l->req, &failed);
+}
+
+static void log_on_end(void *arg, const struct error *err)
+{
+    struct log_call *l = arg;
+
+    l->call = NULL;
+    if (l->stream && err)
+        http_stream_abort(l->stream);
+    else if (l->stream)
+        http_stream_end(l->stream);
+    else if (l->status != 200)
+        log_refuse(l, err);
+}
+
+static const struct http_call_events log_call_events = {log_on_head, log_on_data, log_on_end};
+
+static void log_request_gone(void *arg)
+{
+    struct log_call *l = arg;
+
+    if (l->call)
+        http_call_cancel(l->call);
+    buf_free(&l->message);
+}
+
+static struct http_client *log_client(struct front *front)
+{
+    struct apiserver *server = front->server;
+    struct http_client_options options = {.ca = slice_str(server->cluster_ca),
+                                          .certificate = slice_str(server->node_client.certificate),
+                                          .key = slice_str(server->node_client.key)};
+
+    if (!front->node_client)
+        front->node_client = http_client_new(front->loop, &options);
+    return front->node_client;
+}
+
+void log_proxy_free(struct front *front)
+{
+    http_client_free(front->node_client);
+    front->node_client = NULL;
+}
+
+static int log_start(struct request *req, struct slice pod, struct error *err)
+{
+    struct log_call *l = pool_alloc(req->pool, sizeof(*l));
+    struct http_call_options options = {.method = "GET"};
+    BUF_LOCAL(scratch);
+    struct slice node = scan_text(scan_get(pod, "spec.nodeName"), &scratch);
+    const char *container;
+    const char *base;
+    int r = log_choose_container(req, pod, &container, err);
+
+    if (r < 0)
+        return r;
+    if (!node.len) { /* nothing has run, so there is nothing to show */
+        struct slice none = SLICE_LIT("");
+
+        reply_pieces(req, 200, "text/plain", &none, 1);
+        return 0;
+    }
+    if ((r = log_node_url(req, pool_slice_dup(req->pool, node), &base, err)) < 0)
+        return r;
+    options.url = log_url(req, base, container);
+    l->req = req;
+    pool_on_free(req->pool, log_request_gone, l);
+    l->call = http_client_call(log_client(req->front), &options, &log_call_events, l);
+    return 0;
+}
+
+void log_get(struct request *req)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    ERROR_LOCAL(err);
+
+    if (registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0 ||
+        log_check_options(req, &err) < 0 || log_start(req, buf_slice(&item.value), &err) < 0)
+        reply_error(req, &err);
+}

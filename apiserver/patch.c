@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PATCH: the patch is applied to what is stored, anew at every attempt, and the outcome goes the way of an update. */
+#include "api/patch.h"
+
+#include "apiserver/update.h"
+
+static const struct {
+    const char *content_type;
+    bool strategic;
+    int (*apply)(const struct value *current, const struct value *patch, struct value **ret_result,
+                 struct error *err); /* NULL: by the schema */
+} patch_types[] = {
+    {"application/json-patch+json", false, patch_json},
+    {"application/merge-patch+json", false, patch_merge},
+    {"application/strategic-merge-patch+json", true, NULL},
+};
+
+static ptrdiff_t patch_find_type(const char *content_type)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(patch_types); i++)
+        if (!strcmp(patch_types[i].content_type, content_type))
+            return (ptrdiff_t)i;
+    return -1;
+}
+
+int update_take_patch(struct request *req, struct update *u, struct error *err)
+{
+    struct slice type = http_request_header(req->http, "content-type");
+    struct slice name = SLICE_NONE;
+
+    if (request_write_options(req, "PatchOptions", err) < 0)
+        return -(int)ERROR_INVALID;
+    if (type.data)
+        (void)slice_split(&type, ';', &name);
+    u->patch_type = pool_slice_dup(req->pool, slice_trim(name));
+    u->patch = req->http->body;
+    if (!strcmp(u->patch_type, "application/apply-patch+yaml"))
+        return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
+                         "server-side apply (application/apply-patch+yaml) is not served yet; use client-side apply");
+    if (patch_find_type(u->patch_type) < 0)
+        return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
+                         "the body of the request was in an unknown format - accepted media types include: "
+                         "application/json-patch+json, application/merge-patch+json, "
+                         "application/strategic-merge-patch+json");
+    if (request_query(req, "force"))
+        return request_invalid_option(req, "PatchOptions", "FieldValueForbidden", "force", err,
+                                      "Forbidden: may not be specified for non-apply patch");
+    return 0;
+}
+
+/* A patch may not turn an object into one of another kind. */
+static int patch_check_type(const struct value *object, const struct value *current, struct error *err)
+{
+    static const char *const fields[] = {"apiVersion", "kind"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+        if (!value_equal(value_get(object, fields[i]), value_get(current, fields[i])))
+            return error_set(err, ERROR_BAD_REQUEST, "the patch changes %s, which may not change", fields[i]);
+    return 0;
+}
+
+int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
+                 const struct value *current, struct value **ret_object, struct error *err)
+{
+    ptrdiff_t type = patch_find_type(u->patch_type);
+    struct codec_findings findings = {0};
+    struct value *patch CLEANUP_VALUE = value_parse(u->patch, err);
+    struct value *object CLEANUP_VALUE = NULL;
+    int r;
+
+    if (!patch)
+        return -(int)ERROR_BAD_REQUEST;
+    if (patch_types[type].strategic)
+        r = patch_strategic(kind->type, current, patch, &object, err);
+    else
+        r = patch_types[type].apply(current, patch, &object, err);
+    if (r < 0)
+        return r;
+    if (!value_is(object, VALUE_OBJECT))
+        return error_set(err, ERROR_BAD_REQUEST, "the patch does not leave an object");
+    if ((r = patch_check_type(object, current, err)) < 0)
+        return r;
+    r = codec_normalise(kind, object, req->strictness, &findings, err);
+    if (r == 0 && req->strictness == CODEC_WARN && !req->warning_count)
+        request_warn_findings(req, &findings);
+    codec_findings_clear(&findings);
+    if (r == 0)
+        *ret_object = STEAL(object);
+    return r;
+}
+
+static int patch_make(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
+                      struct error *err)
+{
+    return update_patch(req, u, req->kind, current, ret_object, err);
+}
+
+void verb_patch(struct request *req)
+{
+    struct update *u = pool_alloc(req->pool, sizeof(*u));
+    ERROR_LOCAL(err);
+
+    u->subresource = req->info.subresource;
+    u->name = req->info.name;
+    u->make = patch_make;
+    u->keeps_parts = !strcmp(u->subresource, "approval");
+    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, &err) < 0) {
+        reply_error(req, &err);
+        return;
+    }
+    update_start(req, u);
+}

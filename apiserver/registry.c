@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/registry.h"
+
+#include "api/status.h"
+#include "lib/log.h"
+
+struct slice registry_key(struct pool *pool, const struct schema_kind *kind, const char *namespace_, const char *name)
+{
+    const char *key =
+        kind->namespaced ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s/%s", kind->group, kind->plural, namespace_, name)
+                         : pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s", kind->group, kind->plural, name);
+
+    return slice_str(key);
+}
+
+struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, const char *namespace_)
+{
+    const char *key = kind->namespaced && *namespace_
+                          ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s/", kind->group, kind->plural, namespace_)
+                          : pool_printf(pool, REGISTRY_PREFIX "%s/%s/", kind->group, kind->plural);
+
+    return slice_str(key);
+}
+
+static struct slice registry_skip_prefix(struct slice key)
+{
+    struct slice prefix = SLICE_LIT(REGISTRY_PREFIX);
+
+    if (!slice_starts(key, prefix))
+        return SLICE_NONE;
+    return slice_make(key.data + prefix.len, key.len - prefix.len);
+}
+
+struct slice registry_resource_of(struct slice key)
+{
+    struct slice rest = registry_skip_prefix(key);
+    ptrdiff_t first = slice_find(rest, '/');
+    ptrdiff_t second;
+
+    if (first < 0)
+        return SLICE_NONE;
+    second = slice_find(slice_make(rest.data + first + 1, rest.len - (size_t)first - 1), '/');
+    return second < 0 ? SLICE_NONE : slice_make(rest.data, (size_t)(first + 1 + second));
+}
+
+struct slice registry_resource(struct pool *pool, const struct schema_kind *kind)
+{
+    return slice_str(pool_printf(pool, "%s/%s", kind->group, kind->plural));
+}
+
+bool registry_parse(struct slice key, bool namespaced, struct registry_place *ret_place)
+{
+    struct slice resource = registry_resource_of(key);
+    struct slice rest;
+    ptrdiff_t at;
+
+    if (!resource.data)
+        return false;
+    rest =
+        slice_make(resource.data + resource.len + 1, key.len - (size_t)(resource.data - key.data) - resource.len - 1);
+    at = namespaced ? slice_find(rest, '/') : 0;
+    if (at < 0)
+        return false;
+    ret_place->resource = resource;
+    ret_place->namespace_ = namespaced ? slice_make(rest.data, (size_t)at) : slice_make(rest.data, 0);
+    ret_place->name = namespaced ? slice_make(rest.data + at + 1, rest.len - (size_t)at - 1) : rest;
+    return true;
+}
+
+void registry_item_clear(struct registry_item *item)
+{
+    buf_free(&item->value);
+    buf_free(&item->meta);
+    *item = (struct registry_item){0};
+}
+
+static int registry_copy(void *arg, const struct store_item *found)
+{
+    struct registry_item *item = arg;
+
+    buf_append_slice(&item->value, found->value);
+    buf_append_slice(&item->meta, found->meta);
+    item->revision = found->mod_revision;
+    return 0;
+}
+
+int registry_get(struct store *store, const struct schema_kind *kind, const char *namespace_, const char *name,
+                 struct registry_item *ret_item, struct error *err)
+{
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct slice key = registry_key(pool, kind, namespace_, name);
+    ERROR_LOCAL(failed);
+
+    registry_item_clear(ret_item);
+    if (key.len > STORE_KEY_MAX)
+        return status_not_found(err, kind, slice_str(name));
+    if (store_get(store, key, registry_copy, ret_item, NULL, &failed) == 0)
+        return 0;
+    if (failed.code == ERROR_NOT_FOUND)
+        return status_not_found(err, kind, slice_str(name));
+    return error_pass(err, &failed, NULL);
+}
+
+const struct schema_kind *registry_need_kind(const char *group, const char *plural)
+{
+    size_t count;
+    const struct schema_kind *const *kinds = schema_kinds(&count);
+
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(kinds[i]->group, group) && !strcmp(kinds[i]->plural, plural))
+            return kinds[i];
+    log_error("apiserver", "the schema has no kind %s/%s, which the server's own rules need", group, plural);
+    abort();
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers: every way out of the front. What goes out with each of them (warnings, compression, Retry-After) is added
+ * here, so that no verb can forget it.
+ */
+#include "apiserver/request.h"
+
+#include <stdio.h>
+#include <zlib.h>
+
+#include "api/object.h"
+#include "lib/encoding.h"
+#include "lib/log.h"
+#include "lib/yaml.h"
+
+#define REPLY_GZIP_MIN (128u << 10) /* as upstream: smaller answers cost more than they save */
+
+const char *request_query(const struct request *req, const char *name)
+{
+    return http_query_get(req->pool, req->http->query, name);
+}
+
+bool request_query_bool(const struct request *req, const char *name)
+{
+    return http_query_bool(req->pool, req->http->query, name);
+}
+
+void request_warn(struct request *req, const char *fmt, ...)
+{
+    va_list args;
+
+    if (req->warning_count == REQUEST_WARNINGS_MAX)
+        return;
+    va_start(args, fmt);
+    char *text CLEANUP_FREE = mem_vprintf(fmt, args);
+    va_end(args);
+    /* 299 - "text", quotes and backslashes escaped; what cannot stand in a header is left out. */
+    BUF_LOCAL(header);
+    buf_append_str(&header, "299 - \"");
+    for (const char *c = text; *c && header.len < 1024; c++) {
+        if (*c == '"' || *c == '\\')
+            buf_append_byte(&header, '\\');
+        buf_append_byte(&header, (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c);
+    }
+    buf_append_byte(&header, '"');
+    req->warnings[req->warning_count++] = pool_slice_dup(req->pool, buf_slice(&header));
+}
+
+void request_warn_findings(struct request *req, const struct codec_findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        request_warn(req, "%s", findings->texts[i]);
+}
+
+bool user_in_group(const struct user *user, const char *group)
+{
+    for (size_t i = 0; i < user->group_count; i++)
+        if (!strcmp(user->groups[i], group))
+            return true;
+    return false;
+}
+
+const char *request_now(const struct request *req)
+{
+    char text[TIME_TEXT_MAX];
+
+    time_format_seconds(clock_wall_ns(req->server->clock), text);
+    return pool_strdup(req->pool, text);
+}
+
+static void request_free_value(void *v)
+{
+    value_free(v);
+}
+
+struct value *request_own_value(struct request *req, struct value *v)
+{
+    if (v)
+        pool_on_free(req->pool, request_free_value, v);
+    return v;
+}
+
+size_t reply_headers(struct request *req, struct http_header *headers)
+{
+    size_t count = 0;
+
+    headers[count++] = (struct http_header){"cache-control", SLICE_LIT("no-cache, private")};
+    for (size_t i = 0; i < req->warning_count; i++)
+        headers[count++] = (struct http_header){"warning", slice_str(req->warnings[i])};
+    return count;
+}
+
+static struct refbuf *reply_join(const struct slice *pieces, size_t count, size_t total)
+{
+    struct refbuf *out = refbuf_new(NULL, 0);
+    size_t at = 0;
+
+    out = mem_realloc(out, sizeof(*out) + total);
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].len)
+            memcpy(out->data + at, pieces[i].data, pieces[i].len);
+        at += pieces[i].len;
+    }
+    out->len = total;
+    return out;
+}
+
+/* NULL when the library fails: the answer then goes out as it is. */
+static struct refbuf *reply_gzip(const struct slice *pieces, size_t count, size_t total)
+{
+    z_stream z = {0};
+    struct refbuf *out;
+    size_t room;
+    int r = Z_OK;
+
+    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return NULL;
+    room = deflateBound(&z, total);
+    out = mem_realloc(refbuf_new(NULL, 0), sizeof(*out) + room);
+    z.next_out = (Bytef *)out->data;
+    z.avail_out = (uInt)room;
+    for (size_t i = 0; i < count && r == Z_OK; i++) {
+        z.next_in = (Bytef *)(uintptr_t)pieces[i].data;
+        z.avail_in = (uInt)pieces[i].len;
+        r = deflate(&z, i + 1 == count ? Z_FINISH : Z_NO_FLUSH);
+    }
+    out->len = room - z.avail_out;
+    (void)deflateEnd(&z);
+    if (r == Z_STREAM_END)
+        return out;
+    refbuf_unref(out);
+    return NULL;
+}
+
+void reply_pieces(struct request *req, int status, const char *content_type, const struct slice *pieces, size_t count)
+{
+    struct http_header headers[REPLY_HEADERS_MAX];
+    size_t header_count = reply_headers(req, headers);
+    struct refbuf *body CLEANUP_REFBUF = NULL;
+    size_t total = 0;
+
+    for (size_t i = 0; i < count; i++)
+        total += pieces[i].len;
+    if (total >= REPLY_GZIP_MIN && total < UINT32_MAX / 2) {
+        struct slice accepts = http_request_header(req->http, "accept-encoding");
+
+        if (accepts.len && memmem(accepts.data, accepts.len, "gzip", 4))
+            body = reply_gzip(pieces, count, total);
+        if (body) {
+            headers[header_count++] = (struct http_header){"content-encoding", SLICE_LIT("gzip")};
+            headers[header_count++] = (struct http_header){"vary", SLICE_LIT("Accept-Encoding")};
+        }
+    }
+    if (!body)
+        body = reply_join(pieces, count, total);
+    http_respond(req->http, status, content_type, headers, header_count, body);
+}
+
+void reply_json(struct request *req, int status, struct slice json)
+{
+    if (req->media == MEDIA_YAML) {
+        ERROR_LOCAL(err);
+        BUF_LOCAL(yaml);
+
+        if (yaml_from_json(json, &yaml, &err) == 0) {
+            struct slice piece = buf_slice(&yaml);
+
+            reply_pieces(req, status, "application/yaml", &piece, 1);
+            return;
+        }
+        log_warning("apiserver", "writing %s as YAML failed (%s); it goes out as JSON", req->info.path,
+                    error_text(&err));
+    }
+    reply_pieces(req, status, "application/json", &json, 1);
+}
+
+void reply_value(struct request *req, int status, const struct value *v)
+{
+    BUF_LOCAL(json);
+
+    value_write(v, &json);
+    reply_json(req, status, buf_slice(&json));
+}
+
+/* Most reasons speak of the plural resource, Invalid of the Kind (wire.md, section 8). */
+static bool reply_error_details(const struct request *req, const struct error *err, struct status_details *ret)
+{
+    if (req->error_details) {
+        *ret = *req->error_details;
+        return true;
+    }
+    if (!req->kind)
+        return false;
+    *ret = (struct status_details){request_name(req), req->kind->group, req->kind->plural, NULL};
+    if (ret->name && !*ret->name)
+        ret->name = NULL;
+    switch (err->code) {
+    case ERROR_INVALID:
+        ret->kind = req->kind->kind;
+        return true;
+    case ERROR_NOT_FOUND:
+    case ERROR_ALREADY_EXISTS:
+    case ERROR_CONFLICT:
+    case ERROR_FORBIDDEN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void reply_error(struct request *req, const struct error *err)
+{
+    struct status_details details = {0};
+    bool has_details = reply_error_details(req, err, &details);
+    struct http_header headers[REPLY_HEADERS_MAX];
+    size_t count = reply_headers(req, headers);
+    char seconds[16];
+    BUF_LOCAL(json);
+
+    if (error_http_status(err->code) >= 500)
+        log_warning("apiserver", "%.*s %s failed: %s", SLICE_ARGS(req->http->method), req->info.path, error_text(err));
+    status_write_error(&json, err, has_details ? &details : NULL);
+    if (err->retry_after_seconds > 0) {
+        (void)snprintf(seconds, sizeof(seconds), "%d", err->retry_after_seconds);
+        headers[count++] = (struct http_header){"retry-after", slice_str(seconds)};
+    }
+    struct refbuf *body CLEANUP_REFBUF = refbuf_from(&json);
+    http_respond(req->http, error_http_status(err->code), "application/json", headers, count, body);
+}
+
+void reply_error_text(struct request *req, enum error_code code, const char *text)
+{
+    ERROR_LOCAL(err);
+
+    (void)error_set(&err, code, "%s", text);
+    reply_error(req, &err);
+}
+
+static void reply_protobuf(struct request *req, int status, struct slice json)
+{
+    ERROR_LOCAL(err);
+    struct value *v CLEANUP_VALUE = value_parse(json, &err);
+    BUF_LOCAL(out);
+    struct slice piece;
+
+    if (!v || codec_encode_protobuf(req->kind, v, &out, &err) < 0) {
+        reply_error(req, &err);
+        return;
+    }
+    piece = buf_slice(&out);
+    reply_pieces(req, status, "application/vnd.kubernetes.protobuf", &piece, 1);
+}
+
+void reply_object(struct request *req, int status, struct slice stored, uint64_t revision)
+{
+    BUF_LOCAL(out);
+
+    switch (req->media) {
+    case MEDIA_TABLE:
+        buf_printf(&out,
+                   "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":"
+                   "\"%llu\"},",
+                   (unsigned long long)revision);
+        table_write_columns(&out, req->kind);
+        buf_append_str(&out, ",\"rows\":[");
+        table_write_row(&out, req->kind, stored, revision, req->include, clock_wall_ns(req->server->clock));
+        buf_append_str(&out, "]}");
+        break;
+    case MEDIA_PARTIAL:
+        table_write_partial(&out, stored, revision);
+        break;
+    default:
+        /* What a dry run made has no resourceVersion. */
+        if (revision)
+            object_write(&out, stored, revision, true);
+        else
+            buf_append_slice(&out, stored);
+        break;
+    }
+    if (req->media == MEDIA_PROTOBUF)
+        reply_protobuf(req, status, buf_slice(&out));
+    else
+        reply_json(req, status, buf_slice(&out));
+}
+
+void reply_deleted(struct request *req, const char *name, const char *uid)
+{
+    struct status_details details = {name, req->kind->group, req->kind->plural, uid};
+    BUF_LOCAL(json);
+
+    status_write_success(&json, &details);
+    reply_json(req, 200, buf_slice(&json));
+}

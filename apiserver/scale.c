@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scale subresource of every kind whose schema says where its replicas are. */
+#include "api/object.h"
+#include "api/selector.h"
+#include "apiserver/meta.h"
+#include "apiserver/registry.h"
+#include "apiserver/subresource.h"
+#include "apiserver/update.h"
+
+/* The value at ".spec.replicas". */
+static struct value *scale_at(const struct value *object, const char *path)
+{
+    struct value *v = NULL;
+    struct slice rest = slice_str(path ? path : "");
+    struct slice part;
+    bool first = true;
+
+    while (rest.len && slice_split(&rest, '.', &part)) {
+        if (!part.len)
+            continue;
+        v = value_get_slice(first ? object : v, part);
+        first = false;
+    }
+    return v;
+}
+
+static void scale_set_selector(struct value *status, const struct value *selector)
+{
+    struct selector *s = NULL;
+    BUF_LOCAL(text);
+
+    if (value_is(selector, VALUE_STRING)) {
+        value_set(status, "selector", value_copy(selector));
+        return;
+    }
+    if (!selector || selector_from_object(selector, &s, NULL) < 0)
+        return;
+    selector_write(s, &text);
+    selector_free(s);
+    value_set(status, "selector", value_new_string(buf_slice(&text)));
+}
+
+static struct value *scale_of(const struct schema_kind *kind, const struct value *object)
+{
+    static const char *const copied[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
+    struct value *scale = value_new_object();
+    struct value *metadata;
+    struct value *status;
+    int64_t replicas = value_int(scale_at(object, kind->scale->spec_replicas));
+
+    value_set_str(scale, "kind", "Scale");
+    value_set_str(scale, "apiVersion", "autoscaling/v1");
+    metadata = value_need_object(scale, "metadata");
+    for (size_t i = 0; i < ARRAY_SIZE(copied); i++) {
+        const struct value *v = value_path(object, "metadata", copied[i], NULL);
+
+        if (v)
+            value_set(metadata, copied[i], value_copy(v));
+    }
+    if (replicas)
+        value_set(value_need_object(scale, "spec"), "replicas", value_new_int(replicas));
+    else
+        (void)value_need_object(scale, "spec");
+    status = value_need_object(scale, "status");
+    value_set(status, "replicas", value_new_int(value_int(scale_at(object, kind->scale->status_replicas))));
+    scale_set_selector(status, scale_at(object, kind->scale->selector));
+    return scale;
+}
+
+static void scale_reply(struct request *req, struct slice stored, uint64_t revision)
+{
+    ERROR_LOCAL(err);
+    struct value *object CLEANUP_VALUE = object_decode(stored, revision, &err);
+    struct value *scale CLEANUP_VALUE = NULL;
+
+    if (!object) {
+        reply_error(req, &err);
+        return;
+    }
+    scale = scale_of(req->kind, object);
+    req->media = req->media == MEDIA_YAML ? MEDIA_YAML : MEDIA_JSON;
+    reply_value(req, 200, scale);
+}
+
+static void scale_answer(struct request *req, struct update *u, struct slice stored, uint64_t revision)
+{
+    scale_reply(req, stored, revision);
+}
+
+void scale_get(struct request *req)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    ERROR_LOCAL(err);
+
+    if (negotiate_media(req, false, &err) < 0 ||
+        registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0)
+        reply_error(req, &err);
+    else
+        scale_reply(req, buf_slice(&item.value), item.revision);
+}
+
+static int scale_check(struct request *req, const struct value *scale, struct error *err)
+{
+    int64_t replicas = value_int(value_path(scale, "spec", "replicas", NULL));
+    struct status_details *details;
+
+    if (replicas >= 0)
+        return 0;
+    details = pool_alloc(req->pool, sizeof(*details));
+    *details = (struct status_details){req->info.name, "autoscaling", "Scale", NULL};
+    req->error_details = details;
+    (void)error_set(err, ERROR_INVALID,
+                    "Scale.autoscaling \"%s\" is invalid: spec.replicas: Invalid value: %lld: must be greater than or "
+                    "equal to 0",
+                    req->info.name, (long long)replicas);
+    error_add_cause(err, "FieldValueInvalid", "spec.replicas",
+                    "Invalid value: %lld: must be greater than or equal to 0", (long long)replicas);
+    return -(int)ERROR_INVALID;
+}
+
+/* What the Scale says, put into a copy of the object it is of. Name, uid and revision go along to be checked there. */
+static int scale_apply(struct request *req, const struct value *scale, const struct value *current,
+                       struct value **ret_object, struct error *err)
+{
+    static const char *const carried[] = {"name", "namespace", "uid", "resourceVersion"};
+    struct value *object CLEANUP_VALUE = NULL;
+    struct value *metadata;
+    int r = scale_check(req, scale, err);
+
+    if (r < 0)
+        return r;
+    object = value_copy(current);
+    metadata = value_need_object(object, "metadata");
+    for (size_t i = 0; i < ARRAY_SIZE(carried); i++) {
+        const struct value *v = value_path(scale, "metadata", carried[i], NULL);
+
+        (void)value_remove(metadata, carried[i]);
+        if (v)
+            value_set(metadata, carried[i], value_copy(v));
+    }
+    /* Every kind that scales keeps the number there; the schema's test holds it to that. */
+    value_set(value_need_object(object, "spec"), "replicas",
+              value_new_int(value_int(value_path(scale, "spec", "replicas", NULL))));
+    *ret_object = STEAL(object);
+    return 0;
+}
+
+static int scale_make_put(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
+                          struct error *err)
+{
+    return scale_apply(req, u->body, current, ret_object, err);
+}
+
+static const struct schema_kind *scale_kind(void)
+{
+    return schema_find_kind(SLICE_LIT("autoscaling"), SLICE_LIT("v1"), SLICE_LIT("Scale"));
+}
+
+static int scale_make_patch(struct request *req, struct update *u, const struct value *current,
+                            struct value **ret_object, struct error *err)
+{
+    struct value *scale CLEANUP_VALUE = scale_of(req->kind, current);
+    struct value *patched CLEANUP_VALUE = NULL;
+    int r = update_patch(req, u, scale_kind(), scale, &patched, err);
+
+    return r < 0 ? r : scale_apply(req, patched, current, ret_object, err);
+}
+
+static struct update *scale_begin(struct request *req)
+{
+    struct update *u = pool_alloc(req->pool, sizeof(*u));
+
+    u->subresource = "scale";
+    u->name = req->info.name;
+    u->keeps_parts = true;
+    u->answer = scale_answer;
+    return u;
+}
+
+void scale_update(struct request *req)
+{
+    struct update *u = scale_begin(req);
+    ERROR_LOCAL(err);
+
+    u->make = scale_make_put;
+    if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "UpdateOptions", &err) < 0 ||
+        !(u->body = request_own_value(req, request_decode_body(req, scale_kind(), &err))))
+        reply_error(req, &err);
+    else
+        update_start(req, u);
+}
+
+void scale_patch(struct request *req)
+{
+    struct update *u = scale_begin(req);
+    ERROR_LOCAL(err);
+
+    u->make = scale_make_patch;
+    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, &err) < 0)
+        reply_error(req, &err);
+    else
+        update_start(req, u);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's own structures: what all fronts share (immutable after start, or atomic), and one front: a loop and what
+ * belongs to its thread alone.
+ */
+#ifndef KNARR_APISERVER_SERVER_INTERNAL_H
+#define KNARR_APISERVER_SERVER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "apiserver/apiserver.h"
+#include "apiserver/documents.h"
+#include "apiserver/service_range.h"
+#include "lib/http_client.h"
+#include "lib/http_server.h"
+
+struct hub;
+struct authn_tokens;
+
+#define APISERVER_READ_MAX     400 /* requests in flight, as upstream's --max-requests-inflight */
+#define APISERVER_MUTATING_MAX 200
+
+struct front {
+    struct apiserver *server;
+    struct loop *loop;
+    struct hub *hub;
+    struct http_client *node_client; /* to node servers; made when first used */
+    struct http_server *http;        /* NULL in tests and before it listens */
+    pthread_t thread;
+    bool running;        /* the thread was started */
+    bool http_stopped;   /* loop only */
+    size_t writes;       /* transactions on their way through the store; loop only */
+    unsigned stop_grace; /* ms */
+};
+
+struct apiserver {
+    struct store *store;
+    struct clock *clock;
+    struct http_listener *listener; /* NULL in tests */
+    struct front *fronts;
+    size_t front_count;
+    unsigned next_front;           /* atomic: round robin of the in-process transport */
+    int reading;                   /* atomic: requests in flight */
+    int mutating;                  /* atomic */
+    struct documents *documents;   /* discovery and OpenAPI, made once */
+    struct authn_tokens *tokens;   /* the static token file; NULL = none */
+    struct service_range services; /* ClusterIPs */
+    char *advertise_address;
+    char *cluster_ca;
+    struct pki_pair node_client; /* owned copies; NULL texts = none */
+};
+
+/* The server without sockets and threads: fronts whose loops the caller turns. apiserver_start adds the rest; tests use
+ * this alone. */
+int apiserver_make(const struct apiserver_options *options, struct apiserver **ret_server, struct error *err);
+/* Frees what apiserver_make made; the fronts' loops must be idle. */
+void apiserver_unmake(struct apiserver *server);
+/* Makes the default objects where they are missing, turning the first front's loop meanwhile. */
+int apiserver_bootstrap(struct apiserver *server, struct error *err);
+
+/* The HTTP handler of a front (arg). */
+void front_handle(struct http_request *http, void *front);
+/* Ends all watches of a front. */
+void front_end_streams(struct front *front);
+
+#endif

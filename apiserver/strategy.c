@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/strategy.h"
+
+static void namespace_prepare_create(struct request *req, struct value *object)
+{
+    struct value *spec = value_need_object(object, "spec");
+    struct value *finalizers = value_need_array(spec, "finalizers");
+    struct value *metadata = value_need_object(object, "metadata");
+    struct value *status = value_new_object();
+    bool held = false;
+
+    for (size_t i = 0; i < value_count(finalizers); i++)
+        held = held || slice_is(value_string(value_at(finalizers, i)), "kubernetes");
+    if (!held)
+        value_append(finalizers, value_new_str("kubernetes"));
+    value_set_str(status, "phase", "Active");
+    value_set(object, "status", status);
+    if (value_str(value_get(metadata, "name")))
+        value_set_str(value_need_object(metadata, "labels"), "kubernetes.io/metadata.name",
+                      value_str(value_get(metadata, "name")));
+}
+
+/* spec.finalizers change through the finalize subresource only. */
+static int namespace_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                                    struct error *err)
+{
+    const struct value *finalizers = value_path(old, "spec", "finalizers", NULL);
+    struct value *metadata = value_need_object(object, "metadata");
+
+    if (!strcmp(sub, "finalize"))
+        return 0;
+    if (finalizers)
+        value_set(value_need_object(object, "spec"), "finalizers", value_copy(finalizers));
+    else
+        (void)value_remove(value_need_object(object, "spec"), "finalizers");
+    value_set_str(value_need_object(metadata, "labels"), "kubernetes.io/metadata.name",
+                  value_str(value_path(old, "metadata", "name", NULL)));
+    return 0;
+}
+
+/* The class of service that requests and limits make: none, all equal, or something between. */
+static void pod_add_resources(const struct value *containers, bool *any, bool *all_guaranteed)
+{
+    static const char *const names[] = {"cpu", "memory"};
+
+    for (size_t i = 0; i < value_count(containers); i++) {
+        const struct value *resources = value_get(value_at(containers, i), "resources");
+
+        for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+            const struct value *request = value_path(resources, "requests", names[n], NULL);
+            const struct value *limit = value_path(resources, "limits", names[n], NULL);
+
+            if (request || limit)
+                *any = true;
+            if (!limit || (request && !value_equal(request, limit)))
+                *all_guaranteed = false;
+        }
+    }
+}
+
+static const char *pod_qos_class(const struct value *pod)
+{
+    bool any = false;
+    bool guaranteed = true;
+
+    pod_add_resources(value_path(pod, "spec", "containers", NULL), &any, &guaranteed);
+    pod_add_resources(value_path(pod, "spec", "initContainers", NULL), &any, &guaranteed);
+    if (!any)
+        return "BestEffort";
+    return guaranteed ? "Guaranteed" : "Burstable";
+}
+
+static void pod_prepare_create(struct request *req, struct value *object)
+{
+    struct value *status = value_new_object();
+
+    value_set_str(status, "phase", "Pending");
+    value_set_str(status, "qosClass", pod_qos_class(object));
+    value_set(object, "status", status);
+}
+
+static int pod_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                              struct error *err)
+{
+    const struct value *qos = value_path(old, "status", "qosClass", NULL);
+
+    if (!strcmp(sub, "status") && qos)
+        value_set(value_need_object(object, "status"), "qosClass", value_copy(qos));
+    return 0;
+}
+
+static const struct strategy strategies[] = {
+    {"", "namespaces", STRATEGY_SPEC_FINALIZERS, namespace_prepare_create, namespace_prepare_update, NULL},
+    {"", "pods", STRATEGY_RETURNS_DELETED | STRATEGY_GRACEFUL, pod_prepare_create, pod_prepare_update, NULL},
+    {"", "services", 0, service_prepare_create, service_prepare_update, service_allocate},
+    {"", "serviceaccounts", STRATEGY_RETURNS_DELETED, NULL, NULL, NULL},
+    {"", "nodes", STRATEGY_KEEPS_STATUS, NULL, NULL, NULL},
+    {"apps", "deployments", STRATEGY_ANNOTATIONS_COUNT, NULL, NULL, NULL},
+    {"certificates.k8s.io", "certificatesigningrequests", 0, csr_prepare_create, csr_prepare_update, NULL},
+};
+
+static const struct strategy strategy_none = {"", "", 0, NULL, NULL, NULL};
+
+const struct strategy *strategy_of(const struct schema_kind *kind)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(strategies); i++)
+        if (!strcmp(strategies[i].group, kind->group) && !strcmp(strategies[i].plural, kind->plural))
+            return &strategies[i];
+    return &strategy_none;
+}

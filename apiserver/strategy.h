@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Strategies: what a kind does that data cannot say. One row a kind (strategy.c); a kind without a row has none of it.
+ */
+#ifndef KNARR_APISERVER_STRATEGY_H
+#define KNARR_APISERVER_STRATEGY_H
+
+#include "apiserver/write.h"
+
+enum strategy_flag {
+    STRATEGY_KEEPS_STATUS = 1 << 0,      /* a create may bring a status */
+    STRATEGY_RETURNS_DELETED = 1 << 1,   /* a deletion answers with the object, not with a Status */
+    STRATEGY_GRACEFUL = 1 << 2,          /* deletion takes its grace period (pods) */
+    STRATEGY_ANNOTATIONS_COUNT = 1 << 3, /* a change of annotations is a new generation */
+    STRATEGY_SPEC_FINALIZERS = 1 << 4,   /* spec.finalizers hold it too (namespaces) */
+};
+
+struct strategy {
+    const char *group;
+    const char *plural;
+    unsigned flags;
+    /* After decoding and metadata, before defaulting. */
+    void (*prepare_create)(struct request *req, struct value *object);
+    /* sub: "" or the subresource through which it is written. */
+    int (*prepare_update)(struct request *req, struct value *object, const struct value *old, const char *sub,
+                          struct error *err);
+    /* After validation: takes from what the cluster shares (addresses, ports) and gives back, with conditions and
+     * operations of the same transaction. old NULL = create, object NULL = delete. */
+    int (*allocate)(struct write *w, struct value *object, const struct value *old, struct error *err);
+};
+
+/* Never NULL. */
+const struct strategy *strategy_of(const struct schema_kind *kind);
+
+/* strategy_service.c */
+void service_prepare_create(struct request *req, struct value *object);
+int service_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                           struct error *err);
+int service_allocate(struct write *w, struct value *object, const struct value *old, struct error *err);
+
+/* strategy_csr.c */
+void csr_prepare_create(struct request *req, struct value *object);
+int csr_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                       struct error *err);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Certificate requests say who asks for them, and the server says it for them: the requester is the authenticated user,
+ * never what the body claims. The spec is frozen from then on; approval writes only conditions, status only the
+ * certificate and the signer's own conditions.
+ */
+#include "apiserver/strategy.h"
+
+static bool csr_is_approval(const struct value *condition)
+{
+    struct slice type = value_string(value_get(condition, "type"));
+
+    return slice_is(type, "Approved") || slice_is(type, "Denied");
+}
+
+void csr_prepare_create(struct request *req, struct value *object)
+{
+    struct value *spec = value_need_object(object, "spec");
+    struct value *groups = value_new_array();
+
+    (void)value_remove(spec, "extra");
+    value_set_str(spec, "username", req->user.name);
+    if (*req->user.uid)
+        value_set_str(spec, "uid", req->user.uid);
+    else
+        (void)value_remove(spec, "uid");
+    for (size_t i = 0; i < req->user.group_count; i++)
+        value_append(groups, value_new_str(req->user.groups[i]));
+    value_set(spec, "groups", groups);
+    value_set(object, "status", value_new_object());
+}
+
+/* Conditions of `from` that are (or are not) approvals, added to `to`, with the times they lack. */
+static void csr_add_conditions(struct request *req, struct value *to, const struct value *from, bool approvals)
+{
+    const struct value *list = value_path(from, "status", "conditions", NULL);
+
+    for (size_t i = 0; i < value_count(list); i++) {
+        struct value *condition;
+
+        if (csr_is_approval(value_at(list, i)) != approvals)
+            continue;
+        condition = value_copy(value_at(list, i));
+        if (!value_get(condition, "lastUpdateTime"))
+            value_set_str(condition, "lastUpdateTime", request_now(req));
+        if (!value_get(condition, "lastTransitionTime"))
+            value_set_str(condition, "lastTransitionTime", request_now(req));
+        value_append(to, condition);
+    }
+}
+
+static int csr_check_approvals(const struct value *object, const struct value *old, struct error *err)
+{
+    const struct value *list = value_path(object, "status", "conditions", NULL);
+    const struct value *before = value_path(old, "status", "conditions", NULL);
+    size_t approvals = 0;
+    const char *name = value_str(value_path(old, "metadata", "name", NULL));
+
+    for (size_t i = 0; i < value_count(list); i++)
+        approvals += csr_is_approval(value_at(list, i));
+    for (size_t i = 0; i < value_count(before); i++)
+        if (csr_is_approval(value_at(before, i)) && !approvals) {
+            (void)error_set(err, ERROR_INVALID,
+                            "CertificateSigningRequest.certificates.k8s.io \"%s\" is invalid: status.conditions: "
+                            "Forbidden: updates may not remove a condition of type \"%s\"",
+                            name, value_str(value_get(value_at(before, i), "type")));
+            error_add_cause(err, "FieldValueForbidden", "status.conditions",
+                            "Forbidden: updates may not remove a condition of type \"%s\"",
+                            value_str(value_get(value_at(before, i), "type")));
+            return -(int)ERROR_INVALID;
+        }
+    if (approvals < 2)
+        return 0;
+    (void)error_set(err, ERROR_INVALID,
+                    "CertificateSigningRequest.certificates.k8s.io \"%s\" is invalid: status.conditions: Invalid "
+                    "value: \"Denied\": Approved and Denied conditions are mutually exclusive",
+                    name);
+    error_add_cause(err, "FieldValueInvalid", "status.conditions",
+                    "Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive");
+    return -(int)ERROR_INVALID;
+}
+
+int csr_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                       struct error *err)
+{
+    const struct value *old_status = value_get(old, "status");
+    const struct value *certificate;
+    struct value *conditions;
+    struct value *status;
+
+    value_set(object, "spec", value_copy(value_get(old, "spec")));
+    if (!*sub)
+        return 0;
+    if (!strcmp(sub, "approval") && csr_check_approvals(object, old, err) < 0)
+        return -(int)ERROR_INVALID;
+    certificate = !strcmp(sub, "status") ? value_path(object, "status", "certificate", NULL)
+                                         : value_get(old_status, "certificate");
+    status = value_new_object();
+    conditions = value_new_array();
+    csr_add_conditions(req, conditions, !strcmp(sub, "approval") ? object : old, true);
+    csr_add_conditions(req, conditions, !strcmp(sub, "status") ? object : old, false);
+    if (value_count(conditions))
+        value_set(status, "conditions", conditions);
+    else
+        value_free(conditions);
+    if (certificate)
+        value_set(status, "certificate", value_copy(certificate));
+    value_set(object, "status", status);
+    return 0;
+}

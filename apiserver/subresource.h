@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Subresources and kinds that are not stored: who serves them. */
+#ifndef KNARR_APISERVER_SUBRESOURCE_H
+#define KNARR_APISERVER_SUBRESOURCE_H
+
+#include "apiserver/request.h"
+
+/* NULL: the common verb serves it. */
+request_handler *subresource_handler(const struct request *req);
+
+request_handler scale_get, scale_update, scale_patch;
+request_handler binding_create;
+request_handler eviction_create;
+request_handler log_get;
+request_handler review_access, review_rules, review_self;
+
+#endif

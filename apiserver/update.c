@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/update.h"
+
+#include "api/object.h"
+#include "api/validate.h"
+#include "apiserver/admission.h"
+#include "apiserver/meta.h"
+#include "apiserver/registry.h"
+#include "apiserver/strategy.h"
+
+/* Main writes leave the status alone, status writes leave all but metadata and status alone. */
+static void update_split(const struct request *req, const struct update *u, struct value *object,
+                         const struct value *old)
+{
+    struct value_iter it;
+    struct slice name;
+    struct value *v;
+
+    if (u->keeps_parts || !req->kind->has_status)
+        return;
+    if (!*u->subresource) {
+        if (value_get(old, "status"))
+            value_set(object, "status", value_copy(value_get(old, "status")));
+        else
+            (void)value_remove(object, "status");
+        return;
+    }
+    it = value_iter_start(old);
+    while (value_iter_next(&it, &name, &v))
+        if (!slice_is(name, "status") && !slice_is(name, "metadata"))
+            value_set_slice(object, name, value_copy(v));
+}
+
+/* Deletion waits only for what holds the object; when the last of it is let go, the write is the deletion. */
+static bool update_finishes_deletion(const struct request *req, const struct value *object)
+{
+    if (!meta_is_deleting(object) || meta_finalizer_count(object))
+        return false;
+    if ((req->strategy->flags & STRATEGY_SPEC_FINALIZERS) &&
+        value_count(value_path(object, "spec", "finalizers", NULL)))
+        return false;
+    if (req->strategy->flags & STRATEGY_GRACEFUL)
+        return value_int(value_path(object, "metadata", "deletionGracePeriodSeconds", NULL)) == 0;
+    return true;
+}
+
+static int update_no_new_finalizers(const struct request *req, const struct value *object, const struct value *old,
+                                    struct error *err)
+{
+    const struct value *list = value_path(object, "metadata", "finalizers", NULL);
+
+    for (size_t i = 0; meta_is_deleting(old) && i < value_count(list); i++) {
+        const char *finalizer = value_str(value_at(list, i));
+
+        if (!finalizer || meta_has_finalizer(old, finalizer))
+            continue;
+        (void)error_set(err, ERROR_INVALID,
+                        "%s%s%s \"%s\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if "
+                        "the object is being deleted, found new finalizers []string{\"%s\"}",
+                        req->kind->kind, *req->kind->group ? "." : "", req->kind->group, meta_name(old), finalizer);
+        error_add_cause(err, "FieldValueForbidden", "metadata.finalizers",
+                        "Forbidden: no new finalizers can be added if the object is being deleted, found new "
+                        "finalizers []string{\"%s\"}",
+                        finalizer);
+        return -(int)ERROR_INVALID;
+    }
+    return 0;
+}
+
+static int update_prepare(struct write *w, struct value *object, const struct value *old, uint64_t revision,
+                          struct error *err)
+{
+    struct request *req = w->req;
+    const struct update *u = w->arg;
+    struct admission admission = {.req = req,
+                                  .write = w,
+                                  .operation = ADMISSION_UPDATE,
+                                  .namespace_ = req->info.namespace_,
+                                  .name = u->name,
+                                  .subresource = u->subresource,
+                                  .object = object,
+                                  .old = old};
+    int r;
+
+    if ((r = meta_prepare_update(req, object, old, revision, err)) < 0)
+        return r;
+    update_split(req, u, object, old);
+    if (req->strategy->prepare_update && (r = req->strategy->prepare_update(req, object, old, u->subresource, err)) < 0)
+        return r;
+    default_apply(req->kind, object);
+    if ((r = admission_run(&admission, err)) < 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
+        (r = validate_object(req->kind, object, old, u->subresource, err)) < 0)
+        return r;
+    if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) < 0)
+        return r;
+    meta_set_generation(req, object, old);
+    meta_order(object);
+    return 0;
+}
+
+/* Leaves what is to be done in the plan. `old` is without resourceVersion here. */
+static int update_decide(struct write *w, struct value *object, const struct value *old,
+                         const struct registry_item *item, struct error *err)
+{
+    struct request *req = w->req;
+    struct slice key = registry_key(w->pool, req->kind, req->info.namespace_, ((struct update *)w->arg)->name);
+    BUF_LOCAL(header);
+
+    if (value_equal(object, old) && !update_finishes_deletion(req, object)) {
+        buf_append_slice(&w->value, buf_slice(&item->value));
+        w->revision = item->revision;
+        return WRITE_NOTHING;
+    }
+    object_encode(req->kind, object, &w->value, &header);
+    if (w->value.len + header.len > STORE_VALUE_MAX)
+        return error_set(err, ERROR_TOO_LARGE, "the object is too large to be stored");
+    w->revision = item->revision;
+    if (req->dry_run)
+        return WRITE_NOTHING;
+    w->deleted = update_finishes_deletion(req, object);
+    if (!write_require(w, key, item->revision))
+        return error_set(err, ERROR_INTERNAL, "too many conditions in one write");
+    if (w->deleted) {
+        if (req->strategy->allocate && req->strategy->allocate(w, NULL, old, err) < 0)
+            return -(int)ERROR_INTERNAL;
+        (void)write_delete(w, key);
+    } else {
+        (void)write_put(w, key, slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
+                        buf_slice(&w->value));
+    }
+    return WRITE_COMMIT;
+}
+
+static int update_plan(struct write *w, struct error *err)
+{
+    struct update *u = w->arg;
+    struct request *req = w->req;
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    struct value *old CLEANUP_VALUE = NULL;
+    struct value *object CLEANUP_VALUE = NULL;
+    int r;
+
+    if ((r = registry_get(req->server->store, req->kind, req->info.namespace_, u->name, &item, err)) < 0)
+        return r;
+    old = object_decode(buf_slice(&item.value), item.revision, err);
+    if (!old)
+        return -(int)ERROR_CORRUPT;
+    req->object_name = u->name;
+    if ((r = u->make(req, u, old, &object, err)) < 0)
+        return r;
+    (void)value_remove(value_get(old, "metadata"), "resourceVersion");
+    if ((r = update_prepare(w, object, old, item.revision, err)) < 0)
+        return r;
+    return update_decide(w, object, old, &item, err);
+}
+
+static void update_done(struct write *w)
+{
+    struct update *u = w->arg;
+
+    if (u->answer)
+        u->answer(w->req, u, buf_slice(&w->value), w->revision);
+    else
+        reply_object(w->req, 200, buf_slice(&w->value), w->revision);
+}
+
+static const struct write_ops update_ops = {update_plan, update_done, NULL};
+
+void update_start(struct request *req, struct update *u)
+{
+    write_start(req, &update_ops, u);
+}
+
+int update_make_put(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
+                    struct error *err)
+{
+    *ret_object = value_copy(u->body);
+    return 0;
+}
+
+void verb_update(struct request *req)
+{
+    struct update *u = pool_alloc(req->pool, sizeof(*u));
+    ERROR_LOCAL(err);
+
+    u->subresource = req->info.subresource;
+    u->name = req->info.name;
+    u->make = update_make_put;
+    if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "UpdateOptions", &err) < 0 ||
+        !(u->body = request_own_value(req, request_decode_body(req, req->kind, &err)))) {
+        reply_error(req, &err);
+        return;
+    }
+    /* These two write what neither a main nor a status write does; their strategies say what counts. */
+    u->keeps_parts = !strcmp(u->subresource, "finalize") || !strcmp(u->subresource, "approval");
+    update_start(req, u);
+}

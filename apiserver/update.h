@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one way an existing object changes: PUT, PATCH and every writing subresource say how the new object comes from
+ * the stored one, and this does the rest (metadata, defaults, admission, validation, no-op, deletion at the end of the
+ * finalizers, compare and swap with retries).
+ */
+#ifndef KNARR_APISERVER_UPDATE_H
+#define KNARR_APISERVER_UPDATE_H
+
+#include "apiserver/write.h"
+
+struct update {
+    const char *subresource;  /* "" = the object itself */
+    const char *name;         /* in the object's namespace of the request's URL */
+    const struct value *body; /* decoded; for `make` */
+    struct slice patch;       /* raw; for `make` */
+    const char *patch_type;
+    bool keeps_parts; /* the whole new object counts: main and status are not split (binding, finalize, ...) */
+    /* The new object (owned by the caller) from the stored one, which is complete with its resourceVersion. */
+    int (*make)(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
+                struct error *err);
+    /* Answers; NULL = the object, 200. */
+    void (*answer)(struct request *req, struct update *u, struct slice stored, uint64_t revision);
+};
+
+/* `u` in the request's pool. */
+void update_start(struct request *req, struct update *u);
+/* make: the body as it is. */
+int update_make_put(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
+                    struct error *err);
+/* Checks Content-Type and options of a PATCH and takes type and body over. */
+int update_take_patch(struct request *req, struct update *u, struct error *err);
+/* Applies u->patch to `current` of `kind`, and normalises the outcome. */
+int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
+                 const struct value *current, struct value **ret_object, struct error *err);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/write.h"
+
+/* In the request's pool: where request and write let go of each other, whoever dies first. */
+struct write_link {
+    struct write *write;
+};
+
+static void write_attempt(struct write *w);
+
+static void write_request_gone(void *arg)
+{
+    struct write_link *link = arg;
+
+    if (!link->write)
+        return;
+    link->write->req = NULL;
+    link->write->link = NULL;
+}
+
+static void write_free(struct write *w)
+{
+    if (w->link)
+        w->link->write = NULL;
+    pool_free(w->pool);
+    buf_free(&w->value);
+    error_clear(&w->error);
+    free(w);
+}
+
+static void write_fail(struct write *w, const struct error *err)
+{
+    if (w->ops->failed)
+        w->ops->failed(w, err);
+    else
+        reply_error(w->req, err);
+    write_free(w);
+}
+
+/* On the front's loop again. */
+static void write_committed(void *arg)
+{
+    struct write *w = arg;
+
+    w->front->writes--;
+    if (!w->req) {
+        write_free(w);
+        return;
+    }
+    switch (w->error.code) {
+    case ERROR_NONE:
+        w->ops->done(w);
+        write_free(w);
+        return;
+    case ERROR_CONFLICT:
+    case ERROR_NOT_FOUND:
+        if (w->attempts < WRITE_ATTEMPTS_MAX) {
+            write_attempt(w);
+            return;
+        }
+        (void)status_conflict(&w->error, w->req->kind, slice_str(request_name(w->req)),
+                              "the object has been modified; please apply your changes to the latest version and try "
+                              "again");
+        break;
+    case ERROR_TOO_MANY_REQUESTS:
+        w->error.retry_after_seconds = 1;
+        break;
+    default:
+        break;
+    }
+    write_fail(w, &w->error);
+}
+
+/* On the writer thread: only hands over. */
+static void write_on_commit(void *arg, uint64_t revision, size_t failed_condition, const struct error *err)
+{
+    struct write *w = arg;
+
+    if (err)
+        error_copy(&w->error, err);
+    else
+        w->revision = revision;
+    loop_post(w->front->loop, write_committed, w);
+}
+
+static void write_attempt(struct write *w)
+{
+    struct store_transaction t;
+    ERROR_LOCAL(err);
+    int r;
+
+    w->attempts++;
+    w->condition_count = w->operation_count = 0;
+    w->deleted = false;
+    buf_reset(&w->value);
+    error_clear(&w->error);
+    pool_free(w->pool);
+    w->pool = pool_new();
+    r = w->ops->plan(w, &err);
+    if (r < 0) {
+        write_fail(w, &err);
+        return;
+    }
+    if (r == WRITE_NOTHING) {
+        w->ops->done(w);
+        write_free(w);
+        return;
+    }
+    t = (struct store_transaction){w->conditions, w->condition_count, w->operations, w->operation_count};
+    w->front->writes++;
+    store_commit(w->front->server->store, &t, write_on_commit, w);
+}
+
+void write_start(struct request *req, const struct write_ops *ops, void *arg)
+{
+    struct write *w = mem_zalloc(sizeof(*w));
+
+    w->req = req;
+    w->front = req->front;
+    w->ops = ops;
+    w->arg = arg;
+    w->link = pool_alloc(req->pool, sizeof(*w->link));
+    w->link->write = w;
+    pool_on_free(req->pool, write_request_gone, w->link);
+    write_attempt(w);
+}
+
+bool write_require(struct write *w, struct slice key, uint64_t revision)
+{
+    if (w->condition_count == WRITE_CONDITIONS_MAX)
+        return false;
+    w->conditions[w->condition_count++] = (struct store_condition){key, revision};
+    return true;
+}
+
+bool write_put(struct write *w, struct slice key, struct slice meta, struct slice value)
+{
+    if (w->operation_count == WRITE_CONDITIONS_MAX)
+        return false;
+    w->operations[w->operation_count++] = (struct store_operation){STORE_PUT, key, meta, value};
+    return true;
+}
+
+bool write_delete(struct write *w, struct slice key)
+{
+    if (w->operation_count == WRITE_CONDITIONS_MAX)
+        return false;
+    w->operations[w->operation_count++] = (struct store_operation){STORE_DELETE, key, SLICE_NONE, SLICE_NONE};
+    return true;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/test.h"
+
+#include "apiserver/request_path.h"
+
+static struct request_info parse(struct pool *pool, const char *method, const char *path)
+{
+    struct request_info info;
+    ERROR_LOCAL(err);
+
+    if (request_path_parse(pool, slice_str(method), slice_str(path), &info, &err) < 0)
+        fail_msg("%s: %s", path, error_text(&err));
+    return info;
+}
+
+static void test_resources(void **state)
+{
+    static const struct {
+        const char *method, *path, *verb, *group, *version, *ns, *resource, *name, *sub;
+    } rows[] = {
+        {"GET", "/api/v1/pods", "list", "", "v1", "", "pods", "", ""},
+        {"GET", "/api/v1/namespaces/a/pods/", "list", "", "v1", "a", "pods", "", ""},
+        {"GET", "/api/v1/namespaces/a/pods/p", "get", "", "v1", "a", "pods", "p", ""},
+        {"POST", "/api/v1/namespaces/a/pods/p/binding", "create", "", "v1", "a", "pods", "p", "binding"},
+        {"PUT", "/apis/apps/v1/namespaces/a/deployments/d/scale", "update", "apps", "v1", "a", "deployments", "d",
+         "scale"},
+        {"PATCH", "/api/v1/nodes/n/status", "patch", "", "v1", "", "nodes", "n", "status"},
+        {"DELETE", "/api/v1/namespaces/a/configmaps", "deletecollection", "", "v1", "a", "configmaps", "", ""},
+        {"DELETE", "/api/v1/namespaces/a", "delete", "", "v1", "a", "namespaces", "a", ""},
+        {"PUT", "/api/v1/namespaces/a/finalize", "update", "", "v1", "a", "namespaces", "a", "finalize"},
+        {"GET", "/api/v1/namespaces", "list", "", "v1", "", "namespaces", "", ""},
+        {"GET", "/api/v1/watch/namespaces/a/pods/p", "watch", "", "v1", "a", "pods", "p", ""},
+        {"GET", "/api/v1/nodes/system%3Ax", "get", "", "v1", "", "nodes", "system:x", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+        struct request_info info = parse(pool, rows[i].method, rows[i].path);
+
+        assert_true(info.is_resource);
+        assert_string_equal(info.verb_name, rows[i].verb);
+        assert_string_equal(info.group, rows[i].group);
+        assert_string_equal(info.version, rows[i].version);
+        assert_string_equal(info.namespace_, rows[i].ns);
+        assert_string_equal(info.resource, rows[i].resource);
+        assert_string_equal(info.name, rows[i].name);
+        assert_string_equal(info.subresource, rows[i].sub);
+    }
+}
+
+static void test_not_resources(void **state)
+{
+    static const char *const paths[] = {
+        "/",          "/api",          "/api/",     "/api/v1",       "/apis",
+        "/apis/apps", "/apis/apps/v1", "/version/", "/healthz/ping", "/openapi/v3/apis/apps/v1"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+
+        assert_false(parse(pool, "GET", paths[i]).is_resource);
+    }
+}
+
+/* Whatever could mean another path to a later reader is refused. */
+static void test_tricks(void **state)
+{
+    static const char *const paths[] = {"",
+                                        "api",
+                                        "/api/v1/namespaces/a%2fb/pods",
+                                        "/api/v1/namespaces/%2e%2e/pods",
+                                        "/api/v1/../secrets",
+                                        "/api/v1/./pods",
+                                        "/api/v1//pods",
+                                        "/api/v1/pods/%00",
+                                        "/api/v1/pods/a%0ab",
+                                        "/api/v1/pods/%zz",
+                                        "/api/v1/pods/%2",
+                                        "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/"
+                                        "29/30/31/32/33"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+        struct request_info info;
+        ERROR_LOCAL(err);
+
+        assert_true(request_path_parse(pool, SLICE_LIT("GET"), slice_str(paths[i]), &info, &err) < 0);
+        assert_int_equal(err.code, ERROR_BAD_REQUEST);
+    }
+}
+
+static void test_watch(void **state)
+{
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct request_info list = parse(pool, "GET", "/api/v1/pods");
+    struct request_info get = parse(pool, "GET", "/api/v1/nodes/n");
+
+    request_path_set_watch(&list, true);
+    request_path_set_watch(&get, true);
+    assert_string_equal(list.verb_name, "watch");
+    assert_string_equal(get.verb_name, "get");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_not_resources),
+        cmocka_unit_test(test_tricks),
+        cmocka_unit_test(test_watch),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
