@@ -6,11 +6,14 @@
  */
 #include "api/codec_internal.h"
 
+#include "api/quantity.h"
 #include "lib/encoding.h"
 
 #define RBAC_GROUP       "rbac.authorization.k8s.io"
 #define NAME_LABEL       "kubernetes.io/metadata.name"
 #define AFFINITY_SECONDS 10800
+
+#define MILLI_IN_NANO 1000000
 
 static bool text_is(const struct value *object, const char *name, const char *text)
 {
@@ -216,10 +219,41 @@ static void default_node_spec(struct value *spec)
         value_append(value_need_array(spec, "podCIDRs"), value_copy(value_get(spec, "podCIDR")));
 }
 
+/* Amounts are kept to the thousandth, rounded up. */
+static void round_up(struct value *amounts)
+{
+    struct value_iter it = value_iter_start(amounts);
+    struct slice name;
+    struct value *amount;
+    struct quantity q;
+
+    while (value_iter_next(&it, &name, &amount)) {
+        BUF_LOCAL(text);
+        __int128 rest;
+
+        if (quantity_parse(value_string(amount), &q, NULL) < 0)
+            continue;
+        rest = q.nano % MILLI_IN_NANO;
+        if (!rest)
+            continue;
+        q.nano += rest > 0 ? MILLI_IN_NANO - rest : -rest;
+        quantity_write(&q, &text);
+        value_set_slice(amounts, name, value_new_string(buf_slice(&text)));
+    }
+}
+
+static void default_resources(struct value *resources)
+{
+    round_up(value_get(resources, "limits"));
+    round_up(value_get(resources, "requests"));
+}
+
 static void default_node_status(struct value *status)
 {
-    const struct value *capacity = value_get(status, "capacity");
+    struct value *capacity = value_get(status, "capacity");
 
+    round_up(capacity);
+    round_up(value_get(status, "allocatable"));
     if (!value_get(status, "allocatable") && value_count(capacity))
         value_set(status, "allocatable", value_copy(capacity));
 }
@@ -242,10 +276,12 @@ static const struct {
     {"core.v1.NodeStatus", default_node_status},
     {"core.v1.Pod", default_pod},
     {"core.v1.PodSpec", default_pod_spec},
+    {"core.v1.ResourceRequirements", default_resources},
     {"core.v1.Secret", default_secret},
     {"core.v1.ServicePort", default_service_port},
     {"core.v1.ServiceSpec", default_service_spec},
     {"core.v1.Volume", default_volume},
+    {"core.v1.VolumeResourceRequirements", default_resources},
     {"rbac.v1.Subject", default_subject},
 };
 

@@ -171,6 +171,17 @@ static void test_small_kinds(void **state)
           "[{\"name\":\"\",\"protocol\":\"TCP\",\"port\":80}]");
 }
 
+static void test_amounts_are_rounded_up(void **state)
+{
+    struct value *v CLEANUP_VALUE =
+        decode_defaulted("", "Node", "{\"status\":{\"capacity\":{\"cpu\":\"0.0101\",\"memory\":\"1Gi\"}}}");
+
+    (void)state;
+    assert_string_equal(value_str(value_path(v, "status", "capacity", "cpu", NULL)), "11m");
+    assert_string_equal(value_str(value_path(v, "status", "allocatable", "cpu", NULL)), "11m");
+    assert_string_equal(value_str(value_path(v, "status", "capacity", "memory", NULL)), "1Gi");
+}
+
 static void test_rules_stand_at_types_that_exist(void **state)
 {
     size_t count;
@@ -199,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_probes_volumes_and_host_ports),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_small_kinds),
+        cmocka_unit_test(test_amounts_are_rounded_up),
         cmocka_unit_test(test_rules_stand_at_types_that_exist),
     };
 
