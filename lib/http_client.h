@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTPS client: libcurl's multi interface on a loop. One http_client is one set of TLS settings and pooled connections.
+ *
+ * No event comes from inside http_client_call, http_call_cancel or http_call_pause; all of them, and http_client_free,
+ * may be called from inside an event. Failures: ERROR_TIMEOUT; ERROR_UNAVAILABLE when no connection came about or it
+ * broke (worth another try); ERROR_CANCELLED from http_client_free; ERROR_IO for the rest, a server certificate that is
+ * not trusted among them.
  */
 #ifndef KNARR_LIB_HTTP_CLIENT_H
 #define KNARR_LIB_HTTP_CLIENT_H
@@ -39,7 +44,7 @@ struct http_call_options {
 };
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
-/* Fails calls that are under way with ERROR_CANCELLED. */
+/* Fails calls that are under way with ERROR_CANCELLED, from inside; their `end` must start no new ones. */
 void http_client_free(struct http_client *client);
 /* New certificate and key for connections from now on. */
 void http_client_set_certificate(struct http_client *client, struct slice certificate, struct slice key);

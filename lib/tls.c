@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 int tls_error(struct error *err, enum error_code code, const char *what)
 {
@@ -112,6 +113,7 @@ static int tls_use_client_ca(SSL_CTX *ctx, const struct tls_server_options *opti
     for (int i = 0; i < sk_X509_num(authorities); i++) {
         X509 *authority = sk_X509_value(authorities, i);
 
+        (void)X509_check_purpose(authority, -1, 0); /* parses the extensions now, not in the first of many threads */
         if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), authority) != 1 ||
             SSL_CTX_add_client_CA(ctx, authority) != 1)
             mem_die(0);

@@ -170,12 +170,31 @@ static void handle_created(struct http_request *req, struct fixture *f)
     http_respond(req, 201, NULL, headers, 1, NULL);
 }
 
+static void handle_redirect(struct http_request *req, struct fixture *f)
+{
+    const struct http_header headers[] = {{"location", SLICE_LIT("/target")}};
+
+    (void)f;
+    http_respond(req, 302, NULL, headers, 1, NULL);
+}
+
+static void handle_cut(struct http_request *req, struct fixture *f)
+{
+    static const struct http_stream_events events = {.closed = stream_closed};
+    struct http_stream *stream = http_stream_start(req, 200, "text/plain", NULL, 0, &events, f);
+
+    stream_put(stream, "some");
+    http_stream_abort(stream);
+}
+
 static const struct {
     const char *path;
     void (*fn)(struct http_request *req, struct fixture *f);
 } routes[] = {
-    {"/who", handle_who},   {"/stream", handle_stream}, {"/count", handle_count},     {"/flood", handle_flood},
-    {"/late", handle_late}, {"/big", handle_big},       {"/upgrade", handle_upgrade}, {"/created", handle_created},
+    {"/who", handle_who},         {"/stream", handle_stream},   {"/count", handle_count},
+    {"/flood", handle_flood},     {"/late", handle_late},       {"/big", handle_big},
+    {"/upgrade", handle_upgrade}, {"/created", handle_created}, {"/redirect", handle_redirect},
+    {"/cut", handle_cut},
 };
 
 static void fixture_handler(struct http_request *req, void *arg)

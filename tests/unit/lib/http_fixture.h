@@ -8,6 +8,7 @@
  *     /count    200 stream "1" "2" "3", ended                   /late    never answered
  *     /big      200, 4 MiB of 'x'                               /upgrade 101, echoes
  *     /created  201 with a Location that has a line break in it
+ *     /redirect 302 to /target, which echoes                    /cut     200 stream, aborted
  */
 #ifndef KNARR_TESTS_UNIT_LIB_HTTP_FIXTURE_H
 #define KNARR_TESTS_UNIT_LIB_HTTP_FIXTURE_H
