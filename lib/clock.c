@@ -154,7 +154,7 @@ static bool parse_offset(struct slice *s, int64_t *ret_seconds)
 bool time_parse(struct slice text, int64_t *ret_wall_ns)
 {
     struct tm tm = {0};
-    int64_t nanos, offset;
+    int64_t nanos, offset, seconds;
     int year, month;
 
     if (!parse_digits(&text, 4, &year) || !parse_char(&text, "-") || !parse_digits(&text, 2, &month) ||
@@ -168,7 +168,12 @@ bool time_parse(struct slice text, int64_t *ret_wall_ns)
         return false;
     tm.tm_year = year - 1900;
     tm.tm_mon = month - 1;
-    *ret_wall_ns = ((int64_t)timegm(&tm) - offset) * NS_PER_S + nanos;
+    seconds = (int64_t)timegm(&tm) - offset;
+    if (seconds > TIME_SECONDS_MAX)
+        seconds = TIME_SECONDS_MAX;
+    else if (seconds < -TIME_SECONDS_MAX)
+        seconds = -TIME_SECONDS_MAX;
+    *ret_wall_ns = seconds * NS_PER_S + nanos;
     return tm.tm_mon == month - 1; /* timegm normalises 31 February away */
 }
 

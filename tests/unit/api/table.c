@@ -109,6 +109,9 @@ static void test_generic_functions(void **state)
     const struct cell_case cases[] = {
         {"@age", "{\"metadata\":{" CREATED "}}", "\"60m\""},
         {"@age", "{\"metadata\":{\"creationTimestamp\":null}}", "\"<unknown>\""},
+        /* Times that no clock shows are no trouble. */
+        {"@age", "{\"metadata\":{\"creationTimestamp\":\"9999-12-31T23:59:59Z\"}}", "\"<invalid>\""},
+        {"@age", "{\"metadata\":{\"creationTimestamp\":\"0001-01-01T00:00:00Z\"}}", "\"202y\""},
         {"@age .status.at|<none>", "{\"status\":{}}", "\"<none>\""},
         {"@age .status.at|null", "{\"status\":{}}", "null"},
         {"@age .status.at|null", "{\"status\":{\"at\":\"2026-01-01T00:59:30Z\"}}", "\"30s\""},
