@@ -50,9 +50,9 @@ void time_format_seconds(int64_t wall_ns, char ret_text[TIME_TEXT_MAX]);
 void time_format_micro(int64_t wall_ns, char ret_text[TIME_TEXT_MAX]);
 /* "2006-01-02T15:04:05.999999999Z" with all nine digits; CRI logs. */
 void time_format_nano(int64_t wall_ns, char ret_text[TIME_TEXT_MAX]);
-/* Any RFC 3339 text, with fraction and offset. Times before 1823 and after 2116 give the nearest end of that span, so
- * that the difference of any two times fits. */
+/* Times before 1823 and after 2116 give the nearest end of that span, so that the difference of any two fits. */
 #define TIME_SECONDS_MAX 4611686016LL
+/* Any RFC 3339 text, with fraction and offset. */
 bool time_parse(struct slice text, int64_t *ret_wall_ns);
 /* A span as upstream's tables show an age: "12s", "3m20s", "5h", "4d12h"... (duration.HumanDuration). */
 void time_format_age(int64_t span_ns, char ret_text[TIME_TEXT_MAX]);
