@@ -28,8 +28,10 @@ static void check_container_port(const struct rule_site *s)
 
     if (name.len)
         (void)check_name(s->v, VFIELD(s->at, "name"), name, validate_port_name);
-    if (!number)
+    if (!value_int(number))
         report_required(s->v, VFIELD(s->at, "containerPort"), NULL);
+    else
+        (void)check_range(s->v, VFIELD(s->at, "containerPort"), number, 1, 65535);
     if (value_int(host))
         (void)check_range(s->v, VFIELD(s->at, "hostPort"), host, 1, 65535);
     if (host_ip.len)

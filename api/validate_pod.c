@@ -96,7 +96,7 @@ static void check_containers(const struct rule_site *s)
         list = value_get(s->object, lists[n]);
         for (size_t i = 0; i < value_count(list); i++) {
             const struct value *container = value_at(list, i);
-            const struct vpath *at = VINDEX(VFIELD(s->at, lists[n]), i);
+            const struct vpath *at = VINDEX(VFIELD(s->at->up, lists[n]), i);
             struct slice name = value_string(value_get(container, "name"));
 
             if (name.len && !map_take_name(&names, name))
@@ -202,7 +202,7 @@ static void check_namespaces(const struct rule_site *s)
     const struct value *shared = value_get(s->object, "shareProcessNamespace");
 
     if (value_bool(shared) && value_bool(value_get(s->object, "hostPID")))
-        report_invalid(s->v, VFIELD(s->at, "shareProcessNamespace"), shared,
+        report_invalid(s->v, VFIELD(VFIELD(s->at, "securityContext"), "shareProcessNamespace"), shared,
                        "ShareProcessNamespace and HostPID cannot both be enabled");
 }
 

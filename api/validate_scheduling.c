@@ -127,7 +127,7 @@ static void check_spreads(const struct rule_site *s)
                 continue;
             text = mem_printf("{%.*s, %.*s}", SLICE_ARGS(value_string(value_get(a, "topologyKey"))),
                               SLICE_ARGS(value_string(value_get(a, "whenUnsatisfiable"))));
-            report_duplicate_text(s->v, VFIELD(VINDEX(s->at, i), "{topologyKey, whenUnsatisfiable}"), slice_str(text));
+            report_duplicate_text(s->v, VFIELD(VINDEX(s->at, j), "{topologyKey, whenUnsatisfiable}"), slice_str(text));
             break;
         }
 }

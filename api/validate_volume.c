@@ -82,12 +82,8 @@ static void check_config_map_source(const struct rule_site *s)
 
 static void check_projection(const struct rule_site *s)
 {
-    size_t sources = value_count(s->object);
-
-    if (sources > 1)
+    if (value_count(s->object) > 1)
         report_forbidden(s->v, s->at, "may not specify more than 1 volume type per source");
-    else if (!sources)
-        report_required(s->v, s->at, "may not specify an empty source");
 }
 
 static void check_token_projection(const struct rule_site *s)
