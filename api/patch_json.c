@@ -131,7 +131,7 @@ static int put(struct operation *o, struct value *v, bool replacing)
     struct value *owned CLEANUP_VALUE = v;
     BUF_LOCAL(token);
     struct value *parent = NULL;
-    size_t depth, index;
+    size_t depth = 0, index;
     int rc = find_parent(o, "path", &parent, &token, &depth);
 
     if (rc < 0)

@@ -49,6 +49,11 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+static bool is_symbol(char c)
+{
+    return c && strchr("=!(),><", c);
+}
+
 static void parser_take(struct parser *p, size_t len, enum token token)
 {
     p->token = token;
@@ -73,7 +78,7 @@ static void parser_next(struct parser *p)
             parser_take(p, strlen(symbols[i].text), symbols[i].token);
             return;
         }
-    while (len < p->rest.len && !is_space(p->rest.data[len]) && !memchr("=!(),><", p->rest.data[len], 7))
+    while (len < p->rest.len && !is_space(p->rest.data[len]) && !is_symbol(p->rest.data[len]))
         len++;
     parser_take(p, len, TOKEN_IDENTIFIER);
     p->is_word = slice_is(p->text, "in") || slice_is(p->text, "notin");

@@ -150,13 +150,9 @@ static void check_secret_type(struct validator *v)
 
 static void check_secret(const struct rule_site *s)
 {
-    const struct value *type = value_get(s->object, "type");
-
     if (check_data(s->v, "data", value_get(s->object, "data"), true) > DATA_MAX)
         report_too_long(s->v, VFIELD(NULL, "data"), DATA_MAX);
     check_secret_type(s->v);
-    if (s->v->old && !value_equal(type, value_get(s->v->old, "type")))
-        report_invalid(s->v, VFIELD(NULL, "type"), type, "field is immutable");
     check_frozen(s->v);
 }
 

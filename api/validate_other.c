@@ -63,17 +63,11 @@ static void check_slice_ports(struct validator *v, const struct value *ports)
 
 static void check_endpoint_slice(const struct rule_site *s)
 {
-    static const char *const types[] = {"FQDN", "IPv4", "IPv6", NULL};
     const struct value *type = value_get(s->object, "addressType");
     const struct value *endpoints = value_get(s->object, "endpoints");
-    const struct value *before = value_get(s->v->old, "addressType");
 
     if (!value_string(type).len)
         report_required(s->v, VFIELD(NULL, "addressType"), NULL);
-    else
-        (void)check_one_of(s->v, VFIELD(NULL, "addressType"), value_string(type), types);
-    if (s->v->old && !value_equal(type, before))
-        report_invalid(s->v, VFIELD(NULL, "addressType"), type, "field is immutable");
     if (value_count(endpoints) > ENDPOINTS_MAX)
         report_too_many(s->v, VFIELD(NULL, "endpoints"), value_count(endpoints), ENDPOINTS_MAX);
     for (size_t i = 0; i < value_count(endpoints) && i < ENDPOINTS_MAX; i++)
