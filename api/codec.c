@@ -184,7 +184,7 @@ static int settle_type(const struct schema_kind *kind, struct value *object, con
 
         return fail_unrecognized(kind, body, problem, err);
     }
-    if (strcmp(api_version, wanted) || strcmp(stated, kind->kind))
+    if (strcmp(api_version, wanted) != 0 || strcmp(stated, kind->kind) != 0)
         return fail_other_type(kind, api_version, stated, err);
     value_set_str(object, "apiVersion", wanted);
     value_set_str(object, "kind", kind->kind);

@@ -57,7 +57,7 @@ static int fail_type(const struct walk *w, const struct step *at, const struct s
     char *message CLEANUP_FREE = NULL;
     const struct step *field = at;
 
-    if (strncmp(problem, "cannot unmarshal", strlen("cannot unmarshal")))
+    if (!slice_starts(slice_str(problem), SLICE_LIT("cannot unmarshal")))
         return fail_handled(w, problem);
     while (field && field->kind != STEP_FIELD)
         field = field->up;

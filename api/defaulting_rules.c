@@ -293,7 +293,7 @@ void default_by_rule(const struct schema_type *type, struct value *object)
         if (type->fields[i].flags & SCHEMA_INLINE)
             default_by_rule(type->fields[i].type, object);
     }
-    if (strncmp(type->openapi_name, prefix, sizeof prefix - 1))
+    if (strncmp(type->openapi_name, prefix, sizeof prefix - 1) != 0)
         return;
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if (!strcmp(type->openapi_name + sizeof prefix - 1, rules[i].type))

@@ -111,7 +111,7 @@ static void write_field(const struct schema_kind *kind, struct slice stored, con
     BUF_LOCAL(scratch);
 
     for (size_t i = 0; i < ARRAY_SIZE(field_places); i++) {
-        if (strcmp(field, field_places[i].field))
+        if (strcmp(field, field_places[i].field) != 0)
             continue;
         v = scan_get(stored, field_places[i].paths[0]);
         if (!v.data)
