@@ -9,6 +9,7 @@
  */
 #include "api/validate_internal.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 static const struct rule_set *const rule_sets[] = {
@@ -74,15 +75,57 @@ static bool same(const char *a, const char *b)
     return a[0] == b[0] && !strcmp(a, b);
 }
 
-static void run_rules(const char *type, const char *field, const struct rule_site *site)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(rule_sets); i++)
-        for (size_t j = 0; j < rule_sets[i]->count; j++) {
-            const struct rule *r = &rule_sets[i]->rules[j];
+/* All rules by the names of their types, those of one type in the order of the tables: made once, then read only. */
+static const struct rule *rule_index[VALIDATE_RULES_MAX];
+static size_t rule_count;
+static pthread_once_t rule_once = PTHREAD_ONCE_INIT;
 
-            if (same(r->type, type) && (field ? r->field && same(r->field, field) : !r->field))
-                r->check(site);
-        }
+static void index_rules(void)
+{
+    const struct rule *r;
+
+    for (; rule_count < VALIDATE_RULES_MAX && (r = validate_rule_at(rule_count)); rule_count++) {
+        size_t at = rule_count;
+
+        for (; at > 0 && strcmp(rule_index[at - 1]->type, r->type) > 0; at--)
+            rule_index[at] = rule_index[at - 1];
+        rule_index[at] = r;
+    }
+}
+
+/* The rules of one type. */
+struct rule_range {
+    const struct rule *const *first;
+    size_t count;
+};
+
+static struct rule_range rules_of(const char *type)
+{
+    struct rule_range range = {0};
+    size_t low = 0, high = rule_count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (strcmp(rule_index[middle]->type, type) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    range.first = &rule_index[low];
+    while (low + range.count < rule_count && same(range.first[range.count]->type, type))
+        range.count++;
+    return range;
+}
+
+static void run_rules(struct rule_range range, const char *field, const struct rule_site *site)
+{
+    for (size_t i = 0; i < range.count; i++) {
+        const struct rule *r = range.first[i];
+
+        if (field ? r->field && same(r->field, field) : !r->field)
+            r->check(site);
+    }
 }
 
 static bool is_lenient(const char *type, const char *field)
@@ -161,18 +204,20 @@ static void walk_items(struct validator *v, const struct schema_field *field, co
         walk_one(v, field, value_at(value, i), NULL, VINDEX(at, i));
 }
 
-static void walk_field(struct validator *v, const struct schema_type *type, const struct schema_field *field,
-                       const struct value *object, const struct value *old, const struct vpath *up)
+static void walk_field(struct validator *v, const struct schema_type *type, struct rule_range rules,
+                       const struct schema_field *field, const struct value *object, const struct value *old,
+                       const struct vpath *up)
 {
     const struct vpath *at = VFIELD(up, field->name);
     const struct value *value = value_get(object, field->name);
     const struct value *had = value_get(old, field->name);
     bool missing = is_missing(field, value);
+    bool required = (field->flags & SCHEMA_REQUIRED) && strcmp(v->subresource, "status") != 0;
     struct rule_site site = {v, object, old, value, at};
 
     if (missing && stands_for_empty(field))
         walk_object(v, field->type, NULL, NULL, at);
-    else if (missing && (field->flags & SCHEMA_REQUIRED) && !is_lenient(type->name, field->name))
+    else if (missing && required && !is_lenient(type->name, field->name))
         report_required(v, at, NULL);
     else if (!missing && field->shape == SCHEMA_ONE)
         walk_one(v, field, value, had, at);
@@ -180,13 +225,14 @@ static void walk_field(struct validator *v, const struct schema_type *type, cons
         walk_items(v, field, value, at);
     if ((field->flags & SCHEMA_IMMUTABLE) && had && !value_is(had, VALUE_NULL) && !value_equal(had, value))
         report_invalid(v, at, value, "field is immutable");
-    run_rules(type->name, field->name, &site);
+    run_rules(rules, field->name, &site);
 }
 
 static void walk_object(struct validator *v, const struct schema_type *type, const struct value *object,
                         const struct value *old, const struct vpath *at)
 {
     struct rule_site site = {v, object, old, object, at};
+    struct rule_range rules = rules_of(type->name);
     bool status_write = !strcmp(v->subresource, "status");
 
     for (size_t i = 0; i < type->field_count; i++) {
@@ -204,10 +250,10 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
                 is_status != status_write)
                 continue;
         }
-        walk_field(v, type, field, object, old, at);
+        walk_field(v, type, rules, field, object, old, at);
     }
     if (at || !status_write)
-        run_rules(type->name, NULL, &site);
+        run_rules(rules, NULL, &site);
 }
 
 static bool said_before(const struct error *err, size_t index)
@@ -245,6 +291,7 @@ int validate_object(const struct schema_kind *kind, const struct value *object, 
     BUF_LOCAL(message);
     struct validator v = {kind, object, old, subresource ? subresource : "", &found};
 
+    (void)pthread_once(&rule_once, index_rules);
     if (!kind->virtual_kind && !kind->no_metadata)
         check_metadata(&v);
     walk_object(&v, kind->type, object, old, NULL);

@@ -9,6 +9,7 @@
 #include "api/validate.h"
 
 #define VALIDATE_CAUSES_MAX 500 /* more help nobody */
+#define VALIDATE_RULES_MAX  256
 
 /* One step of a path; `up` NULL = the whole object. */
 enum vpath_step { VPATH_FIELD, VPATH_INDEX, VPATH_KEY };

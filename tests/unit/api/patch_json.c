@@ -203,7 +203,7 @@ static struct value *random_tree(int depth)
     default:
         v = value_new_object();
         for (uint64_t n = random_below(4); n; n--)
-            value_set_slice(v, slice_make("abcd/~" + random_below(6), 1), random_tree(depth - 1));
+            value_set_slice(v, slice_make(&"abcd/~"[random_below(6)], 1), random_tree(depth - 1));
         return v;
     }
 }

@@ -578,6 +578,7 @@ static void test_rules_are_reachable(void **state)
     for (size_t i = 0; (rule = validate_rule_at(i)); i++) {
         bool found = false;
 
+        assert_true(i < VALIDATE_RULES_MAX);
         for (size_t t = 0; t < count && !found; t++) {
             if (strcmp(types[t].name, rule->type) != 0)
                 continue;
