@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole table of controllers on one loop, the API played by the test. */
+#include "tests/unit/client/fake_transport.h"
+
+#include <stdio.h>
+
+#include "api/scan.h"
+#include "controllers/runner.h"
+
+#define FAKES 16
+
+struct world {
+    struct loop *loop;
+    struct fake_transport fakes[FAKES];
+    char names[FAKES][48];
+    size_t fake_count;
+    struct controllers *controllers;
+    size_t answered; /* calls of the informers' transport */
+};
+
+static struct client *client_for(void *arg, const char *name)
+{
+    struct world *w = arg;
+    struct fake_transport *fake = &w->fakes[w->fake_count];
+
+    (void)snprintf(w->names[w->fake_count++], sizeof(w->names[0]), "%s", name);
+    fake_transport_init(fake);
+    return client_new(w->loop, &fake->base);
+}
+
+static struct fake_transport *world_fake(struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->fake_count; i++)
+        if (!strcmp(w->names[i], name))
+            return &w->fakes[i];
+    fail_msg("no client %s", name);
+    return NULL;
+}
+
+static void turns(struct world *w)
+{
+    for (int i = 0; i < 10; i++)
+        loop_turn(w->loop, false);
+}
+
+static void world_start(struct world *w)
+{
+    memset(w, 0, sizeof(*w));
+    w->loop = loop_new(clock_system());
+    w->controllers = controllers_start(
+        &(struct controllers_options){.loop = w->loop, .client_for = client_for, .arg = w, .root_ca = SLICE_LIT("CA")});
+}
+
+static void world_end(struct world *w)
+{
+    controllers_free(w->controllers);
+    loop_free(w->loop);
+    for (size_t i = 0; i < w->fake_count; i++)
+        fake_transport_clear(&w->fakes[i]);
+}
+
+/* Answers one resource's list. */
+static void world_list(struct world *w, const char *plural, const char *items)
+{
+    struct fake_transport *fake = world_fake(w, "shared-informers");
+
+    for (size_t i = 0; i < fake->count; i++) {
+        struct fake_call *call = &fake->calls[i];
+        const char *last = strrchr(call->path, '/');
+        char *body;
+
+        if (!call->open || strcmp(last + 1, plural) != 0 || strstr(call->query, "watch=true"))
+            continue;
+        body = mem_printf("{\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[%s]}", items);
+        fake_answer(call, 200, body);
+        free(body);
+        return;
+    }
+    fail_msg("nobody lists %s", plural);
+}
+
+/* All lists that are still open, empty. */
+static void world_list_rest(struct world *w)
+{
+    struct fake_transport *fake = world_fake(w, "shared-informers");
+
+    for (size_t i = 0; i < fake->count; i++)
+        if (fake->calls[i].open && !strstr(fake->calls[i].query, "watch=true"))
+            fake_answer(&fake->calls[i], 200, "{\"metadata\":{\"resourceVersion\":\"100\"},\"items\":[]}");
+}
+
+/* Sends an event on that resource's watch. */
+static void world_event(struct world *w, const char *plural, const char *type, const char *object)
+{
+    struct fake_transport *fake = world_fake(w, "shared-informers");
+
+    for (size_t i = 0; i < fake->count; i++) {
+        struct fake_call *call = &fake->calls[i];
+        char *line;
+
+        if (!call->open || strcmp(strrchr(call->path, '/') + 1, plural) != 0 || !strstr(call->query, "watch=true"))
+            continue;
+        fake_head(call, 200);
+        line = mem_printf("{\"type\":\"%s\",\"object\":%s}\n", type, object);
+        fake_data(call, line);
+        free(line);
+        return;
+    }
+    fail_msg("nobody watches %s", plural);
+}
+
+/* The next open call of that controller which is no event. */
+static struct fake_call *world_call(struct world *w, const char *name)
+{
+    struct fake_transport *fake = world_fake(w, name);
+
+    turns(w);
+    for (size_t i = 0; i < fake->count; i++)
+        if (fake->calls[i].open && !strstr(fake->calls[i].path, "/events"))
+            return &fake->calls[i];
+    return NULL;
+}
+
+#define SET(replicas)                                                                                                  \
+    "{\"metadata\":{\"name\":\"web\",\"namespace\":\"a\",\"uid\":\"rs-1\",\"generation\":1,\"resourceVersion\":"       \
+    "\"50\"},"                                                                                                         \
+    "\"spec\":{\"replicas\":" replicas                                                                                 \
+    ",\"selector\":{\"matchLabels\":{\"app\":\"web\"}},\"template\":{\"metadata\":{"                                   \
+    "\"labels\":{\"app\":\"web\"}},\"spec\":{}}},\"status\":{\"replicas\":0,\"observedGeneration\":1}}"
+#define POD(name, rv)                                                                                                  \
+    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"a\",\"uid\":\"" name "\",\"resourceVersion\":\"" rv "\","    \
+    "\"labels\":{\"app\":\"web\"},\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":"  \
+    "\"web\",\"uid\":\"rs-1\",\"controller\":true}]}}"
+
+static void test_one_informer_per_kind_and_nothing_before_all_are_read(void **state)
+{
+    struct world w;
+    struct fake_transport *informers;
+
+    (void)state;
+    world_start(&w);
+    informers = world_fake(&w, "shared-informers");
+    for (size_t i = 0; i < informers->count; i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(informers->calls[i].path, informers->calls[k].path);
+    world_list(&w, "replicasets", SET("1"));
+    assert_null(world_call(&w, "replicaset-controller"));
+    world_list(&w, "pods", "");
+    /* A replica set needs sets and pods only; the collector needs everything. */
+    assert_non_null(world_call(&w, "replicaset-controller"));
+    world_end(&w);
+}
+
+static void test_a_key_waits_until_its_own_writes_are_seen(void **state)
+{
+    struct world w;
+    struct fake_call *call;
+
+    (void)state;
+    world_start(&w);
+    world_list(&w, "replicasets", SET("1"));
+    world_list(&w, "pods", "");
+    call = world_call(&w, "replicaset-controller");
+    assert_string_equal(call->method, "POST");
+    assert_string_equal(call->path, "/api/v1/namespaces/a/pods");
+    fake_answer(call, 201, POD("web-1", "105"));
+    /* Woken before the pod is seen: it must not make a second one. */
+    world_event(&w, "replicasets", "MODIFIED",
+                "{\"metadata\":{\"name\":\"web\",\"namespace\":\"a\",\"uid\":\"rs-1\","
+                "\"generation\":2,\"resourceVersion\":\"106\"},\"spec\":{\"replicas\":1,"
+                "\"selector\":{\"matchLabels\":{\"app\":\"web\"}},\"template\":{"
+                "\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{}}}}");
+    assert_null(world_call(&w, "replicaset-controller"));
+    world_event(&w, "pods", "ADDED", POD("web-1", "105"));
+    call = world_call(&w, "replicaset-controller");
+    assert_non_null(call);
+    assert_string_equal(call->method, "PATCH");
+    assert_string_equal(call->path, "/apis/apps/v1/namespaces/a/replicasets/web/status");
+    world_end(&w);
+}
+
+static void test_events_name_what_was_made(void **state)
+{
+    struct world w;
+    struct fake_transport *fake;
+    struct slice body;
+
+    (void)state;
+    world_start(&w);
+    world_list(&w, "replicasets", SET("1"));
+    world_list(&w, "pods", "");
+    fake_answer(world_call(&w, "replicaset-controller"), 201, POD("web-x7", "105"));
+    fake = world_fake(&w, "replicaset-controller");
+    assert_string_equal(fake_last(fake)->path, "/api/v1/namespaces/a/events");
+    body = slice_str(fake_last(fake)->body);
+    assert_true(scan_text_is(scan_get(body, "message"), "Created pod: web-x7"));
+    assert_true(scan_text_is(scan_get(body, "involvedObject.name"), "web"));
+    assert_true(scan_text_is(scan_get(body, "source.component"), "replicaset-controller"));
+    world_end(&w);
+}
+
+static void test_a_refused_batch_stops_the_next_and_comes_back(void **state)
+{
+    struct world w;
+    struct fake_transport *fake;
+    size_t posts = 0;
+
+    (void)state;
+    world_start(&w);
+    world_list(&w, "replicasets", SET("3"));
+    world_list(&w, "pods", "");
+    fake_answer(world_call(&w, "replicaset-controller"), 403,
+                "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":"
+                "\"no room\"}");
+    fake = world_fake(&w, "replicaset-controller");
+    for (size_t i = 0; i < fake->count; i++)
+        posts += !strcmp(fake->calls[i].path, "/api/v1/namespaces/a/pods");
+    assert_int_equal(posts, 1);
+    while (posts < 2) {
+        loop_turn(w.loop, true);
+        for (size_t i = posts = 0; i < fake->count; i++)
+            posts += !strcmp(fake->calls[i].path, "/api/v1/namespaces/a/pods");
+    }
+    world_end(&w);
+}
+
+static void test_dependents_of_a_deleted_owner_go(void **state)
+{
+    struct world w;
+    struct fake_call *call;
+
+    (void)state;
+    world_start(&w);
+    world_list(&w, "replicasets", SET("1"));
+    world_list(&w, "pods", POD("web-1", "60"));
+    world_list_rest(&w);
+    assert_null(world_call(&w, "generic-garbage-collector"));
+    world_event(&w, "replicasets", "DELETED", SET("1"));
+    call = world_call(&w, "generic-garbage-collector");
+    assert_non_null(call);
+    assert_string_equal(call->method, "GET");
+    assert_string_equal(call->path, "/apis/apps/v1/namespaces/a/replicasets/web");
+    fake_answer(call, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    call = world_call(&w, "generic-garbage-collector");
+    assert_string_equal(call->method, "DELETE");
+    assert_string_equal(call->path, "/api/v1/namespaces/a/pods/web-1");
+    assert_true(scan_text_is(scan_get(slice_str(call->body), "preconditions.uid"), "web-1"));
+    world_end(&w);
+}
+
+static void test_an_owner_that_lives_stops_the_collector(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    world_list(&w, "replicasets", "");
+    world_list(&w, "pods", POD("web-1", "60"));
+    world_list_rest(&w);
+    fake_answer(world_call(&w, "generic-garbage-collector"), 200, SET("1"));
+    assert_null(world_call(&w, "generic-garbage-collector"));
+    world_end(&w);
+}
+
+static void test_every_row_names_stored_kinds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < controllers_table_count; i++) {
+        const struct controller *row = controllers_table[i];
+
+        assert_non_null(row->name);
+        assert_non_null(row->reconcile);
+        assert_true(row->watches[0].kind || row->map_all);
+        for (size_t k = 0; k < CONTROLLER_WATCHES_MAX && row->watches[k].kind; k++) {
+            const struct view_kind *kind = row->watches[k].kind;
+            struct slice group;
+            struct slice version;
+
+            schema_split_api_version(slice_str(kind->api_version), &group, &version);
+            assert_non_null(schema_find_kind(group, version, slice_str(kind->kind)));
+            assert_ptr_equal(view_find_kind(slice_str(kind->api_version), slice_str(kind->kind)), kind);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_informer_per_kind_and_nothing_before_all_are_read),
+        cmocka_unit_test(test_a_key_waits_until_its_own_writes_are_seen),
+        cmocka_unit_test(test_events_name_what_was_made),
+        cmocka_unit_test(test_a_refused_batch_stops_the_next_and_comes_back),
+        cmocka_unit_test(test_dependents_of_a_deleted_owner_go),
+        cmocka_unit_test(test_an_owner_that_lives_stops_the_collector),
+        cmocka_unit_test(test_every_row_names_stored_kinds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plans of the small controllers: service account, root CA, node IPAM, namespace, garbage collection. */
+#include "tests/unit/controllers/fixture.h"
+
+#include <stdio.h>
+
+#include "controllers/garbage_collector.h"
+#include "controllers/namespace.h"
+#include "controllers/rows.h"
+
+#define NAMESPACE(more) "{\"metadata\":{\"name\":\"a\",\"uid\":\"n-1\",\"resourceVersion\":\"8\"" more "}"
+#define DELETED         ",\"deletionTimestamp\":\"2023-11-14T22:13:20Z\""
+
+static void test_service_account(void **state)
+{
+    struct view *ns = view_of(&view_namespaces, NAMESPACE("") "}");
+    struct view *going = view_of(&view_namespaces, NAMESPACE(DELETED) "}");
+    struct view *account = view_of(&view_serviceaccounts, "{\"metadata\":{\"name\":\"default\",\"namespace\":\"a\"}}");
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    serviceaccount_plan(going, NULL, &plan);
+    serviceaccount_plan(ns, account, &plan);
+    serviceaccount_plan(NULL, NULL, &plan);
+    assert_int_equal(plan.count, 0);
+    serviceaccount_plan(ns, NULL, &plan);
+    assert_body_text(plan_find(&plan, ACTION_CREATE, &view_serviceaccounts, "", 0), "metadata.namespace", "a");
+    free(ns);
+    free(going);
+    free(account);
+}
+
+static void test_root_ca(void **state)
+{
+    struct view *ns = view_of(&view_namespaces, NAMESPACE("") "}");
+    struct view *same = view_of(&view_configmaps, "{\"metadata\":{\"name\":\"kube-root-ca.crt\",\"namespace\":\"a\"},"
+                                                  "\"data\":{\"ca.crt\":\"-----\\nx\\n\"}}");
+    struct view *other = view_of(&view_configmaps, "{\"metadata\":{\"name\":\"kube-root-ca.crt\",\"namespace\":\"a\"},"
+                                                   "\"data\":{\"other\":\"-----\\nx\\n\"}}");
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    root_ca_plan(ns, same, SLICE_LIT("-----\nx\n"), &plan);
+    assert_int_equal(plan.count, 0);
+    root_ca_plan(ns, other, SLICE_LIT("-----\nx\n"), &plan);
+    root_ca_plan(ns, NULL, SLICE_LIT("-----\nx\n"), &plan);
+    assert_string_equal(buf_cstr(&plan.actions[0].body), "{\"data\":{\"ca.crt\":\"-----\\nx\\n\"}}");
+    assert_int_equal(plan.actions[0].verb, ACTION_PATCH);
+    assert_int_equal(plan.actions[1].verb, ACTION_CREATE);
+    assert_body_text(&plan.actions[1], "metadata.name", "kube-root-ca.crt");
+    free(ns);
+    free(same);
+    free(other);
+}
+
+static struct view *node_of(const char *name, const char *cidr)
+{
+    return view_of_f(&view_nodes, "{\"metadata\":{\"name\":\"%s\",\"uid\":\"%s\"},\"spec\":{\"podCIDR\":\"%s\"}}", name,
+                     name, cidr);
+}
+
+static void test_node_ranges(void **state)
+{
+    struct view *nodes[] = {node_of("c", ""), node_of("b", "10.244.0.0/24"), node_of("a", ""),
+                            node_of("d", "192.168.0.0/24")};
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    assert_true(node_ipam_plan((const struct view *const *)nodes, 4, &plan));
+    assert_int_equal(plan.count, 2);
+    assert_string_equal(plan.actions[0].name, "a");
+    assert_body_text(&plan.actions[0], "spec.podCIDR", "10.244.1.0/24");
+    assert_string_equal(plan.actions[1].name, "c");
+    assert_body_text(&plan.actions[1], "spec.podCIDR", "10.244.2.0/24");
+    for (size_t i = 0; i < 4; i++)
+        free(nodes[i]);
+}
+
+static void test_node_ranges_run_out(void **state)
+{
+    struct view *nodes[257];
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    for (size_t i = 0; i < 257; i++) {
+        char name[8];
+
+        (void)snprintf(name, sizeof(name), "n%03zu", i);
+        nodes[i] = node_of(name, "");
+    }
+    assert_false(node_ipam_plan((const struct view *const *)nodes, 257, &plan));
+    assert_int_equal(plan.count, 256);
+    assert_body_text(&plan.actions[255], "spec.podCIDR", "10.244.255.0/24");
+    for (size_t i = 0; i < 257; i++)
+        free(nodes[i]);
+}
+
+/* ---- namespace ---- */
+
+#define TERMINATING                                                                                                    \
+    NAMESPACE(DELETED) ",\"spec\":{\"finalizers\":[\"mine\",\"kubernetes\"]},\"status\":{\"phase\":\"%s\"}}"
+
+static void test_namespace_is_emptied_then_finalized(void **state)
+{
+    struct view *ns = view_of_f(&view_namespaces, TERMINATING, "Active");
+    struct view *ready = view_of_f(&view_namespaces, TERMINATING, "Terminating");
+    struct view *alive = view_of(&view_namespaces, NAMESPACE("") ",\"spec\":{\"finalizers\":[\"kubernetes\"]}}");
+    struct namespace_content contents[] = {{&view_pods, 2, 1}, {&view_configmaps, 0, 0}, {&view_replicasets, 0, 1}};
+    const struct action *action;
+
+    (void)state;
+    {
+        PLAN_LOCAL(plan);
+
+        namespace_plan(alive, contents, 3, &plan);
+        assert_int_equal(plan.count, 0);
+        namespace_plan(ns, contents, 3, &plan);
+        assert_body_text(plan_find(&plan, ACTION_PATCH, &view_namespaces, "status", 0), "status.phase", "Terminating");
+        assert_int_equal(plan_count(&plan, ACTION_DELETE_COLLECTION, &view_pods, ""), 1);
+        assert_int_equal(plan.count, 2);
+    }
+    {
+        PLAN_LOCAL(plan);
+
+        contents[0] = (struct namespace_content){&view_pods, 0, 3};
+        namespace_plan(ready, contents, 3, &plan);
+        assert_int_equal(plan.count, 0); /* all are on their way */
+    }
+    {
+        PLAN_LOCAL(plan);
+
+        namespace_plan(ready, contents, 0, &plan);
+        assert_int_equal(plan.count, 2);
+        assert_string_equal(plan.actions[0].kind->plural, "events");
+        action = plan_find(&plan, ACTION_UPDATE, &view_namespaces, "finalize", 0);
+        assert_non_null(strstr(buf_cstr((struct buf *)&action->body), "\"finalizers\":[\"mine\"]"));
+        assert_body_text(action, "metadata.resourceVersion", "8");
+    }
+    free(ns);
+    free(ready);
+    free(alive);
+}
+
+/* ---- garbage ---- */
+
+static struct garbage_owner owner_of(const char *uid, enum garbage_owner_state state)
+{
+    return (struct garbage_owner){
+        .ref = {.name = slice_str(uid), .uid = slice_str(uid)},
+        .kind = &view_replicasets,
+        .ns = SLICE_LIT("a"),
+        .state = state,
+    };
+}
+
+static void test_garbage_goes_when_no_owner_is_left(void **state)
+{
+    static const struct {
+        enum garbage_owner_state one, two;
+        size_t checks, deletes, unlinks;
+    } rows[] = {
+        {GARBAGE_OWNER_HERE, GARBAGE_OWNER_HERE, 0, 0, 0},    {GARBAGE_OWNER_GONE, GARBAGE_OWNER_GONE, 2, 1, 0},
+        {GARBAGE_OWNER_GONE, GARBAGE_OWNER_HERE, 1, 0, 1},    {GARBAGE_OWNER_GONE, GARBAGE_OWNER_UNKNOWN, 1, 0, 1},
+        {GARBAGE_OWNER_WAITS, GARBAGE_OWNER_GONE, 1, 1, 0},   {GARBAGE_OWNER_WAITS, GARBAGE_OWNER_HERE, 0, 0, 1},
+        {GARBAGE_OWNER_UNKNOWN, GARBAGE_OWNER_HERE, 0, 0, 0},
+    };
+    struct view *pod = view_of(&view_pods, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"u\"}}");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct garbage_owner owners[] = {owner_of("one", rows[i].one), owner_of("two", rows[i].two)};
+        struct garbage_view in = {.object = pod, .owners = owners, .owner_count = 2};
+        PLAN_LOCAL(plan);
+
+        garbage_plan(&in, &plan);
+        assert_int_equal(plan_count(&plan, ACTION_STOP_UNLESS_GONE, &view_replicasets, ""), rows[i].checks);
+        assert_int_equal(plan_count(&plan, ACTION_DELETE, &view_pods, ""), rows[i].deletes);
+        assert_int_equal(plan_count(&plan, ACTION_PATCH, &view_pods, ""), rows[i].unlinks);
+        /* The look at the live API comes first. */
+        if (rows[i].checks)
+            assert_int_equal(plan.actions[0].verb, ACTION_STOP_UNLESS_GONE);
+        if (rows[i].deletes) {
+            assert_body_text(plan_find(&plan, ACTION_DELETE, &view_pods, "", 0), "preconditions.uid", "u");
+            assert_body_text(plan_find(&plan, ACTION_DELETE, &view_pods, "", 0), "propagationPolicy", "Background");
+        }
+    }
+    free(pod);
+}
+
+#define DEPENDENT(block)                                                                                               \
+    "{\"metadata\":{\"name\":\"d\",\"namespace\":\"a\",\"uid\":\"d\",\"ownerReferences\":[{\"uid\":\"u\","             \
+    "\"blockOwnerDeletion\":" block "}]}}"
+
+static void test_foreground_waits_for_blocking_dependents(void **state)
+{
+    struct view *owner = view_of(&view_replicasets,
+                                 "{\"metadata\":{\"name\":\"o\",\"namespace\":\"a\",\"uid\":\"u\",\"resourceVersion\":"
+                                 "\"3\",\"finalizers\":[\"x/y\",\"foregroundDeletion\"]" DELETED "}}");
+    struct view *blocking = view_of(&view_pods, DEPENDENT("true"));
+    struct view *loose = view_of(&view_pods, DEPENDENT("false"));
+    const struct view *dependents[] = {loose, blocking};
+    struct garbage_view in = {.object = owner, .dependents = dependents, .dependent_count = 2};
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    garbage_plan(&in, &plan);
+    assert_int_equal(plan.count, 0);
+    in.dependent_count = 1;
+    garbage_plan(&in, &plan);
+    assert_int_equal(plan.count, 1);
+    assert_non_null(strstr(buf_cstr(&plan.actions[0].body), "\"finalizers\":[\"x/y\"]"));
+    free(owner);
+    free(blocking);
+    free(loose);
+}
+
+static void test_orphan_lets_dependents_live(void **state)
+{
+    struct view *owner = view_of(&view_replicasets,
+                                 "{\"metadata\":{\"name\":\"o\",\"namespace\":\"a\",\"uid\":\"u\",\"resourceVersion\":"
+                                 "\"3\",\"finalizers\":[\"orphan\"]" DELETED "}}");
+    struct view *dependent = view_of(&view_pods, DEPENDENT("true"));
+    const struct view *dependents[] = {dependent};
+    struct garbage_view in = {.object = owner, .dependents = dependents, .dependent_count = 1};
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    garbage_plan(&in, &plan);
+    assert_int_equal(plan.count, 2);
+    assert_ptr_equal(plan.actions[0].kind, &view_pods);
+    assert_non_null(strstr(buf_cstr(&plan.actions[0].body), "{\"$patch\":\"delete\",\"uid\":\"u\"}"));
+    assert_non_null(strstr(buf_cstr(&plan.actions[1].body), "\"finalizers\":[]"));
+    free(owner);
+    free(dependent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_service_account),
+        cmocka_unit_test(test_root_ca),
+        cmocka_unit_test(test_node_ranges),
+        cmocka_unit_test(test_node_ranges_run_out),
+        cmocka_unit_test(test_namespace_is_emptied_then_finalized),
+        cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
+        cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
+        cmocka_unit_test(test_orphan_lets_dependents_live),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
