@@ -135,6 +135,8 @@ void check_pod_update(struct validator *v)
     take_over(copy, before, "tolerations");
     if (!strcmp(v->subresource, "ephemeralcontainers"))
         take_over(copy, before, "ephemeralContainers");
+    if (!strcmp(v->subresource, "binding"))
+        take_over(copy, before, "nodeName");
     if (value_count(value_get(now, "schedulingGates")) < value_count(value_get(before, "schedulingGates")))
         take_over(copy, before, "schedulingGates");
     if (value_int(value_get(before, "terminationGracePeriodSeconds")) < 0 &&

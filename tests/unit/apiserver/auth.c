@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is asking, and what he may do. */
+#include "tests/unit/apiserver/harness.h"
+
+#include "apiserver/authn.h"
+#include "apiserver/authn_tokens.h"
+
+static struct harness h;
+
+#define PODS "/api/v1/namespaces/default/pods"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static void test_token_file(void **state)
+{
+    struct authn_tokens *tokens = NULL;
+    const struct authn_token *t;
+    ERROR_LOCAL(err);
+
+    assert_int_equal(authn_tokens_parse(SLICE_LIT("# comment\nt1,joe,7,\"dev,ops\"\nt2,ann,8\n"), &tokens, &err), 0);
+    t = authn_tokens_find(tokens, SLICE_LIT("t1"));
+    assert_string_equal(t->user, "joe");
+    assert_int_equal(t->group_count, 2);
+    assert_string_equal(t->groups[1], "ops");
+    assert_non_null(authn_tokens_find(tokens, SLICE_LIT("t2")));
+    assert_null(authn_tokens_find(tokens, SLICE_LIT("t3")));
+    assert_null(authn_tokens_find(tokens, SLICE_LIT("")));
+    authn_tokens_free(tokens);
+    assert_true(authn_tokens_parse(SLICE_LIT("only,two\n"), &tokens, &err) < 0);
+    assert_true(authn_tokens_parse(SLICE_LIT("a,b,c,\"open\n"), &tokens, &err) < 0);
+}
+
+static int status_of(const struct ask *ask)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, ask, &a);
+    return a.status;
+}
+
+static void make_bootstrap_token(const char *id, const char *expires)
+{
+    /* token-id "ID", token-secret "0123456789abcdef", usage "true", groups "system:bootstrappers:knarr" */
+    char *body CLEANUP_FREE = mem_printf(
+        "{\"metadata\":{\"name\":\"bootstrap-token-%s\"},\"type\":\"bootstrap.kubernetes.io/token\",\"stringData\":{"
+        "\"token-id\":\"%s\",\"token-secret\":\"0123456789abcdef\",\"usage-bootstrap-authentication\":\"true\","
+        "\"expiration\":\"%s\",\"auth-extra-groups\":\"system:bootstrappers:knarr\"}}",
+        id, id, expires);
+
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces/kube-system/secrets", body, NULL);
+}
+
+static void test_bootstrap_token(void **state)
+{
+    struct ask ask = {.method = "GET", .path = "/api", .bearer = "abcdef.0123456789abcdef"};
+    const char *csr = "{\"metadata\":{\"name\":\"join\"},\"spec\":{\"request\":\"eA==\",\"signerName\":"
+                      "\"kubernetes.io/kube-apiserver-client-kubelet\",\"usages\":[\"client auth\"],\"username\":"
+                      "\"system:admin\"}}";
+    struct answer a CLEANUP_ANSWER = {0};
+
+    assert_int_equal(status_of(&ask), 401);
+    make_bootstrap_token("abcdef", "2199-01-01T00:00:00Z");
+    make_bootstrap_token("oldold", "2001-01-01T00:00:00Z");
+    assert_int_equal(status_of(&ask), 200);
+    ask.bearer = "oldold.0123456789abcdef";
+    assert_int_equal(status_of(&ask), 401);
+    ask.bearer = "abcdef.0123456789abcdee";
+    assert_int_equal(status_of(&ask), 401);
+    ask.bearer = "abcdef.0123456789abcdef";
+    ask.path = PODS;
+    assert_int_equal(status_of(&ask), 403);
+    ask = (struct ask){.method = "POST",
+                       .path = "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+                       .body = csr,
+                       .bearer = "abcdef.0123456789abcdef"};
+    harness_ask(&h, &ask, &a);
+    if (a.status != 201)
+        fail_msg("%s", buf_cstr(&a.body));
+    assert_answer(&a, "spec.username", "system:bootstrap:abcdef"); /* not what the body claims */
+    ask.method = "GET";
+    ask.body = NULL;
+    ask.path = "/apis/certificates.k8s.io/v1/certificatesigningrequests/join";
+    assert_int_equal(status_of(&ask), 200);
+    ask.path = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    assert_int_equal(status_of(&ask), 403);
+}
+
+static void test_forbidden_words(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    static const struct {
+        const char *method, *path, *message;
+    } rows[] = {
+        {"GET", PODS,
+         "pods is forbidden: User \"joe\" cannot list resource \"pods\" in API group \"\" in the namespace "
+         "\"default\""},
+        {"GET", PODS "/x",
+         "pods \"x\" is forbidden: User \"joe\" cannot get resource \"pods\" in API group \"\" in the namespace "
+         "\"default\""},
+        {"GET", "/api/v1/nodes",
+         "nodes is forbidden: User \"joe\" cannot list resource \"nodes\" in API group \"\" at the cluster scope"},
+        {"GET", "/apis/apps/v1/namespaces/default/deployments/d/scale",
+         "deployments.apps \"d\" is forbidden: User \"joe\" cannot get resource \"deployments/scale\" in API group "
+         "\"apps\" in the namespace \"default\""},
+        {"GET", "/metrics", "forbidden: User \"joe\" cannot get path \"/metrics\""},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct ask ask = {.method = rows[i].method, .path = rows[i].path, .user = "joe", .group = "dev"};
+
+        harness_ask(&h, &ask, &a);
+        assert_int_equal(a.status, 403);
+        assert_answer(&a, "message", rows[i].message);
+    }
+}
+
+static void bind(const char *pod, const char *node, const char *secret)
+{
+    char *body CLEANUP_FREE =
+        mem_printf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"nodeName\":\"%s\",\"containers\":[{\"name\":\"c\","
+                   "\"image\":\"i\",\"env\":[{\"name\":\"E\",\"valueFrom\":{\"secretKeyRef\":{\"name\":\"%s\","
+                   "\"key\":\"k\"}}}]}]}}",
+                   pod, node, secret);
+
+    harness_expect(&h, 201, "POST", PODS, body, NULL);
+}
+
+static void test_node(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+    } rows[] = {
+        {"GET", "/api/v1/nodes/n1", NULL, 404},
+        {"POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n2\"}}", 403},
+        {"POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n1\"}}", 201},
+        {"DELETE", "/api/v1/nodes/n3", NULL, 403},
+        {"GET", PODS, NULL, 403},
+        {"GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", NULL, 200},
+        {"GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn2", NULL, 403},
+        {"GET", "/api/v1/pods?fieldSelector=spec.nodeName%21%3Dn1", NULL, 403},
+        {"GET", PODS "/mine", NULL, 200},
+        {"GET", PODS "/other", NULL, 403},
+        {"POST", PODS, "{}", 403},
+        {"GET", "/api/v1/namespaces/default/secrets/s1", NULL, 404},
+        {"GET", "/api/v1/namespaces/default/secrets/s2", NULL, 403},
+        {"GET", "/api/v1/namespaces/default/secrets", NULL, 403},
+        {"PUT", "/api/v1/namespaces/default/secrets/s1", "{}", 403},
+        {"GET", "/api/v1/namespaces/kube-system/secrets/s1", NULL, 403},
+        {"GET", "/api/v1/services", NULL, 200},
+        {"POST", "/api/v1/namespaces/default/services", "{}", 403},
+        {"GET", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n2", NULL, 403},
+        {"GET", "/apis/coordination.k8s.io/v1/namespaces/default/leases/n1", NULL, 403},
+        {"GET", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1", NULL, 404},
+        {"GET", "/apis/apps/v1/deployments", NULL, 403},
+        {"DELETE", PODS "/other", NULL, 403},
+        {"DELETE", PODS "/mine?gracePeriodSeconds=0", NULL, 200},
+    };
+
+    bind("mine", "n1", "s1");
+    bind("other", "n2", "s2");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct ask ask = {.method = rows[i].method,
+                                .path = rows[i].path,
+                                .body = rows[i].body,
+                                .user = "system:node:n1",
+                                .group = "system:nodes"};
+        struct answer a CLEANUP_ANSWER = {0};
+
+        harness_ask(&h, &ask, &a);
+        if (a.status != rows[i].status)
+            fail_msg("%s %s: %d instead of %d: %s", rows[i].method, rows[i].path, a.status, rows[i].status,
+                     buf_cstr(&a.body));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_token_file),
+        cmocka_unit_test(test_bootstrap_token),
+        cmocka_unit_test(test_forbidden_words),
+        cmocka_unit_test(test_node),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs through the whole front, JSON in and out, over a real store. */
+#include "tests/unit/apiserver/harness.h"
+
+static struct harness h;
+
+#define CM  "/api/v1/namespaces/default/configmaps"
+#define POD "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static void test_bootstrap(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 4);
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces/default/services/kubernetes", NULL, &a);
+    assert_answer(&a, "spec.clusterIP", "10.96.0.1");
+}
+
+static void test_version_and_health(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const struct ask health = {.method = "GET", .path = "/healthz", .anonymous = true};
+    const struct ask discovery = {.method = "GET", .path = "/api", .anonymous = true};
+
+    harness_expect(&h, 200, "GET", "/version/", NULL, &a);
+    assert_answer(&a, "minor", "35");
+    harness_ask(&h, &health, &a);
+    assert_int_equal(a.status, 200);
+    assert_slice_equal(buf_slice(&a.body), "ok");
+    harness_expect(&h, 200, "GET", "/readyz?verbose", NULL, &a);
+    assert_true(answer_has(&a, "[+]store ok"));
+    harness_ask(&h, &discovery, &a);
+    assert_int_equal(a.status, 403);
+    assert_answer(&a, "message", "forbidden: User \"system:anonymous\" cannot get path \"/api\"");
+}
+
+static void test_create_and_get(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"a\"},\"data\":{\"k\":\"v\"}}", &a);
+    assert_answer(&a, "kind", "ConfigMap");
+    assert_answer(&a, "metadata.namespace", "default");
+    assert_answer(&a, "data.k", "v");
+    harness_expect(&h, 409, "POST", CM, "{\"metadata\":{\"name\":\"a\"}}", &a);
+    assert_answer(&a, "message", "configmaps \"a\" already exists");
+    assert_answer(&a, "reason", "AlreadyExists");
+    assert_answer(&a, "details.kind", "configmaps");
+    harness_expect(&h, 200, "GET", CM "/a", NULL, &a);
+    assert_answer(&a, "data.k", "v");
+    harness_expect(&h, 404, "GET", CM "/b", NULL, &a);
+    assert_answer(&a, "message", "configmaps \"b\" not found");
+    harness_expect(&h, 200, "DELETE", CM "/a", NULL, &a);
+    assert_answer(&a, "status", "Success");
+    assert_answer(&a, "details.name", "a");
+    harness_expect(&h, 404, "GET", CM "/a", NULL, &a);
+}
+
+static void test_create_refused(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    static const struct {
+        int status;
+        const char *path, *body, *message;
+    } rows[] = {
+        {404, "/api/v1/namespaces/nope/configmaps", "{\"metadata\":{\"name\":\"a\"}}", "namespaces \"nope\" not found"},
+        {400, CM, "{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"}}",
+         "the namespace of the provided object does not match the namespace sent on the request"},
+        {405, CM "/a", "{}", "the server does not allow this method on the requested resource"},
+        {404, "/api/v1/namespaces/default/foos", "{}", "the server could not find the requested resource"},
+        {404, "/api/v1/namespaces/default/nodes", "{}", "the server could not find the requested resource"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        harness_expect(&h, rows[i].status, "POST", rows[i].path, rows[i].body, &a);
+        assert_answer(&a, "message", rows[i].message);
+    }
+    harness_expect(&h, 400, "POST", CM, "{\"metadata\":", NULL);
+}
+
+static void test_generate_name(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *name;
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"generateName\":\"gen-\"}}", &a);
+    name = answer_get(&a, "metadata.name");
+    assert_int_equal(strlen(name), 9);
+    assert_int_equal(strncmp(name, "gen-", 4), 0);
+    free(name);
+}
+
+static void test_dry_run(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", CM "?dryRun=All", "{\"metadata\":{\"name\":\"dry\"}}", &a);
+    assert_null(scan_get(buf_slice(&a.body), "metadata.resourceVersion").data);
+    assert_non_null(scan_get(buf_slice(&a.body), "metadata.uid").data);
+    harness_expect(&h, 404, "GET", CM "/dry", NULL, NULL);
+    harness_expect(&h, 422, "POST", CM "?dryRun=Some", "{\"metadata\":{\"name\":\"dry\"}}", &a);
+    assert_answer(&a, "details.kind", "CreateOptions");
+}
+
+static void test_update(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *first;
+    char *second;
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"u\"},\"data\":{\"k\":\"1\"}}", &a);
+    first = answer_get(&a, "metadata.resourceVersion");
+    harness_expect(&h, 200, "PUT", CM "/u", "{\"metadata\":{\"name\":\"u\"},\"data\":{\"k\":\"1\"}}", &a);
+    second = answer_get(&a, "metadata.resourceVersion");
+    assert_string_equal(first, second); /* nothing changed */
+    harness_expect(&h, 200, "PUT", CM "/u", "{\"metadata\":{\"name\":\"u\"},\"data\":{\"k\":\"2\"}}", &a);
+    assert_answer(&a, "data.k", "2");
+    char *stale CLEANUP_FREE =
+        mem_printf("{\"metadata\":{\"name\":\"u\",\"resourceVersion\":\"%s\"},\"data\":{\"k\":\"3\"}}", first);
+    harness_expect(&h, 409, "PUT", CM "/u", stale, &a);
+    assert_answer(&a, "reason", "Conflict");
+    harness_expect(&h, 400, "PUT", CM "/u", "{\"metadata\":{\"name\":\"x\"}}", &a);
+    assert_answer(&a, "message", "the name of the object (x) does not match the name on the URL (u)");
+    harness_expect(&h, 404, "PUT", CM "/none", "{\"metadata\":{\"name\":\"none\"}}", NULL);
+    free(first);
+    free(second);
+}
+
+static void test_patch(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "PATCH",
+                      .path = CM "/pa",
+                      .body = "{\"data\":{\"b\":\"2\",\"a\":null}}",
+                      .content_type = "application/merge-patch+json; charset=utf-8"};
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"pa\"},\"data\":{\"a\":\"1\"}}", NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_answer(&a, "data.b", "2");
+    assert_null(scan_get(buf_slice(&a.body), "data.a").data);
+    ask.content_type = "application/json-patch+json";
+    ask.body = "[{\"op\":\"add\",\"path\":\"/data/c\",\"value\":\"3\"}]";
+    harness_ask(&h, &ask, &a);
+    assert_answer(&a, "data.c", "3");
+    ask.content_type = "application/strategic-merge-patch+json";
+    ask.body = "{\"metadata\":{\"labels\":{\"l\":\"m\"}}}";
+    harness_ask(&h, &ask, &a);
+    assert_answer(&a, "metadata.labels.l", "m");
+    ask.body = "{\"metadata\":{\"resourceVersion\":\"1\"}}";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 409);
+    ask.content_type = "application/json";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 415);
+    ask.content_type = "application/apply-patch+yaml";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 415);
+}
+
+static void test_status_is_apart(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "PATCH",
+                      .path = "/api/v1/namespaces/default/pods/p/status",
+                      .body = "{\"spec\":{\"nodeName\":\"other\"},\"status\":{\"phase\":\"Running\"}}",
+                      .content_type = "application/merge-patch+json"};
+
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces/default/pods", POD, &a);
+    assert_answer(&a, "status.phase", "Pending");
+    assert_answer(&a, "spec.serviceAccountName", "default");
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "spec.tolerations")), 2);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_answer(&a, "status.phase", "Running");
+    assert_null(scan_get(buf_slice(&a.body), "spec.nodeName").data);
+    ask.path = "/api/v1/namespaces/default/pods/p";
+    ask.body = "{\"status\":{\"phase\":\"Failed\"},\"metadata\":{\"labels\":{\"x\":\"y\"}}}";
+    harness_ask(&h, &ask, &a);
+    assert_answer(&a, "status.phase", "Running");
+    assert_answer(&a, "metadata.labels.x", "y");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0", NULL, &a);
+    assert_answer(&a, "metadata.deletionGracePeriodSeconds", "0");
+    harness_expect(&h, 404, "GET", "/api/v1/namespaces/default/pods/p", NULL, NULL);
+}
+
+static void test_binding_and_grace(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const char *pods = "/api/v1/namespaces/default/pods";
+
+    harness_expect(&h, 201, "POST", pods, POD, NULL);
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces/default/pods/p/binding",
+                   "{\"metadata\":{\"name\":\"p\"},\"target\":{\"kind\":\"Node\",\"name\":\"n1\"}}", &a);
+    assert_answer(&a, "status", "Success");
+    harness_expect(&h, 409, "POST", "/api/v1/namespaces/default/bindings",
+                   "{\"metadata\":{\"name\":\"p\"},\"target\":{\"kind\":\"Node\",\"name\":\"n2\"}}", &a);
+    assert_answer(&a, "message",
+                  "Operation cannot be fulfilled on pods/binding \"p\": pod p is already assigned to node \"n1\"");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/pods/p", NULL, &a);
+    assert_answer(&a, "metadata.deletionGracePeriodSeconds", "30");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=5", NULL, &a);
+    assert_answer(&a, "metadata.deletionGracePeriodSeconds", "5");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=50", NULL, &a);
+    assert_answer(&a, "metadata.deletionGracePeriodSeconds", "5");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/pods/p", "{\"gracePeriodSeconds\":0}", NULL);
+    harness_expect(&h, 404, "GET", "/api/v1/namespaces/default/pods/p", NULL, NULL);
+}
+
+static void test_finalizers(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "PATCH",
+                      .path = CM "/f",
+                      .body = "{\"metadata\":{\"finalizers\":[\"a.b/c\",\"a.b/d\"]}}",
+                      .content_type = "application/merge-patch+json"};
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"f\",\"finalizers\":[\"a.b/c\"]}}", NULL);
+    harness_expect(&h, 200, "DELETE", CM "/f", NULL, &a);
+    assert_non_null(scan_get(buf_slice(&a.body), "metadata.deletionTimestamp").data);
+    harness_expect(&h, 409, "POST", CM, "{\"metadata\":{\"name\":\"f\"}}", &a);
+    assert_answer(&a, "message", "object is being deleted: configmaps \"f\" already exists");
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 422);
+    ask.body = "{\"metadata\":{\"finalizers\":null}}";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    harness_expect(&h, 404, "GET", CM "/f", NULL, NULL);
+}
+
+static void test_preconditions(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"pre\"}}", NULL);
+    harness_expect(&h, 409, "DELETE", CM "/pre", "{\"preconditions\":{\"uid\":\"x\"}}", &a);
+    assert_answer(&a, "reason", "Conflict");
+    harness_expect(&h, 422, "DELETE", CM "/pre", "{\"propagationPolicy\":\"Sideways\"}", &a);
+    assert_answer(&a, "details.kind", "DeleteOptions");
+    harness_expect(&h, 200, "DELETE", CM "/pre?dryRun=All", NULL, NULL);
+    harness_expect(&h, 200, "GET", CM "/pre", NULL, NULL);
+    harness_expect(&h, 200, "DELETE", CM "/pre", "{\"propagationPolicy\":\"Foreground\"}", &a);
+    assert_true(answer_has(&a, "foregroundDeletion"));
+}
+
+static void test_namespace_life(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 403, "DELETE", "/api/v1/namespaces/default", NULL, &a);
+    assert_answer(&a, "message", "namespaces \"default\" is forbidden: this namespace may not be deleted");
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"n\"}}", &a);
+    assert_answer(&a, "status.phase", "Active");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/n", NULL, &a);
+    assert_answer(&a, "status.phase", "Terminating");
+    assert_null(scan_get(buf_slice(&a.body), "metadata.deletionGracePeriodSeconds").data);
+    harness_expect(&h, 403, "POST", "/api/v1/namespaces/n/configmaps", "{\"metadata\":{\"name\":\"x\"}}", &a);
+    assert_true(answer_has(&a, "NamespaceTerminating"));
+    harness_expect(&h, 200, "PUT", "/api/v1/namespaces/n/finalize",
+                   "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"finalizers\":[]}}", NULL);
+    harness_expect(&h, 404, "GET", "/api/v1/namespaces/n", NULL, NULL);
+}
+
+static void test_delete_collection(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"dc\"}}", NULL);
+    for (int i = 0; i < 40; i++) {
+        char *body CLEANUP_FREE =
+            mem_printf("{\"metadata\":{\"name\":\"c%d\",\"labels\":{\"even\":\"%d\"}}}", i, i % 2 == 0);
+
+        harness_expect(&h, 201, "POST", "/api/v1/namespaces/dc/configmaps", body, NULL);
+    }
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/dc/configmaps?labelSelector=even%3D1", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 20);
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces/dc/configmaps", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 20);
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/dc/configmaps", NULL, NULL);
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces/dc/configmaps", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 0);
+}
+
+static void test_scale(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const char *scale = "/apis/apps/v1/namespaces/default/deployments/d/scale";
+
+    harness_expect(
+        &h, 201, "POST", "/apis/apps/v1/namespaces/default/deployments",
+        "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"replicas\":2,\"selector\":{\"matchLabels\":{\"a\":\"b\"}}"
+        ",\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\","
+        "\"image\":\"i\"}]}}}}",
+        &a);
+    assert_answer(&a, "metadata.generation", "1");
+    harness_expect(&h, 200, "GET", scale, NULL, &a);
+    assert_answer(&a, "spec.replicas", "2");
+    assert_answer(&a, "status.selector", "a=b");
+    harness_expect(&h, 200, "PUT", scale, "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"replicas\":5}}", &a);
+    assert_answer(&a, "spec.replicas", "5");
+    harness_expect(&h, 200, "GET", "/apis/apps/v1/namespaces/default/deployments/d", NULL, &a);
+    assert_answer(&a, "metadata.generation", "2");
+    harness_expect(&h, 409, "PUT", scale,
+                   "{\"metadata\":{\"name\":\"d\",\"resourceVersion\":\"1\"},\"spec\":{\"replicas\":5}}", NULL);
+    harness_expect(&h, 422, "PUT", scale, "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"replicas\":-1}}", NULL);
+}
+
+static void test_services(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const char *all = "/api/v1/namespaces/default/services";
+    const char *body = "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}";
+    char *ip;
+    char *again;
+
+    harness_expect(&h, 201, "POST", all, body, &a);
+    ip = answer_get(&a, "spec.clusterIP");
+    assert_int_equal(strncmp(ip, "10.96.0.", 8), 0);
+    harness_expect(&h, 200, "PUT", "/api/v1/namespaces/default/services/s", body, &a);
+    again = answer_get(&a, "spec.clusterIP");
+    assert_string_equal(ip, again); /* what the server gave stays without being sent back */
+    char *taken CLEANUP_FREE =
+        mem_printf("{\"metadata\":{\"name\":\"t\"},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"port\":80}]}}", ip);
+    harness_expect(&h, 422, "POST", all, taken, &a);
+    assert_true(answer_has(&a, "provided IP is already allocated"));
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/services/s", NULL, NULL);
+    harness_expect(&h, 201, "POST", all, taken, NULL);
+    harness_expect(&h, 422, "POST", all,
+                   "{\"metadata\":{\"name\":\"o\"},\"spec\":{\"clusterIP\":\"10.97.0.1\",\"ports\":[{\"port\":80}]}}",
+                   NULL);
+    harness_expect(&h, 201, "POST", all,
+                   "{\"metadata\":{\"name\":\"np\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80,"
+                   "\"nodePort\":30080}]}}",
+                   NULL);
+    harness_expect(&h, 422, "POST", all,
+                   "{\"metadata\":{\"name\":\"np2\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80,"
+                   "\"nodePort\":30080}]}}",
+                   &a);
+    assert_true(answer_has(&a, "provided port is already allocated"));
+    free(ip);
+    free(again);
+}
+
+static void test_reviews(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "POST",
+                      .path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                      .body = "{\"spec\":{\"resourceAttributes\":{\"verb\":\"list\",\"resource\":\"pods\"}}}",
+                      .user = "joe",
+                      .group = "dev"};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 201);
+    assert_answer(&a, "status.allowed", "false");
+    ask.group = "system:masters";
+    harness_ask(&h, &ask, &a);
+    assert_answer(&a, "status.allowed", "true");
+    ask.path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    ask.body = "{}";
+    harness_ask(&h, &ask, &a);
+    assert_answer(&a, "status.userInfo.username", "joe");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bootstrap),       cmocka_unit_test(test_version_and_health),
+        cmocka_unit_test(test_create_and_get),  cmocka_unit_test(test_create_refused),
+        cmocka_unit_test(test_generate_name),   cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_update),          cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_status_is_apart), cmocka_unit_test(test_binding_and_grace),
+        cmocka_unit_test(test_finalizers),      cmocka_unit_test(test_preconditions),
+        cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
+        cmocka_unit_test(test_scale),           cmocka_unit_test(test_services),
+        cmocka_unit_test(test_reviews),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
