@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one file that sees every folder: it puts their commands into one table. */
 #include "cli/cli.h"
+#include "main/server.h"
 
 int main(int argc, char **argv)
 {
-    const struct cli_command *const tables[] = {cli_commands};
+    const struct cli_command *const tables[] = {server_commands, cli_commands};
 
     return cli_main(tables, sizeof(tables) / sizeof(tables[0]), argc, argv);
 }

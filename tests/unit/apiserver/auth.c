@@ -4,6 +4,8 @@
 
 #include "apiserver/authn.h"
 #include "apiserver/authn_tokens.h"
+#include "lib/encoding.h"
+#include "lib/pki.h"
 
 static struct harness h;
 
@@ -60,12 +62,30 @@ static void make_bootstrap_token(const char *id, const char *expires)
     harness_expect(&h, 201, "POST", "/api/v1/namespaces/kube-system/secrets", body, NULL);
 }
 
+/* A request of the node n1 that claims to come from an administrator. */
+static char *make_request(void)
+{
+    const char *organization = "system:nodes";
+    const struct pki_subject subject = {
+        .common_name = "system:node:n1", .organizations = &organization, .organization_count = 1};
+    char *request CLEANUP_FREE = NULL;
+    char *key CLEANUP_FREE = NULL;
+    BUF_LOCAL(body);
+    ERROR_LOCAL(err);
+
+    if (pki_make_request(&subject, &request, &key, &err) < 0)
+        fail_msg("%s", error_text(&err));
+    buf_append_str(&body, "{\"metadata\":{\"name\":\"join\"},\"spec\":{\"request\":\"");
+    base64_encode(&body, slice_str(request));
+    buf_append_str(&body, "\",\"signerName\":\"kubernetes.io/kube-apiserver-client-kubelet\",\"usages\":"
+                          "[\"client auth\"],\"username\":\"system:admin\"}}");
+    return buf_steal_str(&body);
+}
+
 static void test_bootstrap_token(void **state)
 {
     struct ask ask = {.method = "GET", .path = "/api", .bearer = "abcdef.0123456789abcdef"};
-    const char *csr = "{\"metadata\":{\"name\":\"join\"},\"spec\":{\"request\":\"eA==\",\"signerName\":"
-                      "\"kubernetes.io/kube-apiserver-client-kubelet\",\"usages\":[\"client auth\"],\"username\":"
-                      "\"system:admin\"}}";
+    char *csr CLEANUP_FREE = make_request();
     struct answer a CLEANUP_ANSWER = {0};
 
     assert_int_equal(status_of(&ask), 401);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control plane of one machine. Started from the bottom up (state, store, API server, then the loops that use it),
+ * stopped from the top down, so that nobody loses what it stands on. The main thread only waits for a signal.
+ */
+#include "main/server.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/value.h"
+#include "apiserver/apiserver.h"
+#include "controllers/controllers.h"
+#include "lib/log.h"
+#include "main/state.h"
+#include "scheduler/scheduler.h"
+#include "store/store.h"
+
+#define SERVER_PORT  6443
+#define SERVER_GRACE 5000 /* ms that requests get to finish */
+
+struct server_flags {
+    const char *home;
+    const char *address;
+    const char *advertise_address;
+    const char *service_cidr;
+    const char *token_file;
+    uint16_t port;
+};
+
+struct server {
+    struct server_flags flags;
+    char *own_address;
+    struct state state;
+    struct store *store;
+    struct apiserver *api;
+};
+
+/* ---- workers: a thread, a loop, and what runs on it ---------------------------------------------------------------
+ */
+
+struct worker {
+    const char *name;
+    /* On the worker's own thread. */
+    void (*start)(struct worker *w);
+    void (*stop)(struct worker *w);
+    struct server *server;
+    struct loop *loop;
+    pthread_t thread;
+    bool running;
+    struct client *client; /* the scheduler's own */
+    void *what;
+};
+
+/* A client with an identity of its own, in process. The caller frees it. */
+static struct client *worker_client(struct worker *w, const char *user)
+{
+    static const char *const groups[] = {"system:masters"};
+    struct client_transport *t = apiserver_transport(w->server->api, w->loop, user, groups, 1);
+
+    return client_new(w->loop, t);
+}
+
+static struct client *worker_client_for(void *arg, const char *name)
+{
+    char *user CLEANUP_FREE = mem_printf("system:serviceaccount:kube-system:%s", name);
+
+    return worker_client(arg, user);
+}
+
+static void scheduler_worker_start(struct worker *w)
+{
+    struct scheduler_options options = {.name = NULL};
+
+    w->client = options.client = worker_client(w, "system:kube-scheduler");
+    w->what = scheduler_start(&options);
+}
+
+static void scheduler_worker_stop(struct worker *w)
+{
+    scheduler_free(w->what);
+    client_free(w->client);
+}
+
+static void controllers_worker_start(struct worker *w)
+{
+    const struct controllers_options options = {.loop = w->loop,
+                                                .client_for = worker_client_for,
+                                                .arg = w,
+                                                .signer = &w->server->state.ca,
+                                                .root_ca = slice_str(w->server->state.ca.certificate)};
+
+    w->what = controllers_start(&options);
+}
+
+static void controllers_worker_stop(struct worker *w)
+{
+    controllers_free(w->what);
+}
+
+static void worker_end(void *arg)
+{
+    struct worker *w = arg;
+
+    w->stop(w);
+    loop_stop(w->loop);
+}
+
+static void *worker_run(void *arg)
+{
+    struct worker *w = arg;
+
+    w->start(w);
+    loop_run(w->loop);
+    return NULL;
+}
+
+static int worker_begin(struct worker *w, struct server *server, struct error *err)
+{
+    w->server = server;
+    w->loop = loop_new(clock_system());
+    if (pthread_create(&w->thread, NULL, worker_run, w))
+        return error_set(err, ERROR_INTERNAL, "the thread of %s could not be started", w->name);
+    w->running = true;
+    return 0;
+}
+
+/* Joined before the API server stops; its loop is freed after that, because fronts may still post to it. */
+static void worker_join(struct worker *w)
+{
+    if (!w->running)
+        return;
+    loop_post(w->loop, worker_end, w);
+    (void)pthread_join(w->thread, NULL);
+    w->running = false;
+}
+
+static void worker_free(struct worker *w)
+{
+    if (!w->loop)
+        return;
+    loop_turn(w->loop, false);
+    loop_free(w->loop);
+    w->loop = NULL;
+}
+
+/* ---- flags --------------------------------------------------------------------------------------------------------
+ */
+
+static bool server_port(const char *text, uint16_t *ret_port)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+
+    if (*end || end == text || port < 1 || port > 65535)
+        return false;
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
+/* "--name value" or "--name=value"; NULL when argv[*i] is not that flag. */
+static const char *server_flag(int argc, char **argv, int *i, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strncmp(argv[*i], name, len) != 0)
+        return NULL;
+    if (argv[*i][len] == '=')
+        return argv[*i] + len + 1;
+    if (argv[*i][len] || *i + 1 >= argc)
+        return NULL;
+    return argv[++*i];
+}
+
+static bool server_read_flags(int argc, char **argv, struct server_flags *f)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } texts[] = {{"--home", &f->home},
+                 {"--data-dir", &f->home},
+                 {"--address", &f->address},
+                 {"--advertise-address", &f->advertise_address},
+                 {"--service-cidr", &f->service_cidr},
+                 {"--token-auth-file", &f->token_file}};
+
+    for (int i = 1; i < argc; i++) {
+        const char *v = server_flag(argc, argv, &i, "--port");
+
+        if (v && server_port(v, &f->port))
+            continue;
+        if (v) {
+            (void)fprintf(stderr, "knarr server: '%s' is not a port\n", v);
+            return false;
+        }
+        for (size_t t = 0; !v && t < ARRAY_SIZE(texts); t++)
+            if ((v = server_flag(argc, argv, &i, texts[t].name)))
+                *texts[t].value = v;
+        if (!v) {
+            (void)fprintf(stderr, "knarr server: '%s' is not a flag, or lacks its value\n", argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
+
+/* "10.96.0.1" of "10.96.0.0/16", for the serving certificate. The API server checks the block itself. */
+static char *server_service_address(const char *cidr)
+{
+    unsigned a;
+    unsigned b;
+    unsigned c;
+    unsigned d;
+    unsigned bits;
+    uint32_t address;
+
+    if (sscanf(cidr, "%u.%u.%u.%u/%u", &a, &b, &c, &d, &bits) != 5 || a > 255 || b > 255 || c > 255 || d > 255 ||
+        bits < 1 || bits > 31)
+        return NULL;
+    address = (a << 24 | b << 16 | c << 8 | d) & (UINT32_MAX << (32 - bits));
+    address++;
+    return mem_printf("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
+}
+
+static int server_load_state(struct server *s, struct error *err)
+{
+    char *service CLEANUP_FREE = server_service_address(s->flags.service_cidr);
+    struct state_options options = {.home = s->flags.home,
+                                    .address = s->flags.address,
+                                    .advertise_address = s->flags.advertise_address,
+                                    .service_address = service,
+                                    .port = s->flags.port};
+
+    if (!service)
+        return error_set(err, ERROR_BAD_REQUEST, "--service-cidr %s is not an IPv4 block", s->flags.service_cidr);
+    return state_load(&options, &s->state, err);
+}
+
+static int server_open_store(struct server *s, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.home);
+    const struct store_options options = {.path = path};
+
+    if (store_open(&options, &s->store, err) < 0)
+        return error_wrap(err, "opening the store in %s", path);
+    return 0;
+}
+
+static int server_start_api(struct server *s, struct error *err)
+{
+    const struct apiserver_options options = {.store = s->store,
+                                              .clock = clock_system(),
+                                              .address = s->flags.address,
+                                              .port = s->flags.port,
+                                              .serving = s->state.serving,
+                                              .client_ca = slice_str(s->state.ca.certificate),
+                                              .cluster_ca = slice_str(s->state.ca.certificate),
+                                              .signer = &s->state.ca,
+                                              .advertise_address = s->flags.advertise_address,
+                                              .service_cidr = s->flags.service_cidr,
+                                              .static_token_file = s->flags.token_file,
+                                              .node_client = s->state.node_client};
+
+    return apiserver_start(&options, &s->api, err);
+}
+
+static void server_wait_for_signal(const sigset_t *signals)
+{
+    int number = 0;
+
+    while (sigwait(signals, &number) != 0)
+        ;
+    log_info("server", "stopping: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static int server_run(struct server *s, const sigset_t *signals, struct error *err)
+{
+    struct worker workers[] = {
+        {.name = "scheduler", .start = scheduler_worker_start, .stop = scheduler_worker_stop},
+        {.name = "controllers", .start = controllers_worker_start, .stop = controllers_worker_stop},
+    };
+    int r;
+
+    if ((r = server_load_state(s, err)) < 0 || (r = server_open_store(s, err)) < 0 ||
+        (r = server_start_api(s, err)) < 0)
+        return r;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(workers); i++)
+        r = worker_begin(&workers[i], s, err);
+    if (r == 0) {
+        (void)printf("knarr server: ready at https://%s:%u, kubeconfig %s\n", s->flags.advertise_address,
+                     apiserver_port(s->api), s->state.kubeconfig);
+        (void)fflush(stdout);
+        server_wait_for_signal(signals);
+    }
+    for (size_t i = ARRAY_SIZE(workers); i > 0; i--)
+        worker_join(&workers[i - 1]);
+    apiserver_stop(s->api, SERVER_GRACE);
+    for (size_t i = 0; i < ARRAY_SIZE(workers); i++)
+        worker_free(&workers[i]);
+    return r;
+}
+
+static int server_command(int argc, char **argv)
+{
+    const char *home = getenv("KNARR_HOME");
+    struct server s = {.flags = {.home = home && *home ? home : "/var/lib/knarr",
+                                 .address = "0.0.0.0",
+                                 .service_cidr = "10.96.0.0/16",
+                                 .port = SERVER_PORT}};
+    sigset_t signals;
+    ERROR_LOCAL(err);
+    int r;
+
+    if (!server_read_flags(argc, argv, &s.flags))
+        return 2;
+    /* Blocked here, before any thread exists, so that only sigwait below sees them. */
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    value_init();
+    if (!s.flags.advertise_address) {
+        bool any = !strcmp(s.flags.address, "0.0.0.0") || !strcmp(s.flags.address, "::");
+
+        s.own_address = any ? state_own_address() : mem_strdup(s.flags.address);
+        s.flags.advertise_address = s.own_address;
+    }
+    r = server_run(&s, &signals, &err);
+    if (r < 0)
+        (void)fprintf(stderr, "knarr server: %s\n", error_text(&err));
+    store_close(s.store);
+    state_clear(&s.state);
+    free(s.own_address);
+    return r < 0 ? 1 : 0;
+}
+
+const struct cli_command server_commands[] = {
+    {"server", "[--home DIR] [--address A] [--port N] [--advertise-address A] [--service-cidr C]",
+     "run the control plane", server_command},
+    {NULL, NULL, NULL, NULL},
+};

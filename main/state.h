@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a server keeps under its home: the CA, certificates made from it, and the administrator's kubeconfig. */
+#ifndef KNARR_MAIN_STATE_H
+#define KNARR_MAIN_STATE_H
+
+#include "lib/pki.h"
+
+struct state_options {
+    const char *home;              /* made (0700) when missing */
+    const char *address;           /* that the server listens on */
+    const char *advertise_address; /* that others reach it at */
+    const char *service_address;   /* first of the Service block */
+    uint16_t port;
+};
+
+struct state {
+    struct pki_pair ca;          /* kept in home/pki/ca.crt and ca.key */
+    struct pki_pair serving;     /* made anew at every start */
+    struct pki_pair node_client; /* likewise: what the API server shows to node servers */
+    char *kubeconfig;            /* path */
+};
+
+/* Makes what is missing. The CA is made once; everything it signs is made anew, so that a certificate never outlives a
+ * year of running nor a change of addresses. ERROR_IO with the file that failed. */
+int state_load(const struct state_options *options, struct state *ret_state, struct error *err);
+void state_clear(struct state *state);
+/* "192.0.2.1": the first address of this machine that is not loopback, else "127.0.0.1". Caller frees. */
+char *state_own_address(void);
+
+#endif
