@@ -159,8 +159,8 @@ void client_free(struct client *client)
 {
     if (!client)
         return;
-    while (!list_empty(&client->calls))
-        client_call_cancel(container_of(client->calls.next, struct client_call, link));
+    list_for_each_safe (it, next, &client->calls)
+        client_call_cancel(container_of(it, struct client_call, link));
     client->dead = true;
     if (!client->depth)
         client_destroy(client);

@@ -269,8 +269,8 @@ void event_recorder_free(struct event_recorder *r)
         return;
     if (r->call)
         client_call_cancel(r->call);
-    while (!list_empty(&r->known))
-        event_forget(r, container_of(r->known.next, struct event, known));
+    list_for_each_safe (it, next, &r->known)
+        event_forget(r, container_of(it, struct event, known));
     map_clear(&r->events, NULL);
     free(r->component);
     free(r->host);

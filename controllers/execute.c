@@ -145,12 +145,8 @@ static void job_event(struct job *job, bool warning, const char *reason, const c
 static void job_free(struct job *job)
 {
     list_remove(&job->link);
-    while (!list_empty(&job->calls)) {
-        struct job_call *call = container_of(job->calls.next, struct job_call, link);
-
-        list_remove(&call->link);
-        free(call);
-    }
+    list_for_each_safe (it, next, &job->calls)
+        free(container_of(it, struct job_call, link));
     plan_clear(&job->plan);
     error_clear(&job->failure);
     free(job->key);
@@ -309,7 +305,7 @@ void execute_plan(struct run *run, struct slice key, struct plan *plan)
 
 void execute_free(struct run *run)
 {
-    while (!list_empty(&run->jobs))
-        job_free(container_of(run->jobs.next, struct job, link));
+    list_for_each_safe (it, next, &run->jobs)
+        job_free(container_of(it, struct job, link));
     map_clear(&run->barriers, barrier_free);
 }
