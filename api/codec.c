@@ -9,6 +9,7 @@
 
 #include "api/value_internal.h"
 #include "lib/encoding.h"
+#include "lib/yaml.h"
 
 #define FINDINGS_MAX  100                                 /* more than anybody reads; upstream stops there too */
 #define PREVIEW_MAX   30                                  /* bytes of a bad body that go into the message */
@@ -99,14 +100,6 @@ static int fail_parse(const struct schema_kind *kind, struct slice body, const c
     return fail_unrecognized(kind, body, text, err);
 }
 
-/* Not linked yet: lib/yaml.h is still without its reader. */
-static int read_yaml(struct slice text, struct buf *out, struct error *err)
-{
-    (void)text;
-    (void)out;
-    return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE, "YAML bodies cannot be read yet");
-}
-
 /* A JSON or YAML body as a tree that is an object. */
 static struct value *parse_text(const struct schema_kind *kind, enum codec_format format, struct slice body,
                                 struct codec_findings *findings, struct error *err)
@@ -117,8 +110,8 @@ static struct value *parse_text(const struct schema_kind *kind, enum codec_forma
     struct slice text = body;
 
     if (format == CODEC_YAML) {
-        if (read_yaml(body, &json, &problem) < 0) {
-            fail_parse(kind, body, error_text(&problem), err);
+        if (yaml_to_json(body, &json, &problem) < 0) {
+            fail_unrecognized(kind, body, error_text(&problem), err);
             return NULL;
         }
         text = buf_slice(&json);
@@ -131,10 +124,8 @@ static struct value *parse_text(const struct schema_kind *kind, enum codec_forma
     if (value_is(v, VALUE_NULL))
         return value_new_object();
     if (!value_is(v, VALUE_OBJECT)) {
-        static const char *const names[] = {[VALUE_BOOL] = "bool",     [VALUE_INT] = "number",  [VALUE_REAL] = "number",
-                                            [VALUE_STRING] = "string", [VALUE_ARRAY] = "array", [VALUE_OBJECT] = ""};
         char *text_of CLEANUP_FREE =
-            mem_printf("json: cannot unmarshal %s into Go value of type " TYPE_META_TYPE, names[value_kind(v)]);
+            mem_printf("json: cannot unmarshal %s into Go value of type " TYPE_META_TYPE, codec_kind_name(v));
 
         fail_parse(kind, body, text_of, err);
         return NULL;
@@ -154,17 +145,17 @@ static int fail_other_type(const struct schema_kind *kind, const char *api_versi
     schema_api_version(kind, wanted, sizeof wanted);
     if (!schema_find_kind(group, version, slice_str(stated)))
         return error_set(err, ERROR_BAD_REQUEST,
-                         "%s in version \"%s\" cannot be handled as a %s: no kind \"%s\" is registered for version "
+                         "%s in version \"%.*s\" cannot be handled as a %s: no kind \"%s\" is registered for version "
                          "\"%s\" in scheme \"" LEGACY_SCHEME "\"",
-                         stated, api_version, kind->kind, stated, api_version);
+                         stated, SLICE_ARGS(version), kind->kind, stated, api_version);
     if (!strcmp(stated, kind->kind))
         return error_set(err, ERROR_BAD_REQUEST,
                          "the API version in the data (%s) does not match the expected API version (%s)", api_version,
                          wanted);
     return error_set(err, ERROR_BAD_REQUEST,
-                     "%s in version \"%s\" cannot be handled as a %s: converting (%.*s.%s) to (%.*s.%s): unknown "
+                     "%s in version \"%.*s\" cannot be handled as a %s: converting (%.*s.%s) to (%.*s.%s): unknown "
                      "conversion",
-                     stated, api_version, kind->kind, SLICE_ARGS(version), stated, label ? label : 4,
+                     stated, SLICE_ARGS(version), kind->kind, SLICE_ARGS(version), stated, label ? label : 4,
                      label ? kind->group : "core", kind->kind);
 }
 
@@ -196,11 +187,12 @@ static int check_text(const struct schema_kind *kind, const struct value *object
                       struct error *err)
 {
     const struct value *v = value_get(object, name);
+    char *problem CLEANUP_FREE = NULL;
 
     if (value_is(v, VALUE_NULL) || value_is(v, VALUE_STRING))
         return 0;
-    return fail_parse(kind, body, "json: cannot unmarshal the type of the object: apiVersion and kind must be strings",
-                      err);
+    problem = mem_printf("json: cannot unmarshal %s into Go struct field .%s of type string", codec_kind_name(v), name);
+    return fail_parse(kind, body, problem, err);
 }
 
 struct value *codec_decode(const struct schema_kind *kind, enum codec_format format, struct slice body,
@@ -241,7 +233,7 @@ int codec_peek_type(enum codec_format format, struct slice body, char **ret_api_
     if (format == CODEC_PROTOBUF)
         return codec_peek_protobuf(body, ret_api_version, ret_kind, err);
     if (format == CODEC_YAML) {
-        r = read_yaml(body, &json, err);
+        r = yaml_to_json(body, &json, err);
         if (r < 0)
             return r;
         body = buf_slice(&json);

@@ -11,6 +11,8 @@
  * when it starts with "cannot unmarshal", one that wants the field's place ("cannot unmarshal string"). The text is
  * the caller's. False on a problem. */
 bool codec_normalise_scalar(enum schema_base base, struct value **v, char **ret_problem);
+/* What Go calls the JSON type: "number", "object". */
+const char *codec_kind_name(const struct value *v);
 /* The name Go has for the type of a field's single value: "int32", "v1.Container". Into the buffer. */
 const char *codec_go_type(const struct schema_field *f, bool element, struct buf *scratch);
 

@@ -42,11 +42,8 @@ static void write_place(const struct step *s, bool fields_only, struct buf *out)
 
 static int fail_handled(const struct walk *w, const char *message)
 {
-    char version[128];
-
-    schema_api_version(w->kind, version, sizeof version);
     return error_set(w->err, ERROR_BAD_REQUEST, "%s in version \"%s\" cannot be handled as a %s: %s", w->kind->kind,
-                     version, w->kind->kind, message);
+                     w->kind->version, w->kind->kind, message);
 }
 
 static int fail_type(const struct walk *w, const struct step *at, const struct schema_field *f, bool element,

@@ -466,7 +466,6 @@ struct value *codec_decode_protobuf(const struct schema_kind *kind, struct slice
                                     char **ret_kind, struct error *err)
 {
     struct value *object CLEANUP_VALUE = value_new_object();
-    char version[128];
     struct slice raw;
     problem p = open_envelope(body, &raw, ret_api_version, ret_kind);
 
@@ -475,7 +474,7 @@ struct value *codec_decode_protobuf(const struct schema_kind *kind, struct slice
         p = decode_message(kind->type, raw, object, 1);
     if (!p)
         return STEAL(object);
-    error_set(err, ERROR_BAD_REQUEST, "%s in version \"%s\" cannot be handled as a %s: %s", kind->kind,
-              schema_api_version(kind, version, sizeof version), kind->kind, p);
+    error_set(err, ERROR_BAD_REQUEST, "%s in version \"%s\" cannot be handled as a %s: %s", kind->kind, kind->version,
+              kind->kind, p);
     return NULL;
 }

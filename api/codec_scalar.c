@@ -41,7 +41,7 @@ const char *codec_go_type(const struct schema_field *f, bool element, struct buf
     return buf_cstr(scratch);
 }
 
-static const char *kind_name(const struct value *v)
+const char *codec_kind_name(const struct value *v)
 {
     static const char *const names[] = {
         [VALUE_NULL] = "null",     [VALUE_BOOL] = "bool",   [VALUE_INT] = "number",    [VALUE_REAL] = "number",
@@ -53,7 +53,14 @@ static const char *kind_name(const struct value *v)
 
 static bool refuse_type(const struct value *v, char **ret_problem)
 {
-    *ret_problem = mem_printf("cannot unmarshal %s", kind_name(v));
+    *ret_problem = mem_printf("cannot unmarshal %s", codec_kind_name(v));
+    return false;
+}
+
+/* A type that reads itself does not know where it stands. */
+static bool refuse_inside(const struct value *v, const char *go_type, char **ret_problem)
+{
+    *ret_problem = mem_printf("json: cannot unmarshal %s into Go value of type %s", codec_kind_name(v), go_type);
     return false;
 }
 
@@ -81,6 +88,13 @@ static bool normalise_int(struct value **v, int64_t low, int64_t high, char **re
     if (!value_is(*v, VALUE_INT))
         return refuse_type(*v, ret_problem);
     return (value_int(*v) >= low && value_int(*v) <= high) || refuse_number(*v, ret_problem);
+}
+
+static bool normalise_int_or_string(struct value **v, char **ret_problem)
+{
+    if (!value_is(*v, VALUE_INT) && !value_is(*v, VALUE_REAL))
+        return refuse_inside(*v, "int32", ret_problem);
+    return normalise_int(v, INT32_MIN, INT32_MAX, ret_problem);
 }
 
 /* Where encoding/base64 would stop reading. */
@@ -133,7 +147,7 @@ static bool normalise_quantity(struct value **v, char **ret_problem)
     else if (value_is(*v, VALUE_INT) || value_is(*v, VALUE_REAL))
         value_write(*v, &text);
     else
-        return refuse_type(*v, ret_problem);
+        buf_append_str(&text, "?"); /* refused with the words for any other bad text */
     if (quantity_parse(buf_slice(&text), &q, &err) < 0) {
         *ret_problem = mem_strdup(error_text(&err));
         return false;
@@ -150,7 +164,7 @@ static bool normalise_time(struct value **v, bool micro, char **ret_problem)
     int64_t wall_ns;
 
     if (!value_is(*v, VALUE_STRING))
-        return refuse_type(*v, ret_problem);
+        return refuse_inside(*v, "string", ret_problem);
     if (!time_parse(value_string(*v), &wall_ns)) {
         *ret_problem =
             mem_printf("parsing time \"%.*s\" as \"2006-01-02T15:04:05%sZ07:00\": cannot parse \"%.*s\" as \"2006\"",
@@ -199,7 +213,7 @@ bool codec_normalise_scalar(enum schema_base base, struct value **v, char **ret_
     case SCHEMA_QUANTITY:
         return normalise_quantity(v, ret_problem);
     case SCHEMA_INT_OR_STRING:
-        return value_is(*v, VALUE_STRING) || normalise_int(v, INT32_MIN, INT32_MAX, ret_problem);
+        return value_is(*v, VALUE_STRING) || normalise_int_or_string(v, ret_problem);
     case SCHEMA_TIME:
         return normalise_time(v, false, ret_problem);
     case SCHEMA_MICRO_TIME:

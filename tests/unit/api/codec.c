@@ -102,17 +102,55 @@ static void test_wrong_types_are_named_as_upstream_does(void **state)
                   "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: json: cannot unmarshal array into Go "
                   "struct field ConfigMap.metadata of type v1.ObjectMeta");
     check_refused(deployment, CODEC_JSON, SLICE_LIT("{\"spec\":{\"replicas\":\"1\"}}"),
-                  "Deployment in version \"apps/v1\" cannot be handled as a Deployment: json: cannot unmarshal string "
+                  "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal string "
                   "into Go struct field DeploymentSpec.spec.replicas of type int32");
     check_refused(deployment, CODEC_JSON, SLICE_LIT("{\"spec\":{\"replicas\":2147483648}}"),
-                  "Deployment in version \"apps/v1\" cannot be handled as a Deployment: json: cannot unmarshal number "
+                  "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal number "
                   "2147483648 into Go struct field DeploymentSpec.spec.replicas of type int32");
     check_refused(deployment, CODEC_JSON,
                   SLICE_LIT("{\"spec\":{\"template\":{\"spec\":{\"containers\":[{},{\"env\":{}}]}}}}"),
-                  "Deployment in version \"apps/v1\" cannot be handled as a Deployment: json: cannot unmarshal object "
+                  "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal object "
                   "into Go struct field Container.spec.template.spec.containers.env of type []v1.EnvVar");
     check_refused(kind_of("", "Secret"), CODEC_JSON, SLICE_LIT("{\"data\":{\"a\":\"abc!\"}}"),
                   "Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte 3");
+}
+
+static void test_types_that_read_themselves(void **state)
+{
+    (void)state;
+    check_refused(kind_of("", "Service"), CODEC_JSON, SLICE_LIT("{\"spec\":{\"ports\":[{\"targetPort\":true}]}}"),
+                  "Service in version \"v1\" cannot be handled as a Service: json: cannot unmarshal bool into Go value "
+                  "of type int32");
+    check_refused(kind_of("", "Pod"), CODEC_JSON, SLICE_LIT("{\"spec\":{\"overhead\":{\"cpu\":\"abc\"}}}"),
+                  "Pod in version \"v1\" cannot be handled as a Pod: quantities must match the regular expression "
+                  "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    check_refused(kind_of("", "Pod"), CODEC_JSON, SLICE_LIT("{\"spec\":{\"overhead\":{\"cpu\":true}}}"),
+                  "Pod in version \"v1\" cannot be handled as a Pod: quantities must match the regular expression "
+                  "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    check_refused(kind_of("", "Pod"), CODEC_JSON, SLICE_LIT("{\"metadata\":{\"creationTimestamp\":\"yesterday\"}}"),
+                  "Pod in version \"v1\" cannot be handled as a Pod: parsing time \"yesterday\" as "
+                  "\"2006-01-02T15:04:05Z07:00\": cannot parse \"yesterday\" as \"2006\"");
+}
+
+static void test_yaml(void **state)
+{
+    ERROR_LOCAL(err);
+    struct slice body = SLICE_LIT("kind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: \"yes\"\n  b: '1'\n");
+    struct value *v CLEANUP_VALUE = codec_decode(kind_of("", "ConfigMap"), CODEC_YAML, body, CODEC_STRICT, NULL, &err);
+    char *version CLEANUP_FREE = NULL;
+    char *kind CLEANUP_FREE = NULL;
+
+    (void)state;
+    assert_non_null(v);
+    assert_string_equal(value_str(value_path(v, "metadata", "name", NULL)), "a");
+    assert_string_equal(value_str(value_path(v, "data", "b", NULL)), "1");
+    assert_int_equal(codec_peek_type(CODEC_YAML, body, &version, &kind, &err), 0);
+    assert_string_equal(kind, "ConfigMap");
+    assert_string_equal(version, "");
+    assert_null(codec_decode(kind_of("", "ConfigMap"), CODEC_YAML, SLICE_LIT("kind: [\n"), CODEC_STRICT, NULL, &err));
+    assert_int_equal(err.code, ERROR_BAD_REQUEST);
+    assert_true(slice_starts(slice_str(error_text(&err)),
+                             SLICE_LIT("the object provided is unrecognized (must be of type ConfigMap): yaml: ")));
 }
 
 static void test_unreadable_bodies(void **state)
@@ -194,6 +232,8 @@ int main(void)
         cmocka_unit_test(test_inline_fields_belong_to_the_parent),
         cmocka_unit_test(test_scalars_become_canonical),
         cmocka_unit_test(test_wrong_types_are_named_as_upstream_does),
+        cmocka_unit_test(test_types_that_read_themselves),
+        cmocka_unit_test(test_yaml),
         cmocka_unit_test(test_unreadable_bodies),
         cmocka_unit_test(test_stated_type_must_agree),
         cmocka_unit_test(test_findings),
