@@ -28,7 +28,8 @@ void codec_findings_add(struct codec_findings *f, const char *fmt, ...) PRINTF_L
 /* Decodes a body of `kind` (apiVersion and kind inside may be missing, but must agree when there: ERROR_BAD_REQUEST).
  * Unknown fields are dropped and reported; wrong types are ERROR_BAD_REQUEST worded as upstream words them
  * (`Pod in version "v1" cannot be handled as a Pod: ...`). Nulls of optional fields are dropped. Members come out in
- * schema order with apiVersion and kind first. STRICT turns findings into an error; WARN leaves them for headers. */
+ * schema order with apiVersion and kind first. STRICT turns findings into an error; WARN leaves them for headers.
+ * `findings` may be NULL. Zeros are as upstream writes them: left out, or there (`status: {}`, `rules: null`). */
 struct value *codec_decode(const struct schema_kind *kind, enum codec_format format, struct slice body,
                            enum codec_strictness strictness, struct codec_findings *findings, struct error *err);
 /* The apiVersion and kind that a body of any format states ("" when missing), owned by the caller. */
