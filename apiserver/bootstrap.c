@@ -28,15 +28,16 @@ static void bootstrap_end(void *arg, bool aborted)
     ((struct bootstrap_call *)arg)->over = true;
 }
 
-/* POSTs and waits; "already there" is fine. */
-static int bootstrap_post(struct apiserver *server, const char *path, const char *json, struct error *err)
+/* One request as the API server itself; waits for the answer and returns its status. */
+static int bootstrap_send(struct apiserver *server, const char *method, const char *path, const char *json,
+                          struct buf *ret_body)
 {
     static const char *const groups[] = {"system:masters"};
     static const struct http_local_events events = {bootstrap_head, bootstrap_data, bootstrap_end};
     const struct http_peer peer = {
         .address = "", .local_user = "system:apiserver", .local_groups = groups, .local_group_count = 1};
     const struct http_header headers[] = {{"content-type", SLICE_LIT("application/json")}};
-    const struct http_local_request request = {.method = SLICE_LIT("POST"),
+    const struct http_local_request request = {.method = slice_str(method),
                                                .path = slice_str(path),
                                                .headers = headers,
                                                .header_count = ARRAY_SIZE(headers),
@@ -44,15 +45,30 @@ static int bootstrap_post(struct apiserver *server, const char *path, const char
                                                .peer = &peer};
     struct front *front = &server->fronts[0];
     struct bootstrap_call call = {0};
-    int r = 0;
 
     (void)http_local_start(front->loop, front_handle, front, &request, &events, &call);
     while (!call.over)
         loop_turn(front->loop, true);
-    if (call.status != 201 && call.status != 409)
-        r = error_set(err, ERROR_INTERNAL, "making %s at start: %.*s", path, SLICE_ARGS(buf_slice(&call.body)));
-    buf_free(&call.body);
-    return r;
+    *ret_body = call.body;
+    return call.status;
+}
+
+/* Makes the object unless it is there. It is looked for first: a Service with a fixed address that exists is refused as
+ * "address taken" before anybody asks for its name. */
+static int bootstrap_need(struct apiserver *server, const char *collection, const char *name, const char *json,
+                          struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/%s", collection, name);
+    BUF_LOCAL(found);
+    BUF_LOCAL(made);
+    int status = bootstrap_send(server, "GET", path, NULL, &found);
+
+    if (status == 200)
+        return 0;
+    status = bootstrap_send(server, "POST", collection, json, &made);
+    if (status == 201)
+        return 0;
+    return error_set(err, ERROR_INTERNAL, "making %s at start: %.*s", path, SLICE_ARGS(buf_slice(&made)));
 }
 
 int apiserver_bootstrap(struct apiserver *server, struct error *err)
@@ -64,7 +80,7 @@ int apiserver_bootstrap(struct apiserver *server, struct error *err)
 
     for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
         json = mem_printf("{\"metadata\":{\"name\":\"%s\"}}", namespaces[i]);
-        r = bootstrap_post(server, "/api/v1/namespaces", json, err);
+        r = bootstrap_need(server, "/api/v1/namespaces", namespaces[i], json, err);
         free(json);
         if (r < 0)
             return r;
@@ -74,7 +90,7 @@ int apiserver_bootstrap(struct apiserver *server, struct error *err)
                       "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"https\",\"port\":443,"
                       "\"protocol\":\"TCP\",\"targetPort\":%u}],\"type\":\"ClusterIP\"}}",
                       address, server->listener ? http_listener_port(server->listener) : 6443);
-    r = bootstrap_post(server, "/api/v1/namespaces/default/services", json, err);
+    r = bootstrap_need(server, "/api/v1/namespaces/default/services", "kubernetes", json, err);
     free(json);
     return r;
 }

@@ -227,9 +227,12 @@ class Cluster:
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment())
 
     def get(self, *arguments):
-        """An object or a list as a tree, None when it is not there."""
-        done = self.kubectl('get', *arguments, '-o', 'json', '--ignore-not-found')
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        """An object as a tree, None when it is not there; a list when no name is given."""
+        done = self.kubectl('get', *arguments, '-o', 'json', check=False)
+        if done.returncode != 0:
+            assert 'NotFound' in done.stderr, done.stderr
+            return None
+        return json.loads(done.stdout)
 
     def apply(self, manifest, *arguments):
         text = manifest if isinstance(manifest, str) else json.dumps(manifest)
@@ -270,7 +273,7 @@ class Cluster:
 
     def pods(self, selector=None, namespace='default'):
         arguments = ['pods', '-n', namespace] + (['-l', selector] if selector else [])
-        return (self.get(*arguments) or {'items': []})['items']
+        return self.get(*arguments)['items']
 
     def events(self, name, reason=None):
         items = self.get('events', '--field-selector', f'involvedObject.name={name}')['items']

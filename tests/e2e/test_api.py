@@ -59,7 +59,7 @@ def test_apply_twice_and_change(server):
     assert server.get('deploy', 'applied')['metadata']['resourceVersion'] == before['metadata']['resourceVersion']
     manifest['spec']['template']['spec']['containers'][0]['env'] = [{'name': 'A', 'value': '1'}]
     assert 'configured' in server.apply(manifest).stdout
-    assert server.get('deploy', 'applied')['metadata']['generation'] == 2
+    assert server.get('deploy', 'applied')['metadata']['generation'] > before['metadata']['generation']
     del manifest['spec']['template']['spec']['containers'][0]['env']
     server.apply(manifest)
     assert 'env' not in server.get('deploy', 'applied')['spec']['template']['spec']['containers'][0]
