@@ -5,6 +5,7 @@
  */
 #include "main/server.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "api/value.h"
 #include "apiserver/apiserver.h"
+#include "cli/flags.h"
 #include "controllers/controllers.h"
 #include "lib/log.h"
 #include "main/state.h"
@@ -21,6 +23,8 @@
 
 #define SERVER_PORT  6443
 #define SERVER_GRACE 5000 /* ms that requests get to finish */
+/* Seconds that lists and watches can go back at the least; as upstream's compaction of etcd. */
+#define SERVER_HISTORY 300
 
 struct server_flags {
     const char *home;
@@ -28,7 +32,7 @@ struct server_flags {
     const char *advertise_address;
     const char *service_cidr;
     const char *token_file;
-    uint16_t port;
+    long port;
 };
 
 struct server {
@@ -147,66 +151,6 @@ static void worker_free(struct worker *w)
     w->loop = NULL;
 }
 
-/* ---- flags --------------------------------------------------------------------------------------------------------
- */
-
-static bool server_port(const char *text, uint16_t *ret_port)
-{
-    char *end;
-    long port = strtol(text, &end, 10);
-
-    if (*end || end == text || port < 1 || port > 65535)
-        return false;
-    *ret_port = (uint16_t)port;
-    return true;
-}
-
-/* "--name value" or "--name=value"; NULL when argv[*i] is not that flag. */
-static const char *server_flag(int argc, char **argv, int *i, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (strncmp(argv[*i], name, len) != 0)
-        return NULL;
-    if (argv[*i][len] == '=')
-        return argv[*i] + len + 1;
-    if (argv[*i][len] || *i + 1 >= argc)
-        return NULL;
-    return argv[++*i];
-}
-
-static bool server_read_flags(int argc, char **argv, struct server_flags *f)
-{
-    const struct {
-        const char *name;
-        const char **value;
-    } texts[] = {{"--home", &f->home},
-                 {"--data-dir", &f->home},
-                 {"--address", &f->address},
-                 {"--advertise-address", &f->advertise_address},
-                 {"--service-cidr", &f->service_cidr},
-                 {"--token-auth-file", &f->token_file}};
-
-    for (int i = 1; i < argc; i++) {
-        const char *v = server_flag(argc, argv, &i, "--port");
-
-        if (v && server_port(v, &f->port))
-            continue;
-        if (v) {
-            (void)fprintf(stderr, "knarr server: '%s' is not a port\n", v);
-            return false;
-        }
-        for (size_t t = 0; !v && t < ARRAY_SIZE(texts); t++)
-            if ((v = server_flag(argc, argv, &i, texts[t].name)))
-                *texts[t].value = v;
-        if (!v) {
-            (void)fprintf(stderr, "knarr server: '%s' is not a flag, or lacks its value\n", argv[i]);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- life ---------------------------------------------------------------------------------------------------------
  */
 
@@ -235,7 +179,7 @@ static int server_load_state(struct server *s, struct error *err)
                                     .address = s->flags.address,
                                     .advertise_address = s->flags.advertise_address,
                                     .service_address = service,
-                                    .port = s->flags.port};
+                                    .port = (uint16_t)s->flags.port};
 
     if (!service)
         return error_set(err, ERROR_BAD_REQUEST, "--service-cidr %s is not an IPv4 block", s->flags.service_cidr);
@@ -257,7 +201,7 @@ static int server_start_api(struct server *s, struct error *err)
     const struct apiserver_options options = {.store = s->store,
                                               .clock = clock_system(),
                                               .address = s->flags.address,
-                                              .port = s->flags.port,
+                                              .port = (uint16_t)s->flags.port,
                                               .serving = s->state.serving,
                                               .client_ca = slice_str(s->state.ca.certificate),
                                               .cluster_ca = slice_str(s->state.ca.certificate),
@@ -270,12 +214,27 @@ static int server_start_api(struct server *s, struct error *err)
     return apiserver_start(&options, &s->api, err);
 }
 
-static void server_wait_for_signal(const sigset_t *signals)
+static void server_compacted(void *arg, const struct error *err)
 {
-    int number = 0;
+    (void)arg;
+    if (err)
+        log_warning("server", "forgetting old revisions: %s; trying again later", error_text(err));
+}
 
-    while (sigwait(signals, &number) != 0)
-        ;
+/* Meanwhile, each period, forgets what was old at the end of the period before. */
+static void server_wait_for_signal(struct server *s, const sigset_t *signals)
+{
+    const struct timespec period = {.tv_sec = SERVER_HISTORY};
+    uint64_t keep = store_revision(s->store);
+    int number;
+
+    while ((number = sigtimedwait(signals, NULL, &period)) < 0) {
+        if (errno != EAGAIN)
+            continue;
+        if (keep > store_compacted(s->store))
+            store_compact(s->store, keep, server_compacted, NULL);
+        keep = store_revision(s->store);
+    }
     log_info("server", "stopping: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
@@ -296,7 +255,7 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
         (void)printf("knarr server: ready at https://%s:%u, kubeconfig %s\n", s->flags.advertise_address,
                      apiserver_port(s->api), s->state.kubeconfig);
         (void)fflush(stdout);
-        server_wait_for_signal(signals);
+        server_wait_for_signal(s, signals);
     }
     for (size_t i = ARRAY_SIZE(workers); i > 0; i--)
         worker_join(&workers[i - 1]);
@@ -304,6 +263,30 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
     for (size_t i = 0; i < ARRAY_SIZE(workers); i++)
         worker_free(&workers[i]);
     return r;
+}
+
+/* False after saying what is wrong. */
+static bool server_read_flags(int argc, char **argv, struct server_flags *f)
+{
+    const struct flag flags[] = {
+        {"home", 0, FLAG_TEXT, &f->home},
+        {"address", 0, FLAG_TEXT, &f->address},
+        {"advertise-address", 0, FLAG_TEXT, &f->advertise_address},
+        {"service-cidr", 0, FLAG_TEXT, &f->service_cidr},
+        {"token-auth-file", 0, FLAG_TEXT, &f->token_file},
+        {"port", 0, FLAG_NUMBER, &f->port},
+        {NULL, 0, FLAG_BOOL, NULL},
+    };
+    struct arguments arguments;
+
+    if (!flags_parse(flags, argc, argv, &arguments))
+        return false;
+    if (arguments.count || f->port < 1 || f->port > 65535) {
+        (void)fprintf(stderr, "knarr server: %s\n",
+                      arguments.count ? "takes flags only; see 'knarr help'" : "--port is 1 to 65535");
+        return false;
+    }
+    return true;
 }
 
 static int server_command(int argc, char **argv)

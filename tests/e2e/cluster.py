@@ -156,7 +156,8 @@ class Cluster:
         wait_for(self.ready, 'the server to be ready')
 
     def ready(self):
-        assert self.server.alive(), f'the server ended:\n{self.server.text()}'
+        if not self.server.alive():
+            raise RuntimeError(f'the server ended:\n{self.server.text()}')
         return self.kubeconfig.exists() and self.kubectl('get', '--raw', '/readyz', check=False).stdout == 'ok'
 
     def stop_server(self, sig=signal.SIGTERM):
