@@ -223,8 +223,6 @@ static bool rollout_has_progressing(const struct rollout *r)
 void rollout_sync_revision(struct rollout *r, bool create)
 {
     BUF_LOCAL(canonical);
-    struct action *action;
-    char text[24];
 
     template_canonical(r->template, &canonical);
     rollout_find_fresh(r, buf_slice(&canonical));
@@ -240,16 +238,6 @@ void rollout_sync_revision(struct rollout *r, bool create)
         rollout_set_condition(
             r, "Progressing", "True", "FoundNewReplicaSet",
             mem_printf("Found new replica set \"%.*s\"", SLICE_ARGS(view_text(r->fresh->view, VIEW_NAME))));
-    (void)snprintf(text, sizeof(text), "%lld", (long long)r->fresh->revision);
-    if (slice_is(view_unquote(view_member(rollout_annotations(r), ROLLOUT_REVISION)), text))
-        return;
-    action = plan_add(r->plan, ACTION_PATCH, &view_deployments, view_text(r->in->deployment, VIEW_NAMESPACE),
-                      view_text(r->in->deployment, VIEW_NAME));
-    buf_append_str(&action->body, "{\"metadata\":{");
-    plan_member(&action->body, "uid", view_text(r->in->deployment, VIEW_UID));
-    buf_append_str(&action->body, ",\"annotations\":{");
-    plan_member(&action->body, ROLLOUT_REVISION, slice_str(text));
-    buf_append_str(&action->body, "}}}");
 }
 
 /* ---- history ---- */

@@ -2,6 +2,8 @@
 /* What a Deployment's status says: counts and conditions, with upstream's reasons and sentences. */
 #include "controllers/rollout.h"
 
+#include <stdio.h>
+
 static char *rollout_text(struct slice condition, const char *name)
 {
     char *text = scan_text_dup(scan_get(condition, name));
@@ -236,6 +238,19 @@ static bool rollout_conditions_same(struct rollout *r)
     return same;
 }
 
+/* Whether the Deployment bears the revision of its current set; *ret_text is what it should bear. */
+static bool rollout_revision_same(const struct rollout *r, char ret_text[24])
+{
+    struct slice annotations = view_raw(r->in->deployment, DEPLOYMENT_ANNOTATIONS);
+
+    if (!r->fresh)
+        return true;
+    (void)snprintf(ret_text, 24, "%lld", (long long)r->fresh->revision);
+    return slice_is(view_unquote(view_member(annotations, ROLLOUT_REVISION)), ret_text);
+}
+
+/* The revision annotation goes with the status, as upstream writes it: a write of the main resource that changes
+ * annotations would count as a new generation. */
 static void rollout_write_status(struct rollout *r, const struct rollout_counts *now)
 {
     const struct {
@@ -249,7 +264,9 @@ static void rollout_write_status(struct rollout *r, const struct rollout_counts 
     };
     struct slice status = view_raw(r->in->deployment, DEPLOYMENT_STATUS);
     struct action *action;
-    bool same = rollout_conditions_same(r);
+    char revision[24];
+    bool revision_same = rollout_revision_same(r, revision);
+    bool same = revision_same && rollout_conditions_same(r);
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         same = same && scan_int(scan_get(status, rows[i].name), 0) == rows[i].value;
@@ -261,6 +278,11 @@ static void rollout_write_status(struct rollout *r, const struct rollout_counts 
     action->flags = ACTION_ALWAYS | ACTION_MISSING_IS_FINE;
     buf_append_str(&action->body, "{\"metadata\":{");
     plan_member(&action->body, "uid", view_text(r->in->deployment, VIEW_UID));
+    if (!revision_same) {
+        buf_append_str(&action->body, ",\"annotations\":{");
+        plan_member(&action->body, ROLLOUT_REVISION, slice_str(revision));
+        buf_append_byte(&action->body, '}');
+    }
     buf_append_str(&action->body, "},\"status\":{");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].value)

@@ -312,7 +312,7 @@ static void test_rollback_takes_the_old_set_with_a_new_revision(void **state)
     assert_non_null(strstr(buf_cstr((struct buf *)&action->body), "\"deployment.kubernetes.io/revision\":\"3\""));
     assert_non_null(
         strstr(buf_cstr((struct buf *)&action->body), "\"deployment.kubernetes.io/revision-history\":\"1\""));
-    action = plan_find(&plan, ACTION_PATCH, &view_deployments, "", 0);
+    action = plan_find(&plan, ACTION_PATCH, &view_deployments, "status", 0);
     assert_non_null(strstr(buf_cstr((struct buf *)&action->body), "\"deployment.kubernetes.io/revision\":\"3\""));
     scene_end(&s);
 }
