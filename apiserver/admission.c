@@ -150,6 +150,11 @@ static int pod_priority(const struct admission *a, struct error *err)
         }
     if (!known)
         return admission_forbid(a, err, "no PriorityClass with name %.*s was found", SLICE_ARGS(name));
+    if (value_get(spec, "priority") && value_int(value_get(spec, "priority")) != priority)
+        return admission_forbid(a, err,
+                                "the integer value of priority (%lld) must not be provided in pod spec; priority "
+                                "admission controller computed %lld from the given PriorityClass name",
+                                (long long)value_int(value_get(spec, "priority")), (long long)priority);
     value_set(spec, "priority", value_new_int(priority));
     if (!value_get(spec, "preemptionPolicy"))
         value_set_str(spec, "preemptionPolicy", "PreemptLowerPriority");

@@ -128,6 +128,24 @@ int meta_prepare_create(struct request *req, struct value *object, bool *ret_gen
     return 0;
 }
 
+/* A PUT that names another uid means another object; a patch tries to change it. */
+static int meta_check_uid(const struct request *req, const char *uid, const struct value *old, struct error *err)
+{
+    char *why CLEANUP_FREE = NULL;
+
+    if (!*uid || !strcmp(uid, meta_uid(old)))
+        return 0;
+    if (req->info.verb == REQUEST_PATCH && !*req->info.subresource) {
+        (void)error_set(err, ERROR_INVALID,
+                        "%s%s%s \"%s\" is invalid: metadata.uid: Invalid value: \"%s\": field is immutable",
+                        req->kind->kind, *req->kind->group ? "." : "", req->kind->group, req->info.name, uid);
+        error_add_cause(err, "FieldValueInvalid", "metadata.uid", "Invalid value: \"%s\": field is immutable", uid);
+        return -(int)ERROR_INVALID;
+    }
+    why = mem_printf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, meta_uid(old));
+    return status_conflict(err, req->kind, slice_str(req->info.name), why);
+}
+
 static int meta_check_identity(const struct request *req, const struct value *object, struct error *err)
 {
     const char *name = meta_name(object);
@@ -156,8 +174,8 @@ int meta_prepare_update(struct request *req, struct value *object, const struct 
     static const char *const dropped[] = {"selfLink", "managedFields", "resourceVersion"};
     struct value *metadata = value_need_object(object, "metadata");
     struct slice said = value_string(value_get(metadata, "resourceVersion"));
-    const char *uid = meta_uid(object);
     uint64_t number = 0;
+    int r;
 
     if (meta_check_identity(req, object, err) < 0)
         return -(int)ERROR_BAD_REQUEST;
@@ -167,12 +185,8 @@ int meta_prepare_update(struct request *req, struct value *object, const struct 
         return status_conflict(err, req->kind, slice_str(req->info.name),
                                "the object has been modified; please apply your changes to the latest version and try "
                                "again");
-    if (*uid && strcmp(uid, meta_uid(old)) != 0) {
-        char *why CLEANUP_FREE =
-            mem_printf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, meta_uid(old));
-
-        return status_conflict(err, req->kind, slice_str(req->info.name), why);
-    }
+    if ((r = meta_check_uid(req, meta_uid(object), old, err)) < 0)
+        return r;
     for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
         const struct value *was = value_path(old, "metadata", servers[i], NULL);
 

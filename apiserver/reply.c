@@ -189,6 +189,9 @@ static bool reply_error_details(const struct request *req, const struct error *e
         *ret = *req->error_details;
         return true;
     }
+    if (err->code == ERROR_METHOD_NOT_ALLOWED || err->code == ERROR_NOT_ACCEPTABLE ||
+        err->code == ERROR_UNSUPPORTED_MEDIA_TYPE || (err->code == ERROR_NOT_FOUND && !req->kind))
+        return true; /* there, but empty, as upstream's */
     if (!req->kind)
         return false;
     *ret = (struct status_details){request_name(req), req->kind->group, req->kind->plural, NULL};
@@ -217,7 +220,7 @@ void reply_error(struct request *req, const struct error *err)
     char seconds[16];
     BUF_LOCAL(json);
 
-    if (error_http_status(err->code) >= 500)
+    if (error_http_status(err->code) == 500 || err->code == ERROR_NO_SPACE)
         log_warning("apiserver", "%.*s %s failed: %s", SLICE_ARGS(req->http->method), req->info.path, error_text(err));
     status_write_error(&json, err, has_details ? &details : NULL);
     if (err->retry_after_seconds > 0) {

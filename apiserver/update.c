@@ -93,7 +93,8 @@ static int update_prepare(struct write *w, struct value *object, const struct va
         return r;
     if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) < 0)
         return r;
-    meta_set_generation(req, object, old);
+    if (!*u->subresource || !strcmp(u->subresource, "scale")) /* a status is not what somebody wants */
+        meta_set_generation(req, object, old);
     meta_order(object);
     return 0;
 }
