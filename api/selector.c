@@ -209,8 +209,8 @@ static void write_requirement(const struct selector_requirement *r, struct buf *
             buf_append_byte(out, ',');
         buf_append(out, r->values[i].text, r->values[i].len);
     }
-    if (set)
-        buf_append_byte(out, ')');
+    if (set) /* the empty value alone needs its comma: `in ()` would be no set at all */
+        buf_append_str(out, r->value_count == 1 && !r->values[0].len ? ",)" : ")");
 }
 
 void selector_write(const struct selector *s, struct buf *out)

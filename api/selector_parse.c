@@ -238,7 +238,7 @@ static int parse_selector(struct parser *p, struct selector *s, struct error *er
 int selector_parse_labels(struct slice text, struct selector **ret_selector, struct error *err)
 {
     struct selector *s CLEANUP_SELECTOR = mem_zalloc(sizeof(*s));
-    struct parser p = {.rest = text};
+    struct parser p = {.rest = text.data ? text : SLICE_LIT("")};
     int rc = parse_selector(&p, s, err);
 
     if (rc < 0)

@@ -134,6 +134,7 @@ static void test_writes(void **state)
     expect_text(labels_of("z , b in (y,x,y), !a,c!=d,e==f,g>1,h<2,i notin (q)"),
                 "!a,b in (x,y),c!=d,e==f,g>1,h<2,i notin (q),z");
     expect_text(labels_of("a=1,a=2"), "a=1,a=2");
+    expect_text(labels_of("a in (,,)"), "a in (,)");
 }
 
 static void test_exact(void **state)
