@@ -40,6 +40,8 @@ struct job {
     unsigned in_flight; /* of them */
     bool stopped;       /* by ACTION_STOP_UNLESS_GONE */
     struct error failure;
+    const char *refusal; /* failure_reason of the first action that was refused */
+    char *refusal_message;
 };
 
 struct job_call {
@@ -142,6 +144,35 @@ static void job_event(struct job *job, bool warning, const char *reason, const c
 
 /* ---- jobs ---- */
 
+static void refusal_free(void *arg)
+{
+    struct run_refusal *refusal = arg;
+
+    free((char *)refusal->message);
+    free(refusal);
+}
+
+struct run_refusal run_last_refusal(struct run *run, struct slice key)
+{
+    const struct run_refusal *refusal = map_get(&run->refusals, key);
+
+    return refusal ? *refusal : (struct run_refusal){NULL, NULL};
+}
+
+/* Remembers what this plan was refused, and forgets what an earlier one was. */
+static void job_keep_refusal(struct job *job)
+{
+    struct run_refusal *refusal = map_remove(&job->run->refusals, slice_str(job->key));
+
+    if (refusal)
+        refusal_free(refusal);
+    if (!job->refusal)
+        return;
+    refusal = mem_zalloc(sizeof(*refusal));
+    *refusal = (struct run_refusal){job->refusal, STEAL(job->refusal_message)};
+    (void)map_put(&job->run->refusals, slice_str(job->key), refusal);
+}
+
 static void job_free(struct job *job)
 {
     list_remove(&job->link);
@@ -149,6 +180,7 @@ static void job_free(struct job *job)
         free(container_of(it, struct job_call, link));
     plan_clear(&job->plan);
     error_clear(&job->failure);
+    free(job->refusal_message);
     free(job->key);
     free(job);
 }
@@ -161,6 +193,7 @@ static void job_finish(struct job *job)
     if (failed)
         log_write(job->failure.code == ERROR_CONFLICT ? LOG_DEBUG : LOG_WARNING, run->row->name, "%s: %s; trying again",
                   job->key, error_text(&job->failure));
+    job_keep_refusal(job);
     work_queue_done(run->queue, slice_str(job->key), failed);
     if (job->plan.again_ms)
         work_queue_add_after(run->queue, slice_str(job->key), job->plan.again_ms);
@@ -201,6 +234,10 @@ static void job_on_refused(struct job *job, const struct action *action, const s
         return;
     }
     job_event(job, true, action->failure_reason, action->failure_message, "{error}", slice_str(error_text(err)));
+    if (action->failure_reason && !job->refusal) {
+        job->refusal = action->failure_reason;
+        job->refusal_message = mem_strdup(error_text(err));
+    }
     if (error_is_set(&job->failure))
         return;
     error_copy(&job->failure, err);
@@ -308,4 +345,5 @@ void execute_free(struct run *run)
     list_for_each_safe (it, next, &run->jobs)
         job_free(container_of(it, struct job, link));
     map_clear(&run->barriers, barrier_free);
+    map_clear(&run->refusals, refusal_free);
 }

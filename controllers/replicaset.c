@@ -105,9 +105,11 @@ static void replicaset_plan_deletes(const struct replicaset_view *in, const stru
 {
     size_t *ranks CLEANUP_FREE = mem_calloc(mine->count, sizeof(*ranks));
 
-    for (size_t i = 0; i < mine->count; i++)
+    /* Where all go, the order does not matter. */
+    for (size_t i = 0; count < mine->count && i < mine->count; i++)
         ranks[i] = replicaset_crowd(in, mine->active[i]);
-    pods_sort_for_deletion(mine->active, ranks, mine->count, in->now);
+    if (count < mine->count)
+        pods_sort_for_deletion(mine->active, ranks, mine->count, in->now);
     if (count > REPLICASET_BURST)
         count = REPLICASET_BURST;
     for (size_t i = 0; i < count; i++) {
@@ -164,8 +166,39 @@ static struct replicaset_counts replicaset_count(const struct replicaset_view *i
     return counts;
 }
 
-static void replicaset_plan_status(const struct view *set, const struct replicaset_counts *now, struct plan *plan)
+static bool replicaset_has_failure(struct slice status)
 {
+    struct scan_cursor at = scan_open(scan_get(status, "conditions"));
+    struct slice condition;
+
+    while (scan_element(&at, &condition))
+        if (scan_text_is(scan_get(condition, "type"), "ReplicaFailure"))
+            return true;
+    return false;
+}
+
+/* The list of conditions: ReplicaFailure is the only one a ReplicaSet has. */
+static void replicaset_write_failure(const struct replicaset_view *in, bool failing, struct buf *out)
+{
+    char now[TIME_TEXT_MAX];
+
+    if (!failing) {
+        plan_member_raw(out, "conditions", SLICE_LIT("null"));
+        return;
+    }
+    time_format_seconds(in->now, now);
+    buf_append_str(out, ",\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\"");
+    plan_member(out, "lastTransitionTime", slice_str(now));
+    plan_member(out, "reason", slice_str(in->refusal));
+    plan_member(out, "message", slice_str(in->refusal_message));
+    buf_append_str(out, "}]");
+}
+
+/* failing: pods are missing or too many, and the API refused the last attempt. */
+static void replicaset_plan_status(const struct replicaset_view *in, const struct replicaset_counts *now, bool failing,
+                                   struct plan *plan)
+{
+    const struct view *set = in->set;
     const struct {
         const char *name;
         int64_t value;
@@ -178,7 +211,7 @@ static void replicaset_plan_status(const struct view *set, const struct replicas
     };
     struct slice status = view_raw(set, RS_STATUS);
     struct action *action;
-    bool same = status.len > 0;
+    bool same = status.len > 0 && replicaset_has_failure(status) == failing;
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         same = same && scan_int(scan_get(status, rows[i].name), 0) == rows[i].value;
@@ -196,6 +229,8 @@ static void replicaset_plan_status(const struct view *set, const struct replicas
             plan_member_int(&action->body, rows[i].name, rows[i].value);
         else
             plan_member_raw(&action->body, rows[i].name, SLICE_LIT("null"));
+    if (replicaset_has_failure(status) != failing)
+        replicaset_write_failure(in, failing, &action->body);
     buf_append_str(&action->body, "}}");
 }
 
@@ -215,7 +250,7 @@ void replicaset_plan(const struct replicaset_view *in, struct plan *plan)
         replicaset_plan_creates(in->set, (size_t)(wanted - counts.replicas), plan);
     else if (!view_deleting(in->set) && wanted < counts.replicas)
         replicaset_plan_deletes(in, &mine, (size_t)(counts.replicas - wanted), plan);
-    replicaset_plan_status(in->set, &counts, plan);
+    replicaset_plan_status(in, &counts, in->refusal && wanted != counts.replicas, plan);
     selector_free(selector);
     free(mine.active);
 }
@@ -256,10 +291,13 @@ static void replicaset_reconcile(struct run *run, struct slice key, struct plan 
     struct replicaset_view in = {.set = run_get_key(run, &view_replicasets, key), .now = run_now(run)};
     struct view_array pods = {0};
     struct view_array related = {0};
+    struct run_refusal refusal = run_last_refusal(run, key);
     struct view_owner owner;
 
     if (!in.set)
         return;
+    in.refusal = refusal.reason;
+    in.refusal_message = refusal.message;
     view_array_add(&pods, run_owned(run, &view_pods, view_text(in.set, VIEW_UID)));
     view_array_add(&pods, run_unowned(run, &view_pods, view_text(in.set, VIEW_NAMESPACE)));
     if (view_controller(in.set, &owner)) {

@@ -16,6 +16,9 @@ struct replicaset_view {
     const struct view *const *related;
     size_t related_count;
     int64_t now; /* nanoseconds */
+    /* What the last plan was refused ("FailedCreate", the server's words); NULL = nothing. */
+    const char *refusal;
+    const char *refusal_message;
 };
 void replicaset_plan(const struct replicaset_view *in, struct plan *plan);
 

@@ -34,7 +34,7 @@ struct rollout_condition {
     char *transitioned; /* lastTransitionTime */
 };
 
-#define ROLLOUT_CONDITIONS_MAX 16
+#define ROLLOUT_CONDITIONS_MAX 16 /* four places are kept for our own */
 
 struct rollout_counts {
     int64_t replicas;

@@ -16,7 +16,7 @@ void rollout_read_conditions(struct rollout *r)
     struct scan_cursor at = scan_open(scan_get(view_raw(r->in->deployment, DEPLOYMENT_STATUS), "conditions"));
     struct slice condition;
 
-    while (r->condition_count < ROLLOUT_CONDITIONS_MAX - 2 && scan_element(&at, &condition))
+    while (r->condition_count < ROLLOUT_CONDITIONS_MAX - 4 && scan_element(&at, &condition))
         r->conditions[r->condition_count++] = (struct rollout_condition){
             .type = rollout_text(condition, "type"),
             .status = rollout_text(condition, "status"),
@@ -198,6 +198,37 @@ static void rollout_judge_progress(struct rollout *r, const struct rollout_count
         plan_again(r->plan, (uint64_t)left + 1000);
 }
 
+/* The failure that a set reports; the current set's counts first. */
+static struct slice rollout_find_failure(const struct rollout *r)
+{
+    for (size_t round = 0; round < 2; round++)
+        for (size_t i = 0; i < r->set_count; i++) {
+            struct scan_cursor at = scan_open(scan_get(view_raw(r->sets[i].view, RS_STATUS), "conditions"));
+            struct slice condition;
+
+            if (rollout_is_old(r, &r->sets[i]) != (round == 1))
+                continue;
+            while (scan_element(&at, &condition))
+                if (scan_text_is(scan_get(condition, "type"), "ReplicaFailure") &&
+                    scan_text_is(scan_get(condition, "status"), "True"))
+                    return condition;
+        }
+    return SLICE_NONE;
+}
+
+static void rollout_report_failure(struct rollout *r)
+{
+    struct slice failure = rollout_find_failure(r);
+    char *reason CLEANUP_FREE = NULL;
+
+    if (!failure.len) {
+        rollout_drop_condition(r, "ReplicaFailure");
+        return;
+    }
+    reason = rollout_text(failure, "reason");
+    rollout_set_condition(r, "ReplicaFailure", "True", reason, rollout_text(failure, "message"));
+}
+
 /* ---- writing ---- */
 
 static void rollout_write_conditions(const struct rollout *r, struct buf *out)
@@ -308,7 +339,9 @@ void rollout_emit_status(struct rollout *r, bool progress)
     else
         rollout_set_condition(r, "Available", "False", "MinimumReplicasUnavailable",
                               mem_strdup("Deployment does not have minimum availability."));
-    if (progress)
+    if (progress) {
         rollout_judge_progress(r, &counts);
+        rollout_report_failure(r);
+    }
     rollout_write_status(r, &counts);
 }

@@ -7,10 +7,15 @@
 
 extern const struct controller deployment_controller, replicaset_controller, serviceaccount_controller,
     root_ca_controller, csr_controller, node_ipam_controller, node_lifecycle_controller, namespace_controller,
-    garbage_collector;
+    garbage_collector, pod_gc_controller;
 
 /* Gives a /24 of 10.244.0.0/16 to each node without one; nodes that have one keep it. False when none is free. */
 bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *plan);
+
+#define POD_GC_WAIT_S 40 /* as upstream */
+/* Pods bound to a node that has been missing for so long; node NULL = missing. */
+void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s,
+                 struct plan *plan);
 
 /* ConfigMap kube-root-ca.crt of a namespace; configmap NULL = missing. */
 void root_ca_plan(const struct view *ns, const struct view *configmap, struct slice ca, struct plan *plan);

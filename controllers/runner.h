@@ -69,6 +69,12 @@ struct view_list run_owned(struct run *run, const struct view_kind *kind, struct
 /* Objects of that kind in the namespace without any owner. */
 struct view_list run_unowned(struct run *run, const struct view_kind *kind, struct slice ns);
 
+/* What the key's last plan was refused, where an action names a failure_reason; reason NULL = nothing. Borrowed. */
+struct run_refusal {
+    const char *reason; /* the action's failure_reason */
+    const char *message;
+};
+struct run_refusal run_last_refusal(struct run *run, struct slice key);
 /* What a controller must remember between plans (it starts as NULL and may be lost at any time). */
 void **run_state(struct run *run);
 struct clock *run_clock(struct run *run);

@@ -43,6 +43,7 @@ struct run {
     struct event_recorder *recorder;
     struct work_queue *queue;
     struct map barriers; /* by key -> struct barrier */
+    struct map refusals; /* by key -> struct run_refusal, message owned */
     struct list jobs;    /* plans under way */
     void *state;         /* the controller's */
     bool ready;          /* everything watched has been listed */

@@ -401,6 +401,26 @@ static void test_progress_conditions(void **state)
     free(waiting);
 }
 
+static void test_a_set_that_fails_is_reported(void **state)
+{
+    struct scene s;
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    scene_start(&s, deployment_of(3, "two", ROLLING("1", "0"), "", "{}"), NULL, 0);
+    s.sets[0] =
+        view_of(&view_replicasets,
+                "{\"metadata\":{\"name\":\"web-two\",\"namespace\":\"a\",\"uid\":\"r\",\"labels\":{\"app\":"
+                "\"web\"},\"ownerReferences\":[{\"uid\":\"d-1\",\"controller\":true}]},\"spec\":{\"replicas\":3},"
+                "\"status\":{\"conditions\":[{\"type\":\"ReplicaFailure\",\"status\":\"True\",\"reason\":"
+                "\"FailedCreate\",\"message\":\"no room\"}]}}");
+    s.in.set_count = 1;
+    deployment_plan(&s.in, &plan);
+    assert_condition(&plan, "ReplicaFailure", "message", "no room");
+    assert_condition(&plan, "ReplicaFailure", "reason", "FailedCreate");
+    scene_end(&s);
+}
+
 static void test_a_settled_deployment_writes_nothing(void **state)
 {
     static const struct set_row sets[] = {{"two", 3, 3, 3, 3, 4, 1, 0}};
@@ -500,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_rollback_takes_the_old_set_with_a_new_revision),
         cmocka_unit_test(test_history_is_limited),
         cmocka_unit_test(test_progress_conditions),
+        cmocka_unit_test(test_a_set_that_fails_is_reported),
         cmocka_unit_test(test_a_settled_deployment_writes_nothing),
         cmocka_unit_test(test_a_taken_name_counts_as_collision),
         cmocka_unit_test(test_template_hash),

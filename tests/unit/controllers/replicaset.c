@@ -169,7 +169,7 @@ static void test_a_set_on_its_way_out_makes_nothing(void **state)
 
 static void test_deletes_in_the_order_of_preference(void **state)
 {
-    struct view *set = set_of(0, "", "{}");
+    struct view *set = set_of(1, "", "{}");
     struct view *pods[] = {
         pod_of("old-ready", "mine", "n1", "Running", "True", 2000),
         pod_of("new-ready", "mine", "n1", "Running", "True", 1),
@@ -181,7 +181,7 @@ static void test_deletes_in_the_order_of_preference(void **state)
     struct view *related[] = {
         pod_of("r1", "other", "n2", "Running", "True", 10), pod_of("r2", "other", "n2", "Running", "True", 10),
         pod_of("r3", "other", "n2", "Running", "True", 10), pod_of("r4", "other", "n1", "Failed", "True", 10)};
-    static const char *const order[] = {"unassigned", "pending", "not-ready", "crowded", "new-ready", "old-ready"};
+    static const char *const order[] = {"unassigned", "pending", "not-ready", "crowded", "new-ready"};
     struct replicaset_view in = {.set = set,
                                  .pods = (const struct view *const *)pods,
                                  .pod_count = 6,
@@ -199,6 +199,28 @@ static void test_deletes_in_the_order_of_preference(void **state)
     free(set);
     free_all(pods, 6);
     free_all(related, 4);
+}
+
+static void test_refusal_becomes_a_condition(void **state)
+{
+    struct view *set = set_of(2, "", "{\"observedGeneration\":3}");
+    struct view *failing = set_of(0, "", "{\"observedGeneration\":3,\"conditions\":[{\"type\":\"ReplicaFailure\"}]}");
+    struct replicaset_view in = {.set = set, .now = NOW, .refusal = "FailedCreate", .refusal_message = "no \"room\""};
+    const struct action *action;
+    PLAN_LOCAL(plan);
+    PLAN_LOCAL(later);
+
+    (void)state;
+    replicaset_plan(&in, &plan);
+    action = plan_find(&plan, ACTION_PATCH, &view_replicasets, "status", 0);
+    assert_non_null(
+        strstr(buf_cstr((struct buf *)&action->body), "\"reason\":\"FailedCreate\",\"message\":\"no \\\"room\\\"\""));
+    in = (struct replicaset_view){.set = failing, .now = NOW};
+    replicaset_plan(&in, &later);
+    action = plan_find(&later, ACTION_PATCH, &view_replicasets, "status", 0);
+    assert_non_null(strstr(buf_cstr((struct buf *)&action->body), "\"conditions\":null"));
+    free(set);
+    free(failing);
 }
 
 static void test_cost_goes_before_age(void **state)
@@ -248,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_adopts_orphans_and_releases_strangers),
         cmocka_unit_test(test_a_set_on_its_way_out_makes_nothing),
         cmocka_unit_test(test_deletes_in_the_order_of_preference),
+        cmocka_unit_test(test_refusal_becomes_a_condition),
         cmocka_unit_test(test_cost_goes_before_age),
         cmocka_unit_test(test_availability_waits_for_min_ready),
     };

@@ -95,6 +95,26 @@ static void test_node_ranges_run_out(void **state)
         free(nodes[i]);
 }
 
+static void test_pods_of_a_missing_node(void **state)
+{
+    struct view *node = node_of("n", "");
+    struct view *pod = view_of(&view_pods, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"u\"}}");
+    const struct view *pods[] = {pod};
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    pod_gc_plan(node, pods, 1, 100, &plan);
+    assert_int_equal(plan.again_ms, 0);
+    pod_gc_plan(NULL, pods, 1, 10, &plan);
+    assert_int_equal(plan.count, 0);
+    assert_int_equal(plan.again_ms, 30000);
+    pod_gc_plan(NULL, pods, 1, 40, &plan);
+    assert_int_equal(body_int(plan_find(&plan, ACTION_DELETE, &view_pods, "", 0), "gracePeriodSeconds"), 0);
+    assert_body_text(&plan.actions[0], "preconditions.uid", "u");
+    free(node);
+    free(pod);
+}
+
 /* ---- namespace ---- */
 
 #define TERMINATING                                                                                                    \
@@ -241,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_root_ca),
         cmocka_unit_test(test_node_ranges),
         cmocka_unit_test(test_node_ranges_run_out),
+        cmocka_unit_test(test_pods_of_a_missing_node),
         cmocka_unit_test(test_namespace_is_emptied_then_finalized),
         cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
         cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
