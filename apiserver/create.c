@@ -12,32 +12,6 @@ struct create {
     struct value *body; /* decoded; each attempt works on a copy */
 };
 
-/* Completes and checks the object; everything but storing it. */
-static int create_prepare(struct write *w, struct value *object, bool *ret_generated, struct error *err)
-{
-    struct request *req = w->req;
-    struct admission admission = {
-        .req = req, .write = w, .operation = ADMISSION_CREATE, .subresource = "", .object = object};
-    int r = meta_prepare_create(req, object, ret_generated, err);
-
-    if (r < 0)
-        return r;
-    req->object_name = pool_strdup(req->pool, meta_name(object));
-    if (req->kind->has_status && !(req->strategy->flags & STRATEGY_KEEPS_STATUS))
-        value_set(object, "status", value_new_object());
-    default_apply(req->kind, object);
-    if (req->strategy->prepare_create)
-        req->strategy->prepare_create(req, object);
-    admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
-    admission.name = req->object_name;
-    if ((r = admission_run(&admission, err)) < 0 || (r = validate_object(req->kind, object, NULL, "", err)) < 0)
-        return r;
-    if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
-        return r;
-    meta_order(object);
-    return 0;
-}
-
 /* Whether the place is free. A generated name that is taken is drawn again by the next attempt. */
 static int create_check_free(struct write *w, struct slice key, const char *namespace_, bool generated,
                              struct error *err)
@@ -57,19 +31,45 @@ static int create_check_free(struct write *w, struct slice key, const char *name
     return r;
 }
 
+/* Completes and checks the object; everything but storing it. */
+static int create_prepare(struct write *w, struct value *object, struct slice *ret_key, struct error *err)
+{
+    struct request *req = w->req;
+    struct admission admission = {
+        .req = req, .write = w, .operation = ADMISSION_CREATE, .subresource = "", .object = object};
+    bool generated = false;
+    int r = meta_prepare_create(req, object, &generated, err);
+
+    if (r < 0)
+        return r;
+    req->object_name = pool_strdup(req->pool, meta_name(object));
+    if (req->kind->has_status && !(req->strategy->flags & STRATEGY_KEEPS_STATUS))
+        value_set(object, "status", value_new_object());
+    default_apply(req->kind, object);
+    if (req->strategy->prepare_create)
+        req->strategy->prepare_create(req, object);
+    admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
+    admission.name = req->object_name;
+    if ((r = admission_run(&admission, err)) < 0 || (r = validate_object(req->kind, object, NULL, "", err)) < 0)
+        return r;
+    *ret_key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
+    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated, err)) < 0)
+        return r;
+    if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
+        return r;
+    meta_order(object);
+    return 0;
+}
+
 static int create_plan(struct write *w, struct error *err)
 {
     struct create *c = w->arg;
     struct request *req = w->req;
     struct value *object CLEANUP_VALUE = value_copy(c->body);
-    bool generated = false;
     struct slice key;
-    int r;
+    int r = create_prepare(w, object, &key, err);
 
-    if ((r = create_prepare(w, object, &generated, err)) < 0)
-        return r;
-    key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
-    if ((r = create_check_free(w, key, meta_namespace(object), generated, err)) < 0)
+    if (r < 0)
         return r;
     BUF_LOCAL(header);
     object_encode(req->kind, object, &w->value, &header);

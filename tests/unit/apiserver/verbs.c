@@ -338,6 +338,7 @@ static void test_services(void **state)
     assert_true(answer_has(&a, "provided IP is already allocated"));
     harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/services/s", NULL, NULL);
     harness_expect(&h, 201, "POST", all, taken, NULL);
+    harness_expect(&h, 409, "POST", all, taken, NULL); /* the name counts before the address */
     harness_expect(&h, 422, "POST", all,
                    "{\"metadata\":{\"name\":\"o\"},\"spec\":{\"clusterIP\":\"10.97.0.1\",\"ports\":[{\"port\":80}]}}",
                    NULL);
