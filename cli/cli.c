@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 
 const struct cli_command cli_commands[] = {
-    {"get", "TYPE [NAME...] [-n NAMESPACE] [-A] [-l SELECTOR] [-o wide|json|yaml|name|jsonpath=...] [-w]",
+    {"get", "TYPE[,TYPE...] [NAME...] [-n NAMESPACE] [-A] [-l SELECTOR] [-o wide|json|yaml|name|jsonpath=...] [-w]",
      "Show objects", cli_get},
     {"apply", "-f FILE", "Create or change objects to match a manifest", cli_apply},
     {"delete", "TYPE NAME... | -f FILE [--wait=false]", "Delete objects", cli_delete},

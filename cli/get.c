@@ -160,6 +160,31 @@ static int get_all(struct get *g, const struct arguments *names, struct error *e
     return failed;
 }
 
+/* "pods,services": one table after the other. */
+static int get_types(struct get *g, const struct arguments *arguments, struct error *err)
+{
+    struct slice rest = slice_str(arguments->items[0]);
+    struct slice part;
+    int code = 0;
+
+    for (bool first = true; slice_split(&rest, ',', &part); first = false) {
+        char *type CLEANUP_FREE = slice_dup(part);
+
+        g->kind = session_kind(type);
+        if (!g->kind)
+            return 1;
+        if (!first && wants_table(g))
+            (void)printf("\n");
+        g->printer = (struct table_printer){.wide = g->output && !strcmp(g->output, "wide"),
+                                            .with_namespace = g->all_namespaces && g->kind->namespaced,
+                                            .no_headers = g->no_headers};
+        code |= get_all(g, arguments, err);
+        table_printer_clear(&g->printer);
+        error_clear(err);
+    }
+    return code;
+}
+
 int cli_get(int argc, char **argv)
 {
     struct get g = {0};
@@ -185,17 +210,11 @@ int cli_get(int argc, char **argv)
         (void)fprintf(stderr, "knarr get: name a type, such as 'knarr get pods'\n");
         return 2;
     }
-    g.kind = session_kind(arguments.items[0]);
-    if (!g.kind)
-        return 1;
     if (session_open(&g.session, g.kubeconfig, &err) < 0)
         return session_fail(&err);
     if (!g.namespace_)
         g.namespace_ = g.session.config.namespace_;
-    g.printer = (struct table_printer){
-        .wide = g.output && !strcmp(g.output, "wide"), .with_namespace = g.all_namespaces, .no_headers = g.no_headers};
-    code = get_all(&g, &arguments, &err);
-    table_printer_clear(&g.printer);
+    code = get_types(&g, &arguments, &err);
     buf_free(&g.line);
     session_close(&g.session);
     return code;

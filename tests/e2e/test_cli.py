@@ -42,7 +42,8 @@ def test_apply_get_logs_delete(cluster):
     assert json.loads(c.knarr('get', 'pod', name, '-o', 'json').stdout)['kind'] == 'Pod'
     assert 'kind: Pod' in c.knarr('get', 'pod', name, '-o', 'yaml').stdout
     assert c.knarr('logs', name).stdout == 'started\n'
-    assert c.knarr('get', 'nodes', '-A').stdout.count('Ready') == 2
+    both = c.knarr('get', 'nodes,pods', '-A').stdout
+    assert both.count('Ready') == 2 and 'NAMESPACE' in both.split('\n\n')[1]
     done = c.knarr('delete', '-f', path)
     assert done.stdout.count('deleted') == 2
     assert c.get('deploy', 'boxed') is None
