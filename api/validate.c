@@ -69,6 +69,12 @@ const struct rule *validate_rule_at(size_t index)
     return NULL;
 }
 
+/* An approval writes conditions, which are status. */
+static bool writes_status(const struct validator *v)
+{
+    return !strcmp(v->subresource, "status") || !strcmp(v->subresource, "approval");
+}
+
 /* The first letters decide most of the time, so that walking the tables is cheap. */
 static bool same(const char *a, const char *b)
 {
@@ -212,7 +218,7 @@ static void walk_field(struct validator *v, const struct schema_type *type, stru
     const struct value *value = value_get(object, field->name);
     const struct value *had = value_get(old, field->name);
     bool missing = is_missing(field, value);
-    bool required = (field->flags & SCHEMA_REQUIRED) && strcmp(v->subresource, "status") != 0;
+    bool required = (field->flags & SCHEMA_REQUIRED) && !writes_status(v);
     struct rule_site site = {v, object, old, value, at};
 
     if (missing && stands_for_empty(field))
@@ -233,7 +239,7 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
 {
     struct rule_site site = {v, object, old, object, at};
     struct rule_range rules = rules_of(type->name);
-    bool status_write = !strcmp(v->subresource, "status");
+    bool status_write = writes_status(v);
 
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *field = &type->fields[i];

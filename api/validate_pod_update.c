@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an update of a pod may change: images, a shorter deadline, more tolerations, scheduling gates fewer. The check
+ * What an update of a pod may change: images, a shorter deadline, more tolerations, fewer scheduling gates; a binding
+ * also gives it its node. The check
  * takes both specs, makes the allowed parts equal in copies, and asks whether anything else still differs.
  */
 #include "api/validate_internal.h"
@@ -133,10 +134,10 @@ void check_pod_update(struct validator *v)
     take_over_images(value_get(copy, "initContainers"), value_get(before, "initContainers"));
     take_over(copy, before, "activeDeadlineSeconds");
     take_over(copy, before, "tolerations");
+    if (!strcmp(v->subresource, "binding") && !value_string(value_get(before, "nodeName")).len)
+        take_over(copy, before, "nodeName");
     if (!strcmp(v->subresource, "ephemeralcontainers"))
         take_over(copy, before, "ephemeralContainers");
-    if (!strcmp(v->subresource, "binding"))
-        take_over(copy, before, "nodeName");
     if (value_count(value_get(now, "schedulingGates")) < value_count(value_get(before, "schedulingGates")))
         take_over(copy, before, "schedulingGates");
     if (value_int(value_get(before, "terminationGracePeriodSeconds")) < 0 &&

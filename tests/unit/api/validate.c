@@ -126,15 +126,21 @@ static void check_rows(const struct row *rows, size_t count)
     }
 }
 
-/* An update of the base with `before` to the base with `after`. */
-static void check_update(const char *base, const char *before, const char *after, const char *causes)
+/* An update of the base with `before` to the base with `after`, through a subresource. */
+static void check_write(const char *base, const char *subresource, const char *before, const char *after,
+                        const char *causes)
 {
     ERROR_LOCAL(err);
     struct value *old CLEANUP_VALUE = changed(base, before);
     struct value *now CLEANUP_VALUE = changed(base, after);
 
-    (void)validate_object(kind_of(now), now, old, "", &err);
+    (void)validate_object(kind_of(now), now, old, subresource, &err);
     compare_causes(after, &err, causes);
+}
+
+static void check_update(const char *base, const char *before, const char *after, const char *causes)
+{
+    check_write(base, "", before, after, causes);
 }
 
 static void test_good_objects(void **state)
@@ -383,6 +389,19 @@ static void test_pod_updates(void **state)
     expect_only("{\"spec\":{\"nodeName\":\"n\",\"restartPolicy\":\"Never\"}}", "spec.restartPolicy, spec.nodeName");
 }
 
+static void test_other_writes(void **state)
+{
+    check_write(POD, "binding", "{}", "{\"spec\":{\"nodeName\":\"n\"}}", "");
+    check_write(POD, "binding", "{\"spec\":{\"nodeName\":\"n\"}}", "{\"spec\":{\"nodeName\":\"m\"}}",
+                "spec: Forbidden: ~");
+    check_write(POD, "ephemeralcontainers", "{}",
+                "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"i\"}]}}", "");
+    check_write(POD, "status", "{}",
+                "{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}", "");
+    check_write(CSR, "approval", "{}", "{\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"False\"}]}}",
+                "status.conditions[0].status: Invalid value: \"False\": status must be 'True'~");
+}
+
 static void test_workloads(void **state)
 {
     static const struct row rows[] = {
@@ -592,21 +611,14 @@ static void test_rules_are_reachable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_objects),
-        cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_annotations_size),
-        cmocka_unit_test(test_pods),
-        cmocka_unit_test(test_scheduling),
-        cmocka_unit_test(test_pod_updates),
-        cmocka_unit_test(test_workloads),
-        cmocka_unit_test(test_services),
-        cmocka_unit_test(test_small_kinds),
-        cmocka_unit_test(test_frozen_data),
-        cmocka_unit_test(test_data_size),
-        cmocka_unit_test(test_status_writes),
-        cmocka_unit_test(test_message),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_rules_are_reachable),
+        cmocka_unit_test(test_good_objects),     cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_annotations_size), cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_scheduling),       cmocka_unit_test(test_pod_updates),
+        cmocka_unit_test(test_other_writes),     cmocka_unit_test(test_workloads),
+        cmocka_unit_test(test_services),         cmocka_unit_test(test_small_kinds),
+        cmocka_unit_test(test_frozen_data),      cmocka_unit_test(test_data_size),
+        cmocka_unit_test(test_status_writes),    cmocka_unit_test(test_message),
+        cmocka_unit_test(test_bounds),           cmocka_unit_test(test_rules_are_reachable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
