@@ -218,16 +218,16 @@ static int node_restriction(const struct admission *a, struct error *err)
 
 static const struct {
     const char *name;
-    const char *plural; /* of core; NULL = all */
-    int (*admit)(const struct admission *a, struct error *err);
     unsigned operations;
-    bool main_only; /* not for subresources */
+    const char *plural; /* of core; NULL = all */
+    bool main_only;     /* not for subresources */
+    int (*admit)(const struct admission *a, struct error *err);
 } admission_chain[] = {
-    {"NamespaceLifecycle", NULL, namespace_lifecycle, ADMISSION_CREATE | ADMISSION_DELETE, false},
-    {"NodeRestriction", "nodes", node_restriction, ADMISSION_CREATE | ADMISSION_UPDATE, false},
-    {"ServiceAccount", "pods", service_account, ADMISSION_CREATE, true},
-    {"Priority", "pods", pod_priority, ADMISSION_CREATE, true},
-    {"DefaultTolerationSeconds", "pods", default_tolerations, ADMISSION_CREATE, true},
+    {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, NULL, false, namespace_lifecycle},
+    {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE, "nodes", false, node_restriction},
+    {"ServiceAccount", ADMISSION_CREATE, "pods", true, service_account},
+    {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},
+    {"DefaultTolerationSeconds", ADMISSION_CREATE, "pods", true, default_tolerations},
 };
 
 int admission_run(const struct admission *a, struct error *err)

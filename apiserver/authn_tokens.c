@@ -143,9 +143,10 @@ const struct authn_token *authn_tokens_find(const struct authn_tokens *tokens, s
     return found;
 }
 
+/* Upstream's secrets have 16 characters (83 bits); `knarr token create` makes longer ones. */
 static bool authn_bootstrap_split(struct slice token, struct slice *ret_id, struct slice *ret_secret)
 {
-    if (token.len != 6 + 1 + 16 || token.data[6] != '.')
+    if (token.len < 6 + 1 + 16 || token.len > 6 + 1 + 64 || token.data[6] != '.')
         return false;
     for (size_t i = 0; i < token.len; i++) {
         char c = token.data[i];
@@ -154,7 +155,7 @@ static bool authn_bootstrap_split(struct slice token, struct slice *ret_id, stru
             return false;
     }
     *ret_id = slice_make(token.data, 6);
-    *ret_secret = slice_make(token.data + 7, 16);
+    *ret_secret = slice_make(token.data + 7, token.len - 7);
     return true;
 }
 

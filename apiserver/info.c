@@ -8,6 +8,8 @@
     "\"gitCommit\":\"\",\"gitTreeState\":\"clean\",\"buildDate\":\"1970-01-01T00:00:00Z\",\"goVersion\":\"none\","     \
     "\"compiler\":\"cc\",\"platform\":\"linux/amd64\"}"
 
+#define INFO_CA_PATH "/.well-known/knarr/ca.crt"
+
 static void info_version(struct request *req)
 {
     req->media = MEDIA_JSON;
@@ -101,6 +103,17 @@ static void info_document(struct request *req)
         reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
 }
 
+/* The CA's certificate, for machines that join: they know its hash and check it before they send anything. */
+static void info_well_known(struct request *req)
+{
+    struct slice piece = slice_str(req->server->cluster_ca);
+
+    if (strcmp(req->info.path, INFO_CA_PATH) != 0)
+        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+    else
+        reply_pieces(req, 200, "application/x-pem-file", &piece, 1);
+}
+
 static const struct {
     const char *first; /* segment; "" = the root */
     void (*answer)(struct request *req);
@@ -112,6 +125,7 @@ static const struct {
     {"healthz", info_health, true, true, true},  {"livez", info_health, true, true, true},
     {"readyz", info_health, true, true, true},   {"api", info_document, false, false, true},
     {"apis", info_document, false, false, true}, {"openapi", info_document, false, false, true},
+    {".well-known", info_well_known, false, false, false},
 };
 
 static ptrdiff_t info_find(const struct request_info *info)
@@ -128,6 +142,8 @@ bool info_is_public(const struct request_info *info)
 {
     ptrdiff_t i = info_find(info);
 
+    if (!strcmp(info->path, INFO_CA_PATH))
+        return true;
     return i >= 0 && info_routes[i].is_public && info->segment_count == 1;
 }
 

@@ -278,8 +278,8 @@ static int log_start(struct request *req, struct slice pod, struct error *err)
     struct http_call_options options = {.method = "GET"};
     BUF_LOCAL(scratch);
     struct slice node = scan_text(scan_get(pod, "spec.nodeName"), &scratch);
-    const char *container = NULL;
-    const char *base = NULL;
+    const char *container;
+    const char *base;
     int r = log_choose_container(req, pod, &container, err);
 
     if (r < 0)

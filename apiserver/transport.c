@@ -100,7 +100,7 @@ static void transport_deliver(void *arg)
         call->events.end(call->arg, m->failed == ERROR_NONE ? NULL : &err);
         transport_call_unref(call);
     }
-    transport_call_unref(call); /* NOLINT(clang-analyzer-unix.Malloc): the message's own reference */
+    transport_call_unref(call);
     refbuf_unref(m->data);
     free(m->content_type);
     free(m);
@@ -238,7 +238,7 @@ static void transport_drop(void *arg)
             transport_call_unref(call); /* the front's */
         }
     }
-    transport_call_unref(call); /* NOLINT(clang-analyzer-unix.Malloc): the client's */
+    transport_call_unref(call);
 }
 
 static void transport_cancel(struct client_transport *base, void *handle)
