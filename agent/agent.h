@@ -25,7 +25,10 @@ struct agent_options {
     const char *log_dir;                  /* NULL = "/var/log/pods" */
     const char *const *registry_insecure; /* hosts served over plain HTTP, NULL-terminated; NULL = loopback only */
 };
+/* Checks the host, reads what is on disk, and begins to join; the rest happens on the loop. */
 int agent_start(struct loop *loop, const struct agent_options *options, struct agent **ret_agent, struct error *err);
+/* It could not join and has stopped the loop; why was logged. */
+bool agent_failed(const struct agent *agent);
 /* Leaves the containers running. */
 void agent_free(struct agent *agent);
 /* Removes every container, mount, device and rule the agent of this home made (`./up --down`). */

@@ -15,9 +15,18 @@
 #include "agent/image_unpack.h"
 #include "lib/random.h"
 
+struct image *image_hold(const struct image *image)
+{
+    struct image *held = (struct image *)image;
+
+    held->refs++;
+    return held;
+}
+
 void image_free(struct image *image)
 {
-    if (!image)
+    /* A fresh image counts 0: one owner. */
+    if (!image || image->refs-- > 0)
         return;
     free(image->name);
     free(image->id);

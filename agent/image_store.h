@@ -17,7 +17,9 @@
 #include "api/value.h"
 #include "lib/map.h"
 
+/* Immutable once it is in a store; counted, so that a pool thread may look at one while the store gets another. */
 struct image {
+    int refs;               /* touched on the loop only */
     char *name;             /* "docker.io/library/hello:1" */
     char *id;               /* "sha256:..." of the config: the image's identity */
     char *digest;           /* "docker.io/library/hello@sha256:..." of the manifest; NULL = unknown */
@@ -25,6 +27,8 @@ struct image {
     int64_t size;           /* bytes as transferred */
     struct value *config;   /* the "config" object of the image's config */
 };
+struct image *image_hold(const struct image *image);
+/* Drops a reference; a fresh image has one. NULL is allowed. */
 void image_free(struct image *image);
 
 struct image_store {

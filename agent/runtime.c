@@ -22,10 +22,11 @@
 #include "lib/encoding.h"
 #include "lib/random.h"
 
-#define RECORD_MAX    65536
-#define EXIT_LOST     137 /* killed; also what a container that ended without a word is said to have returned */
-#define LOWERDIR_MAX  4096
-#define START_TIMEOUT 60000
+#define RECORD_MAX      65536
+#define EXIT_LOST       137 /* killed; also what a container that ended without a word is said to have returned */
+#define TERMINATION_MAX 4096
+#define LOWERDIR_MAX    4096
+#define START_TIMEOUT   60000
 
 /* ---- record ---- */
 
@@ -39,8 +40,9 @@ struct text_field {
 #member, offsetof(struct runtime_container, member)                                                            \
     }
 static const struct text_field text_fields[] = {
-    FIELD(id),    FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name),    FIELD(name),
-    FIELD(image), FIELD(image_id), FIELD(log_path),      FIELD(cgroup_path), FIELD(hash),
+    FIELD(id),     FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name),         FIELD(name),
+    FIELD(image),  FIELD(image_id), FIELD(log_path),      FIELD(cgroup_path),      FIELD(hash),
+    FIELD(reason), FIELD(message),  FIELD(stop_signal),   FIELD(termination_path),
 };
 
 static char **field_at(const struct runtime_container *c, const struct text_field *f)
@@ -303,10 +305,10 @@ int runtime_start(const struct runtime *rt, struct runtime_container *c, const s
     return -1;
 }
 
-int runtime_signal(const struct runtime *rt, const struct runtime_container *c, int signal, struct error *err)
+int runtime_signal(const struct runtime *rt, const char *id, int signal, struct error *err)
 {
     char number[16];
-    const char *arguments[] = {"kill", c->id, number, NULL};
+    const char *arguments[] = {"kill", id, number, NULL};
     ERROR_LOCAL(why);
 
     (void)snprintf(number, sizeof(number), "%d", signal);
@@ -314,6 +316,19 @@ int runtime_signal(const struct runtime *rt, const struct runtime_container *c, 
         strstr(error_text(&why), "does not exist") || strstr(error_text(&why), "process already finished"))
         return 0;
     return error_pass(err, &why, NULL);
+}
+
+int runtime_fail(const struct runtime *rt, struct runtime_container *c, int exit_code, const char *reason,
+                 const char *message, struct error *err)
+{
+    c->state = RUNTIME_EXITED;
+    c->exit_code = exit_code;
+    c->finished_ns = clock_wall_ns(clock_system());
+    free(c->reason);
+    c->reason = mem_strdup(reason);
+    free(c->message);
+    c->message = mem_strdup(message);
+    return record_write(rt, c, err);
 }
 
 /* ---- facts from disk ---- */
@@ -331,6 +346,24 @@ static bool oom_read(const struct runtime *rt, const struct runtime_container *c
     return true;
 }
 
+/* The last words of the container itself. The file is the container's: only a regular one, and no more than upstream
+ * takes. */
+static void termination_read(struct runtime_container *c)
+{
+    char text[TERMINATION_MAX];
+    ssize_t n;
+    int fd CLEANUP_FD = -1;
+
+    if (!*c->termination_path || *c->message)
+        return;
+    fd = open(c->termination_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+    if (n <= 0)
+        return;
+    free(c->message);
+    c->message = mem_strndup(text, (size_t)n);
+}
+
 static bool exit_read(const struct runtime *rt, struct runtime_container *c)
 {
     char *name CLEANUP_FREE = mem_printf("exit/%s", c->id);
@@ -344,6 +377,7 @@ static bool exit_read(const struct runtime *rt, struct runtime_container *c)
     c->exit_code = (int)code;
     c->finished_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
     c->oom_killed = code == EXIT_LOST && oom_read(rt, c);
+    termination_read(c);
     return true;
 }
 
@@ -351,6 +385,10 @@ void runtime_refresh(const struct runtime *rt, struct runtime_container *c)
 {
     const char *arguments[] = {"delete", "--force", c->id, NULL};
 
+    if (c->finished_ns && *c->reason) {
+        c->state = RUNTIME_EXITED;
+        return;
+    }
     c->conmon_pid = pid_read(rt, c->id, "conmon.pid");
     if (exit_read(rt, c)) {
         c->state = RUNTIME_EXITED;
@@ -366,19 +404,14 @@ void runtime_refresh(const struct runtime *rt, struct runtime_container *c)
         return;
     }
     (void)runc_run(rt, arguments, NULL);
-    c->state = RUNTIME_EXITED;
-    if (c->finished_ns)
-        return;
-    c->lost = true;
-    c->exit_code = EXIT_LOST;
-    c->finished_ns = clock_wall_ns(clock_system());
-    (void)record_write(rt, c, NULL);
+    (void)runtime_fail(rt, c, EXIT_LOST, "ContainerStatusUnknown",
+                       "The container ended while nobody watched it; its exit code is not known", NULL);
 }
 
-int runtime_release(const struct runtime *rt, const struct runtime_container *c, struct error *err)
+int runtime_release(const struct runtime *rt, const char *id, struct error *err)
 {
-    const char *arguments[] = {"delete", "--force", c->id, NULL};
-    char *home CLEANUP_FREE = home_path(rt, c->id, NULL);
+    const char *arguments[] = {"delete", "--force", id, NULL};
+    char *home CLEANUP_FREE = home_path(rt, id, NULL);
 
     if (runc_run(rt, arguments, err) < 0 || fs_unmount_below(home, err) < 0)
         return -1;
@@ -396,6 +429,15 @@ int runtime_remove(const struct runtime *rt, const char *id, struct error *err)
     return fs_remove_tree(bundle, err);
 }
 
+struct runtime_container *runtime_load(const struct runtime *rt, const char *id, struct error *err)
+{
+    struct runtime_container *c = record_read(rt, id, err);
+
+    if (c)
+        runtime_refresh(rt, c);
+    return c;
+}
+
 struct each {
     const struct runtime *rt;
     void (*fn)(void *arg, struct runtime_container *c);
@@ -406,11 +448,10 @@ struct each {
 static int each_container(void *arg, const char *name, struct error *err)
 {
     struct each *e = arg;
-    struct runtime_container *c = record_read(e->rt, name, NULL);
+    struct runtime_container *c = runtime_load(e->rt, name, NULL);
 
     if (!c)
         return runtime_remove(e->rt, name, err);
-    runtime_refresh(e->rt, c);
     e->fn(e->arg, c);
     return 0;
 }

@@ -38,7 +38,11 @@ struct runtime_container {
     char *image_id; /* "docker.io/library/hello@sha256:..." or "sha256:..." */
     char *log_path;
     char *cgroup_path;
-    char *hash; /* of the container's spec */
+    char *hash;             /* of the container's spec */
+    char *reason;           /* of the end, when it is not told by the code: "StartError"; "" = none */
+    char *message;          /* "" = none */
+    char *stop_signal;      /* of the image: "SIGQUIT", "3"; "" = SIGTERM */
+    char *termination_path; /* file in which the container may say why it ended; "" = none */
     enum runtime_state state;
     pid_t conmon_pid;
     int64_t created_ns;
@@ -46,7 +50,6 @@ struct runtime_container {
     int64_t finished_ns;
     int exit_code;
     bool oom_killed;
-    bool lost; /* conmon went without a word: the exit code is made up (137) */
 };
 void runtime_container_free(struct runtime_container *c);
 
@@ -61,11 +64,16 @@ char *runtime_root_path(const struct runtime *rt, const char *id);
 int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
                   struct error *err);
 /* signal: number. A container that is gone is no error. */
-int runtime_signal(const struct runtime *rt, const struct runtime_container *c, int signal, struct error *err);
+int runtime_signal(const struct runtime *rt, const char *id, int signal, struct error *err);
+/* For a container that could not be started: it has ended with this code, reason and message. */
+int runtime_fail(const struct runtime *rt, struct runtime_container *c, int exit_code, const char *reason,
+                 const char *message, struct error *err);
 /* Looks at the disk: RUNNING or EXITED, with code, time and reason. */
 void runtime_refresh(const struct runtime *rt, struct runtime_container *c);
+/* Reads one from disk, refreshed; NULL when there is none. */
+struct runtime_container *runtime_load(const struct runtime *rt, const char *id, struct error *err);
 /* Gives back what only a running container needs: root, writable layer, runtime's state. The record stays. */
-int runtime_release(const struct runtime *rt, const struct runtime_container *c, struct error *err);
+int runtime_release(const struct runtime *rt, const char *id, struct error *err);
 /* Removes everything, also of a running container (killed first). */
 int runtime_remove(const struct runtime *rt, const char *id, struct error *err);
 /* Calls fn for each container on disk, refreshed; fn takes it over. */

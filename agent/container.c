@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a container of a pod's spec to a running one: what the pod says is laid over what the image says, resolved, and
+ * written down as an OCI configuration. Mistakes of the pod are told apart from failures of the host and of the
+ * runtime, because Kubernetes shows them under different reasons.
+ */
+#include "agent/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "agent/container_mounts.h"
+#include "agent/fs.h"
+#include "agent/image_unpack.h"
+#include "agent/pod_spec.h"
+#include "agent/user.h"
+#include "lib/encoding.h"
+
+#define PASSWD_MAX (1u << 20)
+
+int container_signal(const char *name)
+{
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"HUP", SIGHUP},   {"KILL", SIGKILL},
+                   {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}, {"ABRT", SIGABRT}, {"CONT", SIGCONT}};
+    int64_t number;
+
+    if (slice_to_int64(slice_str(name), &number))
+        return number > 0 && number < 65 ? (int)number : 0;
+    if (!strncmp(name, "SIG", 3))
+        name += 3;
+    if (!strncmp(name, "RTMIN+", 6) && slice_to_int64(slice_str(name + 6), &number))
+        return SIGRTMIN + (int)number <= SIGRTMAX ? SIGRTMIN + (int)number : 0;
+    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+        if (!strcmp(signals[i].name, name))
+            return signals[i].number;
+    return 0;
+}
+
+void container_hash(const struct value *container, char ret_hash[17])
+{
+    static const char *const parts[] = {"name", "image"};
+    char hex[SHA256_SIZE * 2 + 1];
+    BUF_LOCAL(text);
+
+    /* Only what may change in a running pod; resources are resized, not restarted. */
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+        buf_printf(&text, "%s\n", object_text(container, parts[i]) ? object_text(container, parts[i]) : "");
+    sha256_hex(buf_slice(&text), hex);
+    memcpy(ret_hash, hex, 16);
+    ret_hash[16] = '\0';
+}
+
+char *container_log_dir(const char *log_dir, const struct value *pod)
+{
+    return mem_printf("%s/%s_%s_%s", log_dir, pod_namespace(pod), pod_name(pod), pod_uid(pod));
+}
+
+/* ---- security context: the container's word over the pod's ---- */
+
+static const struct value *security(const struct container_start *s, const char *name)
+{
+    const struct value *own = value_path(s->container, "securityContext", name, NULL);
+
+    return own ? own : value_path(s->pod, "spec", "securityContext", name, NULL);
+}
+
+static void read_inside(int root, const char *path, struct buf *out)
+{
+    int fd CLEANUP_FD = image_open_inside(root, path, O_RDONLY | O_NONBLOCK, NULL);
+    struct stat st;
+    char *at CLEANUP_FREE = NULL;
+
+    if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
+        return;
+    at = mem_printf("/proc/self/fd/%d", fd);
+    if (fs_read(at, PASSWD_MAX, out, NULL) < 0)
+        buf_reset(out);
+}
+
+static int fill_user(const struct container_start *s, const char *rootfs, struct user *user, struct error *err)
+{
+    const struct value *run_as = security(s, "runAsUser");
+    const struct value *group = security(s, "runAsGroup");
+    const struct value *fs_group = value_path(s->pod, "spec", "securityContext", "fsGroup", NULL);
+    const struct value *more = value_path(s->pod, "spec", "securityContext", "supplementalGroups", NULL);
+    struct slice spec = value_string(value_get(s->image->config, "User"));
+    char *number CLEANUP_FREE = NULL;
+    int root CLEANUP_FD = open(rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    BUF_LOCAL(passwd);
+    BUF_LOCAL(groups);
+
+    if (root < 0)
+        return error_set_errno(err, errno, "opening %s", rootfs);
+    read_inside(root, "etc/passwd", &passwd);
+    read_inside(root, "etc/group", &groups);
+    if (value_is(run_as, VALUE_INT)) {
+        number = mem_printf("%lld", (long long)value_int(run_as));
+        spec = slice_str(number);
+    }
+    if (user_resolve(spec, buf_slice(&passwd), buf_slice(&groups), user, err) < 0)
+        return -1;
+    if (value_is(group, VALUE_INT))
+        user->gid = (gid_t)value_int(group);
+    if (value_is(fs_group, VALUE_INT))
+        user_add_group(user, (gid_t)value_int(fs_group));
+    for (size_t i = 0; i < value_count(more); i++)
+        user_add_group(user, (gid_t)value_int(value_at(more, i)));
+    if (value_bool(security(s, "runAsNonRoot")) && user->uid == 0)
+        return error_set(err, ERROR_INVALID, "container has runAsNonRoot and image will run as root");
+    return 0;
+}
+
+static void fill_list(const struct value *list, struct str_list *out)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        str_list_take(out, slice_dup(value_string(value_at(list, i))));
+}
+
+static void fill_security(const struct container_start *s, struct oci_spec *spec)
+{
+    const struct value *own = value_get(s->container, "securityContext");
+    const struct value *escalation = value_get(own, "allowPrivilegeEscalation");
+
+    spec->privileged = value_bool(value_get(own, "privileged"));
+    spec->no_new_privileges = value_is(escalation, VALUE_BOOL) && !value_bool(escalation);
+    spec->rootfs_read_only = value_bool(value_get(own, "readOnlyRootFilesystem"));
+    spec->unmask_proc = slice_is(value_string(value_get(own, "procMount")), "Unmasked");
+    fill_list(value_path(own, "capabilities", "add", NULL), &spec->capabilities_add);
+    fill_list(value_path(own, "capabilities", "drop", NULL), &spec->capabilities_drop);
+}
+
+/* ---- the parts of a start ---- */
+
+static char *text_or_empty(const char *text)
+{
+    return mem_strdup(text ? text : "");
+}
+
+static struct runtime_container *make_record(const struct container_start *s)
+{
+    struct runtime_container *c = mem_zalloc(sizeof(*c));
+    char *log_dir CLEANUP_FREE = container_log_dir(s->log_dir, s->pod);
+    char hash[17];
+
+    container_hash(s->container, hash);
+    c->pod_uid = mem_strdup(pod_uid(s->pod));
+    c->pod_namespace = mem_strdup(pod_namespace(s->pod));
+    c->pod_name = mem_strdup(pod_name(s->pod));
+    c->name = text_or_empty(object_text(s->container, "name"));
+    c->attempt = s->attempt;
+    c->image = text_or_empty(object_text(s->container, "image"));
+    c->image_id = mem_strdup(s->image->digest ? s->image->digest : s->image->id);
+    c->log_path = mem_printf("%s/%s/%u.log", log_dir, c->name, s->attempt);
+    c->hash = mem_strdup(hash);
+    c->reason = mem_strdup("");
+    c->message = mem_strdup("");
+    c->stop_signal = text_or_empty(object_text(s->image->config, "StopSignal"));
+    c->termination_path = mem_printf("%s/containers/%s/%u", s->pod_dir, c->name, s->attempt);
+    c->cgroup_path = mem_strdup("");
+    return c;
+}
+
+static int make_directories(const struct container_start *s, const struct runtime_container *c, struct error *err)
+{
+    char *log_dir CLEANUP_FREE = mem_strndup(c->log_path, (size_t)(strrchr(c->log_path, '/') - c->log_path));
+    char *own CLEANUP_FREE = mem_printf("%s/containers/%s", s->pod_dir, c->name);
+
+    if (fs_make_dirs(log_dir, 0755, err) < 0 || fs_make_dirs(own, 0755, err) < 0)
+        return -1;
+    return fs_write(c->termination_path, SLICE_NONE, 0666, err);
+}
+
+static void fill_resources(const struct container_start *s, struct runtime_container *c, struct oci_spec *spec)
+{
+    int64_t memory_request;
+
+    container_limits(s->container, &spec->limits, &memory_request);
+    spec->oom_score = cgroup_oom_score(pod_qos(s->pod), memory_request, s->facts->node_memory);
+    spec->cgroup_version = s->runtime->cgroup_version;
+    free(c->cgroup_path);
+    c->cgroup_path = mem_printf("%s/%s", s->pod_cgroup, c->id);
+    spec->cgroup_path = c->cgroup_path;
+}
+
+static int fill_process(const struct container_start *s, struct oci_spec *spec, const char *rootfs, struct user *user,
+                        struct error *err)
+{
+    const char *cwd = object_text(s->container, "workingDir");
+    char *host_name CLEANUP_FREE = pod_host_name(s->pod);
+    char *env_name CLEANUP_FREE = mem_printf("HOSTNAME=%s", host_name);
+
+    if (!pod_host_network(s->pod))
+        str_list_add(&spec->env, env_name);
+    if (env_build(s->pod, s->container, s->image->config, s->facts, &spec->env, err) < 0 ||
+        env_command(s->pod, s->container, s->image->config, s->facts, &spec->args, err) < 0)
+        return -1;
+    if (fill_user(s, rootfs, user, err) < 0)
+        return -1;
+    spec->uid = user->uid;
+    spec->gid = user->gid;
+    spec->groups = user->groups;
+    spec->group_count = user->group_count;
+    spec->cwd = cwd && *cwd ? cwd : object_text(s->image->config, "WorkingDir");
+    fill_security(s, spec);
+    return 0;
+}
+
+static void fill_namespaces(const struct container_start *s, struct oci_spec *spec)
+{
+    spec->network_namespace = s->sandbox->network;
+    spec->ipc_namespace = s->sandbox->ipc;
+    spec->uts_namespace = s->sandbox->uts;
+    spec->host_pid = value_bool(value_path(s->pod, "spec", "hostPID", NULL));
+}
+
+static enum container_result start_prepared(const struct container_start *s, struct runtime_container *c,
+                                            struct oci_spec *spec, struct error *err)
+{
+    char *rootfs CLEANUP_FREE = runtime_root_path(s->runtime, c->id);
+    struct user user = {0};
+    ERROR_LOCAL(why);
+
+    if (runtime_mount_root(s->runtime, c->id, &s->image->layers, err) < 0 || make_directories(s, c, err) < 0)
+        return CONTAINER_NOT_MADE;
+    spec->rootfs = rootfs;
+    fill_resources(s, c, spec);
+    fill_namespaces(s, spec);
+    if (fill_process(s, spec, rootfs, &user, err) < 0 || container_mounts_fill(s, c, spec, err) < 0)
+        return CONTAINER_BAD_CONFIG;
+    if (runtime_start(s->runtime, c, spec, &why) == 0)
+        return CONTAINER_STARTED;
+    if (runtime_fail(s->runtime, c, 128, "StartError", error_text(&why), err) < 0)
+        return CONTAINER_NOT_MADE;
+    (void)runtime_release(s->runtime, c->id, NULL);
+    (void)error_pass(err, &why, NULL);
+    return CONTAINER_FAILED;
+}
+
+enum container_result container_start(const struct container_start *s, struct runtime_container **ret_container,
+                                      struct error *err)
+{
+    struct runtime_container *c = make_record(s);
+    struct oci_spec spec = {0};
+    enum container_result result;
+
+    if (runtime_prepare(s->runtime, c, err) < 0)
+        result = CONTAINER_NOT_MADE;
+    else
+        result = start_prepared(s, c, &spec, err);
+    oci_spec_clear(&spec);
+    if (result == CONTAINER_STARTED || result == CONTAINER_FAILED) {
+        *ret_container = c;
+        return result;
+    }
+    if (c->id)
+        (void)runtime_remove(s->runtime, c->id, NULL);
+    runtime_container_free(c);
+    return result;
+}

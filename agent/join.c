@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a machine becomes a node. A join token is one line:
+ *
+ *     <SHA-256 of the cluster CA's public key (SubjectPublicKeyInfo), 64 hex digits>.<id, 6>.<secret, 16 to 64>
+ *
+ * id and secret are lower-case letters and digits; "id.secret" is upstream's bootstrap token. The order matters:
+ *
+ *     CA        GET /.well-known/knarr/ca.crt without any credential, whoever answers; only the first certificate
+ * counts; its key's hash must be the token's, else nothing more is sent to that server REQUEST   with that CA pinned
+ * and the bootstrap token: a CSR for system:node:NAME in system:nodes JOINED    certificate, key, CA and server address
+ * on disk (0600); the token is not needed again
+ *
+ * Renewal starts at 70 to 90 percent of a certificate's life and changes it under the running client.
+ */
+#include "agent/join.h"
+
+#include <ctype.h>
+
+#include "agent/csr.h"
+#include "agent/fs.h"
+#include "lib/encoding.h"
+#include "lib/http_client.h"
+#include "lib/log.h"
+
+#define CA_PATH     "/.well-known/knarr/ca.crt"
+#define CA_MAX      65536
+#define RETRY_MS    2000
+#define RENEW_RETRY 60000
+#define TIMER_MAX   (24ULL * 3600 * 1000)
+
+struct join {
+    struct agent *agent;
+    char *dir; /* home/agent/pki */
+    char *server;
+    char *ca;
+    struct pki_pair client;
+    struct pki_pair serving;
+    struct join_token token;
+    struct http_client *http; /* to read the CA */
+    struct http_call *call;
+    int status;
+    struct buf body;
+    struct client *bootstrap;
+    struct csr *csr;         /* of the client certificate */
+    struct csr *serving_csr; /* of the node server's */
+    struct loop_timer *timer;
+    struct loop_timer *serving_timer;
+    bool done;
+    void (*joined)(void *arg, const struct join_identity *identity);
+    void (*failed)(void *arg, const struct error *err);
+    void (*on_serving)(void *arg, struct slice certificate, struct slice key, struct slice ca);
+    void *arg;
+};
+
+/* ---- token ---- */
+
+static bool is_token_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+int join_token_parse(const char *text, struct join_token *ret_token, struct error *err)
+{
+    struct slice rest = slice_trim(slice_str(text));
+    struct slice hash = SLICE_NONE;
+    struct slice id = SLICE_NONE;
+    bool good = slice_split(&rest, '.', &hash) && slice_split(&rest, '.', &id);
+
+    good = good && hash.len == 64 && id.len == 6 && rest.len >= JOIN_SECRET_MIN && rest.len <= JOIN_SECRET_MAX;
+    for (size_t i = 0; good && i < hash.len; i++)
+        good = isxdigit((unsigned char)hash.data[i]) != 0;
+    for (size_t i = 0; good && i < id.len; i++)
+        good = is_token_char(id.data[i]);
+    for (size_t i = 0; good && i < rest.len; i++)
+        good = is_token_char(rest.data[i]);
+    if (!good)
+        return error_set(err, ERROR_INVALID,
+                         "the join token is not of the form HASH.ID.SECRET that `knarr token create` prints");
+    for (size_t i = 0; i < hash.len; i++)
+        ret_token->ca_hash[i] = (char)tolower((unsigned char)hash.data[i]);
+    ret_token->ca_hash[hash.len] = '\0';
+    ret_token->bearer = mem_printf("%.*s.%.*s", SLICE_ARGS(id), SLICE_ARGS(rest));
+    return 0;
+}
+
+void join_token_clear(struct join_token *t)
+{
+    free(t->bearer);
+    *t = (struct join_token){0};
+}
+
+/* ---- files ---- */
+
+static int file_read(const struct join *j, const char *name, char **ret_text, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/%s", j->dir, name);
+    BUF_LOCAL(text);
+
+    if (fs_read(path, CA_MAX, &text, err) < 0)
+        return -1;
+    *ret_text = buf_steal_str(&text);
+    return 0;
+}
+
+static int file_write(const struct join *j, const char *name, const char *text, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/%s", j->dir, name);
+
+    return fs_write(path, slice_str(text), 0600, err);
+}
+
+/* The identity of an earlier join, when it is whole and still holds. */
+static int identity_read(struct join *j, struct error *err)
+{
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
+    char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
+    char *server = NULL;
+
+    if (file_read(j, "ca.crt", &j->ca, err) < 0 || file_read(j, "client.crt", &j->client.certificate, err) < 0 ||
+        file_read(j, "client.key", &j->client.key, err) < 0 || file_read(j, "server", &server, err) < 0)
+        return -1;
+    if (j->server)
+        free(server);
+    else
+        j->server = server;
+    if (pki_read_certificate(slice_str(j->client.certificate), &info, err) < 0)
+        return -1;
+    if (!info.common_name || strcmp(info.common_name, name) != 0)
+        return error_set(err, ERROR_INVALID, "the stored certificate is for %s",
+                         info.common_name ? info.common_name : "nobody");
+    if (info.not_after_ns <= clock_wall_ns(j->agent->clock))
+        return error_set(err, ERROR_INVALID, "the stored certificate has expired");
+    return 0;
+}
+
+static int identity_write(const struct join *j, struct error *err)
+{
+    /* The key goes first and the certificate last: a certificate without its key is never found. */
+    if (file_write(j, "client.key", j->client.key, err) < 0 || file_write(j, "ca.crt", j->ca, err) < 0 ||
+        file_write(j, "server", j->server, err) < 0)
+        return -1;
+    return file_write(j, "client.crt", j->client.certificate, err);
+}
+
+/* ---- joining ---- */
+
+static void join_failed(struct join *j, const struct error *err)
+{
+    j->done = true;
+    j->failed(j->arg, err);
+}
+
+static void join_finished(struct join *j)
+{
+    const struct join_identity identity = {.ca = slice_str(j->ca),
+                                           .certificate = slice_str(j->client.certificate),
+                                           .key = slice_str(j->client.key),
+                                           .server = j->server};
+
+    j->done = true;
+    j->joined(j->arg, &identity);
+}
+
+/* Files are written on the pool: they are synced. */
+struct save {
+    struct join *join;
+    struct error err;
+};
+
+static void save_work(void *arg)
+{
+    struct save *s = arg;
+
+    (void)identity_write(s->join, &s->err);
+}
+
+static void save_done(void *arg)
+{
+    struct save *s = arg;
+    struct join *j = s->join;
+    ERROR_LOCAL(err);
+
+    error_copy(&err, &s->err);
+    error_clear(&s->err);
+    free(s);
+    if (j->done) {
+        if (error_is_set(&err))
+            log_error("agent", "the renewed certificate cannot be stored: %s; it is used all the same",
+                      error_text(&err));
+        return;
+    }
+    if (error_is_set(&err)) {
+        join_failed(j, &err);
+        return;
+    }
+    log_info("agent", "joined %s as node %s", j->server, j->agent->config.node_name);
+    join_finished(j);
+}
+
+static void save_start(struct join *j)
+{
+    struct save *s = mem_zalloc(sizeof(*s));
+
+    s->join = j;
+    agent_work(j->agent, save_work, save_done, s);
+}
+
+static void take_pair(struct pki_pair *to, struct pki_pair *from)
+{
+    pki_pair_clear(to);
+    *to = *from;
+    *from = (struct pki_pair){0};
+}
+
+static void csr_signed(void *arg, struct pki_pair *pair, const struct error *err)
+{
+    struct join *j = arg;
+    ERROR_LOCAL(why);
+
+    j->csr = NULL;
+    if (!err) {
+        take_pair(&j->client, pair);
+        save_start(j);
+        return;
+    }
+    error_copy(&why, err);
+    if (err->code == ERROR_UNAUTHORIZED)
+        (void)error_wrap(&why,
+                         "%s refused the join token: it is wrong, was deleted or has expired (make a new one with "
+                         "`knarr token create`)",
+                         j->server);
+    else
+        (void)error_wrap(&why, "joining %s", j->server);
+    join_failed(j, &why);
+}
+
+static void join_request(struct join *j)
+{
+    static const char *const organizations[] = {"system:nodes"};
+    char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
+    const struct csr_options options = {
+        .signer = "kubernetes.io/kube-apiserver-client-kubelet",
+        .usage = "client auth",
+        .subject = {.common_name = name, .organizations = organizations, .organization_count = 1}};
+    const struct client_https_options https = {.server = j->server, .ca = slice_str(j->ca), .token = j->token.bearer};
+    ERROR_LOCAL(err);
+
+    j->bootstrap = client_new(j->agent->loop, client_transport_https(j->agent->loop, &https));
+    if (csr_start(j->bootstrap, &options, csr_signed, j, &j->csr, &err) < 0)
+        join_failed(j, &err);
+}
+
+/* The first certificate of what the server sent; nothing after it is ever trusted. */
+static char *first_certificate(struct slice pem)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    static const char end[] = "-----END CERTIFICATE-----";
+    const char *from = memmem(pem.data, pem.len, begin, sizeof(begin) - 1);
+    const char *to;
+
+    if (!from)
+        return NULL;
+    to = memmem(from, pem.len - (size_t)(from - pem.data), end, sizeof(end) - 1);
+    return to ? mem_printf("%.*s\n", (int)(to - from + (ptrdiff_t)sizeof(end) - 1), from) : NULL;
+}
+
+static void ca_check(struct join *j)
+{
+    char *pem = first_certificate(buf_slice(&j->body));
+    char hash[65] = "";
+    ERROR_LOCAL(err);
+
+    if (!pem || pki_public_key_hash(slice_str(pem), hash, &err) < 0) {
+        (void)error_set(&err, ERROR_INVALID, "%s does not answer with a cluster CA: it is no Knarr server", j->server);
+    } else if (!slice_equal_constant_time(slice_str(hash), slice_str(j->token.ca_hash))) {
+        (void)error_set(
+            &err, ERROR_UNAUTHORIZED,
+            "the CA of %s has hash %s, the join token says %s: this is another cluster or somebody in between. "
+            "Nothing was sent to it",
+            j->server, hash, j->token.ca_hash);
+    } else {
+        free(j->ca);
+        j->ca = pem;
+        join_request(j);
+        return;
+    }
+    free(pem);
+    join_failed(j, &err);
+}
+
+static void ca_head(void *arg, int status, const struct http_header *headers, size_t header_count)
+{
+    struct join *j = arg;
+
+    j->status = status;
+}
+
+static void ca_data(void *arg, struct slice data)
+{
+    struct join *j = arg;
+
+    if (j->body.len + data.len <= CA_MAX)
+        buf_append_slice(&j->body, data);
+}
+
+static void ca_end(void *arg, const struct error *err)
+{
+    struct join *j = arg;
+
+    j->call = NULL;
+    if (!err && j->status == 200) {
+        ca_check(j);
+        return;
+    }
+    log_warning("agent", "reading the CA of %s: %s; trying again", j->server,
+                err ? error_text(err) : "the server does not have it yet");
+    loop_timer_start(j->timer, RETRY_MS, 0);
+}
+
+static void join_read_ca(void *arg)
+{
+    static const struct http_call_events events = {ca_head, ca_data, ca_end};
+    struct join *j = arg;
+    char *url CLEANUP_FREE = mem_printf("%s" CA_PATH, j->server);
+    const struct http_call_options options = {.method = "GET", .url = url, .timeout_ms = 10000};
+
+    /* Whoever answers: what it says is checked before anything else is done with it. No credential is sent. */
+    if (!j->http)
+        j->http = http_client_new(j->agent->loop, &(struct http_client_options){.insecure_skip_verify = true});
+    buf_reset(&j->body);
+    j->status = 0;
+    j->call = http_client_call(j->http, &options, &events, j);
+}
+
+static void join_ready(void *arg)
+{
+    join_finished(arg);
+}
+
+int join_start(struct agent *agent, const struct join_options *options,
+               void (*joined)(void *arg, const struct join_identity *identity),
+               void (*failed)(void *arg, const struct error *err), void *arg, struct join **ret_join, struct error *err)
+{
+    struct join *j = mem_zalloc(sizeof(*j));
+    ERROR_LOCAL(why);
+    int r = 0;
+    bool known;
+
+    j->agent = agent;
+    j->dir = mem_printf("%s/pki", agent->config.home);
+    j->server = options->server ? mem_strdup(options->server) : NULL;
+    j->joined = joined;
+    j->failed = failed;
+    j->arg = arg;
+    r = fs_make_dirs(j->dir, 0700, err);
+    known = !r && identity_read(j, &why) == 0;
+    if (!r && !known && !options->token)
+        r = error_set(err, ERROR_INVALID, "this machine has not joined yet (%s): give --server and --token",
+                      error_text(&why));
+    if (!r && !known && !j->server)
+        r = error_set(err, ERROR_INVALID, "--server is missing");
+    if (!r && !known)
+        r = join_token_parse(options->token, &j->token, err);
+    if (r < 0) {
+        join_free(j);
+        return r;
+    }
+    j->timer = loop_timer_new(agent->loop, known ? join_ready : join_read_ca, j);
+    loop_timer_start(j->timer, 0, 0);
+    *ret_join = j;
+    return 0;
+}
+
+/* ---- keeping ---- */
+
+/* 70 to 90 percent of the life, so that a cluster's nodes do not all come at once; long waits are cut into days. */
+static uint64_t renew_wait_ms(struct join *j, const char *certificate)
+{
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
+    int64_t now = clock_wall_ns(j->agent->clock);
+    int64_t life;
+    int64_t at;
+
+    if (pki_read_certificate(slice_str(certificate), &info, NULL) < 0)
+        return 0;
+    life = info.not_after_ns - info.not_before_ns;
+    /* The same share of the life each time this is asked for one certificate. */
+    at = info.not_before_ns + life / 100 * (70 + (info.not_after_ns / NS_PER_S) % 20);
+    return at <= now ? 0 : (uint64_t)((at - now) / NS_PER_MS);
+}
+
+static void renew_schedule(struct join *j, struct loop_timer *timer, const char *certificate)
+{
+    uint64_t ms = renew_wait_ms(j, certificate);
+
+    loop_timer_start(timer, ms > TIMER_MAX ? TIMER_MAX : ms, 0);
+}
+
+static void client_renewed(void *arg, struct pki_pair *pair, const struct error *err)
+{
+    struct join *j = arg;
+
+    j->csr = NULL;
+    if (err) {
+        log_warning("agent", "renewing the client certificate: %s; trying again", error_text(err));
+        loop_timer_start(j->timer, RENEW_RETRY, 0);
+        return;
+    }
+    take_pair(&j->client, pair);
+    client_transport_https_set_certificate(j->agent->transport, slice_str(j->client.certificate),
+                                           slice_str(j->client.key));
+    log_info("agent", "the client certificate was renewed");
+    save_start(j);
+    renew_schedule(j, j->timer, j->client.certificate);
+}
+
+static void client_tick(void *arg)
+{
+    static const char *const organizations[] = {"system:nodes"};
+    struct join *j = arg;
+    char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
+    const struct csr_options options = {
+        .signer = "kubernetes.io/kube-apiserver-client-kubelet",
+        .usage = "client auth",
+        .subject = {.common_name = name, .organizations = organizations, .organization_count = 1}};
+    ERROR_LOCAL(err);
+
+    if (renew_wait_ms(j, j->client.certificate) > 0) {
+        renew_schedule(j, j->timer, j->client.certificate);
+        return;
+    }
+    if (csr_start(j->agent->client, &options, client_renewed, j, &j->csr, &err) < 0)
+        loop_timer_start(j->timer, RENEW_RETRY, 0);
+}
+
+static void serving_signed(void *arg, struct pki_pair *pair, const struct error *err)
+{
+    struct join *j = arg;
+
+    j->serving_csr = NULL;
+    if (err) {
+        log_warning("agent", "getting the node server's certificate: %s; trying again", error_text(err));
+        loop_timer_start(j->serving_timer, RENEW_RETRY, 0);
+        return;
+    }
+    take_pair(&j->serving, pair);
+    j->on_serving(j->arg, slice_str(j->serving.certificate), slice_str(j->serving.key), slice_str(j->ca));
+    renew_schedule(j, j->serving_timer, j->serving.certificate);
+}
+
+static void serving_tick(void *arg)
+{
+    static const char *const organizations[] = {"system:nodes"};
+    struct join *j = arg;
+    const struct agent_config *config = &j->agent->config;
+    char *name CLEANUP_FREE = mem_printf("system:node:%s", config->node_name);
+    const char *names[] = {config->node_name};
+    const char *addresses[] = {config->node_ip};
+    const struct csr_options options = {.signer = "kubernetes.io/kubelet-serving",
+                                        .usage = "server auth",
+                                        .subject = {.common_name = name,
+                                                    .organizations = organizations,
+                                                    .organization_count = 1,
+                                                    .dns_names = names,
+                                                    .dns_name_count = 1,
+                                                    .ip_addresses = addresses,
+                                                    .ip_address_count = 1}};
+    ERROR_LOCAL(err);
+
+    if (j->serving.certificate && renew_wait_ms(j, j->serving.certificate) > 0) {
+        renew_schedule(j, j->serving_timer, j->serving.certificate);
+        return;
+    }
+    if (csr_start(j->agent->client, &options, serving_signed, j, &j->serving_csr, &err) < 0)
+        loop_timer_start(j->serving_timer, RENEW_RETRY, 0);
+}
+
+void join_keep(struct join *join,
+               void (*serving)(void *arg, struct slice certificate, struct slice key, struct slice ca))
+{
+    join->on_serving = serving;
+    client_free(join->bootstrap);
+    join->bootstrap = NULL;
+    loop_timer_free(join->timer);
+    join->timer = loop_timer_new(join->agent->loop, client_tick, join);
+    renew_schedule(join, join->timer, join->client.certificate);
+    join->serving_timer = loop_timer_new(join->agent->loop, serving_tick, join);
+    loop_timer_start(join->serving_timer, 0, 0);
+}
+
+void join_free(struct join *join)
+{
+    if (!join)
+        return;
+    if (join->call)
+        http_call_cancel(join->call);
+    http_client_free(join->http);
+    csr_cancel(join->csr);
+    csr_cancel(join->serving_csr);
+    client_free(join->bootstrap);
+    loop_timer_free(join->timer);
+    loop_timer_free(join->serving_timer);
+    pki_pair_clear(&join->client);
+    pki_pair_clear(&join->serving);
+    join_token_clear(&join->token);
+    buf_free(&join->body);
+    free(join->server);
+    free(join->ca);
+    free(join->dir);
+    free(join);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/logs.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+
+void log_filter_clear(struct log_filter *f)
+{
+    buf_free(&f->rest);
+}
+
+static void filter_write(struct log_filter *f, struct slice text, struct buf *out)
+{
+    int64_t left = f->options.limit - f->written;
+
+    if (f->options.limit >= 0 && (int64_t)text.len >= left) {
+        text.len = left > 0 ? (size_t)left : 0;
+        f->full = true;
+    }
+    buf_append_slice(out, text);
+    f->written += (int64_t)text.len;
+}
+
+/* One entry without its newline. */
+static void filter_entry(struct log_filter *f, struct slice entry, struct buf *out)
+{
+    struct slice rest = entry;
+    struct slice time = SLICE_NONE;
+    struct slice stream = SLICE_NONE;
+    struct slice tag = SLICE_NONE;
+    int64_t when;
+    bool part;
+
+    if (!slice_split(&rest, ' ', &time) || !rest.data || !slice_split(&rest, ' ', &stream) || !rest.data ||
+        !slice_split(&rest, ' ', &tag) || !tag.len || !time_parse(time, &when))
+        return;
+    if (f->options.since_ns && when < f->options.since_ns)
+        return;
+    part = tag.data[0] == 'P';
+    if (f->options.timestamps && !f->inside) {
+        filter_write(f, time, out);
+        filter_write(f, SLICE_LIT(" "), out);
+    }
+    filter_write(f, rest, out);
+    if (!part)
+        filter_write(f, SLICE_LIT("\n"), out);
+    f->inside = part;
+}
+
+void log_filter_feed(struct log_filter *f, struct slice data, struct buf *out)
+{
+    while (!f->full && data.len) {
+        ptrdiff_t end = slice_find(data, '\n');
+
+        if (end < 0) {
+            if (f->rest.len + data.len <= LOG_ENTRY_MAX)
+                buf_append_slice(&f->rest, data);
+            return;
+        }
+        if (f->rest.len) {
+            buf_append(&f->rest, data.data, (size_t)end);
+            filter_entry(f, buf_slice(&f->rest), out);
+            buf_reset(&f->rest);
+        } else {
+            filter_entry(f, slice_make(data.data, (size_t)end), out);
+        }
+        data = slice_make(data.data + end + 1, data.len - (size_t)end - 1);
+    }
+}
+
+int64_t log_tail_offset(int fd, int64_t lines)
+{
+    char chunk[16384];
+    struct stat st;
+    int64_t at;
+
+    if (fstat(fd, &st))
+        return 0;
+    if (lines <= 0)
+        return lines < 0 ? 0 : st.st_size;
+    /* The newline that ends the last entry does not begin another. */
+    for (at = st.st_size; at > 0;) {
+        size_t want = at < (int64_t)sizeof(chunk) ? (size_t)at : sizeof(chunk);
+        ssize_t n = pread(fd, chunk, want, at - (int64_t)want);
+
+        if (n != (ssize_t)want)
+            return 0;
+        for (size_t i = want; i-- > 0;)
+            if (chunk[i] == '\n' && at - (int64_t)want + (int64_t)i + 1 < st.st_size && --lines == 0)
+                return at - (int64_t)want + (int64_t)i + 1;
+        at -= (int64_t)want;
+    }
+    return 0;
+}

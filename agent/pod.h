@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pod on this node, from the moment it is assigned to the moment nothing of it is left. */
+#ifndef KNARR_AGENT_POD_H
+#define KNARR_AGENT_POD_H
+
+#include "agent/agent_internal.h"
+#include "api/value.h"
+
+struct pod;
+
+/* Takes `object` over. `gone` is called last, when the pod has left the node: the owner then forgets it; it frees
+ * itself. */
+struct pod *pod_new(struct agent *agent, struct value *object, void (*gone)(void *arg, struct pod *pod), void *arg);
+/* A container found on disk at start; taken over. Before pod_run. */
+void pod_adopt(struct pod *pod, struct runtime_container *c);
+void pod_run(struct pod *pod);
+/* The object has changed; taken over. */
+void pod_update(struct pod *pod, struct value *object);
+/* The object is gone from the API server: stop and clean up. */
+void pod_vanished(struct pod *pod);
+/* The agent ends: containers go on. No callback follows; it is freed when its jobs are done. */
+void pod_abandon(struct pod *pod);
+
+const char *pod_id(const struct pod *pod); /* uid */
+const struct value *pod_object(const struct pod *pod);
+/* The log of a container (previous: of the attempt before), NULL when there is none. Caller frees. */
+char *pod_log_path(const struct pod *pod, const char *container, bool previous, bool *ret_running, struct error *err);
+
+#endif

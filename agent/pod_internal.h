@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pod's machine, shared by pod.c (states), pod_container.c (its containers) and pod_publish.c (what the API sees).
+ *
+ *     REFERENCES -> VOLUMES -> SANDBOX -> RUNNING -> STOPPING -> CLEANING -> FINISHED -> CLEANING -> DELETING -> GONE
+ *         ^  |         |          |                     ^            \__________________________________^
+ *         |  +---------+----------+--------------------/|     a failure before RUNNING goes back to REFERENCES
+ *         +------------+----------+                           after a back-off; a deletion goes to STOPPING from any
+ *
+ * Invariants: at most one job of the pod itself on the pool (`job`), and one start of a container (`starting`). All
+ * decisions are taken in pod_tick, which runs after every event and may be called at any time.
+ */
+#ifndef KNARR_AGENT_POD_INTERNAL_H
+#define KNARR_AGENT_POD_INTERNAL_H
+
+#include "agent/backoff.h"
+#include "agent/container.h"
+#include "agent/pod.h"
+#include "agent/pod_status.h"
+#include "agent/references.h"
+
+enum pod_state {
+    POD_REFERENCES,
+    POD_VOLUMES,
+    POD_SANDBOX,
+    POD_RUNNING,
+    POD_STOPPING,
+    POD_CLEANING,
+    POD_FINISHED,
+    POD_DELETING,
+    POD_GONE,
+    POD_STATES
+};
+
+/*     WAITING -> REFERENCES -> IMAGE -> STARTING -> RUNNING -> ENDING -> ENDED -> WAITING (restart)
+ *        ^           |           |         |
+ *        +-----------+-----------+---------+  failure, after a back-off
+ */
+enum container_state {
+    CONTAINER_WAITING,
+    CONTAINER_REFERENCES, /* its ConfigMaps and Secrets are being read */
+    CONTAINER_IMAGE,      /* its image is being found or pulled */
+    CONTAINER_STARTING,   /* a pool thread makes it */
+    CONTAINER_RUNNING,
+    CONTAINER_ENDING, /* it has ended; a pool thread reads how */
+    CONTAINER_ENDED,
+};
+
+/* The object's tree, shared with pool threads that read it. */
+struct pod_tree {
+    int refs; /* on the loop */
+    struct value *tree;
+};
+
+struct pod_container {
+    struct pod *pod;
+    char *name;
+    bool init;
+    size_t index; /* in its list of the spec */
+    enum container_state state;
+    struct runtime_container *current;
+    struct runtime_container *last;
+    unsigned next_attempt;
+    struct runtime_watch *watch;
+    struct images_request *request;
+    struct image *image;
+    struct backoff restart;
+    struct backoff pull;
+    uint64_t start_after_ms; /* monotonic */
+    uint64_t stop_ms;        /* when it was told to end; 0 = it was not */
+    bool killed;             /* SIGKILL was sent too */
+    bool replace;            /* ended by us because its spec changed */
+    char *waiting_reason;    /* NULL = none */
+    char *waiting_message;
+    char *pending_reason; /* replaces the reason at announce_ms: ErrImagePull becomes ImagePullBackOff */
+    char *pending_message;
+    uint64_t announce_ms;
+};
+
+struct pod {
+    struct agent *agent;
+    struct pod_tree *object;
+    enum pod_state state;
+    bool job;
+    bool starting;
+    bool vanished;
+    bool abandoned;
+    bool stop;     /* wanted: deleted, vanished or complete */
+    bool complete; /* every container has done its work */
+    int64_t start_ns;
+    uint64_t retry_ms; /* a failed preparation is tried again then; 0 = now */
+    struct backoff backoff;
+    struct loop_timer *timer;
+    struct references_fetch *fetch;
+    struct pod_container *fetch_for; /* NULL = for the pod's volumes */
+    struct references *refs;
+    uint64_t refs_ms; /* when they were read */
+    struct sandbox sandbox;
+    bool sandbox_ready;
+    bool initialized;                 /* all init containers have done their part, once */
+    struct pod_container *containers; /* init containers first */
+    size_t count;
+    size_t pending; /* callbacks that will still come: jobs, signals */
+    char *dir;      /* home/agent/pods/UID */
+    char *cgroup;
+    struct pod_facts facts;
+    /* publishing */
+    struct client_call *call;
+    struct value *status; /* as computed last */
+    struct buf sent;      /* the status the API server has acknowledged */
+    struct buf sending;
+    bool final_sent; /* the status after the end has been acknowledged, or cannot be */
+    uint64_t publish_after_ms;
+    uint64_t publish_delay_ms;
+    void (*gone)(void *arg, struct pod *pod);
+    void *gone_arg;
+};
+
+/* pod.c */
+void pod_tick(struct pod *pod);
+void pod_event(struct pod *pod, const struct pod_container *c, bool warning, const char *reason, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+uint64_t pod_now_ms(const struct pod *pod);
+/* Reads what the pod refers to; pod_containers_references follows when `c` is set. One at a time. */
+void pod_references_read(struct pod *pod, struct pod_container *c);
+/* Work for the pool with the pod kept alive. */
+void pod_work(struct pod *pod, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+void pod_work_done(struct pod *pod); /* first line of every `done` */
+struct pod_tree *pod_tree_hold(struct pod_tree *t);
+void pod_tree_free(struct pod_tree *t);
+
+/* pod_container.c */
+void pod_containers_make(struct pod *pod);
+/* Gives up watches and requests: no callback follows but those of jobs. */
+void pod_containers_detach(struct pod *pod);
+void pod_containers_free(struct pod *pod);
+/* Starts what may start now; returns the time of the next thing due (0 = none). Sets pod->complete. */
+uint64_t pod_containers_tick(struct pod *pod);
+/* Ends what runs; true when nothing does any more. */
+bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms);
+void pod_container_adopt(struct pod *pod, struct runtime_container *c);
+void pod_containers_references(struct pod *pod, struct pod_container *c, const struct error *err);
+void pod_containers_changed(struct pod *pod);
+const struct value *pod_container_spec(const struct pod *pod, const struct pod_container *c);
+
+/* pod_publish.c */
+/* Sends the status when it differs from what was sent. Returns when it wants to be called again (0 = on events). */
+uint64_t pod_publish(struct pod *pod);
+/* DELETE with grace 0; then POD_GONE. */
+void pod_send_delete(struct pod *pod);
+
+#endif

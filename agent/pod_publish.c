@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the API sees of a pod. One request at a time; what changes meanwhile goes out in the next one. A merge patch of
+ * the whole status with the pod's uid as precondition: a new pod of the same name is never written to.
+ */
+#include "agent/pod_internal.h"
+
+#include "agent/pod_spec.h"
+#include "lib/log.h"
+
+#define DELAY_FIRST_MS 500
+#define DELAY_MAX_MS   8000
+
+static const struct schema_kind *pod_kind(void)
+{
+    return schema_find_resource(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("pods"));
+}
+
+static void facts_of_container(const struct pod *pod, const struct pod_container *c, struct container_facts *f)
+{
+    const struct value *spec = pod_container_spec(pod, c);
+    const char *image = object_text(spec, "image");
+
+    *f = (struct container_facts){
+        .name = c->name,
+        .image = image ? image : "",
+        .init = c->init,
+        .sidecar = c->init && container_is_sidecar(spec),
+        .current = c->current,
+        .last = c->last,
+        .restarts = c->current        ? c->current->attempt
+                    : c->next_attempt ? c->next_attempt - 1
+                                      : 0,
+        .waiting_reason = c->state == CONTAINER_ENDED || c->state == CONTAINER_RUNNING ? NULL : c->waiting_reason,
+        .waiting_message = c->waiting_message,
+    };
+}
+
+/* The last status we made, with the conditions that others have added to the object since. */
+static struct value *status_before(const struct pod *pod)
+{
+    const struct value *seen = value_get(pod->object->tree, "status");
+    const struct value *conditions = value_get(seen, "conditions");
+    struct value *before;
+
+    if (!pod->status)
+        return seen ? value_copy(seen) : NULL;
+    before = value_copy(pod->status);
+    for (size_t i = 0; i < value_count(conditions); i++) {
+        const struct value *own = value_get(before, "conditions");
+        const struct value *other = value_at(conditions, i);
+        bool known = false;
+
+        for (size_t k = 0; k < value_count(own); k++)
+            known = known || slice_equal(value_string(value_get(value_at(own, k), "type")),
+                                         value_string(value_get(other, "type")));
+        if (!known)
+            value_append(value_need_array(before, "conditions"), value_copy(other));
+    }
+    return before;
+}
+
+static struct value *status_compute(const struct pod *pod)
+{
+    struct container_facts *containers CLEANUP_FREE = mem_calloc(pod->count + 1, sizeof(*containers));
+    struct value *before CLEANUP_VALUE = status_before(pod);
+    const struct status_facts facts = {
+        .containers = containers,
+        .count = pod->count,
+        .sandbox_ready = pod->sandbox_ready && pod->state <= POD_RUNNING,
+        .finished = pod->state > POD_STOPPING || pod->complete,
+        .pod_ip = pod->facts.pod_ip,
+        .host_ip = pod->agent->config.node_ip,
+        .now_ns = clock_wall_ns(pod->agent->clock),
+        .start_ns = pod->start_ns,
+    };
+
+    for (size_t i = 0; i < pod->count; i++)
+        facts_of_container(pod, &pod->containers[i], &containers[i]);
+    return pod_status_make(pod->object->tree, before, &facts);
+}
+
+static bool phase_is_final(const struct value *object)
+{
+    struct slice phase = value_string(value_path(object, "status", "phase", NULL));
+
+    return slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
+}
+
+static void publish_later(struct pod *pod)
+{
+    pod->publish_delay_ms = pod->publish_delay_ms ? pod->publish_delay_ms * 2 : DELAY_FIRST_MS;
+    if (pod->publish_delay_ms > DELAY_MAX_MS)
+        pod->publish_delay_ms = DELAY_MAX_MS;
+    pod->publish_after_ms = pod_now_ms(pod) + pod->publish_delay_ms;
+}
+
+static void published(void *arg, int status, struct slice body, const struct error *err)
+{
+    struct pod *pod = arg;
+    const struct value *o = pod->object->tree;
+
+    pod->call = NULL;
+    if (err && err->code != ERROR_NOT_FOUND && err->code != ERROR_CONFLICT) {
+        log_warning("agent", "status of pod %s/%s was not taken: %s; trying again", pod_namespace(o), pod_name(o),
+                    error_text(err));
+        publish_later(pod);
+    } else {
+        /* Not found and conflict: another pod by now, or none; the watch tells. */
+        buf_reset(&pod->sent);
+        buf_append_slice(&pod->sent, buf_slice(&pod->sending));
+        pod->publish_after_ms = 0;
+        pod->publish_delay_ms = 0;
+    }
+    pod_tick(pod);
+}
+
+static void publish_send(struct pod *pod)
+{
+    struct value *patch CLEANUP_VALUE = value_new_object();
+    struct value *status = value_copy(pod->status);
+    const struct value *o = pod->object->tree;
+    static const char *const vanishing[] = {"reason", "message"};
+    BUF_LOCAL(body);
+
+    for (size_t i = 0; i < ARRAY_SIZE(vanishing); i++)
+        if (!value_get(status, vanishing[i]))
+            value_set(status, vanishing[i], value_new_null());
+    value_set_str(value_need_object(patch, "metadata"), "uid", pod_uid(o));
+    value_set(patch, "status", status);
+    value_write(patch, &body);
+    pod->call = client_patch(pod->agent->client, pod_kind(), pod_namespace(o), pod_name(o), "status",
+                             "application/merge-patch+json", buf_slice(&body), published, pod);
+}
+
+/* Nothing more will be said; a deletion that waited for that goes on in the next tick. */
+static uint64_t publish_final(struct pod *pod)
+{
+    if (pod->final_sent)
+        return 0;
+    pod->final_sent = true;
+    return pod_now_ms(pod);
+}
+
+uint64_t pod_publish(struct pod *pod)
+{
+    struct value *status;
+    BUF_LOCAL(text);
+
+    if (pod->vanished || phase_is_final(pod->object->tree))
+        return publish_final(pod);
+    status = status_compute(pod);
+    value_write(status, &text);
+    value_free(pod->status);
+    pod->status = status;
+    if (pod->call)
+        return 0;
+    if (slice_equal(buf_slice(&text), buf_slice(&pod->sent))) {
+        return pod->state > POD_STOPPING ? publish_final(pod) : 0;
+    }
+    if (pod->publish_after_ms > pod_now_ms(pod))
+        return pod->publish_after_ms;
+    buf_reset(&pod->sending);
+    buf_append_slice(&pod->sending, buf_slice(&text));
+    publish_send(pod);
+    return 0;
+}
+
+static void deleted(void *arg, int status, struct slice body, const struct error *err)
+{
+    struct pod *pod = arg;
+    const struct value *o = pod->object->tree;
+
+    pod->call = NULL;
+    if (!err || err->code == ERROR_NOT_FOUND || err->code == ERROR_CONFLICT) {
+        pod->vanished = true;
+    } else {
+        log_warning("agent", "pod %s/%s was not deleted: %s; trying again", pod_namespace(o), pod_name(o),
+                    error_text(err));
+        publish_later(pod);
+    }
+    pod_tick(pod);
+}
+
+void pod_send_delete(struct pod *pod)
+{
+    const struct value *o = pod->object->tree;
+    struct value *options CLEANUP_VALUE = value_new_object();
+    BUF_LOCAL(body);
+
+    if (pod->publish_after_ms > pod_now_ms(pod))
+        return;
+    value_set_str(options, "apiVersion", "v1");
+    value_set_str(options, "kind", "DeleteOptions");
+    value_set(options, "gracePeriodSeconds", value_new_int(0));
+    value_set_str(value_need_object(options, "preconditions"), "uid", pod_uid(o));
+    value_write(options, &body);
+    pod->call =
+        client_delete(pod->agent->client, pod_kind(), pod_namespace(o), pod_name(o), buf_slice(&body), deleted, pod);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. The tree has been validated and defaulted by the API server; what is absent all the same reads as 0.
+ */
+#include "agent/pod_spec.h"
+
+#include <stdio.h>
+
+#include "api/quantity.h"
+
+#define PIDS_DEFAULT 1024 /* per container: a fork bomb stays in its pod */
+
+const char *object_text(const struct value *object, const char *name)
+{
+    return value_str(value_get(object, name));
+}
+
+static const char *metadata_text(const struct value *pod, const char *name)
+{
+    const char *text = value_str(value_path(pod, "metadata", name, NULL));
+
+    return text ? text : "";
+}
+
+const char *pod_uid(const struct value *pod)
+{
+    return metadata_text(pod, "uid");
+}
+
+const char *pod_name(const struct value *pod)
+{
+    return metadata_text(pod, "name");
+}
+
+const char *pod_namespace(const struct value *pod)
+{
+    return metadata_text(pod, "namespace");
+}
+
+char *pod_display_name(const struct value *pod)
+{
+    return mem_printf("%s_%s(%s)", pod_name(pod), pod_namespace(pod), pod_uid(pod));
+}
+
+char *pod_host_name(const struct value *pod)
+{
+    const char *name = value_str(value_path(pod, "spec", "hostname", NULL));
+    char *text;
+    size_t len;
+
+    if (!name || !*name)
+        name = pod_name(pod);
+    text = mem_strndup(name, 63);
+    len = strlen(text);
+    while (len && (text[len - 1] == '-' || text[len - 1] == '.'))
+        text[--len] = '\0';
+    return text;
+}
+
+bool pod_host_network(const struct value *pod)
+{
+    return value_bool(value_path(pod, "spec", "hostNetwork", NULL));
+}
+
+const char *pod_restart_policy(const struct value *pod)
+{
+    const char *policy = value_str(value_path(pod, "spec", "restartPolicy", NULL));
+
+    return policy ? policy : "Always";
+}
+
+bool container_is_sidecar(const struct value *container)
+{
+    return slice_is(value_string(value_get(container, "restartPolicy")), "Always");
+}
+
+bool pod_deleting(const struct value *pod)
+{
+    return value_str(value_path(pod, "metadata", "deletionTimestamp", NULL)) != NULL;
+}
+
+int64_t pod_grace_seconds(const struct value *pod)
+{
+    const struct value *grace = value_path(pod, "metadata", "deletionGracePeriodSeconds", NULL);
+
+    if (!value_is(grace, VALUE_INT))
+        grace = value_path(pod, "spec", "terminationGracePeriodSeconds", NULL);
+    return value_is(grace, VALUE_INT) ? value_int(grace) : 30;
+}
+
+static bool quantity_read(const struct value *object, const char *name, struct quantity *ret_quantity)
+{
+    const struct value *v = value_get(object, name);
+    char number[32];
+
+    if (value_is(v, VALUE_INT)) {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)value_int(v));
+        return quantity_parse(slice_str(number), ret_quantity, NULL) == 0;
+    }
+    return value_str(v) && quantity_parse(value_string(v), ret_quantity, NULL) == 0;
+}
+
+int64_t object_quantity(const struct value *object, const char *name)
+{
+    struct quantity q;
+
+    return quantity_read(object, name, &q) ? quantity_value(&q) : 0;
+}
+
+int64_t object_quantity_milli(const struct value *object, const char *name)
+{
+    struct quantity q;
+
+    return quantity_read(object, name, &q) ? quantity_milli(&q) : 0;
+}
+
+void container_limits(const struct value *container, struct cgroup_limits *ret_limits, int64_t *ret_memory_request)
+{
+    const struct value *limits = value_path(container, "resources", "limits", NULL);
+    const struct value *requests = value_path(container, "resources", "requests", NULL);
+
+    ret_limits->cpu_limit_milli = object_quantity_milli(limits, "cpu");
+    ret_limits->cpu_request_milli = object_quantity_milli(requests, "cpu");
+    if (!value_get(requests, "cpu"))
+        ret_limits->cpu_request_milli = ret_limits->cpu_limit_milli;
+    ret_limits->memory_limit = object_quantity(limits, "memory");
+    ret_limits->pids_limit = PIDS_DEFAULT;
+    *ret_memory_request = value_get(requests, "memory") ? object_quantity(requests, "memory")
+                                                        : ret_limits->memory_limit;
+}
+
+struct limits_sum {
+    struct cgroup_limits sum;
+    bool all_cpu;
+    bool all_memory;
+};
+
+static void limits_add(struct limits_sum *s, const struct value *containers)
+{
+    for (size_t i = 0; i < value_count(containers); i++) {
+        struct cgroup_limits l = {0};
+        int64_t memory_request;
+
+        container_limits(value_at(containers, i), &l, &memory_request);
+        s->sum.cpu_request_milli += l.cpu_request_milli;
+        s->sum.cpu_limit_milli += l.cpu_limit_milli;
+        s->sum.memory_limit += l.memory_limit;
+        s->all_cpu = s->all_cpu && l.cpu_limit_milli > 0;
+        s->all_memory = s->all_memory && l.memory_limit > 0;
+    }
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void pod_limits(const struct value *pod, struct cgroup_limits *ret_limits)
+{
+    const struct value *init = value_path(pod, "spec", "initContainers", NULL);
+    struct limits_sum s = {.all_cpu = true, .all_memory = true};
+
+    limits_add(&s, value_path(pod, "spec", "containers", NULL));
+    for (size_t i = 0; i < value_count(init); i++) {
+        struct cgroup_limits l = {0};
+        int64_t memory_request;
+
+        container_limits(value_at(init, i), &l, &memory_request);
+        /* A sidecar runs beside the others, any other init container alone. */
+        if (container_is_sidecar(value_at(init, i))) {
+            s.sum.cpu_request_milli += l.cpu_request_milli;
+            s.sum.cpu_limit_milli += l.cpu_limit_milli;
+            s.sum.memory_limit += l.memory_limit;
+        } else {
+            s.sum.cpu_request_milli = max64(s.sum.cpu_request_milli, l.cpu_request_milli);
+            s.sum.cpu_limit_milli = max64(s.sum.cpu_limit_milli, l.cpu_limit_milli);
+            s.sum.memory_limit = max64(s.sum.memory_limit, l.memory_limit);
+        }
+        s.all_cpu = s.all_cpu && l.cpu_limit_milli > 0;
+        s.all_memory = s.all_memory && l.memory_limit > 0;
+    }
+    if (!s.all_cpu)
+        s.sum.cpu_limit_milli = 0;
+    if (!s.all_memory)
+        s.sum.memory_limit = 0;
+    *ret_limits = s.sum;
+}
+
+/* Guaranteed: every container has limits for both and requests equal to them. BestEffort: none has anything. */
+static void qos_look(const struct value *containers, bool *guaranteed, bool *nothing)
+{
+    static const char *const names[] = {"cpu", "memory"};
+
+    for (size_t i = 0; i < value_count(containers); i++) {
+        const struct value *limits = value_path(value_at(containers, i), "resources", "limits", NULL);
+        const struct value *requests = value_path(value_at(containers, i), "resources", "requests", NULL);
+
+        for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+            int64_t limit = object_quantity_milli(limits, names[n]);
+            int64_t request = value_get(requests, names[n]) ? object_quantity_milli(requests, names[n]) : limit;
+
+            if (limit || request)
+                *nothing = false;
+            if (!limit || limit != request)
+                *guaranteed = false;
+        }
+    }
+}
+
+enum cgroup_qos pod_qos(const struct value *pod)
+{
+    bool guaranteed = true;
+    bool nothing = true;
+
+    qos_look(value_path(pod, "spec", "containers", NULL), &guaranteed, &nothing);
+    qos_look(value_path(pod, "spec", "initContainers", NULL), &guaranteed, &nothing);
+    return nothing ? CGROUP_BESTEFFORT : guaranteed ? CGROUP_GUARANTEED : CGROUP_BURSTABLE;
+}
+
+/* ---- references ---- */
+
+struct references {
+    void (*fn)(void *arg, const char *resource, const char *name, bool optional);
+    void *arg;
+};
+
+static void reference_report(const struct references *r, const char *resource, const struct value *ref,
+                             const char *name_field)
+{
+    const char *name = object_text(ref, name_field);
+
+    if (name && *name)
+        r->fn(r->arg, resource, name, value_bool(value_get(ref, "optional")));
+}
+
+static void container_references(const struct references *r, const struct value *containers)
+{
+    for (size_t i = 0; i < value_count(containers); i++) {
+        const struct value *env = value_get(value_at(containers, i), "env");
+        const struct value *from = value_get(value_at(containers, i), "envFrom");
+
+        for (size_t e = 0; e < value_count(env); e++) {
+            const struct value *source = value_get(value_at(env, e), "valueFrom");
+
+            reference_report(r, "configmaps", value_get(source, "configMapKeyRef"), "name");
+            reference_report(r, "secrets", value_get(source, "secretKeyRef"), "name");
+        }
+        for (size_t e = 0; e < value_count(from); e++) {
+            reference_report(r, "configmaps", value_get(value_at(from, e), "configMapRef"), "name");
+            reference_report(r, "secrets", value_get(value_at(from, e), "secretRef"), "name");
+        }
+    }
+}
+
+static void volume_references(const struct references *r, const struct value *volumes)
+{
+    for (size_t i = 0; i < value_count(volumes); i++) {
+        const struct value *v = value_at(volumes, i);
+        const struct value *sources = value_path(v, "projected", "sources", NULL);
+
+        reference_report(r, "configmaps", value_get(v, "configMap"), "name");
+        reference_report(r, "secrets", value_get(v, "secret"), "secretName");
+        for (size_t s = 0; s < value_count(sources); s++) {
+            reference_report(r, "configmaps", value_get(value_at(sources, s), "configMap"), "name");
+            reference_report(r, "secrets", value_get(value_at(sources, s), "secret"), "name");
+        }
+    }
+}
+
+void pod_each_reference(const struct value *pod,
+                        void (*fn)(void *arg, const char *resource, const char *name, bool optional), void *arg)
+{
+    const struct references r = {fn, arg};
+    const struct value *secrets = value_path(pod, "spec", "imagePullSecrets", NULL);
+
+    container_references(&r, value_path(pod, "spec", "initContainers", NULL));
+    container_references(&r, value_path(pod, "spec", "containers", NULL));
+    volume_references(&r, value_path(pod, "spec", "volumes", NULL));
+    for (size_t i = 0; i < value_count(secrets); i++)
+        reference_report(&r, "secrets", value_at(secrets, i), "name");
+}
