@@ -11,15 +11,30 @@
 #include "apiserver/request.h"
 #include "apiserver/strategy.h"
 #include "apiserver/subresource.h"
+#include "lib/encoding.h"
 
 #define FRONT_NOT_FOUND   "the server could not find the requested resource"
 #define FRONT_NOT_ALLOWED "the server does not allow this method on the requested resource"
+
+/* A selector that cannot be read must not count as none: a deletion of "all that match" would become one of all. */
+static int front_check_query(struct slice query, struct error *err)
+{
+    struct slice pair;
+
+    while (query.len && slice_split(&query, '&', &pair)) {
+        BUF_LOCAL(decoded);
+
+        if (slice_find(pair, ';') >= 0 || !percent_decode(&decoded, pair, true))
+            return error_set(err, ERROR_BAD_REQUEST, "invalid escape or separator in the query");
+    }
+    return 0;
+}
 
 static int front_path(struct request *req, struct error *err)
 {
     int r = request_path_parse(req->pool, req->http->method, req->http->path, &req->info, err);
 
-    if (r < 0)
+    if (r < 0 || (r = front_check_query(req->http->query, err)) < 0)
         return r;
     request_path_set_watch(&req->info, request_query_bool(req, "watch"));
     return 0;

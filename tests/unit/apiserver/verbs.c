@@ -289,6 +289,7 @@ static void test_delete_collection(void **state)
     assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 20);
     harness_expect(&h, 200, "GET", "/api/v1/namespaces/dc/configmaps", NULL, &a);
     assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 20);
+    harness_expect(&h, 400, "DELETE", "/api/v1/namespaces/dc/configmaps?labelSelector=%zz", NULL, NULL);
     harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/dc/configmaps", NULL, NULL);
     harness_expect(&h, 200, "GET", "/api/v1/namespaces/dc/configmaps", NULL, &a);
     assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 0);
