@@ -3,6 +3,10 @@
  * Client: follows each request from the transport to the caller: gathers the answer within a bound, turns a Status into
  * an error, keeps the time limit, and forgets everything on cancel.
  *
+ * At most CLIENT_IN_FLIGHT_MAX gathered calls are with the transport; more wait their turn in order, so that a burst of
+ * work (a ReplicaSet of thousands) does not run into the server's limit. Streams do not count. A time limit counts from
+ * the asking.
+ *
  * Invariants: a call is in client->calls from send to its last event. A callback of the caller is the last thing done
  * with a call or comes when the call no longer exists, because the callback may cancel the call or free the client. The
  * transport goes only when none of its callbacks is on the stack (client->depth).
@@ -12,20 +16,25 @@
 #include "api/status.h"
 #include "lib/list.h"
 
-#define CLIENT_BODY_MAX (256u << 20)
+#define CLIENT_BODY_MAX      (256u << 20)
+#define CLIENT_IN_FLIGHT_MAX 32
 
 struct client {
     struct loop *loop;
     struct client_transport *transport;
     struct list calls;
+    struct list waiting; /* calls whose turn has not come */
+    unsigned in_flight;
     unsigned depth; /* of the transport's callbacks on the stack */
     bool dead;      /* freed from inside one */
 };
 
 struct client_call {
     struct list link;
+    struct list turn; /* in client->waiting, else linked to itself */
     struct client *client;
-    void *handle; /* the transport's */
+    struct client_request *request; /* a copy while it waits */
+    void *handle;                   /* the transport's; NULL = waits */
     struct loop_timer *timer;
     client_done *done; /* a gathered call; NULL = a stream */
     struct client_events events;
@@ -46,14 +55,67 @@ static void client_enter(struct client *client)
     client->depth++;
 }
 
+/* ---- waiting ---- */
+
+static char *client_keep(const char *text)
+{
+    return text ? mem_strdup(text) : NULL;
+}
+
+static struct client_request *client_request_copy(const struct client_request *r)
+{
+    struct client_request *copy = mem_dup(r, sizeof(*r));
+
+    copy->method = client_keep(r->method);
+    copy->path = client_keep(r->path);
+    copy->query = client_keep(r->query);
+    copy->accept = client_keep(r->accept);
+    copy->content_type = client_keep(r->content_type);
+    copy->body = slice_make(slice_dup(r->body), r->body.len);
+    return copy;
+}
+
+static void client_request_free(struct client_request *r)
+{
+    if (!r)
+        return;
+    free((char *)r->method);
+    free((char *)r->path);
+    free((char *)r->query);
+    free((char *)r->accept);
+    free((char *)r->content_type);
+    free((char *)r->body.data);
+    free(r);
+}
+
+static void client_call_send(struct client_call *call, const struct client_request *request);
+
+/* Sends what waits while there is room. */
+static void client_pump(struct client *client)
+{
+    while (!client->dead && client->in_flight < CLIENT_IN_FLIGHT_MAX && !list_empty(&client->waiting)) {
+        struct client_call *call = container_of(client->waiting.next, struct client_call, turn);
+        struct client_request *request = STEAL(call->request);
+
+        list_remove(&call->turn);
+        client_call_send(call, request);
+        client_request_free(request);
+    }
+}
+
 static void client_leave(struct client *client)
 {
+    client_pump(client);
     if (!--client->depth && client->dead)
         client_destroy(client);
 }
 
 static void client_call_free(struct client_call *call)
 {
+    if (call->handle && call->done)
+        call->client->in_flight--;
+    list_remove(&call->turn);
+    client_request_free(call->request);
     list_remove(&call->link);
     loop_timer_free(call->timer);
     buf_free(&call->body);
@@ -86,7 +148,8 @@ static void client_call_finish(struct client_call *call, const struct error *err
 /* Ends a call from our side. */
 static void client_call_fail(struct client_call *call, const struct error *err)
 {
-    call->client->transport->ops->cancel(call->client->transport, call->handle);
+    if (call->handle)
+        call->client->transport->ops->cancel(call->client->transport, call->handle);
     client_call_finish(call, err);
 }
 
@@ -152,6 +215,7 @@ struct client *client_new(struct loop *loop, struct client_transport *transport)
     client->loop = loop;
     client->transport = transport;
     list_init(&client->calls);
+    list_init(&client->waiting);
     return client;
 }
 
@@ -159,9 +223,9 @@ void client_free(struct client *client)
 {
     if (!client)
         return;
+    client->dead = true; /* nothing is sent any more */
     list_for_each_safe (it, next, &client->calls)
         client_call_cancel(container_of(it, struct client_call, link));
-    client->dead = true;
     if (!client->depth)
         client_destroy(client);
 }
@@ -171,10 +235,19 @@ struct loop *client_loop(struct client *client)
     return client->loop;
 }
 
+static void client_call_send(struct client_call *call, const struct client_request *request)
+{
+    static const struct client_events mine = {client_on_head, client_on_data, client_on_end};
+    struct client_transport *transport = call->client->transport;
+
+    if (call->done)
+        call->client->in_flight++;
+    call->handle = transport->ops->send(transport, request, &mine, call);
+}
+
 static struct client_call *client_start(struct client *client, const struct client_request *request, client_done *done,
                                         const struct client_events *events, void *arg)
 {
-    static const struct client_events mine = {client_on_head, client_on_data, client_on_end};
     struct client_call *call = mem_zalloc(sizeof(*call));
 
     call->client = client;
@@ -187,7 +260,13 @@ static struct client_call *client_start(struct client *client, const struct clie
         call->timer = loop_timer_new(client->loop, client_on_timeout, call);
         loop_timer_start(call->timer, request->timeout_ms, 0);
     }
-    call->handle = client->transport->ops->send(client->transport, request, &mine, call);
+    list_init(&call->turn);
+    if (done && client->in_flight >= CLIENT_IN_FLIGHT_MAX) {
+        call->request = client_request_copy(request);
+        list_append(&client->waiting, &call->turn);
+    } else {
+        client_call_send(call, request);
+    }
     return call;
 }
 
@@ -205,8 +284,10 @@ struct client_call *client_stream(struct client *client, const struct client_req
 
 void client_call_cancel(struct client_call *call)
 {
-    struct client_transport *transport = call->client->transport;
+    struct client *client = call->client;
 
-    transport->ops->cancel(transport, call->handle);
+    if (call->handle)
+        client->transport->ops->cancel(client->transport, call->handle);
     client_call_free(call);
+    client_pump(client);
 }

@@ -71,7 +71,8 @@ struct loop *client_loop(struct client *client);
 
 /* status 2xx: err NULL and the whole body; else err made from the Status (error_code_from_http). */
 typedef void client_done(void *arg, int status, struct slice body, const struct error *err);
-/* Sends one request and gathers the answer (bounded: 256 MiB). */
+/* Sends one request and gathers the answer (bounded: 256 MiB). At most 32 are under way for one client; more wait their
+ * turn, in order. */
 struct client_call *client_send(struct client *client, const struct client_request *request, client_done *done,
                                 void *arg);
 void client_call_cancel(struct client_call *call);

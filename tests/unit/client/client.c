@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/client/fake_transport.h"
 
+#include <stdio.h>
+
 struct seen {
     struct client *client;
     int count;
@@ -191,6 +193,42 @@ static void test_stream_may_be_cancelled_from_data(void **state)
     fake_transport_clear(&fake);
 }
 
+static void test_many_requests_wait_their_turn(void **state)
+{
+    struct loop *loop = loop_new(clock_system());
+    struct fake_transport fake;
+    struct seen seen = {0};
+    struct client *client;
+    struct client_call *calls[40];
+    char path[16];
+
+    (void)state;
+    fake_transport_init(&fake);
+    client = client_new(loop, &fake.base);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(path, sizeof(path), "/%d", i);
+        calls[i] = client_send(client, &(struct client_request){.method = "GET", .path = path}, on_done, &seen);
+    }
+    assert_int_equal(fake.count, 32);
+    fake_answer(&fake.calls[7], 200, "{}");
+    assert_int_equal(fake.count, 33);
+    assert_string_equal(fake_last(&fake)->path, "/32");
+    /* One that waits goes without a trace; one under way makes room. */
+    client_call_cancel(calls[33]);
+    assert_int_equal(fake.count, 33);
+    client_call_cancel(calls[0]);
+    assert_int_equal(fake.count, 34);
+    assert_string_equal(fake_last(&fake)->path, "/34");
+    fake_break(&fake.calls[1]);
+    assert_string_equal(fake_last(&fake)->path, "/35");
+    assert_int_equal(seen.count, 2);
+    free(seen.body);
+    client_free(client);
+    assert_int_equal(fake.count, 35);
+    loop_free(loop);
+    fake_transport_clear(&fake);
+}
+
 static void test_paths(void **state)
 {
     static const struct schema_kind pod = {.group = "", .version = "v1", .plural = "pods", .namespaced = true};
@@ -220,10 +258,15 @@ static void test_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gathers_the_whole_answer),          cmocka_unit_test(test_status_becomes_an_error),
-        cmocka_unit_test(test_broken_connection_is_an_error),     cmocka_unit_test(test_cancel_and_free_call_nobody),
-        cmocka_unit_test(test_client_may_be_freed_from_done),     cmocka_unit_test(test_time_limit_cancels),
-        cmocka_unit_test(test_stream_may_be_cancelled_from_data), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_gathers_the_whole_answer),
+        cmocka_unit_test(test_status_becomes_an_error),
+        cmocka_unit_test(test_broken_connection_is_an_error),
+        cmocka_unit_test(test_cancel_and_free_call_nobody),
+        cmocka_unit_test(test_client_may_be_freed_from_done),
+        cmocka_unit_test(test_time_limit_cancels),
+        cmocka_unit_test(test_stream_may_be_cancelled_from_data),
+        cmocka_unit_test(test_many_requests_wait_their_turn),
+        cmocka_unit_test(test_paths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
