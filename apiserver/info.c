@@ -121,10 +121,14 @@ static const struct {
     bool is_public;
     bool is_discovery;
 } info_routes[] = {
-    {"", info_index, false, false, false},       {"version", info_version, false, true, true},
-    {"healthz", info_health, true, true, true},  {"livez", info_health, true, true, true},
-    {"readyz", info_health, true, true, true},   {"api", info_document, false, false, true},
-    {"apis", info_document, false, false, true}, {"openapi", info_document, false, false, true},
+    {"", info_index, false, false, false},
+    {"version", info_version, false, true, true},
+    {"healthz", info_health, true, true, true},
+    {"livez", info_health, true, true, true},
+    {"readyz", info_health, true, true, true},
+    {"api", info_document, false, false, true},
+    {"apis", info_document, false, false, true},
+    {"openapi", info_document, false, false, true},
     {".well-known", info_well_known, false, false, false},
 };
 

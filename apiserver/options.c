@@ -78,6 +78,8 @@ struct value *request_decode_body(struct request *req, const struct schema_kind 
     v = codec_decode(kind, format, req->http->body, req->strictness, &findings, err);
     if (v && req->strictness == CODEC_WARN)
         request_warn_findings(req, &findings);
+    if (v && !kind->no_metadata)
+        request_warn_inert(req, kind, v);
     codec_findings_clear(&findings);
     return v;
 }

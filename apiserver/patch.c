@@ -63,6 +63,7 @@ int update_patch(struct request *req, const struct update *u, const struct schem
                  const struct value *current, struct value **ret_object, struct error *err)
 {
     ptrdiff_t type = patch_find_type(u->patch_type);
+    bool first = !req->warning_count; /* a later attempt would say all of it again */
     struct codec_findings findings = {0};
     struct value *patch CLEANUP_VALUE = value_parse(u->patch, err);
     struct value *object CLEANUP_VALUE = NULL;
@@ -80,8 +81,10 @@ int update_patch(struct request *req, const struct update *u, const struct schem
         return error_set(err, ERROR_BAD_REQUEST, "the patch does not leave an object");
     if ((r = patch_check_type(object, current, err)) < 0)
         return r;
+    if (first)
+        request_warn_inert(req, kind, patch);
     r = codec_normalise(kind, object, req->strictness, &findings, err);
-    if (r == 0 && req->strictness == CODEC_WARN && !req->warning_count)
+    if (r == 0 && req->strictness == CODEC_WARN && first)
         request_warn_findings(req, &findings);
     codec_findings_clear(&findings);
     if (r == 0)

@@ -356,6 +356,23 @@ static void test_services(void **state)
     free(again);
 }
 
+static void test_warnings(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "POST",
+                      .path = "/api/v1/namespaces/default/pods?dryRun=All",
+                      .body = "{\"metadata\":{\"name\":\"w\"},\"spec\":{\"runtimeClassName\":\"x\",\"bogus\":1,"
+                              "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 201);
+    assert_non_null(strstr(buf_cstr(&a.headers), "warning: 299 - \"unknown field \\\"spec.bogus\\\"\""));
+    assert_non_null(strstr(buf_cstr(&a.headers), "spec.runtimeClassName is stored"));
+    ask.path = "/api/v1/namespaces/default/pods?dryRun=All&fieldValidation=Strict";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 400);
+}
+
 static void test_reviews(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -388,7 +405,7 @@ int main(void)
         cmocka_unit_test(test_finalizers),      cmocka_unit_test(test_preconditions),
         cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
         cmocka_unit_test(test_scale),           cmocka_unit_test(test_services),
-        cmocka_unit_test(test_reviews),
+        cmocka_unit_test(test_warnings),        cmocka_unit_test(test_reviews),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
