@@ -169,7 +169,8 @@ static void job_keep_refusal(struct job *job)
     if (!job->refusal)
         return;
     refusal = mem_zalloc(sizeof(*refusal));
-    *refusal = (struct run_refusal){job->refusal, STEAL(job->refusal_message)};
+    refusal->reason = job->refusal;
+    refusal->message = STEAL(job->refusal_message);
     (void)map_put(&job->run->refusals, slice_str(job->key), refusal);
 }
 
