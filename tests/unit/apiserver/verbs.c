@@ -356,6 +356,20 @@ static void test_services(void **state)
     free(again);
 }
 
+static void test_too_many(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    int before = h.server->reading;
+
+    assert_int_equal(before, 0); /* every request so far gave its place back */
+    h.server->reading = APISERVER_READ_MAX;
+    harness_expect(&h, 429, "GET", CM, NULL, &a);
+    assert_answer(&a, "reason", "TooManyRequests");
+    assert_non_null(strstr(buf_cstr(&a.headers), "retry-after: 1"));
+    h.server->reading = before;
+    harness_expect(&h, 200, "GET", CM, NULL, NULL);
+}
+
 static void test_warnings(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -405,7 +419,8 @@ int main(void)
         cmocka_unit_test(test_finalizers),      cmocka_unit_test(test_preconditions),
         cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
         cmocka_unit_test(test_scale),           cmocka_unit_test(test_services),
-        cmocka_unit_test(test_warnings),        cmocka_unit_test(test_reviews),
+        cmocka_unit_test(test_warnings),        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_reviews),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
