@@ -127,9 +127,11 @@ static int add_volume_mount(const struct container_start *s, const struct runtim
         free(source);
         source = bound;
     }
-    if (!fs_exists(source) && value_path(s->pod, "spec", NULL) && fs_make_dirs(source, 0755, err) < 0)
+    /* A hostPath without a type may be absent; it becomes a directory, as runtimes have always had it. */
+    if (!fs_exists(source) && fs_make_dirs(source, 0755, err) < 0)
         return -1;
-    m = add_mount(spec, STEAL(source), destination, value_bool(value_get(mount_, "readOnly")));
+    m = add_mount(spec, STEAL(source), destination,
+                  value_bool(value_get(mount_, "readOnly")) || volume_read_only(s->pod, name));
     if (propagation && !strcmp(propagation, "HostToContainer"))
         m->propagation = "rslave";
     if (propagation && !strcmp(propagation, "Bidirectional"))

@@ -485,6 +485,7 @@ static bool phase_is_final(const struct value *object)
 void pod_run(struct pod *pod)
 {
     pod->stop = pod_deleting(pod->object->tree) || phase_is_final(pod->object->tree);
+    pod_containers_resume(pod);
     pod_tick(pod);
 }
 

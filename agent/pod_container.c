@@ -297,23 +297,29 @@ void pod_container_adopt(struct pod *pod, struct runtime_container *found)
         container_discard(pod, found);
         return;
     }
-    if (c->current && c->current->attempt > found->attempt) {
-        if (c->last && c->last->attempt > found->attempt) {
-            container_discard(pod, found);
-            return;
-        }
+    /* They come in any order: the two newest are kept. */
+    if (!c->current || c->current->attempt < found->attempt) {
+        set_current(c, found);
+    } else if (!c->last || c->last->attempt < found->attempt) {
         container_discard(pod, c->last);
         c->last = found;
-        return;
+    } else {
+        container_discard(pod, found);
     }
-    container_detach(c);
-    set_current(c, found);
     if (!c->init)
         pod->initialized = true;
-    if (found->state == RUNTIME_RUNNING)
-        watch(c);
-    else
-        container_ending(c);
+}
+
+void pod_containers_resume(struct pod *pod)
+{
+    for (size_t i = 0; i < pod->count; i++) {
+        struct pod_container *c = &pod->containers[i];
+
+        if (c->current && c->current->state == RUNTIME_RUNNING)
+            watch(c);
+        else if (c->current)
+            container_ending(c);
+    }
 }
 
 /* ---- the start of a container ---- */

@@ -139,6 +139,8 @@ uint64_t pod_containers_tick(struct pod *pod);
 /* Ends what runs; true when nothing does any more. */
 bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms);
 void pod_container_adopt(struct pod *pod, struct runtime_container *c);
+/* All have been adopted: takes up where they are. */
+void pod_containers_resume(struct pod *pod);
 void pod_containers_references(struct pod *pod, struct pod_container *c, const struct error *err);
 void pod_containers_changed(struct pod *pod);
 const struct value *pod_container_spec(const struct pod *pod, const struct pod_container *c);

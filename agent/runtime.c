@@ -208,21 +208,46 @@ static pid_t pid_read(const struct runtime *rt, const char *id, const char *name
     return (pid_t)pid;
 }
 
+/* runc logs logfmt lines; what a person wants is the text of the last msg="...". */
+static void runtime_message(struct slice raw, struct buf *out)
+{
+    static const char mark[] = "msg=";
+    const char *at = NULL;
+    const char *next = raw.data;
+    size_t left = raw.len;
+
+    while (left && (next = memmem(next, left, mark, sizeof(mark) - 1))) {
+        at = next + sizeof(mark) - 1;
+        left = raw.len - (size_t)(at - raw.data);
+        next = at;
+    }
+    if (at) {
+        const char *end = memchr(at, '\n', raw.len - (size_t)(at - raw.data));
+        struct slice text = slice_make(at, (size_t)((end ? end : raw.data + raw.len) - at));
+
+        if (json_read_string(out, slice_trim(text)))
+            return;
+        buf_reset(out);
+    }
+    buf_append_slice(out, slice_trim(raw));
+}
+
 static int runc_run(const struct runtime *rt, const char *const *arguments, struct error *err)
 {
     char *root CLEANUP_FREE = mem_printf("%s/runc", rt->run_dir);
     const char *argv[8] = {rt->runc, "--root", root};
     struct process_options options = {.argv = argv, .timeout_ms = START_TIMEOUT};
     PROCESS_RESULT_LOCAL(result);
+    BUF_LOCAL(text);
 
     for (size_t i = 0; arguments[i] && i + 4 < ARRAY_SIZE(argv); i++)
         argv[3 + i] = arguments[i];
     if (process_run(&options, &result, err) < 0)
         return -1;
-    if (result.status)
-        return error_set(err, ERROR_IO, "%s %s: %.*s", rt->runc, arguments[0],
-                         SLICE_ARGS(slice_trim(buf_slice(&result.errors))));
-    return 0;
+    if (!result.status)
+        return 0;
+    runtime_message(buf_slice(&result.errors), &text);
+    return error_set(err, ERROR_IO, "OCI runtime %s failed: %s", arguments[0], buf_cstr(&text));
 }
 
 /* conmon's one line: {"pid": 123}, or {"pid": -1, "message": "what the runtime said"}. */
@@ -231,12 +256,14 @@ static int report_read(const struct process_result *r, struct error *err)
     struct value *v CLEANUP_VALUE = value_parse(buf_slice(&r->report), NULL);
     struct slice message = value_string(value_get(v, "message"));
     struct slice errors = slice_trim(buf_slice(&r->errors));
+    BUF_LOCAL(text);
 
     if (value_int(value_get(v, "pid")) > 0 || value_int(value_get(v, "data")) > 0)
         return 0;
     if (!message.len)
         message = errors.len ? errors : SLICE_LIT("conmon ended without a report");
-    return error_set(err, ERROR_IO, "OCI runtime create failed: %.*s", SLICE_ARGS(slice_trim(message)));
+    runtime_message(message, &text);
+    return error_set(err, ERROR_IO, "OCI runtime create failed: %s", buf_cstr(&text));
 }
 
 static int conmon_run(const struct runtime *rt, const struct runtime_container *c, struct error *err)

@@ -27,6 +27,17 @@ static const struct value *find_volume(const struct value *pod, const char *name
     return NULL;
 }
 
+bool volume_read_only(const struct value *pod, const char *name)
+{
+    static const char *const files[] = {"configMap", "secret", "downwardAPI", "projected"};
+    const struct value *volume = find_volume(pod, name);
+
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+        if (value_get(volume, files[i]))
+            return true;
+    return false;
+}
+
 char *volume_path(const struct value *pod, const char *pod_dir, const char *name)
 {
     const struct value *volume = find_volume(pod, name);
@@ -37,10 +48,10 @@ char *volume_path(const struct value *pod, const char *pod_dir, const char *name
     return host ? mem_strdup(host) : mem_printf("%s/volumes/%s", pod_dir, name);
 }
 
-static int mount_tmpfs(const char *dir, int64_t size, struct error *err)
+static int mount_tmpfs(const char *dir, const char *mode, int64_t size, struct error *err)
 {
     struct statfs fs;
-    char options[64] = "mode=0777";
+    char options[64];
 
     if (!statfs(dir, &fs) && (unsigned long)fs.f_type == TMPFS_MAGIC) {
         struct stat here;
@@ -50,8 +61,9 @@ static int mount_tmpfs(const char *dir, int64_t size, struct error *err)
         if (!stat(dir, &here) && !stat(parent, &above) && here.st_dev != above.st_dev)
             return 0; /* mounted by an earlier call */
     }
+    (void)snprintf(options, sizeof(options), "mode=%s", mode);
     if (size > 0)
-        (void)snprintf(options, sizeof(options), "mode=0777,size=%lld", (long long)size);
+        (void)snprintf(options, sizeof(options), "mode=%s,size=%lld", mode, (long long)size);
     if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, options))
         return error_set_errno(err, errno, "mounting a tmpfs");
     return 0;
@@ -77,7 +89,7 @@ static int setup_empty(const struct value *source, const char *dir, gid_t group,
 {
     bool memory = slice_is(value_string(value_get(source, "medium")), "Memory");
 
-    if (memory && mount_tmpfs(dir, object_quantity(source, "sizeLimit"), err) < 0)
+    if (memory && mount_tmpfs(dir, "0777", object_quantity(source, "sizeLimit"), err) < 0)
         return -1;
     if (chmod(dir, 0777))
         return error_set_errno(err, errno, "setting the mode of %s", dir);
@@ -138,7 +150,7 @@ static int setup_files(const struct value *pod, const struct pod_facts *facts, c
     int r = payload_build(pod, facts, volume, &p, err);
 
     if (!r && secret)
-        r = mount_tmpfs(dir, 0, err);
+        r = mount_tmpfs(dir, "01777", 0, err);
     if (!r)
         r = payload_write(dir, &p, group, err);
     payload_clear(&p);

@@ -16,6 +16,9 @@ int volumes_setup(const struct value *pod, const struct pod_facts *facts, const 
 /* Where volume `name` is on the host; NULL when the pod has no such volume. Caller frees. */
 char *volume_path(const struct value *pod, const char *pod_dir, const char *name);
 
+/* Is it one whose files are ours alone to write? */
+bool volume_read_only(const struct value *pod, const char *name);
+
 /* One file of a volume. Used by volumes and tests. */
 struct payload_file {
     char *path; /* relative, checked */
