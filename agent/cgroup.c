@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 
 #include "agent/fs.h"
@@ -271,4 +273,18 @@ int cgroup_remove(enum cgroup_version version, const char *path, struct error *e
             return -1;
     }
     return 0;
+}
+
+int cgroup_oom_floor(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    int64_t own = 0;
+    BUF_LOCAL(text);
+
+    if (syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_SYS_RESOURCE)))
+        return -1000;
+    if (fs_read("/proc/self/oom_score_adj", 64, &text, NULL) < 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &own))
+        return 0;
+    return (int)own;
 }

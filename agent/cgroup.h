@@ -34,6 +34,9 @@ int64_t cgroup_cpu_quota(int64_t milli);
 uint64_t cgroup_cpu_weight(uint64_t shares);
 /* oom_score_adj of a container: what asked for more memory is killed later. */
 int cgroup_oom_score(enum cgroup_qos qos, int64_t memory_request, int64_t memory_capacity);
+/* The lowest score this process may give: without CAP_SYS_RESOURCE (inside some containers and virtual machines) its
+ * own, and runc would refuse to start a container with less. */
+int cgroup_oom_floor(void);
 /* "/knarr/burstable/pod1234"; caller frees. */
 char *cgroup_pod_path(const char *parent, enum cgroup_qos qos, const char *pod_uid);
 

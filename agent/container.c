@@ -182,6 +182,8 @@ static void fill_resources(const struct container_start *s, struct runtime_conta
 
     container_limits(s->container, &spec->limits, &memory_request);
     spec->oom_score = cgroup_oom_score(pod_qos(s->pod), memory_request, s->facts->node_memory);
+    if (spec->oom_score < cgroup_oom_floor())
+        spec->oom_score = cgroup_oom_floor();
     spec->cgroup_version = s->runtime->cgroup_version;
     free(c->cgroup_path);
     c->cgroup_path = mem_printf("%s/%s", s->pod_cgroup, c->id);

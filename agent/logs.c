@@ -40,7 +40,11 @@ static void filter_entry(struct log_filter *f, struct slice entry, struct buf *o
         return;
     part = tag.data[0] == 'P';
     if (f->options.timestamps && !f->inside) {
-        filter_write(f, time, out);
+        char text[TIME_TEXT_MAX];
+
+        /* conmon writes local time; clients expect UTC with nine digits, as a kubelet answers. */
+        time_format_nano(when, text);
+        filter_write(f, slice_str(text), out);
         filter_write(f, SLICE_LIT(" "), out);
     }
     filter_write(f, rest, out);

@@ -182,8 +182,25 @@ static int cni_failed(const char *command, const struct process_result *r, struc
 
     if (!message.len)
         message = slice_trim(buf_slice(&r->errors));
-    return error_set(err, ERROR_IO, "plugin type=\"bridge\" failed (%s): %.*s", command == NULL ? "" : command,
-                     SLICE_ARGS(message));
+    return error_set(err, ERROR_IO, "plugin type=\"bridge\" failed (%s): %.*s", command, SLICE_ARGS(message));
+}
+
+/* DEL speaks of the network as the last ADD made it: in a clean-up, or after a restart without an API server, nobody
+ * else knows its range any more. */
+static int cni_input(const struct sandbox_config *config, const char *command, struct buf *out, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/network.json", config->run_dir);
+    BUF_LOCAL(kept);
+    bool known = fs_read(path, RECORD_MAX, &kept, NULL) == 0;
+
+    if (!strcmp(command, "DEL") && known) {
+        buf_append_slice(out, buf_slice(&kept));
+        return 0;
+    }
+    cni_config(config, out);
+    if (known && slice_equal(buf_slice(&kept), buf_slice(out)))
+        return 0;
+    return fs_write(path, buf_slice(out), 0600, err);
 }
 
 static int cni_run(const struct sandbox_config *config, const char *command, const char *uid, const char *netns,
@@ -200,7 +217,8 @@ static int cni_run(const struct sandbox_config *config, const char *command, con
     struct process_options options = {.argv = argv, .env = env, .timeout_ms = 60000};
     BUF_LOCAL(input);
 
-    cni_config(config, &input);
+    if (cni_input(config, command, &input, err) < 0)
+        return -1;
     options.input = buf_slice(&input);
     if (process_run(&options, result, err) < 0)
         return -1;

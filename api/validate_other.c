@@ -91,7 +91,7 @@ static void check_request_text(struct validator *v, const struct vpath *at, cons
 
     if (!request)
         return;
-    if (!base64_decode(&pem, value_string(request)) ||
+    if (!base64_decode(&pem, value_string(request)) || !pem.len ||
         !memmem(pem.data, pem.len, "-----BEGIN CERTIFICATE REQUEST-----", 35) ||
         !memmem(pem.data, pem.len, "-----END CERTIFICATE REQUEST-----", 33))
         report_invalid(v, at, request, "PEM block type must be CERTIFICATE REQUEST");

@@ -273,8 +273,9 @@ class Cluster:
         return certificate, key
 
     def pods(self, selector=None, namespace='default'):
+        """The pods that are not on their way out."""
         arguments = ['pods', '-n', namespace] + (['-l', selector] if selector else [])
-        return self.get(*arguments)['items']
+        return [p for p in self.get(*arguments)['items'] if 'deletionTimestamp' not in p['metadata']]
 
     def events(self, name, reason=None):
         items = self.get('events', '--field-selector', f'involvedObject.name={name}')['items']

@@ -44,7 +44,7 @@ def test_deployment_runs_and_spreads(cluster):
         assert p['status']['containerStatuses'][0]['containerID'].startswith('knarr://') or \
             '://' in p['status']['containerStatuses'][0]['containerID']
         node = next(n for n in c.nodes if n.name == p['spec']['nodeName'])
-        page = node.run('busybox', 'wget', '-q', '-T', '5', '-O', '-', f'http://{p["status"]["podIP"]}:8080/').stdout
+        page = node.run('busybox', 'wget', '-q', '-O', '-', f'http://{p["status"]["podIP"]}:8080/').stdout
         assert 'Hello' in page
     assert len({p['status']['podIP'] for p in pods}) == 4
     out = c.kubectl('get', 'pods', '-l', 'app=spread', '-o', 'wide').stdout
