@@ -77,18 +77,58 @@ static int namespace_lifecycle(const struct admission *a, struct error *err)
 /* ---- ServiceAccount -----------------------------------------------------------------------------------------------
  */
 
+/* What a node runs on its own and shows here: it has no part in the cluster's accounts and Secrets. */
+static int service_account_mirror(const struct admission *a, const struct value *spec, struct error *err)
+{
+    if (value_string(value_get(spec, "serviceAccountName")).len)
+        return admission_forbid(a, err, "a mirror pod may not reference service accounts");
+    return 0;
+}
+
+/* The "default" account is made by a controller, which may still be on its way: a pod does not wait for it. */
+static int service_account_exists(const struct admission *a, struct slice name, struct error *err)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    const char *text = pool_slice_dup(a->req->pool, name);
+
+    if (slice_is(name, "default") || registry_get(a->req->server->store, registry_need_kind("", "serviceaccounts"),
+                                                  a->namespace_, text, &item, NULL) == 0)
+        return 0;
+    return admission_forbid(a, err, "error looking up service account %s/%s: serviceaccount \"%s\" not found",
+                            a->namespace_, text, text);
+}
+
 /* The name only: tokens and the volume that carries them come with token requests. */
 static int service_account(const struct admission *a, struct error *err)
 {
     struct value *spec = value_need_object(a->object, "spec");
     struct slice name = value_string(value_get(spec, "serviceAccountName"));
 
+    if (value_path(a->object, "metadata", "annotations", "kubernetes.io/config.mirror", NULL))
+        return service_account_mirror(a, spec, err);
     if (!name.len) {
         struct slice legacy = value_string(value_get(spec, "serviceAccount"));
 
         value_set(spec, "serviceAccountName", value_new_string(legacy.len ? legacy : SLICE_LIT("default")));
     }
     value_set(spec, "serviceAccount", value_copy(value_get(spec, "serviceAccountName")));
+    return service_account_exists(a, value_string(value_get(spec, "serviceAccountName")), err);
+}
+
+/* ---- RuntimeClass -------------------------------------------------------------------------------------------------
+ */
+
+/* Classes are not served yet, so there is none to run a pod by, and none to say what it costs on top. */
+static int runtime_class(const struct admission *a, struct error *err)
+{
+    const struct value *spec = value_get(a->object, "spec");
+    struct slice name = value_string(value_get(spec, "runtimeClassName"));
+
+    if (name.len)
+        return admission_forbid(a, err, "pod rejected: RuntimeClass \"%.*s\" not found", SLICE_ARGS(name));
+    if (value_count(value_get(spec, "overhead")))
+        return admission_forbid(a, err,
+                                "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
     return 0;
 }
 
@@ -140,6 +180,7 @@ static int pod_priority(const struct admission *a, struct error *err)
     } classes[] = {{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}};
     struct value *spec = value_need_object(a->object, "spec");
     struct slice name = value_string(value_get(spec, "priorityClassName"));
+    struct slice policy = value_string(value_get(spec, "preemptionPolicy"));
     int64_t priority = 0;
     bool known = !name.len;
 
@@ -156,7 +197,13 @@ static int pod_priority(const struct admission *a, struct error *err)
                                 "admission controller computed %lld from the given PriorityClass name",
                                 (long long)value_int(value_get(spec, "priority")), (long long)priority);
     value_set(spec, "priority", value_new_int(priority));
-    if (!value_get(spec, "preemptionPolicy"))
+    if (policy.len && !slice_is(policy, "PreemptLowerPriority"))
+        return admission_forbid(a, err,
+                                "the string value of PreemptionPolicy (%.*s) must not be provided in pod spec; "
+                                "priority admission controller computed PreemptLowerPriority from the given "
+                                "PriorityClass name",
+                                SLICE_ARGS(policy));
+    if (!policy.len)
         value_set_str(spec, "preemptionPolicy", "PreemptLowerPriority");
     return 0;
 }
@@ -227,6 +274,7 @@ static const struct {
     {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE, "nodes", false, node_restriction},
     {"ServiceAccount", ADMISSION_CREATE, "pods", true, service_account},
     {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},
+    {"RuntimeClass", ADMISSION_CREATE, "pods", true, runtime_class},
     {"DefaultTolerationSeconds", ADMISSION_CREATE, "pods", true, default_tolerations},
 };
 

@@ -54,6 +54,14 @@ static void info_index(struct request *req)
                          "\"/readyz\",\"/version\"]}"));
 }
 
+/* The ETag is the quoted hash. */
+static bool info_hash_is(const struct document *d, const char *hash)
+{
+    size_t len = strlen(d->etag) - 2;
+
+    return strlen(hash) == len && !memcmp(d->etag + 1, hash, len);
+}
+
 /* With a hash in the query that is the document's, a client may keep it for good (wire.md, section 4). */
 static void info_reply_document(struct request *req, const struct document *d)
 {
@@ -64,7 +72,7 @@ static void info_reply_document(struct request *req, const struct document *d)
 
     headers[count++] = (struct http_header){"etag", slice_str(d->etag)};
     headers[count++] = (struct http_header){"vary", SLICE_LIT("Accept")};
-    if (hash && *hash) {
+    if (hash && info_hash_is(d, hash)) {
         headers[count++] = (struct http_header){"cache-control", SLICE_LIT("public, immutable")};
         headers[count++] = (struct http_header){"expires", SLICE_LIT("Thu, 31 Dec 2099 23:59:59 GMT")};
     } else {

@@ -152,10 +152,6 @@ static int list_read_revision(struct request *req, struct list_options *o, struc
     const char *match = request_query(req, "resourceVersionMatch");
 
     o->has_revision = text && *text;
-    if (o->has_revision && !slice_to_uint64(slice_str(text), &o->revision))
-        return error_set(err, ERROR_BAD_REQUEST,
-                         "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
-                         text, text);
     if (!match || !*match)
         o->match = LIST_MATCH_NONE;
     else if (!strcmp(match, "Exact"))
@@ -167,6 +163,10 @@ static int list_read_revision(struct request *req, struct list_options *o, struc
                                       "Unsupported value: \"%s\": supported values: \"Exact\", \"NotOlderThan\", "
                                       "\"\"",
                                       match);
+    if (o->has_revision && !slice_to_uint64(slice_str(text), &o->revision))
+        return error_set(err, ERROR_BAD_REQUEST,
+                         "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": invalid syntax",
+                         text, text);
     return 0;
 }
 

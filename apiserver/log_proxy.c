@@ -30,18 +30,9 @@ struct log_call {
     struct buf message; /* of a refusal */
 };
 
-static int log_invalid(struct request *req, const char *field, const char *reason, const char *why, struct error *err)
-{
-    struct status_details *details = pool_alloc(req->pool, sizeof(*details));
-
-    *details = (struct status_details){req->info.name, NULL, "PodLogOptions", NULL};
-    req->error_details = details;
-    (void)error_set(err, ERROR_INVALID, "PodLogOptions \"%s\" is invalid: %s: %s", req->info.name, field, why);
-    error_add_cause(err, reason, field, "%s", why);
-    return -(int)ERROR_INVALID;
-}
-
-static int log_check_number(struct request *req, const char *name, int64_t minimum, struct error *err)
+/* One finding; what all of them say together is written at the end. */
+static int log_check_number(struct request *req, const char *name, int64_t minimum, struct error *found,
+                            struct error *err)
 {
     const char *text = request_query(req, name);
     int64_t n;
@@ -50,26 +41,42 @@ static int log_check_number(struct request *req, const char *name, int64_t minim
         return 0;
     if (!slice_to_int64(slice_str(text), &n))
         return error_set(err, ERROR_BAD_REQUEST, "strconv.ParseInt: parsing \"%s\": invalid syntax", text);
-    if (n >= minimum)
-        return 0;
-    return log_invalid(req, name, "FieldValueInvalid",
-                       pool_printf(req->pool, "Invalid value: %lld: must be greater than or equal to %lld",
-                                   (long long)n, (long long)minimum),
-                       err);
+    if (n < minimum)
+        error_add_cause(found, "FieldValueInvalid", name, "Invalid value: %lld: must be greater than %s0", (long long)n,
+                        minimum ? "" : "or equal to ");
+    return 0;
+}
+
+static int log_invalid(struct request *req, struct error *found, struct error *err)
+{
+    struct status_details *details = pool_alloc(req->pool, sizeof(*details));
+    bool several = found->cause_count > 1;
+    BUF_LOCAL(text);
+
+    for (size_t i = 0; i < found->cause_count; i++)
+        buf_printf(&text, "%s%s: %s", i ? ", " : "", found->causes[i].field, found->causes[i].message);
+    *details = (struct status_details){req->info.name, NULL, "PodLogOptions", NULL};
+    req->error_details = details;
+    found->code = ERROR_INVALID;
+    found->message = mem_printf("PodLogOptions \"%s\" is invalid: %s%s%s", req->info.name, several ? "[" : "",
+                                buf_cstr(&text), several ? "]" : "");
+    return error_pass(err, found, NULL);
 }
 
 static int log_check_options(struct request *req, struct error *err)
 {
+    ERROR_LOCAL(found);
     int r;
 
-    if ((r = log_check_number(req, "tailLines", 0, err)) < 0 ||
-        (r = log_check_number(req, "sinceSeconds", 1, err)) < 0 ||
-        (r = log_check_number(req, "limitBytes", 1, err)) < 0)
+    if ((r = log_check_number(req, "tailLines", 0, &found, err)) < 0 ||
+        (r = log_check_number(req, "limitBytes", 1, &found, err)) < 0)
         return r;
     if (request_query(req, "sinceSeconds") && request_query(req, "sinceTime"))
-        return log_invalid(req, "sinceSeconds", "FieldValueForbidden",
-                           "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified", err);
-    return 0;
+        error_add_cause(&found, "FieldValueForbidden", "[]",
+                        "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified");
+    else if ((r = log_check_number(req, "sinceSeconds", 1, &found, err)) < 0)
+        return r;
+    return found.cause_count ? log_invalid(req, &found, err) : 0;
 }
 
 /* Which container: the one named, or the only one there is. */
@@ -304,7 +311,8 @@ void log_get(struct request *req)
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     ERROR_LOCAL(err);
 
-    if (registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0 ||
-        log_check_options(req, &err) < 0 || log_start(req, buf_slice(&item.value), &err) < 0)
+    if (log_check_options(req, &err) < 0 ||
+        registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0 ||
+        log_start(req, buf_slice(&item.value), &err) < 0)
         reply_error(req, &err);
 }

@@ -146,7 +146,7 @@ static int meta_check_uid(const struct request *req, const char *uid, const stru
     return status_conflict(err, req->kind, slice_str(req->info.name), why);
 }
 
-static int meta_check_identity(const struct request *req, const struct value *object, struct error *err)
+int meta_check_identity(const struct request *req, const struct value *object, struct error *err)
 {
     const char *name = meta_name(object);
     const char *own = meta_namespace(object);

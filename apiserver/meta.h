@@ -18,6 +18,8 @@ void meta_remove_finalizer(struct value *object, const char *finalizer);
 /* Checks name and namespace against the URL and fills in what a new object gets. *ret_generated: the name was made
  * from generateName. */
 int meta_prepare_create(struct request *req, struct value *object, bool *ret_generated, struct error *err);
+/* ERROR_BAD_REQUEST unless the object's name and namespace are those of the URL. */
+int meta_check_identity(const struct request *req, const struct value *object, struct error *err);
 /* Checks an update's metadata against the URL and the stored object (at `revision`), and restores what only the server
  * sets. */
 int meta_prepare_update(struct request *req, struct value *object, const struct value *old, uint64_t revision,

@@ -94,7 +94,10 @@ static int negotiate_include(struct request *req, struct error *err)
     else if (!strcmp(include, "Object"))
         req->include = TABLE_INCLUDE_OBJECT;
     else
-        return error_set(err, ERROR_BAD_REQUEST, "unrecognized includeObject value: \"%s\"", include);
+        return error_set(err, ERROR_BAD_REQUEST,
+                         "Unable to convert to Table as requested: includeObject: Invalid value: \"%s\": must be "
+                         "'Metadata', 'Object', 'None', or empty",
+                         include);
     return 0;
 }
 

@@ -20,6 +20,27 @@ int request_invalid_option(struct request *req, const char *kind, const char *re
     return -(int)ERROR_INVALID;
 }
 
+/* As upstream quotes text: "a\\tb", other control characters as \\x07. */
+static const char *options_quote(struct pool *pool, const char *text)
+{
+    static const char letters[] = "\a\b\f\n\r\t\v\"\\", escapes[] = "abfnrtv\"\\";
+    BUF_LOCAL(out);
+
+    buf_append_byte(&out, '"');
+    for (const char *c = text; *c; c++) {
+        const char *known = strchr(letters, *c);
+
+        if (known)
+            buf_printf(&out, "\\%c", escapes[known - letters]);
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            buf_printf(&out, "\\x%02x", (unsigned)(unsigned char)*c);
+        else
+            buf_append_byte(&out, *c);
+    }
+    buf_append_byte(&out, '"');
+    return pool_slice_dup(pool, buf_slice(&out));
+}
+
 static int options_manager(struct request *req, const char *options, struct error *err)
 {
     const char *manager = request_query(req, "fieldManager");
@@ -31,8 +52,8 @@ static int options_manager(struct request *req, const char *options, struct erro
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)manager[i] < 0x20 || manager[i] == 0x7f)
             return request_invalid_option(req, options, "FieldValueInvalid", "fieldManager", err,
-                                          "Invalid value: invalid character U+%04X (at position %zu)",
-                                          (unsigned)(unsigned char)manager[i], i);
+                                          "Invalid value: %s: invalid character U+%04X (at position %zu)",
+                                          options_quote(req->pool, manager), (unsigned)(unsigned char)manager[i], i);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "lib/log.h"
 #include "lib/yaml.h"
 
+#define REPLY_YAML     "application/yaml"
 #define REPLY_GZIP_MIN (128u << 10) /* as upstream: smaller answers cost more than they save */
 
 const char *request_query(const struct request *req, const char *name)
@@ -156,22 +157,34 @@ void reply_pieces(struct request *req, int status, const char *content_type, con
     http_respond(req->http, status, content_type, headers, header_count, body);
 }
 
+/* Turns the text into YAML in its place; false, and it stays JSON, where that cannot be done. */
+static bool reply_to_yaml(struct request *req, struct buf *json)
+{
+    ERROR_LOCAL(err);
+    BUF_LOCAL(yaml);
+
+    if (yaml_from_json(buf_slice(json), &yaml, &err) == 0) {
+        buf_reset(json);
+        buf_append_slice(json, buf_slice(&yaml));
+        return true;
+    }
+    log_warning("apiserver", "writing %s as YAML failed (%s); it goes out as JSON", req->info.path, error_text(&err));
+    return false;
+}
+
 void reply_json(struct request *req, int status, struct slice json)
 {
+    const char *type = "application/json";
+    BUF_LOCAL(yaml);
+
     if (req->media == MEDIA_YAML) {
-        ERROR_LOCAL(err);
-        BUF_LOCAL(yaml);
-
-        if (yaml_from_json(json, &yaml, &err) == 0) {
-            struct slice piece = buf_slice(&yaml);
-
-            reply_pieces(req, status, "application/yaml", &piece, 1);
-            return;
+        buf_append_slice(&yaml, json);
+        if (reply_to_yaml(req, &yaml)) {
+            json = buf_slice(&yaml);
+            type = REPLY_YAML;
         }
-        log_warning("apiserver", "writing %s as YAML failed (%s); it goes out as JSON", req->info.path,
-                    error_text(&err));
     }
-    reply_pieces(req, status, "application/json", &json, 1);
+    reply_pieces(req, status, type, &json, 1);
 }
 
 void reply_value(struct request *req, int status, const struct value *v)
@@ -227,8 +240,10 @@ void reply_error(struct request *req, const struct error *err)
         (void)snprintf(seconds, sizeof(seconds), "%d", err->retry_after_seconds);
         headers[count++] = (struct http_header){"retry-after", slice_str(seconds)};
     }
+    bool as_yaml = req->media == MEDIA_YAML && reply_to_yaml(req, &json);
     struct refbuf *body CLEANUP_REFBUF = refbuf_from(&json);
-    http_respond(req->http, error_http_status(err->code), "application/json", headers, count, body);
+    http_respond(req->http, error_http_status(err->code), as_yaml ? REPLY_YAML : "application/json", headers, count,
+                 body);
 }
 
 void reply_error_text(struct request *req, enum error_code code, const char *text)
@@ -260,10 +275,10 @@ void reply_object(struct request *req, int status, struct slice stored, uint64_t
 
     switch (req->media) {
     case MEDIA_TABLE:
-        buf_printf(&out,
-                   "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"resourceVersion\":"
-                   "\"%llu\"},",
-                   (unsigned long long)revision);
+        buf_append_str(&out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
+        if (revision)
+            buf_printf(&out, "\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+        buf_append_str(&out, "},");
         table_write_columns(&out, req->kind);
         buf_append_str(&out, ",\"rows\":[");
         table_write_row(&out, req->kind, stored, revision, req->include, clock_wall_ns(req->server->clock));

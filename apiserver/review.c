@@ -54,6 +54,44 @@ static bool review_ask(struct request *req, const struct value *spec, const char
     return authz_allows(req->server, req->pool, &q, ret_reason);
 }
 
+/* Upstream names no kind in these: `.authorization.k8s.io "" is invalid: ...`. */
+static void review_refuse(struct request *req, const char *field, const struct value *bad, const char *why)
+{
+    struct status_details *details = pool_alloc(req->pool, sizeof(*details));
+    ERROR_LOCAL(err);
+    BUF_LOCAL(shown);
+
+    if (bad)
+        value_write(bad, &shown);
+    else
+        buf_append_str(&shown, "\"null\"");
+    *details = (struct status_details){NULL, req->kind->group, NULL, NULL};
+    req->error_details = details;
+    (void)error_set(&err, ERROR_INVALID, ".%s \"\" is invalid: %s: Invalid value: %s: %s", req->kind->group, field,
+                    buf_cstr(&shown), why);
+    error_add_cause(&err, "FieldValueInvalid", field, "Invalid value: %s: %s", buf_cstr(&shown), why);
+    reply_error(req, &err);
+}
+
+/* One question at a time, about nothing that has a name of its own. */
+static bool review_check(struct request *req, const struct value *body)
+{
+    const struct value *resource = value_path(body, "spec", "resourceAttributes", NULL);
+    const struct value *path = value_path(body, "spec", "nonResourceAttributes", NULL);
+
+    if (resource && path)
+        review_refuse(req, "spec.nonResourceAttributes", path,
+                      "cannot be specified in combination with resourceAttributes");
+    else if (!resource && !path)
+        review_refuse(req, "spec.resourceAttributes", NULL,
+                      "exactly one of nonResourceAttributes or resourceAttributes must be specified");
+    else if (value_path(body, "metadata", "name", NULL) || value_path(body, "metadata", "namespace", NULL))
+        review_refuse(req, "metadata", value_get(body, "metadata"), "must be empty");
+    else
+        return true;
+    return false;
+}
+
 void review_access(struct request *req)
 {
     struct value *body = review_begin(req);
@@ -61,13 +99,8 @@ void review_access(struct request *req)
     struct value *status;
     const char *reason = NULL;
 
-    if (!body)
+    if (!body || !review_check(req, body))
         return;
-    if (!value_get(spec, "resourceAttributes") == !value_get(spec, "nonResourceAttributes")) {
-        reply_error_text(req, ERROR_BAD_REQUEST,
-                         "exactly one of spec.resourceAttributes and spec.nonResourceAttributes must be set");
-        return;
-    }
     status = value_new_object();
     value_set(status, "allowed", value_new_bool(review_ask(req, spec, &reason)));
     if (reason)
@@ -94,6 +127,10 @@ void review_rules(struct request *req)
 
     if (!body)
         return;
+    if (!value_string(value_path(body, "spec", "namespace", NULL)).len) {
+        reply_error_text(req, ERROR_BAD_REQUEST, "no namespace on request");
+        return;
+    }
     status = value_new_object();
     rules = value_need_array(status, "resourceRules");
     if (master) {

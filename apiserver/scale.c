@@ -87,14 +87,30 @@ static void scale_answer(struct request *req, struct update *u, struct slice sto
     scale_reply(req, stored, revision);
 }
 
+/* Who asks for the scale of what is not there is told of "deployments/scale"; a write speaks of the deployment. */
+static void scale_missing(struct request *req)
+{
+    struct status_details *details = pool_alloc(req->pool, sizeof(*details));
+    const char *group = req->kind->group;
+    ERROR_LOCAL(err);
+
+    *details =
+        (struct status_details){req->info.name, group, pool_printf(req->pool, "%s/scale", req->kind->plural), NULL};
+    req->error_details = details;
+    (void)error_set(&err, ERROR_NOT_FOUND, "%s%s%s \"%s\" not found", details->kind, *group ? "." : "", group,
+                    req->info.name);
+    reply_error(req, &err);
+}
+
 void scale_get(struct request *req)
 {
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     ERROR_LOCAL(err);
 
-    if (negotiate_media(req, false, &err) < 0 ||
-        registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0)
+    if (negotiate_media(req, false, &err) < 0)
         reply_error(req, &err);
+    else if (registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0)
+        err.code == ERROR_NOT_FOUND ? scale_missing(req) : reply_error(req, &err);
     else
         scale_reply(req, buf_slice(&item.value), item.revision);
 }
@@ -184,7 +200,8 @@ void scale_update(struct request *req)
 
     u->make = scale_make_put;
     if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "UpdateOptions", &err) < 0 ||
-        !(u->body = request_own_value(req, request_decode_body(req, scale_kind(), &err))))
+        !(u->body = request_own_value(req, request_decode_body(req, scale_kind(), &err))) ||
+        meta_check_identity(req, u->body, &err) < 0)
         reply_error(req, &err);
     else
         update_start(req, u);

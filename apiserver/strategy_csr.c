@@ -41,9 +41,9 @@ static void csr_add_conditions(struct request *req, struct value *to, const stru
         if (csr_is_approval(value_at(list, i)) != approvals)
             continue;
         condition = value_copy(value_at(list, i));
-        if (!value_get(condition, "lastUpdateTime"))
+        if (!value_string(value_get(condition, "lastUpdateTime")).len)
             value_set_str(condition, "lastUpdateTime", request_now(req));
-        if (!value_get(condition, "lastTransitionTime"))
+        if (!value_string(value_get(condition, "lastTransitionTime")).len)
             value_set_str(condition, "lastTransitionTime", request_now(req));
         value_append(to, condition);
     }

@@ -188,7 +188,8 @@ void verb_update(struct request *req)
     u->name = req->info.name;
     u->make = update_make_put;
     if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "UpdateOptions", &err) < 0 ||
-        !(u->body = request_own_value(req, request_decode_body(req, req->kind, &err)))) {
+        !(u->body = request_own_value(req, request_decode_body(req, req->kind, &err))) ||
+        meta_check_identity(req, u->body, &err) < 0) {
         reply_error(req, &err);
         return;
     }

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients are told when something is refused: codes, sentences, details and causes, as upstream words them. */
+#include "tests/unit/apiserver/harness.h"
+
+static struct harness h;
+
+#define NS   "/api/v1/namespaces/default"
+#define POD  "{\"metadata\":{\"name\":\"p\"%s},\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+#define SSAR "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static void test_yaml_errors(void **state)
+{
+    const struct ask ask = {.method = "GET", .path = NS "/pods/none", .accept = "application/yaml"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 404);
+    assert_string_equal(a.content_type, "application/yaml");
+    assert_true(answer_has(&a, "reason: NotFound\n"));
+}
+
+static void test_dry_run_table(void **state)
+{
+    const struct ask ask = {.method = "POST",
+                            .path = NS "/configmaps?dryRun=All",
+                            .body = "{\"metadata\":{\"name\":\"dry\"}}",
+                            .accept = "application/json;as=Table;v=v1;g=meta.k8s.io"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 201);
+    assert_answer(&a, "kind", "Table");
+    assert_false(answer_has(&a, "resourceVersion"));
+}
+
+static void test_documents_kept_for_good(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 200, "GET", "/openapi/v3", NULL, &a);
+    char *url CLEANUP_FREE = answer_get(&a, "paths.api/v1.serverRelativeURL");
+    assert_non_null(strstr(url, "?hash="));
+    harness_expect(&h, 200, "GET", url, NULL, &a);
+    assert_non_null(strstr(buf_cstr(&a.headers), "immutable"));
+    url[strlen(url) - 1] ^= 1; /* another document's hash */
+    harness_expect(&h, 200, "GET", url, NULL, &a);
+    assert_null(strstr(buf_cstr(&a.headers), "immutable"));
+}
+
+static void test_scale_missing(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const char *path = "/apis/apps/v1/namespaces/default/deployments/gone/scale";
+
+    harness_expect(&h, 404, "GET", path, NULL, &a);
+    assert_answer(&a, "message", "deployments/scale.apps \"gone\" not found");
+    assert_answer(&a, "details.kind", "deployments/scale");
+    /* The name is judged before anything is looked for. */
+    harness_expect(&h, 400, "PUT", path, "{\"metadata\":{\"name\":\"other\"},\"spec\":{\"replicas\":1}}", &a);
+    assert_answer(&a, "message", "the name of the object (other) does not match the name on the URL (gone)");
+    harness_expect(&h, 400, "PUT", NS "/configmaps/gone", "{\"metadata\":{\"name\":\"other\"}}", &a);
+}
+
+static void test_log_options(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 422, "GET", NS "/pods/none/log?tailLines=-3&limitBytes=0&sinceSeconds=-1", NULL, &a);
+    assert_answer(
+        &a, "message",
+        "PodLogOptions \"none\" is invalid: [tailLines: Invalid value: -3: must be greater than or equal to 0, "
+        "limitBytes: Invalid value: 0: must be greater than 0, sinceSeconds: Invalid value: -1: must be "
+        "greater than 0]");
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "details.causes")), 3);
+    harness_expect(&h, 422, "GET", NS "/pods/none/log?sinceSeconds=9&sinceTime=2024-01-01T00:00:00Z", NULL, &a);
+    assert_true(answer_has(&a, "at most one of `sinceTime` or `sinceSeconds`"));
+    harness_expect(&h, 404, "GET", NS "/pods/none/log?tailLines=3", NULL, &a);
+}
+
+static void test_options_named(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 422, "GET", NS "/pods?resourceVersion=x&resourceVersionMatch=Maybe", NULL, &a);
+    assert_true(answer_has(&a, "Unsupported value: \\\"Maybe\\\""));
+    harness_expect(&h, 422, "POST", NS "/configmaps?fieldManager=a%09b%01", "{\"metadata\":{\"name\":\"a\"}}", &a);
+    assert_answer(&a, "message",
+                  "CreateOptions.meta.k8s.io \"\" is invalid: fieldManager: Invalid value: \"a\\tb\\x01\": invalid "
+                  "character U+0009 (at position 1)");
+}
+
+static void test_reviews(void **state)
+{
+    static const struct {
+        const char *spec, *message;
+    } rows[] = {
+        {"{}",
+         ".authorization.k8s.io \"\" is invalid: spec.resourceAttributes: Invalid value: \"null\": exactly one of "
+         "nonResourceAttributes or resourceAttributes must be specified"},
+        {"{\"resourceAttributes\":{\"verb\":\"get\"},\"nonResourceAttributes\":{\"path\":\"/x\"}}",
+         ".authorization.k8s.io \"\" is invalid: spec.nonResourceAttributes: Invalid value: {\"path\":\"/x\"}: cannot "
+         "be "
+         "specified in combination with resourceAttributes"},
+    };
+    struct answer a CLEANUP_ANSWER = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *body CLEANUP_FREE = mem_printf("{\"spec\":%s}", rows[i].spec);
+
+        harness_expect(&h, 422, "POST", SSAR, body, &a);
+        assert_answer(&a, "message", rows[i].message);
+    }
+    harness_expect(&h, 422, "POST", SSAR,
+                   "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"resourceAttributes\":{\"verb\":\"get\"}}}", &a);
+    harness_expect(&h, 400, "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "{\"spec\":{}}", &a);
+    assert_answer(&a, "message", "no namespace on request");
+}
+
+static void test_pod_admission(void **state)
+{
+    static const struct {
+        const char *annotations, *spec, *message;
+    } rows[] = {
+        {"", "\"serviceAccountName\":\"ghost\",",
+         "error looking up service account default/ghost: serviceaccount \"ghost\" not found"},
+        {"", "\"runtimeClassName\":\"vm\",", "pod rejected: RuntimeClass \"vm\" not found"},
+        {"", "\"overhead\":{\"cpu\":\"1\"},",
+         "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"},
+        {"", "\"preemptionPolicy\":\"Never\",",
+         "the string value of PreemptionPolicy (Never) must not be provided in pod spec; priority admission controller "
+         "computed PreemptLowerPriority from the given PriorityClass name"},
+        {",\"annotations\":{\"kubernetes.io/config.mirror\":\"m\"}", "\"serviceAccountName\":\"default\",",
+         "a mirror pod may not reference service accounts"},
+    };
+    struct answer a CLEANUP_ANSWER = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *body CLEANUP_FREE = mem_printf(POD, rows[i].annotations, rows[i].spec);
+        char *message CLEANUP_FREE = mem_printf("pods \"p\" is forbidden: %s", rows[i].message);
+
+        harness_expect(&h, 403, "POST", NS "/pods?dryRun=All", body, &a);
+        assert_answer(&a, "message", message);
+    }
+    harness_expect(&h, 201, "POST", NS "/serviceaccounts", "{\"metadata\":{\"name\":\"ghost\"}}", &a);
+    char *body CLEANUP_FREE = mem_printf(POD, "", rows[0].spec);
+    harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", body, &a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_yaml_errors),
+        cmocka_unit_test(test_dry_run_table),
+        cmocka_unit_test(test_documents_kept_for_good),
+        cmocka_unit_test(test_scale_missing),
+        cmocka_unit_test(test_log_options),
+        cmocka_unit_test(test_options_named),
+        cmocka_unit_test(test_reviews),
+        cmocka_unit_test(test_pod_admission),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
