@@ -33,6 +33,7 @@ static void front_make(struct apiserver *server, struct front *front)
 
 static void front_unmake(struct front *front)
 {
+    loop_timer_free(front->keeper);
     log_proxy_free(front);
     hub_free(front->hub);
     loop_free(front->loop);
@@ -166,6 +167,7 @@ int apiserver_start(const struct apiserver_options *options, struct apiserver **
         apiserver_unmake(server);
         return r;
     }
+    apiserver_bootstrap_keep(server);
     for (size_t i = 0; r == 0 && i < server->front_count; i++)
         r = front_start(&server->fronts[i], err);
     if (r < 0) {

@@ -1,15 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every cluster has: four namespaces and the `kubernetes` Service at the first Service address. Made through the
- * front like anything else, by the API server's own identity; what is there already stays as it is.
+ * What every cluster has: four namespaces, and the `kubernetes` Service at the first Service address with the slice
+ * that points it at this server. Made through the front like anything else, by the API server's own identity, before it
+ * listens; looked after while it runs, because somebody will say `kubectl delete services --all`.
  */
+#include "apiserver/registry.h"
 #include "apiserver/server_internal.h"
 #include "lib/http_local.h"
+#include "lib/log.h"
+
+#define BOOTSTRAP_PERIOD_MS 10000 /* as upstream's controller */
+
+/* ---- the objects --------------------------------------------------------------------------------------------------
+ */
+
+struct bootstrap_object {
+    const char *group;
+    const char *plural;
+    const char *namespace_;
+    const char *name;
+    char *(*json)(const struct apiserver *server, const char *name); /* NULL = not here */
+    bool replace; /* it follows the server's address, so what is stored may be old */
+};
+
+static unsigned bootstrap_port(const struct apiserver *server)
+{
+    return server->listener ? http_listener_port(server->listener) : 6443;
+}
+
+static char *bootstrap_namespace(const struct apiserver *server, const char *name)
+{
+    return mem_printf("{\"metadata\":{\"name\":\"%s\"}}", name);
+}
+
+static char *bootstrap_service(const struct apiserver *server, const char *name)
+{
+    char address[SERVICE_ADDRESS_MAX];
+
+    service_range_address(&server->services, 1, address);
+    return mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"component\":\"apiserver\",\"provider\":"
+                      "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"https\",\"port\":443,"
+                      "\"protocol\":\"TCP\",\"targetPort\":%u}],\"type\":\"ClusterIP\"}}",
+                      name, address, bootstrap_port(server));
+}
+
+/* Only an address that pods can reach: a server that tests start on loopback has none. */
+static char *bootstrap_slice(const struct apiserver *server, const char *name)
+{
+    struct slice address = slice_str(server->advertise_address);
+    ptrdiff_t colon = slice_find(address, ':');
+
+    if (colon < 0 || slice_starts(address, SLICE_LIT("127.")) || slice_starts(address, SLICE_LIT("0.")))
+        return NULL;
+    address.len = (size_t)colon;
+    return mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},"
+                      "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"%.*s\"],\"conditions\":{\"ready\":"
+                      "true}}],\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}",
+                      name, SLICE_ARGS(address), bootstrap_port(server));
+}
+
+static const struct bootstrap_object bootstrap_objects[] = {
+    {"", "namespaces", "", "default", bootstrap_namespace, false},
+    {"", "namespaces", "", "kube-system", bootstrap_namespace, false},
+    {"", "namespaces", "", "kube-public", bootstrap_namespace, false},
+    {"", "namespaces", "", "kube-node-lease", bootstrap_namespace, false},
+    {"", "services", "default", "kubernetes", bootstrap_service, false},
+    {"discovery.k8s.io", "endpointslices", "default", "kubernetes", bootstrap_slice, true},
+};
+
+static bool bootstrap_has(const struct apiserver *server, const struct bootstrap_object *o)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+
+    return registry_get(server->store, registry_need_kind(o->group, o->plural), o->namespace_, o->name, &item, NULL) ==
+           0;
+}
+
+/* ---- one request --------------------------------------------------------------------------------------------------
+ */
 
 struct bootstrap_call {
     int status;
-    struct buf body;
     bool over;
+    bool alone; /* nobody waits: it frees itself */
+    struct buf body;
 };
 
 static void bootstrap_head(void *arg, int status, const char *content_type, const struct http_header *headers,
@@ -23,74 +97,101 @@ static void bootstrap_data(void *arg, struct refbuf *data)
     buf_append_slice(&((struct bootstrap_call *)arg)->body, refbuf_slice(data));
 }
 
-static void bootstrap_end(void *arg, bool aborted)
+static void bootstrap_call_free(struct bootstrap_call *call)
 {
-    ((struct bootstrap_call *)arg)->over = true;
+    buf_free(&call->body);
+    free(call);
 }
 
-/* One request as the API server itself; waits for the answer and returns its status. */
-static int bootstrap_send(struct apiserver *server, const char *method, const char *path, const char *json,
-                          struct buf *ret_body)
+static void bootstrap_end(void *arg, bool aborted)
+{
+    struct bootstrap_call *call = arg;
+
+    call->over = true;
+    if (!call->alone)
+        return;
+    if (call->status != 201 && call->status != 409)
+        log_warning("apiserver", "bringing back an object of the cluster failed, trying again later: %.*s",
+                    SLICE_ARGS(buf_slice(&call->body)));
+    bootstrap_call_free(call);
+}
+
+/* Makes or replaces the object as the API server itself. */
+static void bootstrap_send(struct front *front, const struct bootstrap_object *o, const char *method, const char *json,
+                           struct bootstrap_call *call)
 {
     static const char *const groups[] = {"system:masters"};
     static const struct http_local_events events = {bootstrap_head, bootstrap_data, bootstrap_end};
     const struct http_peer peer = {
         .address = "", .local_user = "system:apiserver", .local_groups = groups, .local_group_count = 1};
     const struct http_header headers[] = {{"content-type", SLICE_LIT("application/json")}};
+    bool put = !strcmp(method, "PUT");
+    char *path CLEANUP_FREE = mem_printf("%s%s/v1%s%s/%s%s%s", *o->group ? "/apis/" : "/api", o->group,
+                                         *o->namespace_ ? "/namespaces/" : "", o->namespace_, o->plural, put ? "/" : "",
+                                         put ? o->name : "");
     const struct http_local_request request = {.method = slice_str(method),
                                                .path = slice_str(path),
                                                .headers = headers,
                                                .header_count = ARRAY_SIZE(headers),
                                                .body = slice_str(json),
                                                .peer = &peer};
-    struct front *front = &server->fronts[0];
-    struct bootstrap_call call = {0};
 
-    (void)http_local_start(front->loop, front_handle, front, &request, &events, &call);
-    while (!call.over)
-        loop_turn(front->loop, true);
-    *ret_body = call.body;
-    return call.status;
+    (void)http_local_start(front->loop, front_handle, front, &request, &events, call);
 }
 
-/* Makes the object unless it is there. It is looked for first: a Service with a fixed address that exists is refused as
- * "address taken" before anybody asks for its name. */
-static int bootstrap_need(struct apiserver *server, const char *collection, const char *name, const char *json,
-                          struct error *err)
+static int bootstrap_need(struct apiserver *server, const struct bootstrap_object *o, struct error *err)
 {
-    char *path CLEANUP_FREE = mem_printf("%s/%s", collection, name);
-    BUF_LOCAL(found);
-    BUF_LOCAL(made);
-    int status = bootstrap_send(server, "GET", path, NULL, &found);
+    char *json CLEANUP_FREE = o->json(server, o->name);
+    bool there = bootstrap_has(server, o);
+    struct bootstrap_call *call;
+    int r = 0;
 
-    if (status == 200)
+    if (!json || (there && !o->replace))
         return 0;
-    status = bootstrap_send(server, "POST", collection, json, &made);
-    if (status == 201)
-        return 0;
-    return error_set(err, ERROR_INTERNAL, "making %s at start: %.*s", path, SLICE_ARGS(buf_slice(&made)));
+    call = mem_zalloc(sizeof(*call));
+    bootstrap_send(&server->fronts[0], o, there ? "PUT" : "POST", json, call);
+    while (!call->over)
+        loop_turn(server->fronts[0].loop, true);
+    if (call->status != 200 && call->status != 201)
+        r = error_set(err, ERROR_INTERNAL, "making %s %s at start: %.*s", o->plural, o->name,
+                      SLICE_ARGS(buf_slice(&call->body)));
+    bootstrap_call_free(call);
+    return r;
 }
 
 int apiserver_bootstrap(struct apiserver *server, struct error *err)
 {
-    static const char *const namespaces[] = {"default", "kube-system", "kube-public", "kube-node-lease"};
-    char address[SERVICE_ADDRESS_MAX];
-    char *json;
-    int r;
+    int r = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
-        json = mem_printf("{\"metadata\":{\"name\":\"%s\"}}", namespaces[i]);
-        r = bootstrap_need(server, "/api/v1/namespaces", namespaces[i], json, err);
-        free(json);
-        if (r < 0)
-            return r;
-    }
-    service_range_address(&server->services, 1, address);
-    json = mem_printf("{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":"
-                      "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"https\",\"port\":443,"
-                      "\"protocol\":\"TCP\",\"targetPort\":%u}],\"type\":\"ClusterIP\"}}",
-                      address, server->listener ? http_listener_port(server->listener) : 6443);
-    r = bootstrap_need(server, "/api/v1/namespaces/default/services", "kubernetes", json, err);
-    free(json);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(bootstrap_objects); i++)
+        r = bootstrap_need(server, &bootstrap_objects[i], err);
     return r;
+}
+
+/* ---- looking after them -------------------------------------------------------------------------------------------
+ */
+
+void apiserver_bootstrap_again(void *arg)
+{
+    struct front *front = arg;
+
+    for (size_t i = 0; i < ARRAY_SIZE(bootstrap_objects); i++) {
+        const struct bootstrap_object *o = &bootstrap_objects[i];
+        char *json CLEANUP_FREE = o->json(front->server, o->name);
+        struct bootstrap_call *call;
+
+        if (!json || bootstrap_has(front->server, o))
+            continue;
+        call = mem_zalloc(sizeof(*call));
+        call->alone = true;
+        bootstrap_send(front, o, "POST", json, call);
+    }
+}
+
+void apiserver_bootstrap_keep(struct apiserver *server)
+{
+    struct front *front = &server->fronts[0];
+
+    front->keeper = loop_timer_new(front->loop, apiserver_bootstrap_again, front);
+    loop_timer_start(front->keeper, BOOTSTRAP_PERIOD_MS, BOOTSTRAP_PERIOD_MS);
 }

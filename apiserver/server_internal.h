@@ -25,6 +25,7 @@ struct front {
     struct loop *loop;
     struct hub *hub;
     struct http_client *node_client; /* to node servers; made when first used */
+    struct loop_timer *keeper;       /* of the first front: looks after the default objects; NULL elsewhere */
     struct http_server *http;        /* NULL in tests and before it listens */
     pthread_t thread;
     bool running;        /* the thread was started */
@@ -57,6 +58,9 @@ int apiserver_make(const struct apiserver_options *options, struct apiserver **r
 void apiserver_unmake(struct apiserver *server);
 /* Makes the default objects where they are missing, turning the first front's loop meanwhile. */
 int apiserver_bootstrap(struct apiserver *server, struct error *err);
+/* From now on the first front brings back what somebody deletes of them. */
+void apiserver_bootstrap_keep(struct apiserver *server);
+void apiserver_bootstrap_again(void *front);
 
 /* The HTTP handler of a front (arg). */
 void front_handle(struct http_request *http, void *front);

@@ -27,6 +27,11 @@ static void test_bootstrap(void **state)
     assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 4);
     harness_expect(&h, 200, "GET", "/api/v1/namespaces/default/services/kubernetes", NULL, &a);
     assert_answer(&a, "spec.clusterIP", "10.96.0.1");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/services/kubernetes", NULL, NULL);
+    apiserver_bootstrap_again(&h.server->fronts[0]);
+    do
+        harness_expect(&h, 200, "GET", "/api/v1/namespaces/default/services", NULL, &a);
+    while (!answer_has(&a, "10.96.0.1"));
 }
 
 static void test_version_and_health(void **state)
