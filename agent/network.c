@@ -7,6 +7,7 @@
 #include "agent/network.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include "agent/process.h"
@@ -285,11 +286,11 @@ int network_clean(const char *bridge, struct error *err)
     const char *link[] = {"ip", "link", "del", bridge, NULL};
     const char *nft[] = {"nft", "-f", "-", NULL};
     const char *flush[] = {"ip", "-4", "route", "flush", "proto", ROUTE_PROTOCOL, NULL};
-    char *device CLEANUP_FREE = mem_printf("/sys/class/net/%s", bridge);
     BUF_LOCAL(rules);
 
     buf_printf(&rules, "table ip knarr-%s {}\ndelete table ip knarr-%s\n", bridge, bridge);
     if (run(nft, buf_slice(&rules), NULL, err) < 0 || run(flush, SLICE_NONE, NULL, err) < 0)
         return -1;
-    return access(device, F_OK) ? 0 : run(link, SLICE_NONE, NULL, err);
+    /* Not by /sys: that shows the devices of the namespace it was mounted in. */
+    return if_nametoindex(bridge) ? run(link, SLICE_NONE, NULL, err) : 0;
 }

@@ -8,6 +8,7 @@
 #include "apiserver/authn.h"
 #include "apiserver/registry.h"
 #include "lib/encoding.h"
+#include "lib/log.h"
 
 #define AUTHN_TOKENS_FILE_MAX (1u << 20)
 #define AUTHN_FIELDS_MAX      4
@@ -182,39 +183,53 @@ static void authn_bootstrap_groups(struct pool *pool, struct slice extra, struct
     }
 }
 
+/* NULL when the Secret's document vouches for id and secret, else why not. */
+static const char *authn_bootstrap_refusal(struct slice doc, struct slice id, struct slice secret, struct clock *clock)
+{
+    int64_t expires;
+    BUF_LOCAL(data);
+
+    if (!scan_text_is(scan_get(doc, "type"), "bootstrap.kubernetes.io/token") ||
+        scan_get(doc, "metadata.deletionTimestamp").data)
+        return "its Secret is no bootstrap token";
+    authn_secret_data(doc, "data.token-id", &data);
+    if (!slice_equal(buf_slice(&data), id))
+        return "its Secret names another id";
+    authn_secret_data(doc, "data.token-secret", &data);
+    if (!slice_equal_constant_time(buf_slice(&data), secret))
+        return "wrong secret";
+    authn_secret_data(doc, "data.usage-bootstrap-authentication", &data);
+    if (!slice_is(buf_slice(&data), "true"))
+        return "not for authentication";
+    authn_secret_data(doc, "data.expiration", &data);
+    if (data.len && (!time_parse(buf_slice(&data), &expires) || expires <= clock_wall_ns(clock)))
+        return "expired";
+    return NULL;
+}
+
 bool authn_bootstrap_find(struct apiserver *server, struct pool *pool, struct slice token,
                           struct authn_bootstrap *ret_bootstrap)
 {
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     struct authn_bootstrap b = {.group_count = 0};
+    const char *refusal;
     struct slice id;
     struct slice secret;
-    struct slice doc;
-    int64_t expires;
     BUF_LOCAL(data);
 
     if (!authn_bootstrap_split(token, &id, &secret))
         return false;
     if (registry_get(server->store, registry_need_kind("", "secrets"), "kube-system",
                      pool_printf(pool, "bootstrap-token-%.*s", SLICE_ARGS(id)), &item, NULL) < 0)
+        refusal = "there is none of that id";
+    else
+        refusal = authn_bootstrap_refusal(buf_slice(&item.value), id, secret, server->clock);
+    if (refusal) {
+        /* The id is no secret; the client only hears 401. */
+        log_warning("apiserver", "bootstrap token %.*s refused: %s", SLICE_ARGS(id), refusal);
         return false;
-    doc = buf_slice(&item.value);
-    if (!scan_text_is(scan_get(doc, "type"), "bootstrap.kubernetes.io/token") ||
-        scan_get(doc, "metadata.deletionTimestamp").data)
-        return false;
-    authn_secret_data(doc, "data.token-id", &data);
-    if (!slice_equal(buf_slice(&data), id))
-        return false;
-    authn_secret_data(doc, "data.token-secret", &data);
-    if (!slice_equal_constant_time(buf_slice(&data), secret))
-        return false;
-    authn_secret_data(doc, "data.usage-bootstrap-authentication", &data);
-    if (!slice_is(buf_slice(&data), "true"))
-        return false;
-    authn_secret_data(doc, "data.expiration", &data);
-    if (data.len && (!time_parse(buf_slice(&data), &expires) || expires <= clock_wall_ns(server->clock)))
-        return false;
-    authn_secret_data(doc, "data.auth-extra-groups", &data);
+    }
+    authn_secret_data(buf_slice(&item.value), "data.auth-extra-groups", &data);
     authn_bootstrap_groups(pool, buf_slice(&data), &b);
     b.user = pool_printf(pool, "system:bootstrap:%.*s", SLICE_ARGS(id));
     *ret_bootstrap = b;

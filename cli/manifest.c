@@ -22,13 +22,62 @@ int manifest_read(const struct value *object, const char *fallback, struct manif
     return 0;
 }
 
+static int name_order(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static struct value *sorted_copy(const struct value *v);
+
+static struct value *sorted_object(const struct value *v)
+{
+    struct slice *names CLEANUP_FREE = mem_calloc(value_count(v) + 1, sizeof(*names));
+    struct value_iter it = value_iter_start(v);
+    struct value *out = value_new_object();
+    struct value *member;
+    size_t count = 0;
+
+    while (value_iter_next(&it, &names[count], &member))
+        count++;
+    qsort(names, count, sizeof(*names), name_order);
+    for (size_t i = 0; i < count; i++)
+        value_set_slice(out, names[i], sorted_copy(value_get_slice(v, names[i])));
+    return out;
+}
+
+/* With the members of every object in the order of their names. */
+static struct value *sorted_copy(const struct value *v)
+{
+    struct value *out;
+
+    if (value_is(v, VALUE_OBJECT))
+        return sorted_object(v);
+    if (!value_is(v, VALUE_ARRAY))
+        return value_copy(v);
+    out = value_new_array();
+    for (size_t i = 0; i < value_count(v); i++)
+        value_append(out, sorted_copy(value_at(v, i)));
+    return out;
+}
+
+/* Byte for byte what kubectl writes (Go's encoder: sorted names, <, > and & escaped), so that each of the two finds the
+ * other's objects unchanged. */
 void manifest_annotate(struct value *object)
 {
     struct value *annotations = value_need_object(value_need_object(object, "metadata"), "annotations");
+    struct value *sorted CLEANUP_VALUE = NULL;
+    BUF_LOCAL(json);
     BUF_LOCAL(text);
 
     (void)value_remove(annotations, LAST_APPLIED);
-    value_write(object, &text);
+    sorted = sorted_copy(object);
+    value_write(sorted, &json);
+    for (size_t i = 0; i < json.len; i++) {
+        if (strchr("<>&", json.data[i]))
+            buf_printf(&text, "\\u%04x", (unsigned)json.data[i]);
+        else
+            buf_append_byte(&text, json.data[i]);
+    }
     buf_append_byte(&text, '\n');
     value_set(annotations, LAST_APPLIED, value_new_string(buf_slice(&text)));
 }

@@ -86,7 +86,7 @@ class Node:
 
     def common(self):
         return ['--home', self.home, '--run-dir', self.home / 'run', '--node-name', self.name,
-                '--cgroup-parent', f'/{self.cluster.id}/{self.name}', '--bridge', 'kn0', '--log-dir', self.home / 'logs']
+                '--cgroup-parent', f'/{self.cluster.id}-{self.name}', '--bridge', 'kn0', '--log-dir', self.home / 'logs']
 
     def start(self, token=None):
         arguments = self.common() + ['--node-ip', self.ip, '--server', f'https://{SERVER_IP}:{PORT}']
@@ -196,9 +196,7 @@ class Cluster:
                 left.append(f'process {pid}: {command}')
         left += [f'mount {line.split()[4]}' for line in open('/proc/self/mountinfo') if str(self.folder) in line]
         for root, folders, _ in os.walk('/sys/fs/cgroup'):
-            if self.id in folders:
-                left.append(f'cgroup {root}/{self.id}')
-                folders.remove(self.id)
+            left += [f'cgroup {root}/{name}' for name in folders if name.startswith(self.id)]
             if root.count('/') > 5:
                 folders.clear()
         for node in self.nodes:

@@ -108,7 +108,7 @@ def test_command_environment_and_volumes(cluster):
     c.kubectl('create', 'cm', 'settings', '--from-literal=color=blue', '--from-literal=file.txt=from config map')
     c.kubectl('create', 'secret', 'generic', 'hidden', '--from-literal=password=opensesame')
     script = ('echo "$COLOR $PASSWORD $POD_NAME $NODE_NAME $EXPANDED $LIMIT $file_color"; cat /cm/file.txt; echo; '
-              'cat /secret/password; echo; echo data > /scratch/f; cat /scratch/f; stat -c %a /secret/password; '
+              'cat /secret/password; echo; echo data > /scratch/f; cat /scratch/f; stat -L -c %a /secret/password; '
               'grep /secret /proc/mounts; cat /hostdir/hello; hostname; id -u')
     host = c.nodes[0].home / 'shared'
     host.mkdir()

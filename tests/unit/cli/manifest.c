@@ -90,6 +90,21 @@ static void test_incomplete_documents_are_refused(void **state)
     }
 }
 
+static void test_annotation_is_what_kubectl_writes(void **state)
+{
+    struct value *v CLEANUP_VALUE = value_parse(
+        SLICE_LIT(
+            "{\"kind\":\"X\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a<b>&c\"},\"z\":[{\"b\":1,\"a\":2}]}"),
+        NULL);
+
+    (void)state;
+    manifest_annotate(v);
+    manifest_annotate(v); /* leaves itself out */
+    assert_string_equal(value_str(value_path(v, "metadata", "annotations", LAST_APPLIED, NULL)),
+                        "{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"annotations\":{},\"name\":"
+                        "\"a\\u003cb\\u003e\\u0026c\"},\"z\":[{\"a\":2,\"b\":1}]}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +113,7 @@ int main(void)
         cmocka_unit_test(test_lists_merge_by_key),
         cmocka_unit_test(test_other_lists_are_replaced),
         cmocka_unit_test(test_incomplete_documents_are_refused),
+        cmocka_unit_test(test_annotation_is_what_kubectl_writes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
