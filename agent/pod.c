@@ -8,8 +8,11 @@
 
 #include "agent/fs.h"
 #include "agent/pod_spec.h"
+#include "agent/text.h"
 #include "agent/volumes.h"
 #include "lib/log.h"
+
+#define MESSAGE_MAX 1024 /* of an event, as the API server takes it */
 
 /* Allowed moves: bit n of moves[s] = from s to n. */
 #define TO(state) (1u << POD_##state)
@@ -77,14 +80,16 @@ void pod_event(struct pod *pod, const struct pod_container *c, bool warning, con
                                   .name = pod_name(o),
                                   .uid = pod_uid(o),
                                   .field_path = field};
+    char *raw CLEANUP_FREE = NULL;
     char *text CLEANUP_FREE = NULL;
     va_list args;
 
     if (pod->abandoned)
         return;
     va_start(args, fmt);
-    text = mem_vprintf(fmt, args);
+    raw = mem_vprintf(fmt, args);
     va_end(args);
+    text = text_clean(slice_str(raw), MESSAGE_MAX);
     event_record(pod->agent->events, &object, warning, reason, "%s", text);
 }
 

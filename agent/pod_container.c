@@ -11,10 +11,12 @@
 #include "agent/fs.h"
 #include "agent/log_stream.h"
 #include "agent/pod_spec.h"
+#include "agent/text.h"
 
 #define RETRY_CONFIG_MS 10000 /* after CreateContainerConfigError and its like */
 #define REFS_FRESH_MS   5000  /* what was read so recently is not read again before a start */
-#define ANNOUNCE_MS     2000  /* how long ErrImagePull is shown before ImagePullBackOff */
+#define MESSAGE_MAX     4096
+#define ANNOUNCE_MS     2000 /* how long ErrImagePull is shown before ImagePullBackOff */
 
 static void earliest(uint64_t *next, uint64_t at)
 {
@@ -34,7 +36,7 @@ static bool is_sidecar(const struct pod_container *c)
 
 static void replace_text(char **place, const char *text)
 {
-    char *copy = text ? mem_strdup(text) : NULL;
+    char *copy = text ? text_clean(slice_str(text), MESSAGE_MAX) : NULL;
 
     free(*place);
     *place = copy;

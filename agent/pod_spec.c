@@ -49,8 +49,8 @@ char *pod_host_name(const struct value *pod)
 
     if (!name || !*name)
         name = pod_name(pod);
-    text = mem_strndup(name, 63);
-    len = strlen(text);
+    len = strnlen(name, 63);
+    text = mem_strndup(name, len);
     while (len && (text[len - 1] == '-' || text[len - 1] == '.'))
         text[--len] = '\0';
     return text;

@@ -18,6 +18,7 @@
 
 #include "agent/fs.h"
 #include "agent/process.h"
+#include "agent/text.h"
 #include "api/value.h"
 #include "lib/encoding.h"
 #include "lib/random.h"
@@ -354,7 +355,7 @@ int runtime_fail(const struct runtime *rt, struct runtime_container *c, int exit
     free(c->reason);
     c->reason = mem_strdup(reason);
     free(c->message);
-    c->message = mem_strdup(message);
+    c->message = text_clean(slice_str(message), TERMINATION_MAX);
     return record_write(rt, c, err);
 }
 
@@ -388,7 +389,7 @@ static void termination_read(struct runtime_container *c)
     if (n <= 0)
         return;
     free(c->message);
-    c->message = mem_strndup(text, (size_t)n);
+    c->message = text_clean(slice_make(text, (size_t)n), TERMINATION_MAX);
 }
 
 static bool exit_read(const struct runtime *rt, struct runtime_container *c)
