@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/test.h"
+
+#include "agent/pod_spec.h"
+#include "agent/pod_status.h"
+#include "lib/clock.h"
+
+#define NOW (1767366245LL * NS_PER_S) /* 2026-01-02T15:04:05Z */
+
+static struct value *json(const char *text)
+{
+    struct value *v = value_parse(slice_str(text), NULL);
+
+    assert_non_null(v);
+    return v;
+}
+
+static struct value *pod_with(const char *policy)
+{
+    char *text CLEANUP_FREE = mem_printf(
+        "{\"metadata\":{\"name\":\"p\",\"uid\":\"u\",\"generation\":2},\"spec\":{\"restartPolicy\":\"%s\"}}", policy);
+
+    return json(text);
+}
+
+static struct runtime_container running = {
+    .id = (char *)"aa", .image_id = (char *)"r/i@sha256:1", .state = RUNTIME_RUNNING, .started_ns = NOW};
+static struct runtime_container good = {.id = (char *)"bb",
+                                        .image_id = (char *)"r/i@sha256:1",
+                                        .state = RUNTIME_EXITED,
+                                        .started_ns = NOW,
+                                        .finished_ns = NOW};
+static struct runtime_container bad = {.id = (char *)"cc",
+                                       .image_id = (char *)"r/i@sha256:1",
+                                       .state = RUNTIME_EXITED,
+                                       .started_ns = NOW,
+                                       .finished_ns = NOW,
+                                       .exit_code = 3};
+static struct runtime_container oom = {.id = (char *)"dd",
+                                       .image_id = (char *)"",
+                                       .state = RUNTIME_EXITED,
+                                       .finished_ns = NOW,
+                                       .exit_code = 137,
+                                       .oom_killed = true};
+
+#define APP(...)                                                                                                       \
+    {                                                                                                                  \
+        .name = "c", .image = "hello", __VA_ARGS__                                                                     \
+    }
+#define INIT(...)                                                                                                      \
+    {                                                                                                                  \
+        .name = "i", .image = "hello", .init = true, __VA_ARGS__                                                       \
+    }
+
+struct phase_case {
+    const char *policy;
+    struct container_facts containers[3];
+    size_t count;
+    bool finished;
+    const char *phase;
+};
+
+static void phases_follow_the_containers(void **state)
+{
+    static const struct phase_case cases[] = {
+        {"Always", {APP()}, 1, false, "Pending"},
+        {"Always", {APP(.current = &running)}, 1, false, "Running"},
+        {"Always", {APP(.current = &running), APP()}, 2, false, "Pending"},
+        {"Always", {APP(.current = &bad, .waiting_reason = "CrashLoopBackOff")}, 1, false, "Running"},
+        {"Always", {APP(.current = &good)}, 1, false, "Running"},
+        {"Always", {APP(.current = &good)}, 1, true, "Succeeded"},
+        {"Always", {APP(.current = &bad)}, 1, true, "Failed"},
+        {"Never", {APP(.current = &good)}, 1, false, "Succeeded"},
+        {"Never", {APP(.current = &bad)}, 1, false, "Failed"},
+        {"Never", {APP(.current = &bad), APP(.current = &running)}, 2, false, "Running"},
+        {"Never", {APP(.current = &bad), APP(.current = &good)}, 2, false, "Failed"},
+        {"OnFailure", {APP(.current = &good)}, 1, false, "Succeeded"},
+        {"OnFailure", {APP(.current = &bad)}, 1, false, "Running"},
+        {"Always", {INIT(.current = &running), APP()}, 2, false, "Pending"},
+        {"Always", {INIT(.current = &bad, .waiting_reason = "CrashLoopBackOff"), APP()}, 2, false, "Pending"},
+        {"Never", {INIT(.current = &bad), APP()}, 2, false, "Failed"},
+        {"Always", {INIT(.current = &good), APP(.current = &running)}, 2, false, "Running"},
+        {"Always", {INIT(.sidecar = true, .current = &running), APP(.current = &running)}, 2, false, "Running"},
+        {"Never", {INIT(.sidecar = true, .current = &good), APP(.current = &good)}, 2, true, "Succeeded"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct value *pod CLEANUP_VALUE = pod_with(cases[i].policy);
+        const struct status_facts facts = {
+            .containers = cases[i].containers, .count = cases[i].count, .finished = cases[i].finished};
+
+        if (strcmp(pod_phase(pod, &facts), cases[i].phase) != 0)
+            fail_msg("case %zu: %s, not %s", i, pod_phase(pod, &facts), cases[i].phase);
+    }
+}
+
+static struct value *make(const struct container_facts *containers, size_t count, const struct value *before)
+{
+    struct value *pod CLEANUP_VALUE = pod_with("Always");
+    const struct status_facts facts = {.containers = containers,
+                                       .count = count,
+                                       .sandbox_ready = true,
+                                       .pod_ip = "10.0.0.1",
+                                       .host_ip = "192.0.2.1",
+                                       .now_ns = NOW,
+                                       .start_ns = NOW};
+
+    return pod_status_make(pod, before, &facts);
+}
+
+static void assert_json(const struct value *v, const char *want)
+{
+    BUF_LOCAL(text);
+
+    value_write(v, &text);
+    assert_string_equal(buf_cstr(&text), want);
+}
+
+static const struct value *container_of_status(const struct value *status)
+{
+    return value_at(value_get(status, "containerStatuses"), 0);
+}
+
+static void states_are_worded_as_upstream(void **state)
+{
+    const struct container_facts creating[] = {APP()};
+    const struct container_facts behind[] = {INIT(.current = &running), APP()};
+    const struct container_facts crashing[] = {
+        APP(.current = &bad, .restarts = 4, .waiting_reason = "CrashLoopBackOff", .waiting_message = "back-off 10s")};
+    const struct container_facts killed[] = {APP(.current = &oom)};
+    const struct container_facts up[] = {APP(.current = &running, .last = &bad, .restarts = 1)};
+    struct value *a CLEANUP_VALUE = make(creating, 1, NULL);
+    struct value *b CLEANUP_VALUE = make(behind, 2, NULL);
+    struct value *c CLEANUP_VALUE = make(crashing, 1, NULL);
+    struct value *d CLEANUP_VALUE = make(killed, 1, NULL);
+    struct value *e CLEANUP_VALUE = make(up, 1, NULL);
+
+    assert_json(container_of_status(a),
+                "{\"name\":\"c\",\"state\":{\"waiting\":{\"reason\":\"ContainerCreating\"}},\"lastState\":{},"
+                "\"ready\":false,\"restartCount\":0,\"image\":\"hello\",\"imageID\":\"\",\"started\":false}");
+    assert_json(value_get(container_of_status(b), "state"), "{\"waiting\":{\"reason\":\"PodInitializing\"}}");
+    assert_json(
+        container_of_status(c),
+        "{\"name\":\"c\",\"state\":{\"waiting\":{\"reason\":\"CrashLoopBackOff\",\"message\":\"back-off 10s\"}},"
+        "\"lastState\":{\"terminated\":{\"exitCode\":3,\"reason\":\"Error\",\"startedAt\":"
+        "\"2026-01-02T15:04:05Z\",\"finishedAt\":\"2026-01-02T15:04:05Z\",\"containerID\":\"knarr://cc\"}},"
+        "\"ready\":false,\"restartCount\":4,\"image\":\"docker.io/library/hello:latest\",\"imageID\":"
+        "\"r/i@sha256:1\",\"containerID\":\"knarr://cc\",\"started\":false}");
+    assert_json(value_path(container_of_status(d), "state", "terminated", "reason", NULL), "\"OOMKilled\"");
+    assert_json(value_get(container_of_status(e), "state"), "{\"running\":{\"startedAt\":\"2026-01-02T15:04:05Z\"}}");
+    assert_json(value_path(container_of_status(e), "lastState", "terminated", "exitCode", NULL), "3");
+    assert_true(value_bool(value_get(container_of_status(e), "ready")));
+}
+
+static const struct value *condition(const struct value *status, const char *type)
+{
+    const struct value *list = value_get(status, "conditions");
+
+    for (size_t i = 0; i < value_count(list); i++)
+        if (slice_is(value_string(value_get(value_at(list, i), "type")), type))
+            return value_at(list, i);
+    return NULL;
+}
+
+static void conditions_keep_their_times(void **state)
+{
+    const struct container_facts waiting[] = {APP()};
+    const struct container_facts up[] = {APP(.current = &running)};
+    struct value *before CLEANUP_VALUE =
+        json("{\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\",\"lastTransitionTime\":"
+             "\"2026-01-01T00:00:00Z\"},{\"type\":\"Ready\",\"status\":\"False\",\"lastTransitionTime\":"
+             "\"2026-01-01T00:00:00Z\"},{\"type\":\"DisruptionTarget\",\"status\":\"True\"}],\"startTime\":"
+             "\"2026-01-01T00:00:01Z\"}");
+    struct value *a CLEANUP_VALUE = make(waiting, 1, before);
+    struct value *b CLEANUP_VALUE = make(up, 1, a);
+
+    assert_json(condition(a, "Ready"),
+                "{\"type\":\"Ready\",\"observedGeneration\":2,\"status\":\"False\",\"lastProbeTime\":null,"
+                "\"lastTransitionTime\":\"2026-01-01T00:00:00Z\",\"reason\":\"ContainersNotReady\",\"message\":"
+                "\"containers with unready status: [c]\"}");
+    assert_json(condition(b, "Ready"),
+                "{\"type\":\"Ready\",\"observedGeneration\":2,\"status\":\"True\",\"lastProbeTime\":null,"
+                "\"lastTransitionTime\":\"2026-01-02T15:04:05Z\"}");
+    assert_json(value_get(condition(b, "PodScheduled"), "lastTransitionTime"), "\"2026-01-01T00:00:00Z\"");
+    assert_non_null(condition(b, "DisruptionTarget"));
+    assert_json(value_get(b, "startTime"), "\"2026-01-01T00:00:01Z\"");
+    assert_json(value_get(b, "podIPs"), "[{\"ip\":\"10.0.0.1\"}]");
+    /* The same facts again give the same status. */
+    {
+        struct value *again CLEANUP_VALUE = make(up, 1, b);
+
+        assert_true(value_equal(b, again));
+    }
+}
+
+static void last_state_of_an_unknown_attempt_stays(void **state)
+{
+    const struct container_facts creating[] = {APP(.restarts = 2)};
+    struct value *before CLEANUP_VALUE = json("{\"containerStatuses\":[{\"name\":\"c\",\"lastState\":{\"terminated\":"
+                                              "{\"exitCode\":9}}}]}");
+    struct value *a CLEANUP_VALUE = make(creating, 1, before);
+
+    assert_json(value_get(container_of_status(a), "lastState"), "{\"terminated\":{\"exitCode\":9}}");
+}
+
+static void qos_classes(void **state)
+{
+#define POD_OF(resources) "{\"spec\":{\"containers\":[{\"resources\":" resources "}]}}"
+    static const struct {
+        const char *pod;
+        enum cgroup_qos qos;
+    } cases[] = {
+        {POD_OF("{}"), CGROUP_BESTEFFORT},
+        {POD_OF("{\"requests\":{\"cpu\":\"1\"}}"), CGROUP_BURSTABLE},
+        {POD_OF("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}}"), CGROUP_GUARANTEED},
+        {POD_OF("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"1000m\"}}"), CGROUP_GUARANTEED},
+        {POD_OF("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"1m\"}}"), CGROUP_BURSTABLE},
+        {POD_OF("{\"limits\":{\"memory\":\"1Gi\"}}"), CGROUP_BURSTABLE},
+        {POD_OF("{\"requests\":{\"cpu\":\"0\"}}"), CGROUP_BESTEFFORT},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct value *pod CLEANUP_VALUE = json(cases[i].pod);
+
+        assert_int_equal(pod_qos(pod), cases[i].qos);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(phases_follow_the_containers), cmocka_unit_test(states_are_worded_as_upstream),
+        cmocka_unit_test(conditions_keep_their_times), cmocka_unit_test(last_state_of_an_unknown_attempt_stays),
+        cmocka_unit_test(qos_classes)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
