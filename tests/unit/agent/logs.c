@@ -11,6 +11,11 @@
 #define T2 "2026-01-02T15:04:06.000000001+00:00"
 #define T3 "2026-01-02T15:04:07.000000001+00:00"
 
+/* As a reader gets them: in UTC. */
+#define U1 "2026-01-02T15:04:05.000000001Z"
+#define U2 "2026-01-02T15:04:06.000000001Z"
+#define U3 "2026-01-02T15:04:07.000000001Z"
+
 static const char sample[] = T1 " stdout F one\n" T2 " stderr P tw\n" T2 " stderr F o\n" T3 " stdout F \n";
 
 static const struct log_options everything = {.tail = -1, .limit = -1};
@@ -37,7 +42,7 @@ static void entries_become_lines(void **state)
         char *timed CLEANUP_FREE = filter(sample, &stamped, step);
 
         assert_string_equal(plain, "one\ntwo\n\n");
-        assert_string_equal(timed, T1 " one\n" T2 " two\n" T3 " \n");
+        assert_string_equal(timed, U1 " one\n" U2 " two\n" U3 " \n");
     }
 }
 
