@@ -84,6 +84,8 @@ int64_t pod_grace_seconds(const struct value *pod)
 
     if (!value_is(grace, VALUE_INT))
         grace = value_path(pod, "spec", "terminationGracePeriodSeconds", NULL);
+    if (value_int(grace) < 0)
+        return 1; /* as upstream: allowed, and as short as it gets */
     return value_is(grace, VALUE_INT) ? value_int(grace) : 30;
 }
 

@@ -135,13 +135,15 @@ int selector_check_requirement(const struct selector_requirement *r, struct erro
     return 0;
 }
 
-/* After the "(": values up to the ")". An empty place between commas is the empty value. */
+/* After the "(": values up to the ")". An empty place between commas is the empty value, and so is nothing at all. */
 static int parse_set(struct parser *p, struct selector_requirement *r, struct error *err)
 {
     bool value_expected = true;
 
-    if (p->token == TOKEN_CLOSE)
+    if (p->token == TOKEN_CLOSE) {
+        selector_add_value(r, SLICE_LIT(""));
         return 0;
+    }
     while (true) {
         if (p->token == TOKEN_IDENTIFIER && value_expected) {
             selector_add_value(r, p->text);

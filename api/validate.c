@@ -13,18 +13,21 @@
 #include <stdio.h>
 
 static const struct rule_set *const rule_sets[] = {
-    &validate_rules_pod,        &validate_rules_container, &validate_rules_volume,
-    &validate_rules_scheduling, &validate_rules_workload,  &validate_rules_core,
-    &validate_rules_service,    &validate_rules_node,      &validate_rules_other,
+    &validate_rules_pod,      &validate_rules_container, &validate_rules_volume,  &validate_rules_scheduling,
+    &validate_rules_workload, &validate_rules_core,      &validate_rules_service, &validate_rules_node,
+    &validate_rules_other,    &validate_rules_security,
 };
 
 static const struct {
     const char *type;
     const char *field; /* NULL = all of them */
 } lenient[] = {
+    {"CertificateSigningRequestSpec", "request"},
+    {"CertificateSigningRequestSpec", "signerName"},
     {"Condition", NULL},
     {"ContainerPort", "containerPort"},
     {"DeploymentCondition", NULL},
+    {"DownwardAPIVolumeFile", "path"},
     {"Endpoint", "addresses"},
     {"EndpointSlice", NULL},
     {"Event", NULL},

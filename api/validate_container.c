@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is inside of a container: image, ports, environment, mounts, resources, probes, handlers, security. */
+/* What is inside of a container: image, ports, environment, mounts, resources, probes, handlers. */
 #include "api/validate_internal.h"
 
 #include "api/quantity.h"
 
-#define USER_MAX 2147483647
+#define DIVISOR_BYTES " 1 1k 1M 1G 1T 1P 1E 1Ki 1Mi 1Gi 1Ti 1Pi 1Ei "
 
 static void check_image(const struct rule_site *s)
 {
@@ -75,18 +75,76 @@ static bool is_subscript(struct slice path)
     return slice_is(path, "metadata.labels") || slice_is(path, "metadata.annotations");
 }
 
+/* Paths that upstream's conversion knows, though an environment variable cannot have them all. */
+static bool is_pod_path(struct slice path)
+{
+    static const char *const known[] = {
+        "metadata.annotations", "metadata.labels",    "metadata.name",      "metadata.namespace",      "metadata.uid",
+        "spec.nodeName",        "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.hostIP",
+        "status.hostIPs",       "status.phase",       "status.podIP",       "status.podIPs",           "spec.host"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (slice_is(path, known[i]))
+            return true;
+    return is_subscript(path);
+}
+
+void check_field_ref(struct validator *v, const struct vpath *at, const struct value *ref, const char *const *paths)
+{
+    struct slice path = value_string(value_get(ref, "fieldPath"));
+
+    if (path.len && !is_pod_path(path)) {
+        char *why CLEANUP_FREE =
+            mem_printf("error converting fieldPath: field label not supported: %.*s", SLICE_ARGS(path));
+
+        report_invalid_text(v, VFIELD(at, "fieldPath"), path, why);
+    } else if (path.len && !is_subscript(path)) {
+        (void)check_one_of(v, VFIELD(at, "fieldPath"), path, paths);
+    }
+}
+
 static void check_env_field(struct validator *v, const struct vpath *at, const struct value *ref)
 {
     static const char *const paths[] = {
         "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
         "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs", NULL};
-    struct slice path = value_string(value_get(ref, "fieldPath"));
 
-    if (path.len && !is_subscript(path))
-        (void)check_one_of(v, VFIELD(at, "fieldPath"), path, paths);
+    check_field_ref(v, at, ref, paths);
 }
 
-static void check_env_resource(struct validator *v, const struct vpath *at, const struct value *ref)
+/* By what the amount may be divided: everyday units of the resource. */
+static void check_divisor(struct validator *v, const struct vpath *at, const struct value *ref)
+{
+    static const struct {
+        const char *resource; /* after "limits." or "requests." */
+        const char *shown;
+        const char *units;
+        const char *allowed; /* between blanks */
+    } rows[] = {
+        {"cpu", "cpu", "1m and 1", " 1m 1 "},
+        {"memory", "memory", "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei", DIVISOR_BYTES},
+        {"ephemeral-storage", "local ephemeral storage", "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei",
+         DIVISOR_BYTES},
+    };
+    struct slice name = value_string(value_get(ref, "resource"));
+    struct slice divisor = value_string(value_get(ref, "divisor"));
+    ptrdiff_t dot = slice_find(name, '.');
+    char *wanted CLEANUP_FREE = mem_printf(" %.*s ", SLICE_ARGS(divisor));
+
+    if (!divisor.len || slice_is(divisor, "0") || dot < 0)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *why CLEANUP_FREE = NULL;
+
+        if (!slice_is(slice_make(name.data + dot + 1, name.len - (size_t)dot - 1), rows[i].resource) ||
+            strstr(rows[i].allowed, wanted))
+            continue;
+        why = mem_printf("only divisor's values %s are supported with the %s resource", rows[i].units, rows[i].shown);
+        report_invalid_text(v, VFIELD(at, "divisor"), name, why);
+    }
+}
+
+void check_resource_ref(struct validator *v, const struct vpath *at, const struct value *ref)
 {
     static const char *const names[] = {"limits.cpu",
                                         "limits.ephemeral-storage",
@@ -99,6 +157,7 @@ static void check_env_resource(struct validator *v, const struct vpath *at, cons
 
     if (name.len && memmem(name.data, name.len, ".hugepages-", 11) == NULL)
         (void)check_one_of(v, VFIELD(at, "resource"), name, names);
+    check_divisor(v, at, ref);
 }
 
 static void check_env_source(const struct rule_site *s)
@@ -106,7 +165,7 @@ static void check_env_source(const struct rule_site *s)
     if (!s->object)
         return;
     check_env_field(s->v, VFIELD(s->at, "fieldRef"), value_get(s->object, "fieldRef"));
-    check_env_resource(s->v, VFIELD(s->at, "resourceFieldRef"), value_get(s->object, "resourceFieldRef"));
+    check_resource_ref(s->v, VFIELD(s->at, "resourceFieldRef"), value_get(s->object, "resourceFieldRef"));
     if (value_count(s->object) == 0)
         report_invalid_text(s->v, s->at, SLICE_LIT(""),
                             "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`");
@@ -123,10 +182,10 @@ static void check_env_from(const struct rule_site *s)
 
     if (prefix.len)
         (void)check_name(s->v, VFIELD(s->at, "prefix"), prefix, validate_env_name);
-    if (!map && !secret)
-        report_invalid_text(s->v, s->at, SLICE_LIT(""), "must specify one of: `configMapRef` or `secretRef`");
+    if (!map && !secret) /* upstream blames the list */
+        report_invalid_text(s->v, s->at->up, SLICE_LIT(""), "must specify one of: `configMapRef` or `secretRef`");
     else if (map && secret)
-        report_invalid_text(s->v, s->at, SLICE_LIT(""), "may not have more than one field specified at a time");
+        report_invalid_text(s->v, s->at->up, SLICE_LIT(""), "may not have more than one field specified at a time");
     else if (!name.len)
         report_required(s->v, VFIELD(VFIELD(s->at, map ? "configMapRef" : "secretRef"), "name"), NULL);
     else
@@ -161,8 +220,8 @@ static void check_mounts(const struct rule_site *s)
                 report_invalid_text(s->v, VFIELD(at, "mountPath"), path, "must be unique");
                 break;
             }
-        check_local_path(s->v, VFIELD(at, "subPath"), value_string(value_get(mount, "subPath")));
-        check_local_path(s->v, VFIELD(at, "subPathExpr"), value_string(value_get(mount, "subPathExpr")));
+        check_local_path(s->v, VFIELD(s->at, "subPath"), value_string(value_get(mount, "subPath")));
+        check_local_path(s->v, VFIELD(s->at, "subPathExpr"), value_string(value_get(mount, "subPathExpr")));
         if (value_string(value_get(mount, "subPath")).len && value_string(value_get(mount, "subPathExpr")).len)
             report_invalid(s->v, VFIELD(at, "subPathExpr"), value_get(mount, "subPathExpr"),
                            "subPathExpr and subPath are mutually exclusive");
@@ -173,6 +232,33 @@ static bool is_standard_resource(struct slice name)
 {
     return slice_is(name, "cpu") || slice_is(name, "memory") || slice_is(name, "ephemeral-storage") ||
            slice_starts(name, SLICE_LIT("hugepages-"));
+}
+
+/* Names that mean something elsewhere, in quotas. */
+static bool is_quota_resource(struct slice name)
+{
+    static const char *const names[] = {"requests.cpu",
+                                        "requests.memory",
+                                        "requests.ephemeral-storage",
+                                        "limits.cpu",
+                                        "limits.memory",
+                                        "limits.ephemeral-storage",
+                                        "pods",
+                                        "resourcequotas",
+                                        "services",
+                                        "replicationcontrollers",
+                                        "secrets",
+                                        "persistentvolumeclaims",
+                                        "configmaps",
+                                        "services.nodeports",
+                                        "services.loadbalancers",
+                                        "storage",
+                                        "requests.storage"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (slice_is(name, names[i]))
+            return true;
+    return false;
 }
 
 static bool is_extended_resource(struct slice name)
@@ -190,12 +276,17 @@ static void check_resource_list(struct validator *v, const struct vpath *at, con
         const struct vpath *here = VKEY(at, name);
         struct quantity q;
 
-        if (check_name(v, here, name, validate_qualified_name) && !is_standard_resource(name)) {
-            if (slice_find(name, '/') < 0)
-                report_invalid_text(v, here, name, "must be a standard resource for containers");
-            else if (is_extended_resource(name) && quantity_parse(value_string(quantity), &q, NULL) == 0 &&
-                     q.nano % 1000000000 != 0)
-                report_invalid(v, here, quantity, "must be an integer");
+        bool good = check_name(v, here, name, validate_qualified_name);
+
+        if (slice_find(name, '/') < 0 && !is_standard_resource(name)) {
+            if (good && !is_quota_resource(name))
+                report_invalid_text(v, here, name, "must be a standard resource type or fully qualified");
+            report_invalid_text(v, here, name, "must be a standard resource for containers");
+        } else if (!good) {
+            report_invalid_text(v, here, name, "doesn't follow extended resource name standard");
+        } else if (is_extended_resource(name) && quantity_parse(value_string(quantity), &q, NULL) == 0 &&
+                   q.nano % 1000000000 != 0) {
+            report_invalid(v, here, quantity, "must be an integer");
         }
         check_quantity(v, here, quantity);
     }
@@ -224,6 +315,26 @@ static void check_request(struct validator *v, const struct vpath *at, struct sl
         report_invalid(v, VFIELD(at, "requests"), request, why);
 }
 
+/* Huge pages are handed out beside ordinary memory or time, never alone. */
+static void check_huge_pages(const struct rule_site *s, const struct value *limits)
+{
+    const struct value *const lists[] = {limits, value_get(s->object, "requests")};
+    bool huge = false, ordinary = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        struct value_iter it = value_iter_start(lists[i]);
+        struct slice name;
+        struct value *v;
+
+        while (value_iter_next(&it, &name, &v)) {
+            huge = huge || slice_starts(name, SLICE_LIT("hugepages-"));
+            ordinary = ordinary || slice_is(name, "cpu") || slice_is(name, "memory");
+        }
+    }
+    if (huge && !ordinary)
+        report_forbidden(s->v, s->at, "HugePages require cpu or memory");
+}
+
 static void check_resources(const struct rule_site *s)
 {
     const struct value *limits = value_get(s->object, "limits");
@@ -235,6 +346,7 @@ static void check_resources(const struct rule_site *s)
     check_resource_list(s->v, VFIELD(s->at, "requests"), value_get(s->object, "requests"));
     while (value_iter_next(&it, &name, &request))
         check_request(s->v, s->at, name, request, value_get_slice(limits, name));
+    check_huge_pages(s, limits);
 }
 
 /* Exactly one of the ways to probe or to hook. The members other than these do not count. */
@@ -318,49 +430,6 @@ static void check_grpc(const struct rule_site *s)
     (void)check_range(s->v, VFIELD(s->at, "port"), port ? port : zero, 1, 65535);
 }
 
-static void check_identity(const struct rule_site *s)
-{
-    (void)check_range(s->v, s->at, s->value, 0, USER_MAX);
-}
-
-static void check_groups(const struct rule_site *s)
-{
-    for (size_t i = 0; i < value_count(s->value); i++)
-        (void)check_range(s->v, VINDEX(s->at, i), value_at(s->value, i), 0, USER_MAX);
-}
-
-static void check_security_context(const struct rule_site *s)
-{
-    const struct value *escalation = value_get(s->object, "allowPrivilegeEscalation");
-    const struct value *added = value_path(s->object, "capabilities", "add", NULL);
-    bool admin = false;
-
-    for (size_t i = 0; i < value_count(added); i++)
-        admin = admin || slice_is(value_string(value_at(added, i)), "CAP_SYS_ADMIN");
-    if (!escalation || value_bool(escalation))
-        return;
-    if (value_bool(value_get(s->object, "privileged")))
-        report_invalid(s->v, s->at, s->object,
-                       "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
-    if (admin)
-        report_invalid(s->v, s->at, s->object,
-                       "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
-}
-
-static void check_local_profile(const struct rule_site *s)
-{
-    struct slice type = value_string(value_get(s->object, "type"));
-    const struct value *profile = value_get(s->object, "localhostProfile");
-
-    if (slice_is(type, "Localhost") && !value_string(profile).len)
-        report_required(s->v, VFIELD(s->at, "localhostProfile"), "must be set when seccomp type is Localhost");
-    else if (!slice_is(type, "Localhost") && profile)
-        report_invalid(s->v, VFIELD(s->at, "localhostProfile"), profile,
-                       "can only be set when seccomp type is Localhost");
-    else
-        check_local_path(s->v, VFIELD(s->at, "localhostProfile"), value_string(profile));
-}
-
 static const struct rule rules[] = {
     {"Container", "image", check_image},
     {"Container", "ports", check_ports},
@@ -382,13 +451,5 @@ static const struct rule rules[] = {
     {"HTTPGetAction", NULL, check_http_get},
     {"TCPSocketAction", NULL, check_tcp_socket},
     {"GRPCAction", NULL, check_grpc},
-    {"SecurityContext", "runAsUser", check_identity},
-    {"SecurityContext", "runAsGroup", check_identity},
-    {"SecurityContext", NULL, check_security_context},
-    {"PodSecurityContext", "runAsUser", check_identity},
-    {"PodSecurityContext", "runAsGroup", check_identity},
-    {"PodSecurityContext", "fsGroup", check_identity},
-    {"PodSecurityContext", "supplementalGroups", check_groups},
-    {"SeccompProfile", NULL, check_local_profile},
 };
 const struct rule_set validate_rules_container = {rules, ARRAY_SIZE(rules)};

@@ -52,7 +52,7 @@ struct rule_set {
 };
 extern const struct rule_set validate_rules_pod, validate_rules_container, validate_rules_volume,
     validate_rules_scheduling, validate_rules_workload, validate_rules_core, validate_rules_service,
-    validate_rules_node, validate_rules_other;
+    validate_rules_node, validate_rules_other, validate_rules_security;
 
 /* For the test that walks the table: NULL after the last. */
 const struct rule *validate_rule_at(size_t index);
@@ -78,6 +78,8 @@ bool check_range(struct validator *v, const struct vpath *at, const struct value
 bool check_not_negative(struct validator *v, const struct vpath *at, const struct value *number);
 bool check_one_of(struct validator *v, const struct vpath *at, struct slice text, const char *const *values);
 bool check_ip(struct validator *v, const struct vpath *at, struct slice text);
+/* ADDRESS/LENGTH */
+bool check_range_text(struct validator *v, const struct vpath *at, struct slice text);
 bool check_absolute_path(struct slice path);
 /* No '..' between slashes, and relative. */
 void check_local_path(struct validator *v, const struct vpath *at, struct slice path);
@@ -88,12 +90,17 @@ void check_annotations(struct validator *v, const struct vpath *at, const struct
 void check_label_selector(struct validator *v, const struct vpath *at, const struct value *selector);
 void check_metadata(struct validator *v);
 void check_pod_update(struct validator *v);
+/* fieldRef of the downward API, in one of these paths; resourceFieldRef. */
+void check_field_ref(struct validator *v, const struct vpath *at, const struct value *ref, const char *const *paths);
+void check_resource_ref(struct validator *v, const struct vpath *at, const struct value *ref);
 void check_quantity(struct validator *v, const struct vpath *at, const struct value *quantity);
 void check_int_or_percent(struct validator *v, const struct vpath *at, const struct value *number);
 /* A number from 1 to 65535 or the name of a port. */
 void check_port_or_name(struct validator *v, const struct vpath *at, const struct value *port);
 
 /* Keys of ConfigMaps and Secrets, environment variables, named ports: NULL or upstream's sentence, as in validate.h. */
+/* What upstream says of a qualified name besides, where its name part is empty. */
+const char *validate_qualified_name_more(struct slice s);
 const char *validate_config_key(struct slice s);
 const char *validate_env_name(struct slice s);
 const char *validate_port_name(struct slice s);

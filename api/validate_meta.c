@@ -135,11 +135,12 @@ static bool is_standard_finalizer(struct slice name)
 
 static void check_finalizers(struct validator *v, const struct vpath *at, const struct value *finalizers)
 {
+    for (size_t i = 0; i < value_count(finalizers); i++)
+        (void)check_name(v, at, value_string(value_at(finalizers, i)), validate_qualified_name);
     for (size_t i = 0; i < value_count(finalizers); i++) {
         struct slice name = value_string(value_at(finalizers, i));
 
-        if (check_name(v, at, name, validate_qualified_name) && slice_find(name, '/') < 0 &&
-            !is_standard_finalizer(name))
+        if (slice_find(name, '/') < 0 && !is_standard_finalizer(name))
             report_invalid_text(v, VINDEX(at, i), name,
                                 "name is neither a standard finalizer name nor is it fully qualified");
     }

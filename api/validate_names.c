@@ -130,6 +130,13 @@ const char *validate_qualified_name(struct slice s)
     return qualified_part_fits(name) ? NULL : "name part " NAME_PART;
 }
 
+const char *validate_qualified_name_more(struct slice s)
+{
+    ptrdiff_t slash = slice_find(s, '/');
+
+    return !s.len || (slash >= 0 && (size_t)slash + 1 == s.len) ? "name part " NAME_PART : NULL;
+}
+
 const char *validate_label_value(struct slice s)
 {
     if (s.len > LABEL_MAX)

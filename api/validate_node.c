@@ -26,7 +26,7 @@ static void check_taints(const struct rule_site *s)
 }
 
 /* ADDRESS/LENGTH */
-static bool is_range(struct slice text)
+static bool is_address_range(struct slice text)
 {
     ptrdiff_t slash = slice_find(text, '/');
     struct error ignored = ERROR_INIT;
@@ -40,12 +40,28 @@ static bool is_range(struct slice text)
     return good;
 }
 
+bool check_range_text(struct validator *v, const struct vpath *at, struct slice text)
+{
+    if (is_address_range(text))
+        return true;
+    report_invalid_text(v, at, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    return false;
+}
+
+/* One range, or one of each family. */
 static void check_ranges(const struct rule_site *s)
 {
-    for (size_t i = 0; i < value_count(s->value); i++)
-        if (!is_range(value_string(value_at(s->value, i))))
-            report_invalid(s->v, VINDEX(s->at, i), value_at(s->value, i),
-                           "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    size_t count = value_count(s->value), v6 = 0;
+    bool good = true;
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice text = value_string(value_at(s->value, i));
+
+        good = check_range_text(s->v, VINDEX(s->at, i), text) && good;
+        v6 += slice_find(text, ':') >= 0;
+    }
+    if (good && count > 1 && (count > 2 || v6 != 1))
+        report_invalid(s->v, s->at, s->value, "may specify no more than one CIDR for each IP family");
 }
 
 /* Empty to something is fine, something to something else is not. */
@@ -69,12 +85,30 @@ static void check_amounts(const struct rule_site *s)
     struct value *quantity;
 
     while (value_iter_next(&it, &name, &quantity))
-        check_quantity(s->v, VKEY(s->at, name), quantity);
+        check_quantity(s->v, &(struct vpath){s->at, VPATH_FIELD, name, 0}, quantity);
+}
+
+/* A node may bring its status with it when it is made. */
+static void check_new_node(const struct rule_site *s)
+{
+    static const char *const lists[] = {"capacity", "allocatable"};
+
+    for (size_t i = 0; !s->old && i < ARRAY_SIZE(lists); i++) {
+        struct rule_site list = *s;
+
+        list.value = value_path(s->object, "status", lists[i], NULL);
+        list.at = VFIELD(VFIELD(NULL, "status"), lists[i]);
+        check_amounts(&list);
+    }
 }
 
 static const struct rule rules[] = {
-    {"NodeSpec", "taints", check_taints},         {"NodeSpec", "podCIDRs", check_ranges},
-    {"NodeSpec", NULL, check_node_spec},          {"NodeStatus", "capacity", check_amounts},
-    {"NodeStatus", "allocatable", check_amounts}, {"Taint", NULL, check_taint},
+    {"NodeSpec", "taints", check_taints},
+    {"NodeSpec", "podCIDRs", check_ranges},
+    {"NodeSpec", NULL, check_node_spec},
+    {"NodeStatus", "capacity", check_amounts},
+    {"NodeStatus", "allocatable", check_amounts},
+    {"Taint", NULL, check_taint},
+    {"Node", NULL, check_new_node},
 };
 const struct rule_set validate_rules_node = {rules, ARRAY_SIZE(rules)};

@@ -87,14 +87,23 @@ static const char *signer_rule(struct slice s)
 
 static void check_request_text(struct validator *v, const struct vpath *at, const struct value *request)
 {
+    struct value *none CLEANUP_VALUE = value_new_null();
     BUF_LOCAL(pem);
 
-    if (!request)
-        return;
-    if (!base64_decode(&pem, value_string(request)) || !pem.len ||
+    if (!request || !base64_decode(&pem, value_string(request)) || !pem.len ||
         !memmem(pem.data, pem.len, "-----BEGIN CERTIFICATE REQUEST-----", 35) ||
         !memmem(pem.data, pem.len, "-----END CERTIFICATE REQUEST-----", 33))
-        report_invalid(v, at, request, "PEM block type must be CERTIFICATE REQUEST");
+        report_invalid(v, at, request ? request : none, "PEM block type must be CERTIFICATE REQUEST");
+}
+
+static void check_repeated_usages(struct validator *v, const struct vpath *at, const struct value *usages)
+{
+    for (size_t i = 0; i < value_count(usages) && i < 100; i++)
+        for (size_t j = 0; j < i; j++)
+            if (value_equal(value_at(usages, i), value_at(usages, j))) {
+                report_duplicate(v, VINDEX(at, i), value_at(usages, i));
+                break;
+            }
 }
 
 static void check_certificate_request(const struct rule_site *s)
@@ -129,10 +138,16 @@ static void check_certificate_request(const struct rule_site *s)
 
     check_request_text(s->v, VFIELD(s->at, "request"), value_get(s->object, "request"));
     if (!value_count(wanted))
-        report_required(s->v, VFIELD(s->at, "usages"), "usages is required");
+        report_required(s->v, VFIELD(s->at, "usages"), "usages must be provided");
     for (size_t i = 0; i < value_count(wanted); i++)
         (void)check_one_of(s->v, VINDEX(VFIELD(s->at, "usages"), i), value_string(value_at(wanted, i)), usages);
-    if (signer.len)
+    check_repeated_usages(s->v, VFIELD(s->at, "usages"), wanted);
+    if (!signer.len)
+        report_required(s->v, VFIELD(s->at, "signerName"), "signerName must be provided");
+    else if (slice_is(signer, "kubernetes.io/legacy-unknown"))
+        report_invalid_text(s->v, VFIELD(s->at, "signerName"), signer,
+                            "the legacy signerName is not allowed via this API version");
+    else
         (void)check_name(s->v, VFIELD(s->at, "signerName"), signer, signer_rule);
     if (seconds && value_int(seconds) < 600)
         report_invalid(s->v, VFIELD(s->at, "expirationSeconds"), seconds,
@@ -141,24 +156,36 @@ static void check_certificate_request(const struct rule_site *s)
         report_invalid(s->v, s->at, s->object, "field is immutable");
 }
 
-/* Approved and Denied exclude each other, and stay. */
+/* Approved and Denied are true or absent, and exclude each other. */
 static void check_certificate_conditions(const struct rule_site *s)
 {
-    bool approved = false, denied = false;
-    const struct vpath *at = s->at;
+    static const char *const truth[] = {"True", NULL};
+    struct slice verdict = SLICE_NONE;
 
     for (size_t i = 0; i < value_count(s->value); i++) {
-        struct slice type = value_string(value_get(value_at(s->value, i), "type"));
-        struct slice status = value_string(value_get(value_at(s->value, i), "status"));
+        const struct value *condition = value_at(s->value, i);
+        struct slice type = value_string(value_get(condition, "type"));
+        const struct vpath *at = VINDEX(s->at, i);
 
-        approved = approved || slice_is(type, "Approved");
-        denied = denied || slice_is(type, "Denied");
-        if ((slice_is(type, "Approved") || slice_is(type, "Denied")) && !slice_is(status, "True"))
-            report_invalid_text(s->v, VFIELD(VINDEX(at, i), "status"), status,
-                                "status must be 'True' for Approved and Denied conditions");
+        if (!slice_is(type, "Approved") && !slice_is(type, "Denied"))
+            continue;
+        (void)check_one_of(s->v, VFIELD(at, "status"), value_string(value_get(condition, "status")), truth);
+        if (verdict.len && !slice_equal(verdict, type))
+            report_invalid_text(s->v, VFIELD(at, "type"), type,
+                                "Approved and Denied conditions are mutually exclusive");
+        verdict = type;
     }
-    if (approved && denied)
-        report_invalid_text(s->v, at, SLICE_LIT("Denied"), "Approved and Denied conditions are mutually exclusive");
+}
+
+/* The contents are not shown. */
+static void check_certificate(const struct rule_site *s)
+{
+    BUF_LOCAL(pem);
+
+    if (value_string(s->value).len &&
+        (!base64_decode(&pem, value_string(s->value)) || !memmem(pem.data, pem.len, "-----BEGIN CERTIFICATE-----", 27)))
+        report_invalid_text(s->v, s->at, SLICE_LIT("<certificate data>"),
+                            "must contain at least one CERTIFICATE PEM block");
 }
 
 static const struct rule rules[] = {
@@ -166,5 +193,6 @@ static const struct rule rules[] = {
     {"EndpointSlice", NULL, check_endpoint_slice},
     {"CertificateSigningRequestSpec", NULL, check_certificate_request},
     {"CertificateSigningRequestStatus", "conditions", check_certificate_conditions},
+    {"CertificateSigningRequestStatus", "certificate", check_certificate},
 };
 const struct rule_set validate_rules_other = {rules, ARRAY_SIZE(rules)};

@@ -46,6 +46,28 @@ static void check_mounted_volumes(const struct rule_site *s, const struct map *v
     }
 }
 
+/* A device is a claim, never a directory. */
+static void check_devices(const struct rule_site *s, const struct vpath *at, const struct value *container)
+{
+    const struct value *devices = value_get(container, "volumeDevices");
+    const struct value *volumes = value_get(s->object, "volumes");
+
+    for (size_t i = 0; i < value_count(devices); i++) {
+        struct slice name = value_string(value_get(value_at(devices, i), "name"));
+        const struct vpath *here = VFIELD(VINDEX(VFIELD(at, "volumeDevices"), i), "name");
+        const struct value *volume = NULL;
+
+        for (size_t j = 0; !volume && j < value_count(volumes); j++)
+            if (slice_equal(value_string(value_get(value_at(volumes, j), "name")), name))
+                volume = value_at(volumes, j);
+        if (name.len && !volume)
+            report_not_found(s->v, here, name);
+        else if (volume && !value_get(volume, "persistentVolumeClaim") && !value_get(volume, "ephemeral"))
+            report_invalid_text(s->v, here, name,
+                                "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+    }
+}
+
 /* Init containers run once, in order, unless restartPolicy Always makes a sidecar of one. */
 static void check_init_container(const struct rule_site *s, const struct vpath *at, const struct value *container)
 {
@@ -102,6 +124,7 @@ static void check_containers(const struct rule_site *s)
             if (name.len && !map_take_name(&names, name))
                 report_duplicate_text(s->v, VFIELD(at, "name"), name);
             check_mounted_volumes(s, &volumes, at, container);
+            check_devices(s, at, container);
             if (n == 0)
                 check_host_ports(s, &ports, at, container);
             if (n == 1)
@@ -217,8 +240,20 @@ static void check_template(const struct rule_site *s)
                          "ephemeral containers not allowed in pod template");
 }
 
+/* Only the node that runs a mirrored pod shows it. */
+static void check_mirror(const struct rule_site *s)
+{
+    static const char name[] = "kubernetes.io/config.mirror";
+    const struct value *mirror = value_path(s->object, "metadata", "annotations", name, NULL);
+
+    if (mirror && !value_string(value_path(s->object, "spec", "nodeName", NULL)).len)
+        report_invalid(s->v, VKEY(VFIELD(VFIELD(NULL, "metadata"), "annotations"), slice_str(name)), mirror,
+                       "must set spec.nodeName if mirror pod annotation is set");
+}
+
 static void check_pod(const struct rule_site *s)
 {
+    check_mirror(s);
     if (s->v->old)
         check_pod_update(s->v);
     else if (value_count(value_path(s->object, "spec", "ephemeralContainers", NULL)))

@@ -150,8 +150,12 @@ bool check_name(struct validator *v, const struct vpath *at, struct slice text, 
 {
     const char *why = rule(text);
 
+    const char *more = why && rule == validate_qualified_name ? validate_qualified_name_more(text) : NULL;
+
     if (why)
         report_invalid_text(v, at, text, why);
+    if (more)
+        report_invalid_text(v, at, text, more);
     return !why;
 }
 

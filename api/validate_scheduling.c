@@ -94,9 +94,13 @@ static void check_topology_key(struct validator *v, const struct vpath *at, stru
 
 static void check_pod_term(const struct rule_site *s)
 {
+    struct slice key = value_string(value_get(s->object, "topologyKey"));
+
     check_label_selector(s->v, VFIELD(s->at, "labelSelector"), value_get(s->object, "labelSelector"));
     check_label_selector(s->v, VFIELD(s->at, "namespaceSelector"), value_get(s->object, "namespaceSelector"));
-    check_topology_key(s->v, VFIELD(s->at, "topologyKey"), value_string(value_get(s->object, "topologyKey")));
+    check_topology_key(s->v, VFIELD(s->at, "topologyKey"), key);
+    if (!key.len) /* and upstream looks at the name all the same */
+        (void)check_name(s->v, VFIELD(s->at, "topologyKey"), key, validate_qualified_name);
 }
 
 static void check_spread(const struct rule_site *s)

@@ -216,8 +216,12 @@ static void check_health_port(const struct rule_site *s)
 
 static void check_source_ranges(const struct rule_site *s)
 {
+    const struct vpath *at = VFIELD(s->at->up, "LoadBalancerSourceRanges"); /* upstream's spelling */
+
     if (value_count(s->value) && !is_type(s->object, "LoadBalancer"))
-        report_forbidden(s->v, s->at, "may only be used when `type` is 'LoadBalancer'");
+        report_forbidden(s->v, at, "may only be used when `type` is 'LoadBalancer'");
+    for (size_t i = 0; i < value_count(s->value); i++)
+        (void)check_range_text(s->v, VINDEX(at, i), slice_trim(value_string(value_at(s->value, i))));
 }
 
 static const struct rule rules[] = {

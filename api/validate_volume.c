@@ -103,14 +103,23 @@ static void check_downward_file(const struct rule_site *s)
 {
     bool field = value_get(s->object, "fieldRef") != NULL;
     bool resource = value_get(s->object, "resourceFieldRef") != NULL;
+    static const char *const paths[] = {"metadata.annotations", "metadata.labels", "metadata.name",
+                                        "metadata.namespace",   "metadata.uid",    NULL};
+    const struct vpath *at = s->at->up->up; /* of the volume: upstream names no item */
 
-    check_local_path(s->v, VFIELD(s->at, "path"), value_string(value_get(s->object, "path")));
-    check_mode(s->v, VFIELD(s->at, "mode"), value_get(s->object, "mode"));
+    check_field_ref(s->v, VFIELD(at, "fieldRef"), value_get(s->object, "fieldRef"), paths);
+    if (!value_string(value_get(s->object, "path")).len)
+        report_required(s->v, VFIELD(at, "path"), NULL);
+    check_local_path(s->v, VFIELD(at, "path"), value_string(value_get(s->object, "path")));
+    check_mode(s->v, VFIELD(at, "mode"), value_get(s->object, "mode"));
+    if (resource && !value_string(value_path(s->object, "resourceFieldRef", "containerName", NULL)).len)
+        report_required(s->v, VFIELD(VFIELD(at, "resourceFieldRef"), "containerName"), NULL);
+    check_resource_ref(s->v, VFIELD(at, "resourceFieldRef"), value_get(s->object, "resourceFieldRef"));
     if (field && resource)
-        report_invalid_text(s->v, s->at, SLICE_LIT("resource"),
+        report_invalid_text(s->v, at, SLICE_LIT("resource"),
                             "fieldRef and resourceFieldRef can not be specified simultaneously");
     else if (!field && !resource)
-        report_required(s->v, s->at, "one of fieldRef and resourceFieldRef is required");
+        report_required(s->v, at, "one of fieldRef and resourceFieldRef is required");
 }
 
 static void check_nfs(const struct rule_site *s)
@@ -125,8 +134,7 @@ static void check_csi(const struct rule_site *s)
 {
     struct slice driver = value_string(value_get(s->object, "driver"));
 
-    if (driver.len)
-        (void)check_name(s->v, VFIELD(s->at, "driver"), driver, validate_dns1123_subdomain);
+    (void)check_name(s->v, VFIELD(s->at, "driver"), driver, validate_dns1123_subdomain);
 }
 
 static const struct rule rules[] = {

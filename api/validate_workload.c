@@ -16,7 +16,7 @@ static void check_selector_matches(const struct rule_site *s)
     const struct value *selector = value_get(s->object, "selector");
     const struct value *labels = value_path(s->object, "template", "metadata", "labels", NULL);
     const struct vpath *spec = s->at->up; /* the rule stands at the selector */
-    struct value *none CLEANUP_VALUE = value_new_object();
+    struct value *none CLEANUP_VALUE = value_new_null();
     struct selector *parsed = NULL;
 
     if (value_is(selector, VALUE_OBJECT)) {
@@ -30,7 +30,8 @@ static void check_selector_matches(const struct rule_site *s)
     }
     if (selector_is_empty(parsed) || !selector_matches_labels(parsed, labels))
         if (!value_is(selector, VALUE_OBJECT) || !is_empty_selector(selector))
-            report_invalid(s->v, VFIELD(VFIELD(VFIELD(spec, "template"), "metadata"), "labels"), labels ? labels : none,
+            report_invalid(s->v, VFIELD(VFIELD(VFIELD(spec, "template"), "metadata"), "labels"),
+                           labels ? labels : none, /* null */
                            "`selector` does not match template `labels`");
     selector_free(parsed);
 }

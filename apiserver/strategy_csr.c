@@ -69,15 +69,7 @@ static int csr_check_approvals(const struct value *object, const struct value *o
                             value_str(value_get(value_at(before, i), "type")));
             return -(int)ERROR_INVALID;
         }
-    if (approvals < 2)
-        return 0;
-    (void)error_set(err, ERROR_INVALID,
-                    "CertificateSigningRequest.certificates.k8s.io \"%s\" is invalid: status.conditions: Invalid "
-                    "value: \"Denied\": Approved and Denied conditions are mutually exclusive",
-                    name);
-    error_add_cause(err, "FieldValueInvalid", "status.conditions",
-                    "Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive");
-    return -(int)ERROR_INVALID;
+    return 0;
 }
 
 int csr_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,

@@ -254,14 +254,15 @@ static void test_pods(void **state)
          "spec.containers[0].env[0].name: Invalid value: \"A=\": a valid environment variable name~\n"
          "spec.containers[0].env[1].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty\n"
          "spec.containers[0].env[2].valueFrom: Invalid value: \"\": must specify one of~\n"
-         "spec.containers[0].env[4].valueFrom.fieldRef.fieldPath: Unsupported value: \"spec.x\"~\n"
+         "spec.containers[0].env[4].valueFrom.fieldRef.fieldPath: Invalid value: \"spec.x\": error converting "
+         "fieldPath: field label not supported: spec.x\n"
          "spec.containers[0].env[5].valueFrom.secretKeyRef.key: Required value"},
         {POD, C0("\"envFrom\":[{\"configMapRef\":{\"name\":\"x\"}},{}]"),
-         "spec.containers[0].envFrom[1]: Invalid value: \"\": must specify one of: `configMapRef` or `secretRef`"},
+         "spec.containers[0].envFrom: Invalid value: \"\": must specify one of: `configMapRef` or `secretRef`"},
         {POD,
          C0("\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/a\",\"subPath\":\"../"
             "x\"},{\"name\":\"v\",\"mountPath\":\"/a\"}]"),
-         "spec.containers[0].volumeMounts[0].subPath: Invalid value: \"../x\": must not contain '..'\n"
+         "spec.containers[0].volumeMounts.subPath: Invalid value: \"../x\": must not contain '..'\n"
          "spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/a\": must be unique\n"
          "spec.containers[0].volumeMounts[0].name: Not found: \"v\"\nspec.containers[0].volumeMounts[1].name: Not "
          "found: \"v\""},
@@ -281,6 +282,8 @@ static void test_pods(void **state)
             "gpu\":\"1\"},\"requests\":{\"cpu\":\"1001m\",\"memory\":\"-1\",\"foo\":\"1\","
             "\"x.y/gpu\":\"2\"}}"),
          "spec.containers[0].resources.requests[memory]: Invalid value: \"-1\": must be greater than or equal to 0\n"
+         "spec.containers[0].resources.requests[foo]: Invalid value: \"foo\": must be a standard resource type or "
+         "fully qualified\n"
          "spec.containers[0].resources.requests[foo]: Invalid value: \"foo\": must be a standard resource for "
          "containers\n"
          "spec.containers[0].resources.requests: Invalid value: \"1001m\": must be less than or equal to cpu limit of "
@@ -308,6 +311,97 @@ static void test_pods(void **state)
          "contain dots"},
     };
 #undef C0
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_pod_resources(void **state)
+{
+#define C0(members) "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"," members "}]}}"
+#define ENV(resource, divisor)                                                                                         \
+    C0("\"env\":[{\"name\":\"A\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"" resource                        \
+       "\",\"divisor\":\"" divisor "\"}}}]")
+#define AT_DIVISOR "spec.containers[0].env[0].valueFrom.resourceFieldRef.divisor: "
+    static const struct row rows[] = {
+        {POD, ENV("limits.cpu", "1m"), ""},
+        {POD, ENV("requests.memory", "1Gi"), ""},
+        {POD, ENV("limits.cpu", "3"),
+         AT_DIVISOR
+         "Invalid value: \"limits.cpu\": only divisor's values 1m and 1 are supported with the cpu resource"},
+        {POD, ENV("requests.ephemeral-storage", "1m"),
+         AT_DIVISOR
+         "Invalid value: \"requests.ephemeral-storage\": only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, "
+         "1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the local ephemeral storage resource"},
+        {POD, C0("\"resources\":{\"limits\":{\"hugepages-1Gi\":\"1Gi\"}}"),
+         "spec.containers[0].resources: Forbidden: HugePages require cpu or memory"},
+        {POD, C0("\"resources\":{\"limits\":{\"hugepages-1Gi\":\"1Gi\",\"memory\":\"1Gi\"}}"), ""},
+        {POD,
+         C0("\"resources\":{\"requests\":{\"pods\":\"1\",\"X_.x/y\":\"1\"},\"limits\":{\"pods\":\"1\",\"X_.x/"
+            "y\":\"1\"}}"),
+         "spec.containers[0].resources.limits[pods]: Invalid value: \"pods\": must be a standard resource for "
+         "containers\n"
+         "spec.containers[0].resources.limits[X_.x/y]: Invalid value: \"X_.x/y\": prefix part~\n"
+         "spec.containers[0].resources.limits[X_.x/y]: Invalid value: \"X_.x/y\": doesn't follow extended resource "
+         "name standard\n"
+         "spec.containers[0].resources.requests[pods]: Invalid value: \"pods\": must be a standard resource for "
+         "containers\n"
+         "spec.containers[0].resources.requests[X_.x/y]: Invalid value: \"X_.x/y\": prefix part~\n"
+         "spec.containers[0].resources.requests[X_.x/y]: Invalid value: \"X_.x/y\": doesn't follow extended resource "
+         "name standard"},
+        {POD, C0("\"volumeDevices\":[{\"name\":\"v\",\"devicePath\":\"/d\"}]"),
+         "spec.containers[0].volumeDevices[0].name: Not found: \"v\""},
+        {POD,
+         "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/x\"}},{\"name\":\"w\","
+         "\"persistentVolumeClaim\":{\"claimName\":\"w\"}}],\"containers\":[{\"name\":\"c\",\"image\":\"i\","
+         "\"volumeDevices\":[{\"name\":\"v\",\"devicePath\":\"/d\"},{\"name\":\"w\",\"devicePath\":\"/e\"}]}]}}",
+         "spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": can only use volume source type of "
+         "PersistentVolumeClaim or Ephemeral for block mode"},
+        {POD, "{\"spec\":{\"terminationGracePeriodSeconds\":-1}}", ""},
+        {POD, "{\"metadata\":{\"annotations\":{\"kubernetes.io/config.mirror\":\"m\"}}}",
+         "metadata.annotations[kubernetes.io/config.mirror]: Invalid value: \"m\": must set spec.nodeName if mirror "
+         "pod "
+         "annotation is set"},
+    };
+#undef AT_DIVISOR
+#undef ENV
+#undef C0
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_downward_files(void **state)
+{
+#define ITEMS(items) "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"downwardAPI\":{\"items\":[" items "]}}]}}"
+    static const struct row rows[] = {
+        {POD, ITEMS("{\"path\":\"a\",\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}"), ""},
+        {POD, ITEMS("{\"path\":\"a\",\"fieldRef\":{\"fieldPath\":\"metadata.annotations['x']\"}}"), ""},
+        {POD, ITEMS("{\"path\":\"a\",\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}"),
+         "spec.volumes[0].downwardAPI.fieldRef.fieldPath: Unsupported value: \"status.podIP\"~"},
+        {POD, ITEMS("{\"path\":\"\",\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}"),
+         "spec.volumes[0].downwardAPI.path: Required value\n"
+         "spec.volumes[0].downwardAPI.resourceFieldRef.containerName: Required value"},
+        {POD, "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"csi\":{}}]}}",
+         "spec.volumes[0].csi.driver: Required value\nspec.volumes[0].csi.driver: Invalid value: \"\": a lowercase RFC "
+         "1123 "
+         "subdomain~"},
+    };
+#undef ITEMS
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_sysctls(void **state)
+{
+#define SYSCTLS(...) "{\"spec\":{\"securityContext\":{\"sysctls\":[" __VA_ARGS__ "]}}}"
+    static const struct row rows[] = {
+        {POD, SYSCTLS("{\"name\":\"net.a-b/c_d.x1\",\"value\":\"1\"}"), ""},
+        {POD, SYSCTLS("{\"name\":\"a..b\",\"value\":\"1\"},{\"name\":\"a-.b\",\"value\":\"1\"}"),
+         "spec.securityContext.sysctls[0].name: Invalid value: \"a..b\": must have at most 253~\n"
+         "spec.securityContext.sysctls[1].name: Invalid value: \"a-.b\": must have at most 253~"},
+        {POD, SYSCTLS("{\"name\":\"a.b\",\"value\":\"1\"},{\"name\":\"a.b\",\"value\":\"2\"}"),
+         "spec.securityContext.sysctls[1].name: Duplicate value: \"a.b\""},
+    };
+#undef SYSCTLS
 
     check_rows(rows, ARRAY_SIZE(rows));
 }
@@ -344,7 +438,9 @@ static void test_scheduling(void **state)
          ".nodeSelectorTerms[0].matchExpressions[3].values: Required value: must be specified "
          "single value~"},
         {POD, "{\"spec\":{\"affinity\":{\"podAntiAffinity\":{\"" REQUIRED "\":[{}]}}}}",
-         "spec.affinity.podAntiAffinity." REQUIRED "[0].topologyKey: Required value: can not be empty"},
+         "spec.affinity.podAntiAffinity." REQUIRED "[0].topologyKey: Required value: can not be empty\n"
+         "spec.affinity.podAntiAffinity." REQUIRED "[0].topologyKey: Invalid value: \"\": name part must be non-empty\n"
+         "spec.affinity.podAntiAffinity." REQUIRED "[0].topologyKey: Invalid value: \"\": name part must consist~"},
         {POD, "{\"spec\":{\"topologySpreadConstraints\":[{\"maxSkew\":0,\"whenUnsatisfiable\":\"Never\"}]}}",
          "spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value~\n"
          "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero\n"
@@ -399,14 +495,23 @@ static void test_other_writes(void **state)
     check_write(POD, "status", "{}",
                 "{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}", "");
     check_write(CSR, "approval", "{}", "{\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"False\"}]}}",
-                "status.conditions[0].status: Invalid value: \"False\": status must be 'True'~");
+                "status.conditions[0].status: Unsupported value: \"False\": supported values: \"True\"");
+    check_write(
+        CSR, "approval", "{}",
+        "{\"status\":{\"conditions\":[{\"type\":\"Denied\",\"status\":\"True\"},{\"type\":\"Approved\",\"status\":"
+        "\"True\"}]}}",
+        "status.conditions[1].type: Invalid value: \"Approved\": Approved and Denied conditions are mutually "
+        "exclusive");
+    check_write(CSR, "status", "{}", "{\"status\":{\"certificate\":\"eHl6\"}}",
+                "status.certificate: Invalid value: \"<certificate data>\": must contain at least one CERTIFICATE PEM "
+                "block");
 }
 
 static void test_workloads(void **state)
 {
     static const struct row rows[] = {
         {DEPLOYMENT, "{\"spec\":null}",
-         "spec.selector: Required value\nspec.template.metadata.labels: Invalid value: {}: `selector` does not match "
+         "spec.selector: Required value\nspec.template.metadata.labels: Invalid value: null: `selector` does not match "
          "template `labels`\n"
          "spec.template.spec.containers: Required value"},
         {DEPLOYMENT, "{\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"z\"}}}}",
@@ -456,6 +561,10 @@ static void test_services(void **state)
          "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services"},
         {SERVICE, "{\"spec\":{\"clusterIP\":\"x\",\"clusterIPs\":[\"x\"]}}",
          "spec.clusterIPs[0]: Invalid value: \"x\": must be a valid IP~"},
+        {SERVICE, "{\"spec\":{\"type\":\"LoadBalancer\",\"loadBalancerSourceRanges\":[\" 10.0.0.0/8 \",\"10.0.0.1\"]}}",
+         "spec.LoadBalancerSourceRanges[1]: Invalid value: \"10.0.0.1\": must be a valid CIDR~"},
+        {SERVICE, "{\"spec\":{\"loadBalancerSourceRanges\":[\"10.0.0.0/8\"]}}",
+         "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'"},
         {SERVICE, "{\"spec\":{\"type\":\"ExternalName\"}}",
          "spec.clusterIPs: Forbidden: may not be set for ExternalName services\nspec.externalName: Required value"},
         {SERVICE, "{\"spec\":{\"selector\":{\"a\":\"b c\"},\"sessionAffinity\":\"X\"}}",
@@ -487,15 +596,24 @@ static void test_small_kinds(void **state)
         {SECRET, "{\"type\":\"kubernetes.io/dockerconfigjson\",\"data\":{\".dockerconfigjson\":\"e30=\"}}", ""},
         {SECRET, "{\"type\":\"kubernetes.io/service-account-token\"}",
          "metadata.annotations[kubernetes.io/service-account.name]: Required value"},
-        {NAMESPACE, "{\"spec\":{\"finalizers\":[\"x\"]}}", "spec.finalizers: Invalid value: \"x\": name is neither~"},
+        {NAMESPACE, "{\"spec\":{\"finalizers\":[\"x\",\"a b\"]}}",
+         "spec.finalizers: Invalid value: \"x\": name is neither~\nspec.finalizers: Invalid value: \"a b\": name "
+         "part~\n"
+         "spec.finalizers: Invalid value: \"a b\": name is neither~"},
         {NODE,
          "{\"spec\":{\"taints\":[{\"key\":\"a\",\"effect\":\"NoSchedule\"},{\"key\":\"a\",\"effect\":\"NoSchedule\"},{"
          "\"effect\":\"X\"}]}}",
          "spec.taints[2].effect: Unsupported value: \"X\"~\nspec.taints[2].key: Invalid value: \"\": name part must be "
-         "non-empty\n"
+         "non-empty\nspec.taints[2].key: Invalid value: \"\": name part must consist~\n"
          "spec.taints[1]: Duplicate value: {\"key\":\"a\",\"effect\":\"NoSchedule\"}"},
         {NODE, "{\"spec\":{\"podCIDRs\":[\"10.0.0.0/24\",\"x\"]}}",
          "spec.podCIDRs[1]: Invalid value: \"x\": must be a valid CIDR~"},
+        {NODE, "{\"spec\":{\"podCIDRs\":[\"10.0.0.0/24\",\"10.0.1.0/24\"]}}",
+         "spec.podCIDRs: Invalid value: [\"10.0.0.0/24\",\"10.0.1.0/24\"]: may specify no more than one CIDR for each "
+         "IP family"},
+        {NODE, "{\"spec\":{\"podCIDRs\":[\"10.0.0.0/24\",\"fd00::/64\"]}}", ""},
+        {NODE, "{\"status\":{\"capacity\":{\"cpu\":\"-3\"}}}",
+         "status.capacity.cpu: Invalid value: \"-3\": must be greater than or equal to 0\nstatus.allocatable.cpu: ~"},
         {EVENT, "{\"involvedObject\":{\"namespace\":\"other\"}}",
          "involvedObject.namespace: Invalid value: \"other\": does not match event.namespace"},
         {ENDPOINT_SLICE,
@@ -511,6 +629,14 @@ static void test_small_kinds(void **state)
          "Unsupported value: \"fly\"~\n"
          "spec.signerName: Invalid value: \"x\": must be a fully qualified domain and path~\n"
          "spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 600~"},
+        {CSR, "{\"spec\":{\"request\":null,\"usages\":[],\"signerName\":\"\"}}",
+         "spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST\n"
+         "spec.usages: Required value: usages must be provided\n"
+         "spec.signerName: Required value: signerName must be provided"},
+        {CSR, "{\"spec\":{\"usages\":[\"any\",\"signing\",\"any\"],\"signerName\":\"kubernetes.io/legacy-unknown\"}}",
+         "spec.usages[2]: Duplicate value: \"any\"\nspec.signerName: Invalid value: \"kubernetes.io/legacy-unknown\": "
+         "the "
+         "legacy signerName is not allowed via this API version"},
     };
 
     check_rows(rows, ARRAY_SIZE(rows));
@@ -550,8 +676,8 @@ static void test_status_writes(void **state)
 
     assert_int_equal(validate_object(kind_of(now), now, old, "status", &err), -ERROR_INVALID);
     compare_causes("status", &err,
-                   "status.capacity[cpu]: Invalid value: \"-1\": must be greater than or equal to 0\n"
-                   "status.allocatable[cpu]: Invalid value~");
+                   "status.capacity.cpu: Invalid value: \"-1\": must be greater than or equal to 0\n"
+                   "status.allocatable.cpu: Invalid value~");
 }
 
 static void test_message(void **state)
@@ -611,14 +737,25 @@ static void test_rules_are_reachable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_objects),     cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_annotations_size), cmocka_unit_test(test_pods),
-        cmocka_unit_test(test_scheduling),       cmocka_unit_test(test_pod_updates),
-        cmocka_unit_test(test_other_writes),     cmocka_unit_test(test_workloads),
-        cmocka_unit_test(test_services),         cmocka_unit_test(test_small_kinds),
-        cmocka_unit_test(test_frozen_data),      cmocka_unit_test(test_data_size),
-        cmocka_unit_test(test_status_writes),    cmocka_unit_test(test_message),
-        cmocka_unit_test(test_bounds),           cmocka_unit_test(test_rules_are_reachable),
+        cmocka_unit_test(test_good_objects),
+        cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_annotations_size),
+        cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_scheduling),
+        cmocka_unit_test(test_pod_resources),
+        cmocka_unit_test(test_downward_files),
+        cmocka_unit_test(test_sysctls),
+        cmocka_unit_test(test_pod_updates),
+        cmocka_unit_test(test_other_writes),
+        cmocka_unit_test(test_workloads),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_small_kinds),
+        cmocka_unit_test(test_frozen_data),
+        cmocka_unit_test(test_data_size),
+        cmocka_unit_test(test_status_writes),
+        cmocka_unit_test(test_message),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_rules_are_reachable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
