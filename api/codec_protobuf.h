@@ -3,7 +3,7 @@
 #ifndef KNARR_API_CODEC_PROTOBUF_H
 #define KNARR_API_CODEC_PROTOBUF_H
 
-enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+#include "api/protobuf_write.h"
 
 /* Before every message: "k8s" and a zero. Then runtime.Unknown. */
 #define PROTOBUF_MAGIC     "k8s\0"

@@ -10,43 +10,6 @@
 #include "lib/clock.h"
 #include "lib/encoding.h"
 
-static void write_varint(struct buf *out, uint64_t value)
-{
-    while (value >= 0x80) {
-        buf_append_byte(out, (char)(value | 0x80));
-        value >>= 7;
-    }
-    buf_append_byte(out, (char)value);
-}
-
-static void write_tag(struct buf *out, uint32_t number, enum wire_type type)
-{
-    write_varint(out, (uint64_t)number << 3 | type);
-}
-
-static void write_bytes(struct buf *out, uint32_t number, struct slice bytes)
-{
-    write_tag(out, number, WIRE_BYTES);
-    write_varint(out, bytes.len);
-    buf_append_slice(out, bytes);
-}
-
-static void write_int(struct buf *out, uint32_t number, int64_t value)
-{
-    write_tag(out, number, WIRE_VARINT);
-    write_varint(out, (uint64_t)value);
-}
-
-static void write_double(struct buf *out, uint32_t number, double value)
-{
-    uint64_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    write_tag(out, number, WIRE_FIXED64);
-    for (int i = 0; i < 8; i++, bits >>= 8)
-        buf_append_byte(out, (char)bits);
-}
-
 static void write_message(const struct schema_type *type, const struct value *object, struct buf *out);
 
 /* The inside of the message that a wrapped scalar is; NULL is its zero. */
@@ -62,19 +25,19 @@ static void write_wrapped(const struct schema_field *f, const struct value *v, s
         base64_decode(out, value_string(v));
         break;
     case SCHEMA_QUANTITY:
-        write_bytes(out, WRAPPED_FIELD, v ? value_string(v) : SLICE_LIT("0"));
+        protobuf_write_bytes(out, WRAPPED_FIELD, v ? value_string(v) : SLICE_LIT("0"));
         break;
     case SCHEMA_INT_OR_STRING:
-        write_int(out, INT_OR_STRING_TYPE, value_is(v, VALUE_STRING));
-        write_int(out, INT_OR_STRING_INT, value_int(v));
-        write_bytes(out, INT_OR_STRING_TEXT, value_string(v));
+        protobuf_write_int(out, INT_OR_STRING_TYPE, value_is(v, VALUE_STRING));
+        protobuf_write_int(out, INT_OR_STRING_INT, value_int(v));
+        protobuf_write_bytes(out, INT_OR_STRING_TEXT, value_string(v));
         break;
     case SCHEMA_TIME:
     case SCHEMA_MICRO_TIME:
         if (!time_parse(value_string(v), &wall_ns))
             break; /* none: an empty message */
-        write_int(out, TIME_SECONDS, wall_ns / NS_PER_S - (wall_ns % NS_PER_S < 0));
-        write_int(out, TIME_NANOS, (wall_ns % NS_PER_S + NS_PER_S) % NS_PER_S);
+        protobuf_write_int(out, TIME_SECONDS, wall_ns / NS_PER_S - (wall_ns % NS_PER_S < 0));
+        protobuf_write_int(out, TIME_NANOS, (wall_ns % NS_PER_S + NS_PER_S) % NS_PER_S);
         break;
     case SCHEMA_ANY:
     case SCHEMA_FIELDS_V1: {
@@ -83,12 +46,12 @@ static void write_wrapped(const struct schema_field *f, const struct value *v, s
         if (value_is(v, VALUE_NULL))
             break;
         value_write(v, &json);
-        write_bytes(out, WRAPPED_FIELD, buf_slice(&json));
+        protobuf_write_bytes(out, WRAPPED_FIELD, buf_slice(&json));
         break;
     }
     case SCHEMA_STRINGS:
         for (size_t i = 0; i < value_count(v); i++)
-            write_bytes(out, WRAPPED_FIELD, value_string(value_at(v, i)));
+            protobuf_write_bytes(out, WRAPPED_FIELD, value_string(value_at(v, i)));
         break;
     case SCHEMA_OBJECT:
         write_message(f->type, v, out);
@@ -105,18 +68,18 @@ static void write_one(const struct schema_field *f, uint32_t number, const struc
 
     switch (f->base) {
     case SCHEMA_BOOL:
-        write_int(out, number, value_bool(v));
+        protobuf_write_int(out, number, value_bool(v));
         break;
     case SCHEMA_INT32:
     case SCHEMA_INT64:
-        write_int(out, number, value_int(v));
+        protobuf_write_int(out, number, value_int(v));
         break;
     case SCHEMA_DOUBLE:
-        write_double(out, number, value_real(v));
+        protobuf_write_double(out, number, value_real(v));
         break;
     default:
         write_wrapped(f, v, &inside);
-        write_bytes(out, number, buf_slice(&inside));
+        protobuf_write_bytes(out, number, buf_slice(&inside));
         break;
     }
 }
@@ -139,9 +102,9 @@ static void write_map(const struct schema_field *f, const struct value *map, str
     for (i = 0; i < count; i++) {
         BUF_LOCAL(entry);
 
-        write_bytes(&entry, MAP_KEY, names[i]);
+        protobuf_write_bytes(&entry, MAP_KEY, names[i]);
         write_one(f, MAP_VALUE, value_get_slice(map, names[i]), &entry);
-        write_bytes(out, f->number, buf_slice(&entry));
+        protobuf_write_bytes(out, f->number, buf_slice(&entry));
     }
 }
 
@@ -184,13 +147,13 @@ int codec_encode_protobuf(const struct schema_kind *kind, const struct value *ob
 
     if (!value_is(object, VALUE_OBJECT))
         return error_set(err, ERROR_INTERNAL, "only an object can be written as protobuf");
-    write_bytes(&type, TYPE_META_API_VERSION, slice_str(schema_api_version(kind, version, sizeof version)));
-    write_bytes(&type, TYPE_META_KIND, slice_str(kind->kind));
+    protobuf_write_bytes(&type, TYPE_META_API_VERSION, slice_str(schema_api_version(kind, version, sizeof version)));
+    protobuf_write_bytes(&type, TYPE_META_KIND, slice_str(kind->kind));
     write_message(kind->type, object, &raw);
     buf_append(out, PROTOBUF_MAGIC, PROTOBUF_MAGIC_LEN);
-    write_bytes(out, ENVELOPE_TYPE, buf_slice(&type));
-    write_bytes(out, ENVELOPE_RAW, buf_slice(&raw));
-    write_bytes(out, ENVELOPE_ENCODING, SLICE_NONE);
-    write_bytes(out, ENVELOPE_CONTENT_TYPE, SLICE_NONE);
+    protobuf_write_bytes(out, ENVELOPE_TYPE, buf_slice(&type));
+    protobuf_write_bytes(out, ENVELOPE_RAW, buf_slice(&raw));
+    protobuf_write_bytes(out, ENVELOPE_ENCODING, SLICE_NONE);
+    protobuf_write_bytes(out, ENVELOPE_CONTENT_TYPE, SLICE_NONE);
     return 0;
 }

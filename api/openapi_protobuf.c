@@ -4,6 +4,7 @@
  * the tables below. Numbers are those of google/gnostic's OpenAPIv2.proto. What has no row is left out.
  */
 #include "api/openapi.h"
+#include "api/protobuf_write.h"
 #include "api/scan.h"
 
 enum form {
@@ -132,36 +133,6 @@ static const struct field document_fields[] = {
 };
 static const struct message document = {.fields = document_fields};
 
-enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
-
-static void put_varint(struct buf *out, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        buf_append_byte(out, (char)(v | 0x80));
-    buf_append_byte(out, (char)v);
-}
-
-static void put_tag(struct buf *out, uint8_t number, enum wire wire)
-{
-    put_varint(out, (uint64_t)number << 3 | wire);
-}
-
-static void put_bytes(struct buf *out, uint8_t number, struct slice bytes)
-{
-    put_tag(out, number, WIRE_BYTES);
-    put_varint(out, bytes.len);
-    buf_append_slice(out, bytes);
-}
-
-static void put_double(struct buf *out, uint8_t number, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    put_tag(out, number, WIRE_FIXED64);
-    for (int i = 0; i < 8; i++)
-        buf_append_byte(out, (char)(bits >> (8 * i)));
-}
-
 static void write_message(struct buf *out, const struct message *message, struct slice json);
 
 /* The value of one field, `number` and form known, inside the messages of `wrap`. */
@@ -171,27 +142,27 @@ static void write_value(struct buf *out, uint8_t number, const struct field *fie
     BUF_LOCAL(inner);
     if (wrap_left && *wrap) {
         write_value(&inner, *wrap, field, wrap + 1, wrap_left - 1, json);
-        put_bytes(out, number, buf_slice(&inner));
+        protobuf_write_bytes(out, number, buf_slice(&inner));
         return;
     }
     switch (field->form) {
     case FORM_STRING:
-        put_bytes(out, number, scan_text(json, &inner));
+        protobuf_write_bytes(out, number, scan_text(json, &inner));
         break;
     case FORM_BOOL:
-        put_tag(out, number, WIRE_VARINT);
-        put_varint(out, scan_bool(json, false));
+        protobuf_write_tag(out, number, WIRE_VARINT);
+        protobuf_write_varint(out, scan_bool(json, false));
         break;
     case FORM_DOUBLE:
-        put_double(out, number, (double)scan_int(json, 0));
+        protobuf_write_double(out, number, (double)scan_int(json, 0));
         break;
     case FORM_ANY:
-        put_bytes(&inner, 2, json);
-        put_bytes(out, number, buf_slice(&inner));
+        protobuf_write_bytes(&inner, 2, json);
+        protobuf_write_bytes(out, number, buf_slice(&inner));
         break;
     default:
         write_message(&inner, field->message, json);
-        put_bytes(out, number, buf_slice(&inner));
+        protobuf_write_bytes(out, number, buf_slice(&inner));
         break;
     }
 }
@@ -230,9 +201,9 @@ static void write_entry(struct buf *out, uint8_t number, const struct field *fie
                         struct slice json)
 {
     BUF_LOCAL(inner);
-    put_bytes(&inner, 1, name);
+    protobuf_write_bytes(&inner, 1, name);
     write_value(&inner, 2, field, field->wrap, WRAP_MAX, json);
-    put_bytes(out, number, buf_slice(&inner));
+    protobuf_write_bytes(out, number, buf_slice(&inner));
 }
 
 static void write_message(struct buf *out, const struct message *message, struct slice json)

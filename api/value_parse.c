@@ -6,6 +6,8 @@
  */
 #include "api/value_internal.h"
 
+#include "lib/encoding.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -74,25 +76,6 @@ static int read_hex4(struct reader *r)
     return code;
 }
 
-static void append_utf8(struct buf *out, int code)
-{
-    if (code < 0x80) {
-        buf_append_byte(out, (char)code);
-    } else if (code < 0x800) {
-        buf_append_byte(out, (char)(0xc0 | (code >> 6)));
-        buf_append_byte(out, (char)(0x80 | (code & 63)));
-    } else if (code < 0x10000) {
-        buf_append_byte(out, (char)(0xe0 | (code >> 12)));
-        buf_append_byte(out, (char)(0x80 | ((code >> 6) & 63)));
-        buf_append_byte(out, (char)(0x80 | (code & 63)));
-    } else {
-        buf_append_byte(out, (char)(0xf0 | (code >> 18)));
-        buf_append_byte(out, (char)(0x80 | ((code >> 12) & 63)));
-        buf_append_byte(out, (char)(0x80 | ((code >> 6) & 63)));
-        buf_append_byte(out, (char)(0x80 | (code & 63)));
-    }
-}
-
 /* After "\u". A lone surrogate becomes U+FFFD, as in Go. */
 static bool read_unicode_escape(struct reader *r)
 {
@@ -107,12 +90,12 @@ static bool read_unicode_escape(struct reader *r)
         r->at += 2;
         low = read_hex4(r);
         if (low >= 0xdc00 && low < 0xe000) {
-            append_utf8(&r->text, 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00));
+            utf8_append(&r->text, 0x10000u + (((unsigned)code - 0xd800) << 10) + ((unsigned)low - 0xdc00));
             return true;
         }
         r->at = before;
     }
-    append_utf8(&r->text, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
+    utf8_append(&r->text, code >= 0xd800 && code < 0xe000 ? 0xfffd : (unsigned)code);
     return true;
 }
 

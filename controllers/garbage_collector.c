@@ -40,26 +40,16 @@ static void garbage_plan_unlink(struct plan *plan, const struct view *object, co
 
 static void garbage_plan_drop_finalizer(struct plan *plan, const struct view *object, const char *name)
 {
-    struct scan_cursor at = scan_open(view_raw(object, VIEW_FINALIZERS));
     struct action *action =
         plan_add(plan, ACTION_PATCH, object->kind, view_text(object, VIEW_NAMESPACE), view_text(object, VIEW_NAME));
-    struct slice value;
-    bool first = true;
 
     action->flags = ACTION_MISSING_IS_FINE;
     buf_append_str(&action->body, "{\"metadata\":{");
     plan_member(&action->body, "uid", view_text(object, VIEW_UID));
     plan_member(&action->body, "resourceVersion", view_text(object, VIEW_REVISION));
-    buf_append_str(&action->body, ",\"finalizers\":[");
-    while (scan_element(&at, &value)) {
-        if (scan_text_is(value, name))
-            continue;
-        if (!first)
-            buf_append_byte(&action->body, ',');
-        buf_append_slice(&action->body, value);
-        first = false;
-    }
-    buf_append_str(&action->body, "]}}");
+    buf_append_str(&action->body, ",\"finalizers\":");
+    plan_list_without(&action->body, view_raw(object, VIEW_FINALIZERS), name);
+    buf_append_str(&action->body, "}}");
 }
 
 /* An object that is being deleted and waits for us. */

@@ -35,10 +35,7 @@ static void namespace_plan_collection(struct plan *plan, const struct view *ns, 
 
 static void namespace_plan_finalize(struct plan *plan, const struct view *ns)
 {
-    struct scan_cursor at = scan_open(view_raw(ns, NAMESPACE_FINALIZERS));
     struct action *action = plan_add(plan, ACTION_UPDATE, &view_namespaces, SLICE_NONE, view_text(ns, VIEW_NAME));
-    struct slice value;
-    bool first = true;
 
     action->sub = "finalize";
     action->flags = ACTION_MISSING_IS_FINE;
@@ -46,16 +43,9 @@ static void namespace_plan_finalize(struct plan *plan, const struct view *ns)
     plan_member(&action->body, "name", view_text(ns, VIEW_NAME));
     plan_member(&action->body, "uid", view_text(ns, VIEW_UID));
     plan_member(&action->body, "resourceVersion", view_text(ns, VIEW_REVISION));
-    buf_append_str(&action->body, "},\"spec\":{\"finalizers\":[");
-    while (scan_element(&at, &value)) {
-        if (scan_text_is(value, NAMESPACE_FINALIZER))
-            continue;
-        if (!first)
-            buf_append_byte(&action->body, ',');
-        buf_append_slice(&action->body, value);
-        first = false;
-    }
-    buf_append_str(&action->body, "]}}");
+    buf_append_str(&action->body, "},\"spec\":{\"finalizers\":");
+    plan_list_without(&action->body, view_raw(ns, NAMESPACE_FINALIZERS), NAMESPACE_FINALIZER);
+    buf_append_str(&action->body, "}}");
 }
 
 void namespace_plan(const struct view *ns, const struct namespace_content *contents, size_t count, struct plan *plan)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controllers/plan.h"
 
+#include "api/scan.h"
+
 #include "lib/encoding.h"
 
 struct action *plan_add(struct plan *plan, enum action_verb verb, const struct view_kind *kind, struct slice ns,
@@ -97,4 +99,22 @@ void plan_member_int(struct buf *out, const char *name, int64_t value)
 {
     plan_member_name(out, name);
     buf_printf(out, "%lld", (long long)value);
+}
+
+void plan_list_without(struct buf *out, struct slice list, const char *text)
+{
+    struct scan_cursor at = scan_open(list);
+    struct slice value;
+    bool first = true;
+
+    buf_append_byte(out, '[');
+    while (scan_element(&at, &value)) {
+        if (scan_text_is(value, text))
+            continue;
+        if (!first)
+            buf_append_byte(out, ',');
+        buf_append_slice(out, value);
+        first = false;
+    }
+    buf_append_byte(out, ']');
 }

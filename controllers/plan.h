@@ -72,6 +72,8 @@ void plan_clear(struct plan *plan);
 void plan_member(struct buf *out, const char *name, struct slice text);
 /* The same with a raw JSON value. */
 void plan_member_raw(struct buf *out, const char *name, struct slice raw);
+/* Appends the array of texts `list` (raw JSON) without one of them. */
+void plan_list_without(struct buf *out, struct slice list, const char *text);
 void plan_member_int(struct buf *out, const char *name, int64_t value);
 
 #endif

@@ -196,7 +196,7 @@ void json_write_string(struct buf *out, struct slice in)
     buf_append_byte(out, '"');
 }
 
-static void append_utf8(struct buf *out, unsigned code)
+void utf8_append(struct buf *out, unsigned code)
 {
     if (code < 0x80) {
         buf_append_byte(out, (char)code);
@@ -249,7 +249,7 @@ static bool read_unicode(struct buf *out, struct slice in, size_t *at)
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
         *at += 6;
     }
-    append_utf8(out, code);
+    utf8_append(out, code);
     return true;
 }
 

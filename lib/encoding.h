@@ -19,6 +19,9 @@ bool percent_decode(struct buf *out, struct slice in, bool plus_is_space);
 /* Escapes all but unreserved characters (RFC 3986). */
 void percent_encode(struct buf *out, struct slice in);
 
+/* The UTF-8 bytes of a code point below 0x110000. */
+void utf8_append(struct buf *out, unsigned code);
+
 /* A JSON string with its quotes. Input is UTF-8; bytes below 0x20, quote and backslash are escaped. <, > and & are
  * escaped as upstream's encoder does not (SetEscapeHTML off), so they stay. */
 void json_write_string(struct buf *out, struct slice in);
