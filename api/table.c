@@ -178,7 +178,7 @@ static void keep_first(void *arg, struct slice v)
 static bool filter_passes(struct slice element, struct slice filter)
 {
     static const char *const operators[] = {"==", "!="};
-    for (size_t o = 0; o < ARRAY_SIZE(operators); o++) {
+    for (size_t o = 0; o < ARRAY_SIZE(operators) && filter.data; o++) {
         const char *at = memmem(filter.data, filter.len, operators[o], 2);
         if (!at)
             continue;

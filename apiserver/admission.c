@@ -260,8 +260,7 @@ static int node_restriction(const struct admission *a, struct error *err)
     return 0;
 }
 
-/* ---- the chain ----------------------------------------------------------------------------------------------------
- */
+/* ---- the chain ---- */
 
 static const struct {
     const char *name;

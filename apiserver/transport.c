@@ -60,9 +60,10 @@ static void transport_unref(struct transport *t)
     free(t);
 }
 
-static void transport_call_unref(struct transport_call *call)
+/* Gives `count` references back. */
+static void transport_call_unref(struct transport_call *call, int count)
 {
-    if (__atomic_sub_fetch(&call->refs, 1, __ATOMIC_ACQ_REL))
+    if (__atomic_sub_fetch(&call->refs, count, __ATOMIC_ACQ_REL))
         return;
     free(call->method);
     free(call->path);
@@ -85,6 +86,7 @@ static void transport_deliver(void *arg)
 {
     struct transport_message *m = arg;
     struct transport_call *call = m->call;
+    int refs = 1; /* the message's */
 
     if (!call->cancelled && m->what == TRANSPORT_HEAD && call->events.head)
         call->events.head(call->arg, m->status, m->content_type, m->retry_after);
@@ -98,9 +100,9 @@ static void transport_deliver(void *arg)
                             m->failed == ERROR_TIMEOUT ? "the request timed out" : "the stream was cut");
         call->cancelled = true; /* the handle is no longer valid */
         call->events.end(call->arg, m->failed == ERROR_NONE ? NULL : &err);
-        transport_call_unref(call);
+        refs++; /* the client's */
     }
-    transport_call_unref(call);
+    transport_call_unref(call, refs);
     refbuf_unref(m->data);
     free(m->content_type);
     free(m);
@@ -150,7 +152,7 @@ static void transport_finish(struct transport_call *call, enum error_code failed
     loop_timer_free(call->timer);
     call->timer = NULL;
     loop_post(call->transport->loop, transport_deliver, m);
-    transport_call_unref(call);
+    transport_call_unref(call, 1);
 }
 
 static void transport_on_end(void *arg, bool aborted)
@@ -196,7 +198,7 @@ static void transport_begin(void *arg)
     local = http_local_start(call->front->loop, front_handle, call->front, &request, &transport_local_events, call);
     if (!call->over)
         call->local = local;
-    transport_call_unref(call);
+    transport_call_unref(call, 1);
 }
 
 static void *transport_send(struct client_transport *base, const struct client_request *request,
@@ -227,6 +229,7 @@ static void *transport_send(struct client_transport *base, const struct client_r
 static void transport_drop(void *arg)
 {
     struct transport_call *call = arg;
+    int refs = 1; /* the client's */
 
     if (!call->over) {
         call->over = true;
@@ -235,10 +238,10 @@ static void transport_drop(void *arg)
         if (call->local) {
             http_local_cancel(call->local);
             call->local = NULL;
-            transport_call_unref(call); /* the front's */
+            refs++; /* the front's */
         }
     }
-    transport_call_unref(call);
+    transport_call_unref(call, refs);
 }
 
 static void transport_cancel(struct client_transport *base, void *handle)

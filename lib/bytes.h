@@ -96,7 +96,7 @@ static inline void buf_append_slice(struct buf *b, struct slice s)
     buf_append(b, s.data, s.len);
 }
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
+void buf_vprintf(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0) __attribute__((nonnull(2)));
 /* Removes the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* NUL-terminates in place (len does not change) and returns the text. */

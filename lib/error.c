@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define ERROR_DEFINITIONS
 #include "lib/error.h"
 
 #include <string.h>

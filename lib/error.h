@@ -89,6 +89,20 @@ void error_copy(struct error *to, const struct error *from);
 /* Frees what it holds; safe on a zeroed one and twice. */
 void error_clear(struct error *err);
 
+#if defined(__clang_analyzer__) && !defined(ERROR_DEFINITIONS)
+/* The analyzer reads one file at a time; this tells it that a failure is negative. */
+static inline int error_negative(int code)
+{
+    if (code >= 0)
+        __builtin_unreachable();
+    return code;
+}
+#define error_set(...)       error_negative(error_set(__VA_ARGS__))
+#define error_set_errno(...) error_negative(error_set_errno(__VA_ARGS__))
+#define error_wrap(...)      error_negative(error_wrap(__VA_ARGS__))
+#define error_pass(...)      error_negative(error_pass(__VA_ARGS__))
+#endif
+
 static inline bool error_is_set(const struct error *err)
 {
     return err->code != ERROR_NONE;

@@ -471,16 +471,15 @@ static void test_template_hash(void **state)
 {
     static const char *const same[] = {
         "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}},\"spec\":{\"x\":[{\"n\":1}]}}",
-        "{\"spec\":{\"x\":[{\"n\":1}],\"y\":{},\"z\":[]},\"metadata\":{\"creationTimestamp\":null,\"labels\":{\"b\":"
-        "\"2\","
-        "\"a\":\"1\"}}}",
-        "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\",\"pod-template-hash\":\"q\"}},\"spec\":{\"x\":[{\"n\":1}]}"
-        "}",
+        ("{\"spec\":{\"x\":[{\"n\":1}],\"y\":{},\"z\":[]},"
+         "\"metadata\":{\"creationTimestamp\":null,\"labels\":{\"b\":\"2\",\"a\":\"1\"}}}"),
+        ("{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\",\"pod-template-hash\":\"q\"}},"
+         "\"spec\":{\"x\":[{\"n\":1}]}}"),
     };
     static const char *const other[] = {
         "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"3\"}},\"spec\":{\"x\":[{\"n\":1}]}}",
-        "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}},\"spec\":{\"x\":[{\"n\":1}],\"pod-template-hash\":\"q\"}"
-        "}",
+        ("{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}},"
+         "\"spec\":{\"x\":[{\"n\":1}],\"pod-template-hash\":\"q\"}}"),
         "{\"metadata\":{\"labels\":{\"a\":\"1\",\"b\":\"2\"}},\"spec\":{\"x\":[{\"n\":2}]}}",
     };
     char first[TEMPLATE_HASH_MAX];
