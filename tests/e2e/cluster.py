@@ -20,6 +20,14 @@ SERVER_IP = '10.77.0.1'
 PORT = 6443
 # Sanitizer builds are several times slower.
 PATIENCE = 3 if 'asan' in KNARR or 'tsan' in KNARR else 1
+# What a sanitizer build of ours is told (other builds do not look), and what it says when it has found something.
+SANITIZERS = {
+    'ASAN_OPTIONS': 'detect_stack_use_after_return=1:exitcode=97',
+    'UBSAN_OPTIONS': 'print_stacktrace=1',
+    'LSAN_OPTIONS': f'suppressions={ROOT}/.ci/lsan-suppressions:print_suppressions=0',
+    'TSAN_OPTIONS': f'suppressions={ROOT}/.ci/tsan-suppressions:exitcode=97',
+}
+FINDING = re.compile(r'^.*(?:ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:).*', re.M)
 
 
 def run(*command, check=True, **kwargs):
@@ -52,26 +60,38 @@ class Process:
     def __init__(self, netns, log, *command, env=None):
         self.log = log
         self.output = open(log, 'ab')
+        self.begin = self.output.seek(0, os.SEEK_END)
+        self.troubles = []
         self.popen = subprocess.Popen(['nsenter', f'--net=/run/netns/{netns}', '--'] + [str(c) for c in command],
                                       stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
-                                      env=env, start_new_session=True)
+                                      env={**SANITIZERS, **(os.environ if env is None else env)},
+                                      start_new_session=True)
 
     def alive(self):
         return self.popen.poll() is None
 
     def kill(self, sig=signal.SIGTERM, seconds=15):
-        if self.alive():
+        """Ends it. `troubles` then says what was wrong: reports of sanitizers, an end that was not clean."""
+        asked = self.alive()
+        if asked:
             self.popen.send_signal(sig)
             try:
                 self.popen.wait(seconds * PATIENCE)
             except subprocess.TimeoutExpired:
+                self.troubles.append(f'was still there {seconds * PATIENCE} s after signal {sig}')
                 self.popen.kill()
                 self.popen.wait()
         self.output.close()
-        return self.popen.returncode
+        code = self.popen.returncode
+        if asked and sig == signal.SIGTERM and code != 0:
+            self.troubles.append(f'ended with {code} when asked to end')
+        elif code < 0 and -code != sig:
+            self.troubles.append(f'was ended by signal {-code}')
+        self.troubles += FINDING.findall(self.text(self.begin))
+        return code
 
-    def text(self):
-        return pathlib.Path(self.log).read_text(errors='replace')
+    def text(self, begin=0):
+        return pathlib.Path(self.log).read_bytes()[begin:].decode(errors='replace')
 
 
 class Node:
@@ -98,10 +118,12 @@ class Node:
     def stop(self, sig=signal.SIGTERM):
         if self.process:
             self.process.kill(sig)
+            self.cluster.troubles += [f'{self.name}: {t}' for t in self.process.troubles]
             self.process = None
 
     def clean(self):
-        run('nsenter', f'--net=/run/netns/{self.netns}', '--', KNARR, 'agent', '--clean', *self.common())
+        run('nsenter', f'--net=/run/netns/{self.netns}', '--', KNARR, 'agent', '--clean', *self.common(),
+            env={**SANITIZERS, **os.environ})
 
     def run(self, *command, **kwargs):
         return run('nsenter', f'--net=/run/netns/{self.netns}', '--', *command, **kwargs)
@@ -115,6 +137,7 @@ class Cluster:
         self.netns = f'{self.id}s'
         self.server_arguments = list(server_arguments)
         self.server = None
+        self.troubles = []
         self.nodes = [Node(self, i + 1) for i in range(nodes)]
         self.kubeconfig = self.home / 'kubeconfig'
 
@@ -162,6 +185,7 @@ class Cluster:
 
     def stop_server(self, sig=signal.SIGTERM):
         code = self.server.kill(sig)
+        self.troubles += [f'server: {t}' for t in self.server.troubles]
         self.server = None
         return code
 
@@ -171,14 +195,14 @@ class Cluster:
                      f'{node.name} to be Ready', 60)
 
     def stop(self):
-        """Ends everything and returns a list of what is left on the host (must be empty)."""
+        """Ends everything; returns what is left on the host and what was wrong with a process (must be empty)."""
         for node in self.nodes:
             node.stop()
             if (node.home / 'agent').exists():
                 node.clean()
         if self.server:
             self.stop_server()
-        left = self.leftovers()
+        left = self.leftovers() + self.troubles
         for netns in [self.netns] + [n.netns for n in self.nodes]:
             run('ip', 'netns', 'del', netns, check=False)
         if not left:
@@ -211,7 +235,7 @@ class Cluster:
 
     def environment(self):
         return {'PATH': os.environ['PATH'], 'KUBECONFIG': str(self.kubeconfig), 'HOME': str(self.folder),
-                'KNARR_HOME': str(self.home)}
+                'KNARR_HOME': str(self.home), **SANITIZERS}
 
     def kubectl(self, *arguments, check=True, input=None, timeout=60, env=None):
         return run('nsenter', f'--net=/run/netns/{self.netns}', '--', KUBECTL, *arguments, check=check, input=input,

@@ -55,7 +55,7 @@ def running(cluster):
         yield cluster.start()
     finally:
         left = cluster.stop()
-        assert not left, f'left on the host (see {cluster.folder}): {left}'
+        assert not left, f'left on the host, or processes in trouble (see {cluster.folder}): {left}'
 
 
 @pytest.fixture(scope='module')
