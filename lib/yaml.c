@@ -17,6 +17,9 @@
 #include "lib/yaml_internal.h"
 
 #define ALIASES_MAX 10000 /* of one document */
+#define MERGED_MAX                                                                                                     \
+    100000 /* mappings and pairs looked at for merge keys of one document; merges of merges multiply                   \
+            */
 
 enum node_kind { NODE_SCALAR, NODE_SEQUENCE, NODE_MAPPING };
 
@@ -38,7 +41,8 @@ struct reader {
     struct pool *pool;  /* of the document */
     struct map anchors; /* name to node */
     size_t aliases;
-    size_t start; /* where in `out` the document begins */
+    size_t merged; /* of MERGED_MAX */
+    size_t start;  /* where in `out` the document begins */
     struct buf *out;
     struct error *err;
 };
@@ -229,6 +233,9 @@ static int write_merged(struct reader *r, const struct node *from, struct map *s
         return reader_fail(r, from->line, "nested too deeply");
     if (from->kind != NODE_MAPPING)
         return reader_fail(r, from->line, "map merge requires map or sequence of maps as the value");
+    r->merged += 1 + from->count / 2;
+    if (r->merged > MERGED_MAX)
+        return reader_fail(r, from->line, "too many merges");
     ret = write_pairs(r, from, seen, false, depth);
     return ret < 0 ? ret : write_merges(r, from, seen, depth + 1);
 }
@@ -298,6 +305,7 @@ static int read_document(struct reader *r)
 
     r->pool = pool;
     r->aliases = 0;
+    r->merged = 0;
     r->start = r->out->len;
     ret = reader_next(r, &event);
     if (ret >= 0) {
@@ -310,7 +318,7 @@ static int read_document(struct reader *r)
             yaml_event_delete(&event);
     }
     map_clear(&r->anchors, NULL);
-    if (ret < 0 || (root->kind == NODE_SCALAR && root->plain && !root->text.len))
+    if (ret < 0 || !root || (root->kind == NODE_SCALAR && root->plain && !root->text.len))
         return ret;
     ret = write_node(r, root, 0);
     if (ret >= 0 && r->out->len - r->start > YAML_BYTES_MAX)

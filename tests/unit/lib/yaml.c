@@ -149,6 +149,22 @@ static void test_alias_bomb_is_bounded(void **state)
     assert_refused(buf_cstr(&bomb), "too large");
 }
 
+/* Twelve levels of ten empty merges write nothing, and would still be looked at 10^12 times. */
+static void test_merge_bomb_is_bounded(void **state)
+{
+    BUF_LOCAL(bomb);
+
+    (void)state;
+    buf_append_str(&bomb, "a0: &a0 {x: 1}\n");
+    for (int i = 1; i <= 12; i++) {
+        buf_printf(&bomb, "a%d: &a%d {<<: [", i, i);
+        for (int n = 0; n < 10; n++)
+            buf_printf(&bomb, "%s*a%d", n ? ", " : "", i - 1);
+        buf_append_str(&bomb, "]}\n");
+    }
+    assert_refused(buf_cstr(&bomb), "too many merges");
+}
+
 static int collect(void *arg, struct slice json, struct error *err)
 {
     buf_append_slice(arg, json);
@@ -245,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_bad_documents),
         cmocka_unit_test(test_depth_is_bounded),
         cmocka_unit_test(test_alias_bomb_is_bounded),
+        cmocka_unit_test(test_merge_bomb_is_bounded),
         cmocka_unit_test(test_several_documents),
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_ambiguous_texts_are_quoted),
