@@ -38,6 +38,8 @@ int codec_peek_type(enum codec_format format, struct slice body, char **ret_api_
 /* Prunes, normalises and checks types of a tree that a patch produced, in place. Same findings and errors. */
 int codec_normalise(const struct schema_kind *kind, struct value *object, enum codec_strictness strictness,
                     struct codec_findings *findings, struct error *err);
+/* Makes a top-level field as if nothing had been said of it: absent, or the zeros that upstream writes. */
+void codec_reset_field(const struct schema_kind *kind, struct value *object, const char *name);
 /* Kubernetes' envelope with the object inside. */
 int codec_encode_protobuf(const struct schema_kind *kind, const struct value *object, struct buf *out,
                           struct error *err);

@@ -246,3 +246,22 @@ int codec_normalise(const struct schema_kind *kind, struct value *object, enum c
     codec_findings_clear(&own);
     return r;
 }
+
+void codec_reset_field(const struct schema_kind *kind, struct value *object, const char *name)
+{
+    const struct schema_field *f = schema_find_field(kind->type, slice_str(name));
+    struct codec_findings findings = {0};
+    struct walk w = {.kind = kind, .findings = &findings};
+    struct step here = {.parent = kind->type, .name = slice_str(name), .kind = STEP_FIELD};
+    struct value *zero CLEANUP_VALUE = NULL;
+
+    if (!f || !(f->flags & SCHEMA_EMIT_EMPTY)) {
+        (void)value_remove(object, name);
+        return;
+    }
+    zero = codec_zero(f);
+    if (!value_is(zero, VALUE_NULL))
+        (void)normalise_field(&w, f, &zero, &here); /* a zero fits its own type */
+    value_set(object, name, STEAL(zero));
+    codec_findings_clear(&findings);
+}

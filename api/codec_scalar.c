@@ -158,6 +158,12 @@ static bool normalise_quantity(struct value **v, char **ret_problem)
     return true;
 }
 
+/* Go's zero time, which its clients write where they mean none. */
+static bool is_zero_time(struct slice text)
+{
+    return slice_is(text, "0001-01-01T00:00:00Z") || slice_is(text, "0001-01-01T00:00:00.000000Z");
+}
+
 static bool normalise_time(struct value **v, bool micro, char **ret_problem)
 {
     char text[TIME_TEXT_MAX];
@@ -165,6 +171,11 @@ static bool normalise_time(struct value **v, bool micro, char **ret_problem)
 
     if (!value_is(*v, VALUE_STRING))
         return refuse_inside(*v, "string", ret_problem);
+    if (is_zero_time(value_string(*v))) {
+        value_free(*v);
+        *v = value_new_null();
+        return true;
+    }
     if (!time_parse(value_string(*v), &wall_ns)) {
         *ret_problem =
             mem_printf("parsing time \"%.*s\" as \"2006-01-02T15:04:05%sZ07:00\": cannot parse \"%.*s\" as \"2006\"",

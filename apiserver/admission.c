@@ -260,6 +260,26 @@ static int node_restriction(const struct admission *a, struct error *err)
     return 0;
 }
 
+/* ---- TaintNodesByCondition ---- */
+
+/* A new node takes no pods until the controller has seen it ready and takes this away. */
+static int taint_new_node(const struct admission *a, struct error *err)
+{
+    static const char key[] = "node.kubernetes.io/not-ready";
+    struct value *taints = value_need_array(value_need_object(a->object, "spec"), "taints");
+    struct value *taint;
+
+    for (size_t i = 0; i < value_count(taints); i++)
+        if (slice_is(value_string(value_get(value_at(taints, i), "key")), key) &&
+            slice_is(value_string(value_get(value_at(taints, i), "effect")), "NoSchedule"))
+            return 0;
+    taint = value_new_object();
+    value_set_str(taint, "key", key);
+    value_set_str(taint, "effect", "NoSchedule");
+    value_append(taints, taint);
+    return 0;
+}
+
 /* ---- the chain ---- */
 
 static const struct {
@@ -271,6 +291,7 @@ static const struct {
 } admission_chain[] = {
     {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, NULL, false, namespace_lifecycle},
     {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE, "nodes", false, node_restriction},
+    {"TaintNodesByCondition", ADMISSION_CREATE, "nodes", true, taint_new_node},
     {"ServiceAccount", ADMISSION_CREATE, "pods", true, service_account},
     {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},
     {"RuntimeClass", ADMISSION_CREATE, "pods", true, runtime_class},

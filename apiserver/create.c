@@ -44,7 +44,7 @@ static int create_prepare(struct write *w, struct value *object, struct slice *r
         return r;
     req->object_name = pool_strdup(req->pool, meta_name(object));
     if (req->kind->has_status && !(req->strategy->flags & STRATEGY_KEEPS_STATUS))
-        value_set(object, "status", value_new_object());
+        codec_reset_field(req->kind, object, "status");
     default_apply(req->kind, object);
     if (req->strategy->prepare_create)
         req->strategy->prepare_create(req, object);

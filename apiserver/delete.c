@@ -190,6 +190,14 @@ static void delete_set_finalizers(struct value *object, enum delete_propagation 
         meta_add_finalizer(object, "orphan");
 }
 
+/* Not on its way and held by nothing: it goes as it is, unmarked. */
+static bool delete_is_immediate(const struct request *req, const struct value *object)
+{
+    if ((req->strategy->flags & STRATEGY_GRACEFUL) || meta_is_deleting(object) || meta_finalizer_count(object))
+        return false;
+    return !(req->strategy->flags & STRATEGY_SPEC_FINALIZERS);
+}
+
 /* Changes the object into what it is after this deletion. True when nothing holds it any more. */
 static bool delete_apply(struct request *req, struct value *object, const struct delete_options *o)
 {
@@ -199,6 +207,8 @@ static bool delete_apply(struct request *req, struct value *object, const struct
     int64_t now = clock_wall_s(req->server->clock);
 
     delete_set_finalizers(object, o->propagation);
+    if (delete_is_immediate(req, object))
+        return true;
     if (was_deleting)
         delete_shorten(req, object, grace);
     else

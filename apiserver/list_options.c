@@ -90,6 +90,8 @@ const char *list_continue_make(struct pool *pool, uint64_t revision, struct slic
     return pool_slice_dup(pool, buf_slice(&token));
 }
 
+#define LIST_TOKEN_ALPHABET "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 static int list_continue_bad(struct error *err, const char *why)
 {
     return error_set(err, ERROR_BAD_REQUEST, "invalid continue token: continue key is not valid: %s", why);
@@ -115,7 +117,8 @@ static int list_continue_read(struct request *req, const char *token, struct lis
     BUF_LOCAL(json);
 
     if (!base64url_decode(&json, slice_str(token)))
-        return list_continue_bad(err, "illegal base64 data");
+        return list_continue_bad(
+            err, pool_printf(req->pool, "illegal base64 data at input byte %zu", strspn(token, LIST_TOKEN_ALPHABET)));
     if (!(v = list_continue_parse(&json, NULL)))
         return list_continue_bad(err, "it is not JSON");
     if (!slice_is(value_string(value_get(v, "v")), "meta.k8s.io/v1"))

@@ -4,6 +4,8 @@
 
 #include "apiserver/update.h"
 
+#define PATCH_SHOWN_MAX 4096 /* bytes of a refused patch in the answer */
+
 static const struct {
     const char *content_type;
     bool strategic;
@@ -59,6 +61,28 @@ static int patch_check_type(const struct value *object, const struct value *curr
     return 0;
 }
 
+/* What the patch makes is judged as the patch's fault, and shown with it: the outcome of a JSON or merge patch, a
+ * strategic patch itself. `why` is what decoding said; the sentence's front speaks of a body, which this is not. */
+static int patch_refuse(struct request *req, const struct value *shown, struct error *why, struct error *err)
+{
+    static const char front[] = "cannot be handled as a ";
+    const char *text = strstr(error_text(why), front);
+    struct value *quoted CLEANUP_VALUE = NULL;
+    BUF_LOCAL(json);
+    BUF_LOCAL(bad);
+
+    text = text && strstr(text, ": ") ? strstr(text, ": ") + 2 : error_text(why);
+    value_write(shown, &json);
+    if (json.len > PATCH_SHOWN_MAX)
+        json.len = PATCH_SHOWN_MAX;
+    quoted = value_new_string(buf_slice(&json));
+    value_write(quoted, &bad);
+    req->error_details = pool_alloc(req->pool, sizeof(*req->error_details));
+    (void)error_set(err, ERROR_INVALID, " \"\" is invalid: patch: Invalid value: %s: %s", buf_cstr(&bad), text);
+    error_add_cause(err, "FieldValueInvalid", "patch", "Invalid value: %s: %s", buf_cstr(&bad), text);
+    return -(int)ERROR_INVALID;
+}
+
 int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
                  const struct value *current, struct value **ret_object, struct error *err)
 {
@@ -67,6 +91,7 @@ int update_patch(struct request *req, const struct update *u, const struct schem
     struct codec_findings findings = {0};
     struct value *patch CLEANUP_VALUE = value_parse(u->patch, err);
     struct value *object CLEANUP_VALUE = NULL;
+    ERROR_LOCAL(why);
     int r;
 
     if (!patch)
@@ -79,17 +104,18 @@ int update_patch(struct request *req, const struct update *u, const struct schem
         return r;
     if (!value_is(object, VALUE_OBJECT))
         return error_set(err, ERROR_BAD_REQUEST, "the patch does not leave an object");
-    if ((r = patch_check_type(object, current, err)) < 0)
-        return r;
+    if (patch_check_type(object, current, &why) < 0)
+        return patch_refuse(req, object, &why, err);
     if (first)
         request_warn_inert(req, kind, patch);
-    r = codec_normalise(kind, object, req->strictness, &findings, err);
+    r = codec_normalise(kind, object, req->strictness, &findings, &why);
     if (r == 0 && req->strictness == CODEC_WARN && first)
         request_warn_findings(req, &findings);
     codec_findings_clear(&findings);
-    if (r == 0)
-        *ret_object = STEAL(object);
-    return r;
+    if (r < 0)
+        return patch_refuse(req, patch_types[type].strategic ? patch : object, &why, err);
+    *ret_object = STEAL(object);
+    return 0;
 }
 
 static int patch_make(struct request *req, struct update *u, const struct value *current, struct value **ret_object,

@@ -169,6 +169,18 @@ static int service_allocate_address(struct write *w, struct value *service, cons
     return service_take(w, service_address_key(w, wanted), service, err);
 }
 
+/* A balancer that keeps to the nodes with endpoints asks each node, on a port of its own, whether it has some. */
+static bool service_needs_health_port(const struct value *service)
+{
+    return service && !strcmp(service_type(service), "LoadBalancer") &&
+           slice_is(value_string(value_path(service, "spec", "externalTrafficPolicy", NULL)), "Local");
+}
+
+static int64_t service_health_port(const struct value *service)
+{
+    return service_needs_health_port(service) ? value_int(value_path(service, "spec", "healthCheckNodePort", NULL)) : 0;
+}
+
 /* The node ports of a Service, each once. */
 struct service_ports {
     int64_t list[SERVICE_PORTS_MAX];
@@ -203,7 +215,7 @@ static bool service_ports_of(const struct value *service, struct service_ports *
         if (port && !service_ports_add(ret_ports, port))
             return false;
     }
-    return true;
+    return !service_health_port(service) || service_ports_add(ret_ports, service_health_port(service));
 }
 
 static int64_t service_draw_port(struct write *w, const struct service_ports *used)
@@ -219,11 +231,9 @@ static int64_t service_draw_port(struct write *w, const struct service_ports *us
     return 0;
 }
 
-static int service_check_port(struct write *w, const struct value *service, size_t index, int64_t port,
+static int service_check_port(struct write *w, const struct value *service, const char *field, int64_t port,
                               struct error *err)
 {
-    char *field CLEANUP_FREE = mem_printf("spec.ports[%zu].nodePort", index);
-
     if (port < SERVICE_PORT_FIRST || port >= SERVICE_PORT_FIRST + SERVICE_PORT_COUNT)
         return service_invalid(service, err, field,
                                "%lld: provided port is not in the valid range. The range of valid ports is %d-%d",
@@ -242,7 +252,9 @@ static int service_fill_ports(struct write *w, struct value *service, const stru
     for (size_t i = 0; i < value_count(list); i++) {
         int64_t port = value_int(value_get(value_at(list, i), "nodePort"));
 
-        if (port && !service_ports_have(before, port) && service_check_port(w, service, i, port, err) < 0)
+        char *field CLEANUP_FREE = mem_printf("spec.ports[%zu].nodePort", i);
+
+        if (port && !service_ports_have(before, port) && service_check_port(w, service, field, port, err) < 0)
             return -(int)ERROR_INVALID;
     }
     for (size_t i = 0; i < value_count(list); i++) {
@@ -260,6 +272,22 @@ static int service_fill_ports(struct write *w, struct value *service, const stru
     return 0;
 }
 
+static int service_fill_health_port(struct write *w, struct value *service, const struct service_ports *before,
+                                    struct service_ports *now, struct error *err)
+{
+    int64_t port = service_health_port(service);
+
+    if (!service_needs_health_port(service) || (port && service_ports_have(before, port)))
+        return 0;
+    if (port)
+        return service_check_port(w, service, "spec.healthCheckNodePort", port, err);
+    port = service_draw_port(w, now);
+    if (!port || !service_ports_add(now, port))
+        return error_set(err, ERROR_INTERNAL, "failed to allocate a HealthCheck NodePort: range is full");
+    value_set(value_need_object(service, "spec"), "healthCheckNodePort", value_new_int(port));
+    return 0;
+}
+
 static int service_allocate_ports(struct write *w, struct value *service, const struct value *old, struct error *err)
 {
     struct service_ports before = {.count = 0};
@@ -270,7 +298,7 @@ static int service_allocate_ports(struct write *w, struct value *service, const 
     if (service_has_ports(service)) {
         int r = service_fill_ports(w, service, &before, &now, err);
 
-        if (r < 0)
+        if (r < 0 || (r = service_fill_health_port(w, service, &before, &now, err)) < 0)
             return r;
     }
     for (size_t i = 0; i < before.count; i++)
@@ -298,6 +326,18 @@ void service_prepare_create(struct request *req, struct value *object)
     value_set(object, "status", status);
 }
 
+/* The port stays while it is needed, and goes with the need unless the client changed it to something of its own. */
+static void service_keep_health_port(struct value *spec, const struct value *object, const struct value *old)
+{
+    int64_t before = service_health_port(old);
+    int64_t said = value_int(value_get(spec, "healthCheckNodePort"));
+
+    if (before && !said && service_needs_health_port(object))
+        value_set(spec, "healthCheckNodePort", value_new_int(before));
+    else if (before && said == before && !service_needs_health_port(object))
+        (void)value_remove(spec, "healthCheckNodePort");
+}
+
 /* A client that does not send back what the server gave keeps it (upstream's patchAllocatedValues). */
 int service_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                            struct error *err)
@@ -309,6 +349,7 @@ int service_prepare_update(struct request *req, struct value *object, const stru
 
     if (*sub)
         return 0;
+    service_keep_health_port(spec, object, old);
     if (service_has_address(object) && service_has_address(old) && !*service_address(object))
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
             if (value_path(old, "spec", fields[i], NULL))

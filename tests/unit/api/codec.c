@@ -86,6 +86,28 @@ static void test_scalars_become_canonical(void **state)
                  "{\"renewTime\":\"2024-05-01T10:00:00.500000Z\"}}");
 }
 
+/* Go's zero time says that there is none. */
+static void test_zero_time(void **state)
+{
+    check_decode(kind_of("", "ConfigMap"),
+                 "{\"metadata\":{\"name\":\"a\",\"creationTimestamp\":\"0001-01-01T00:00:00Z\"}}",
+                 "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}");
+    check_decode(kind_of("coordination.k8s.io", "Lease"), "{\"spec\":{\"renewTime\":\"0001-01-01T00:00:00.000000Z\"}}",
+                 "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{},\"spec\":{}}");
+}
+
+static void test_reset_field(void **state)
+{
+    static const char bare[] = "{\"spec\":{\"replicas\":2},\"status\":{\"replicas\":5,\"readyReplicas\":5}}";
+    const struct schema_kind *kind = schema_find_kind(SLICE_LIT("apps"), SLICE_LIT("v1"), SLICE_LIT("ReplicaSet"));
+    struct value *v CLEANUP_VALUE = value_parse(slice_str(bare), NULL);
+    BUF_LOCAL(out);
+
+    codec_reset_field(kind, v, "status");
+    value_write(v, &out);
+    assert_string_equal(buf_cstr(&out), "{\"spec\":{\"replicas\":2},\"status\":{\"replicas\":0}}");
+}
+
 static void test_wrong_types_are_named_as_upstream_does(void **state)
 {
     const struct schema_kind *map = kind_of("", "ConfigMap");
@@ -231,6 +253,8 @@ int main(void)
         cmocka_unit_test(test_shape_is_upstreams),
         cmocka_unit_test(test_inline_fields_belong_to_the_parent),
         cmocka_unit_test(test_scalars_become_canonical),
+        cmocka_unit_test(test_zero_time),
+        cmocka_unit_test(test_reset_field),
         cmocka_unit_test(test_wrong_types_are_named_as_upstream_does),
         cmocka_unit_test(test_types_that_read_themselves),
         cmocka_unit_test(test_yaml),

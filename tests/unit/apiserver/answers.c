@@ -158,6 +158,97 @@ static void test_pod_admission(void **state)
     harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", body, &a);
 }
 
+/* What a patch leaves must be of its kind: the patch is to blame, and shown. */
+static void test_refused_patches(void **state)
+{
+    static const struct {
+        const char *type, *patch, *message;
+    } rows[] = {
+        {"merge-patch", "{\"data\":{\"k\":7}}", "json: cannot unmarshal number into Go struct field"},
+        {"merge-patch", "{\"kind\":\"Secret\"}", "the patch changes kind"},
+        {"strategic-merge-patch", "{\"data\":[]}", "patch: Invalid value: \"{\\\"data\\\":[]}\""},
+        {"json-patch", "[{\"op\":\"add\",\"path\":\"/odd\",\"value\":1}]", "strict decoding error: unknown field"},
+    };
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", NS "/configmaps", "{\"metadata\":{\"name\":\"patched\"}}", &a);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *type CLEANUP_FREE = mem_printf("application/%s+json", rows[i].type);
+        const struct ask ask = {.method = "PATCH",
+                                .path = NS "/configmaps/patched?fieldValidation=Strict",
+                                .body = rows[i].patch,
+                                .content_type = type};
+
+        harness_ask(&h, &ask, &a);
+        assert_int_equal(a.status, 422);
+        char *message CLEANUP_FREE = answer_get(&a, "message");
+        assert_non_null(strstr(message, " \"\" is invalid: patch: Invalid value: "));
+        if (!strstr(message, rows[i].message))
+            fail_msg("%s: %s", rows[i].patch, message);
+        assert_true(answer_has(&a, "\"field\":\"patch\""));
+        assert_false(answer_has(&a, "\"kind\":\"configmaps\""));
+    }
+}
+
+/* What goes at once goes as it was. */
+static void test_deleted_objects(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", NS "/serviceaccounts", "{\"metadata\":{\"name\":\"brief\"}}", &a);
+    harness_expect(&h, 200, "DELETE", NS "/serviceaccounts/brief", NULL, &a);
+    assert_answer(&a, "metadata.name", "brief");
+    assert_false(answer_has(&a, "deletionTimestamp"));
+    harness_expect(&h, 201, "POST", NS "/serviceaccounts",
+                   "{\"metadata\":{\"name\":\"held\",\"finalizers\":[\"x.y/z\"]}}", &a);
+    harness_expect(&h, 200, "DELETE", NS "/serviceaccounts/held", NULL, &a);
+    assert_true(answer_has(&a, "deletionTimestamp"));
+}
+
+static void test_new_objects(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(
+        &h, 201, "POST", "/apis/apps/v1/namespaces/default/replicasets",
+        "{\"metadata\":{\"name\":\"r\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{"
+        "\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]"
+        "}}},\"status\":{\"replicas\":9}}",
+        &a);
+    assert_answer(&a, "status.replicas", "0");
+    harness_expect(&h, 201, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"fresh\"}}", &a);
+    assert_true(answer_has(&a, "{\"key\":\"node.kubernetes.io/not-ready\",\"effect\":\"NoSchedule\"}"));
+}
+
+static void test_health_ports(void **state)
+{
+#define BALANCER(policy, more)                                                                                         \
+    "{\"metadata\":{\"name\":\"lb\"},\"spec\":{\"type\":\"LoadBalancer\",\"externalTrafficPolicy\":\"" policy          \
+    "\"," more "\"ports\":[{\"port\":80}]}}"
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 422, "POST", NS "/services", BALANCER("Local", "\"healthCheckNodePort\":80,"), &a);
+    assert_true(answer_has(&a, "spec.healthCheckNodePort: Invalid value: 80: provided port is not in the valid range"));
+    harness_expect(&h, 201, "POST", NS "/services", BALANCER("Local", ""), &a);
+    char *drawn CLEANUP_FREE = answer_get(&a, "spec.healthCheckNodePort");
+    assert_in_range(strtol(drawn, NULL, 10), 30000, 32767);
+    harness_expect(&h, 200, "PUT", NS "/services/lb", BALANCER("Local", "\"sessionAffinity\":\"ClientIP\","), &a);
+    assert_answer(&a, "spec.healthCheckNodePort", drawn);
+    harness_expect(&h, 200, "PUT", NS "/services/lb", BALANCER("Cluster", ""), &a);
+    assert_false(answer_has(&a, "healthCheckNodePort"));
+    harness_expect(&h, 200, "DELETE", NS "/services/lb", NULL, &a);
+#undef BALANCER
+}
+
+static void test_continue_tokens(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 400, "GET", NS "/pods?limit=1&continue=YWJj*", NULL, &a);
+    assert_answer(&a, "message",
+                  "invalid continue token: continue key is not valid: illegal base64 data at input byte 4");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +260,11 @@ int main(void)
         cmocka_unit_test(test_options_named),
         cmocka_unit_test(test_reviews),
         cmocka_unit_test(test_pod_admission),
+        cmocka_unit_test(test_refused_patches),
+        cmocka_unit_test(test_deleted_objects),
+        cmocka_unit_test(test_new_objects),
+        cmocka_unit_test(test_health_ports),
+        cmocka_unit_test(test_continue_tokens),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
