@@ -202,8 +202,7 @@ static bool reply_error_details(const struct request *req, const struct error *e
         *ret = *req->error_details;
         return true;
     }
-    if (err->code == ERROR_METHOD_NOT_ALLOWED || err->code == ERROR_NOT_ACCEPTABLE ||
-        err->code == ERROR_UNSUPPORTED_MEDIA_TYPE || (err->code == ERROR_NOT_FOUND && !req->kind))
+    if (err->code == ERROR_METHOD_NOT_ALLOWED || (err->code == ERROR_NOT_FOUND && !req->kind))
         return true; /* there, but empty, as upstream's */
     if (!req->kind)
         return false;
