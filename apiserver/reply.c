@@ -145,7 +145,7 @@ void reply_pieces(struct request *req, int status, const char *content_type, con
     if (total >= REPLY_GZIP_MIN && total < UINT32_MAX / 2) {
         struct slice accepts = http_request_header(req->http, "accept-encoding");
 
-        if (accepts.len && memmem(accepts.data, accepts.len, "gzip", 4))
+        if (slice_find_text(accepts, SLICE_LIT("gzip")) >= 0)
             body = reply_gzip(pieces, count, total);
         if (body) {
             headers[header_count++] = (struct http_header){"content-encoding", SLICE_LIT("gzip")};
