@@ -130,21 +130,6 @@ struct replicaset_counts {
     int64_t available;
 };
 
-static bool replicaset_has_labels(struct slice labels, struct slice wanted)
-{
-    struct scan_cursor at = scan_open(wanted);
-    struct slice key;
-    struct slice value;
-
-    while (scan_member(&at, &key, &value)) {
-        char *name CLEANUP_FREE = slice_dup(key);
-
-        if (!slice_equal(view_member(labels, name), value))
-            return false;
-    }
-    return true;
-}
-
 static struct replicaset_counts replicaset_count(const struct replicaset_view *in, const struct replicaset_pods *mine,
                                                  struct plan *plan)
 {
@@ -156,7 +141,7 @@ static struct replicaset_counts replicaset_count(const struct replicaset_view *i
         const struct view *pod = mine->active[i];
         uint64_t wait_ms;
 
-        counts.fully_labeled += replicaset_has_labels(view_raw(pod, VIEW_LABELS), labels);
+        counts.fully_labeled += view_has_members(view_raw(pod, VIEW_LABELS), labels);
         counts.ready += pod_is_ready(pod);
         if (pod_is_available(pod, min_ready, in->now, &wait_ms))
             counts.available++;

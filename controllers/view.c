@@ -23,13 +23,13 @@ struct view_reader {
     size_t count;
     char *paths[VIEW_FIELDS_MAX]; /* without the filter, owned */
     char *picks[VIEW_FIELDS_MAX]; /* what the filter picks, owned; NULL = everything */
-    char filter[VIEW_FIELDS_MAX]; /* '[' or '{' */
+    char filter[VIEW_FIELDS_MAX]; /* '[', '{' or '(' */
 };
 
 static void view_reader_add(struct view_reader *reader, const char *path)
 {
     size_t i = reader->count++;
-    size_t len = strcspn(path, "[{");
+    size_t len = strcspn(path, "[{(");
 
     reader->paths[i] = mem_strndup(path, len);
     reader->filter[i] = path[len];
@@ -62,6 +62,26 @@ void view_reader_free(struct view_reader *reader)
     free(reader);
 }
 
+/* One list of the elements of all the lists of that name. */
+static void view_gather(struct slice list, const char *name, struct buf *out)
+{
+    struct scan_cursor at = scan_open(list);
+    struct slice element;
+
+    buf_append_byte(out, '[');
+    while (scan_element(&at, &element)) {
+        struct scan_cursor inner = scan_open(scan_get(element, name));
+        struct slice value;
+
+        while (scan_element(&inner, &value)) {
+            if (out->len > 1)
+                buf_append_byte(out, ',');
+            buf_append_slice(out, value);
+        }
+    }
+    buf_append_byte(out, ']');
+}
+
 /* The element of a list whose "type" is that. */
 static struct slice view_typed_element(struct slice list, const char *type)
 {
@@ -80,13 +100,18 @@ struct view *view_read(const struct view_reader *reader, struct slice json)
     size_t bytes = 0;
     size_t at = sizeof(struct view) + reader->count * sizeof(struct view_part);
     struct view *v;
+    BUF_LOCAL(gathered); /* of the one '(' that a row may have */
 
     scan_run(reader->plan, json, values);
     for (size_t i = 0; i < reader->count; i++) {
-        if (reader->filter[i] == '[')
+        if (reader->filter[i] == '[') {
             values[i] = view_typed_element(values[i], reader->picks[i]);
-        else if (reader->filter[i] == '{')
+        } else if (reader->filter[i] == '{') {
             values[i] = view_member(values[i], reader->picks[i]);
+        } else if (reader->filter[i] == '(') {
+            view_gather(values[i], reader->picks[i], &gathered);
+            values[i] = gathered.len > 2 ? buf_slice(&gathered) : SLICE_NONE;
+        }
         if (slice_is(values[i], "null"))
             values[i] = SLICE_NONE;
         bytes += values[i].len;
@@ -149,6 +174,21 @@ struct slice view_member(struct slice object, const char *name)
         if (slice_is(key, name))
             return value;
     return SLICE_NONE;
+}
+
+bool view_has_members(struct slice object, struct slice wanted)
+{
+    struct scan_cursor at = scan_open(wanted);
+    struct slice key;
+    struct slice value;
+
+    while (scan_member(&at, &key, &value)) {
+        char *name CLEANUP_FREE = slice_dup(key);
+
+        if (!slice_equal(view_member(object, name), value))
+            return false;
+    }
+    return true;
 }
 
 bool view_has_finalizer(const struct view *v, const char *name)

@@ -24,7 +24,8 @@ enum view_field {
     VIEW_OWN_FIELDS
 };
 
-/* A path ending in "[Ready]" keeps the element whose "type" is Ready; one ending in "{a.b/c}" keeps that member. */
+/* A path ending in "[Ready]" keeps the element whose "type" is Ready; one ending in "{a.b/c}" keeps that member; one
+ * ending in "(ports)" keeps one list of all that the elements' lists of that name hold. */
 struct view_kind {
     const char *api_version; /* "apps/v1" */
     const char *kind;
@@ -68,6 +69,8 @@ static inline bool view_deleting(const struct view *v)
 struct slice view_unquote(struct slice raw);
 /* The member of a raw JSON object of strings (labels, annotations); data NULL = absent. */
 struct slice view_member(struct slice object, const char *name);
+/* Whether every member of the raw JSON object `wanted` is in `object`, with the same value. */
+bool view_has_members(struct slice object, struct slice wanted);
 bool view_has_finalizer(const struct view *v, const char *name);
 
 /* One owner reference. */
@@ -88,7 +91,7 @@ void view_key(const struct view *v, struct buf *out);
 
 /* ---- rows (views.c) ---- */
 extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
-    view_serviceaccounts, view_configmaps, view_csrs;
+    view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices;
 /* The row of that kind, or NULL. */
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
 
@@ -99,6 +102,10 @@ enum view_pod_field {
     POD_RESTARTS,      /* containerStatuses */
     POD_DELETION_COST, /* annotation */
     POD_TOLERATIONS,
+    POD_IP,
+    POD_PORTS, /* of all containers, one list */
+    POD_HOSTNAME,
+    POD_SUBDOMAIN,
 };
 enum view_replicaset_field {
     RS_REPLICAS = VIEW_OWN_FIELDS,
@@ -137,6 +144,18 @@ enum view_csr_field {
     CSR_SPEC = VIEW_OWN_FIELDS,
     CSR_CONDITIONS,
     CSR_CERTIFICATE,
+};
+enum view_service_field {
+    SERVICE_TYPE = VIEW_OWN_FIELDS,
+    SERVICE_SELECTOR,
+    SERVICE_PORTS,
+    SERVICE_CLUSTER_IP,
+    SERVICE_PUBLISH_NOT_READY,
+};
+enum view_endpointslice_field {
+    SLICE_ADDRESS_TYPE = VIEW_OWN_FIELDS,
+    SLICE_ENDPOINTS,
+    SLICE_PORTS,
 };
 
 #endif

@@ -7,7 +7,7 @@
 
 VIEW_ROW(view_pods, "v1", "Pod", "pods", "spec.nodeName", "status.phase", "status.conditions[Ready]",
          "status.containerStatuses", "metadata.annotations{controller.kubernetes.io/pod-deletion-cost}",
-         "spec.tolerations");
+         "spec.tolerations", "status.podIP", "spec.containers(ports)", "spec.hostname", "spec.subdomain");
 VIEW_ROW(view_replicasets, "apps/v1", "ReplicaSet", "replicasets", "spec.replicas", "spec.selector", "spec.template",
          "spec.minReadySeconds", "metadata.annotations", "status");
 VIEW_ROW(view_deployments, "apps/v1", "Deployment", "deployments", "spec", "status", "metadata.annotations");
@@ -19,11 +19,15 @@ VIEW_ROW(view_namespaces, "v1", "Namespace", "namespaces", "status.phase", "spec
 VIEW_ROW(view_configmaps, "v1", "ConfigMap", "configmaps", "data{ca.crt}");
 VIEW_ROW(view_csrs, "certificates.k8s.io/v1", "CertificateSigningRequest", "certificatesigningrequests", "spec",
          "status.conditions", "status.certificate");
+VIEW_ROW(view_services, "v1", "Service", "services", "spec.type", "spec.selector", "spec.ports", "spec.clusterIP",
+         "spec.publishNotReadyAddresses");
+VIEW_ROW(view_endpointslices, "discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "addressType", "endpoints",
+         "ports");
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
 
 static const struct view_kind *const view_rows[] = {
-    &view_pods,       &view_replicasets, &view_deployments,     &view_nodes, &view_leases,
-    &view_namespaces, &view_configmaps,  &view_serviceaccounts, &view_csrs,
+    &view_pods,       &view_replicasets,     &view_deployments, &view_nodes,    &view_leases,         &view_namespaces,
+    &view_configmaps, &view_serviceaccounts, &view_csrs,        &view_services, &view_endpointslices,
 };
 
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)

@@ -7,7 +7,7 @@
 #include "api/scan.h"
 #include "controllers/runner.h"
 
-#define FAKES 16
+#define FAKES 24
 
 struct world {
     struct loop *loop;
@@ -262,6 +262,37 @@ static void test_an_owner_that_lives_stops_the_collector(void **state)
     world_end(&w);
 }
 
+#define SERVICE                                                                                                        \
+    "{\"metadata\":{\"name\":\"web\",\"namespace\":\"a\",\"uid\":\"s-1\",\"resourceVersion\":\"50\"},"                 \
+    "\"spec\":{\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80}]}}"
+#define READY_POD(ip, rv)                                                                                              \
+    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"p\",\"resourceVersion\":\"" rv "\",\"labels\":{"      \
+    "\"app\":\"web\"}},\"status\":{\"podIP\":\"" ip "\"}}"
+
+static void test_a_changed_pod_reaches_its_services_slice(void **state)
+{
+    struct world w;
+    struct fake_call *call;
+
+    (void)state;
+    world_start(&w);
+    world_list(&w, "services", SERVICE);
+    world_list(
+        &w, "endpointslices",
+        "{\"metadata\":{\"name\":\"web-1\",\"namespace\":\"a\",\"uid\":\"e-1\",\"resourceVersion\":\"51\",\"labels\":"
+        "{\"kubernetes.io/service-name\":\"web\",\"endpointslice.kubernetes.io/managed-by\":"
+        "\"endpointslice-controller.k8s.io\"},\"ownerReferences\":[{\"uid\":\"s-1\"}]},\"addressType\":\"IPv4\","
+        "\"endpoints\":[],\"ports\":[{\"name\":\"\",\"port\":80,\"protocol\":\"TCP\"}]}");
+    world_list(&w, "pods", READY_POD("", "60"));
+    assert_null(world_call(&w, "endpointslice-controller"));
+    world_event(&w, "pods", "MODIFIED", READY_POD("10.0.0.1", "61"));
+    call = world_call(&w, "endpointslice-controller");
+    assert_non_null(call);
+    assert_string_equal(call->path, "/apis/discovery.k8s.io/v1/namespaces/a/endpointslices/web-1");
+    assert_non_null(strstr(call->body, "10.0.0.1"));
+    world_end(&w);
+}
+
 static void test_every_row_names_stored_kinds(void **state)
 {
     (void)state;
@@ -292,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_batch_stops_the_next_and_comes_back),
         cmocka_unit_test(test_dependents_of_a_deleted_owner_go),
         cmocka_unit_test(test_an_owner_that_lives_stops_the_collector),
+        cmocka_unit_test(test_a_changed_pod_reaches_its_services_slice),
         cmocka_unit_test(test_every_row_names_stored_kinds),
     };
 
