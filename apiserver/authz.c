@@ -94,7 +94,7 @@ static const char *authz_scope(struct pool *pool, const struct request_info *inf
 }
 
 /* `pods "x" is forbidden: User "y" cannot get resource "pods/log" in API group "" in the namespace "z"`. */
-static int authz_forbidden(struct request *req, const char *reason, struct error *err)
+static int authz_forbidden(struct request *req, const char *verb, const char *reason, struct error *err)
 {
     const struct request_info *info = &req->info;
     struct status_details *details = pool_alloc(req->pool, sizeof(*details));
@@ -102,14 +102,14 @@ static int authz_forbidden(struct request *req, const char *reason, struct error
 
     req->error_details = details;
     if (!info->is_resource)
-        return error_set(err, ERROR_FORBIDDEN, "forbidden: User \"%s\" cannot %s path \"%s\"", req->user.name,
-                         info->verb_name, info->path);
+        return error_set(err, ERROR_FORBIDDEN, "forbidden: User \"%s\" cannot %s path \"%s\"", req->user.name, verb,
+                         info->path);
     *details = (struct status_details){*info->name ? info->name : NULL, info->group, info->resource, NULL};
     buf_printf(&text, "%s%s%s", info->resource, *info->group ? "." : "", info->group);
     if (*info->name)
         buf_printf(&text, " \"%s\"", info->name);
     buf_printf(&text, " is forbidden: User \"%s\" cannot %s resource \"%s%s%s\" in API group \"%s\" %s", req->user.name,
-               info->verb_name, info->resource, *info->subresource ? "/" : "", info->subresource, info->group,
+               verb, info->resource, *info->subresource ? "/" : "", info->subresource, info->group,
                authz_scope(req->pool, info));
     if (reason)
         buf_printf(&text, ": %s", reason);
@@ -118,12 +118,17 @@ static int authz_forbidden(struct request *req, const char *reason, struct error
 
 int authz_authorize(struct request *req, struct error *err)
 {
+    return authz_authorize_as(req, req->info.verb_name, err);
+}
+
+int authz_authorize_as(struct request *req, const char *verb, struct error *err)
+{
     const struct request_info *info = &req->info;
     const char *fields = request_query(req, "fieldSelector");
     const char *reason = NULL;
     struct authz_question q = {.user = &req->user,
                                .is_resource = info->is_resource,
-                               .verb = info->verb_name,
+                               .verb = verb,
                                .path = info->path,
                                .group = info->group,
                                .resource = info->resource,
@@ -143,5 +148,5 @@ int authz_authorize(struct request *req, struct error *err)
     }
     if (authz_allows(req->server, req->pool, &q, &reason))
         return 0;
-    return authz_forbidden(req, reason, err);
+    return authz_forbidden(req, verb, reason, err);
 }

@@ -27,6 +27,8 @@ enum authz_answer { AUTHZ_NO_OPINION, AUTHZ_ALLOW, AUTHZ_DENY };
 bool authz_allows(struct apiserver *server, struct pool *pool, const struct authz_question *q, const char **ret_reason);
 /* ERROR_FORBIDDEN in upstream's words. */
 int authz_authorize(struct request *req, struct error *err);
+/* The same question with another verb: a PUT that makes an object is a creation too. */
+int authz_authorize_as(struct request *req, const char *verb, struct error *err);
 /* authz_node.c: what a node may do. */
 enum authz_answer authz_node(struct apiserver *server, struct pool *pool, const struct authz_question *q,
                              const char **ret_reason);

@@ -4,6 +4,7 @@
 #include "api/scan.h"
 #include "api/validate.h"
 #include "apiserver/admission.h"
+#include "apiserver/create.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategy.h"
@@ -61,11 +62,10 @@ static int create_prepare(struct write *w, struct value *object, struct slice *r
     return 0;
 }
 
-static int create_plan(struct write *w, struct error *err)
+int create_plan_body(struct write *w, const struct value *body, struct error *err)
 {
-    struct create *c = w->arg;
     struct request *req = w->req;
-    struct value *object CLEANUP_VALUE = value_copy(c->body);
+    struct value *object CLEANUP_VALUE = value_copy(body);
     struct slice key;
     int r = create_prepare(w, object, &key, err);
 
@@ -82,6 +82,13 @@ static int create_plan(struct write *w, struct error *err)
         !write_put(w, key, slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len), buf_slice(&w->value)))
         return error_set(err, ERROR_INTERNAL, "too many conditions in one write");
     return WRITE_COMMIT;
+}
+
+static int create_plan(struct write *w, struct error *err)
+{
+    const struct create *c = w->arg;
+
+    return create_plan_body(w, c->body, err);
 }
 
 static void create_done(struct write *w)

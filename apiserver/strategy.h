@@ -13,6 +13,7 @@ enum strategy_flag {
     STRATEGY_GRACEFUL = 1 << 2,          /* deletion takes its grace period (pods) */
     STRATEGY_ANNOTATIONS_COUNT = 1 << 3, /* a change of annotations is a new generation */
     STRATEGY_SPEC_FINALIZERS = 1 << 4,   /* spec.finalizers hold it too (namespaces) */
+    STRATEGY_MADE_BY_PUT = 1 << 5,       /* a PUT to a free name makes it */
 };
 
 struct strategy {

@@ -4,6 +4,8 @@
 #include "api/object.h"
 #include "api/validate.h"
 #include "apiserver/admission.h"
+#include "apiserver/authz.h"
+#include "apiserver/create.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategy.h"
@@ -132,6 +134,25 @@ static int update_decide(struct write *w, struct value *object, const struct val
     return WRITE_COMMIT;
 }
 
+/* Nothing there: some kinds are made by it. Who names a revision wants to change what was there, and did not find it.
+ */
+static bool update_may_create(const struct request *req, const struct update *u)
+{
+    return u->body && u->make == update_make_put && !*u->subresource && (req->strategy->flags & STRATEGY_MADE_BY_PUT) &&
+           !value_string(value_path(u->body, "metadata", "resourceVersion", NULL)).len;
+}
+
+static int update_create(struct write *w, struct update *u, struct error *err)
+{
+    int r = authz_authorize_as(w->req, "create", err);
+
+    if (r < 0)
+        return r;
+    error_clear(err); /* it was "not found" */
+    u->created = true;
+    return create_plan_body(w, u->body, err);
+}
+
 static int update_plan(struct write *w, struct error *err)
 {
     struct update *u = w->arg;
@@ -141,7 +162,11 @@ static int update_plan(struct write *w, struct error *err)
     struct value *object CLEANUP_VALUE = NULL;
     int r;
 
-    if ((r = registry_get(req->server->store, req->kind, req->info.namespace_, u->name, &item, err)) < 0)
+    u->created = false;
+    r = registry_get(req->server->store, req->kind, req->info.namespace_, u->name, &item, err);
+    if (r == -(int)ERROR_NOT_FOUND && update_may_create(req, u))
+        return update_create(w, u, err);
+    if (r < 0)
         return r;
     old = object_decode(buf_slice(&item.value), item.revision, err);
     if (!old)
@@ -162,7 +187,7 @@ static void update_done(struct write *w)
     if (u->answer)
         u->answer(w->req, u, buf_slice(&w->value), w->revision);
     else
-        reply_object(w->req, 200, buf_slice(&w->value), w->revision);
+        reply_object(w->req, u->created ? 201 : 200, buf_slice(&w->value), w->revision);
 }
 
 static const struct write_ops update_ops = {update_plan, update_done, NULL};

@@ -15,6 +15,7 @@ struct update {
     const struct value *body; /* decoded; for `make` */
     struct slice patch;       /* raw; for `make` */
     const char *patch_type;
+    bool created;     /* set by the plan: nothing was there, and the write makes it */
     bool keeps_parts; /* the whole new object counts: main and status are not split (binding, finalize, ...) */
     /* The new object (owned by the caller) from the stored one, which is complete with its resourceVersion. */
     int (*make)(struct request *req, struct update *u, const struct value *current, struct value **ret_object,

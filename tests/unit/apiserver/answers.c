@@ -240,6 +240,24 @@ static void test_health_ports(void **state)
 #undef BALANCER
 }
 
+/* Leases, Events and Services come to be by PUT as well; the rest must be there. */
+static void test_made_by_put(void **state)
+{
+    static const char lease[] = "/apis/coordination.k8s.io/v1/namespaces/default/leases/put";
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 404, "PUT", lease, "{\"metadata\":{\"name\":\"put\",\"resourceVersion\":\"7\"}}", &a);
+    harness_expect(&h, 201, "PUT", lease, "{\"metadata\":{\"name\":\"put\"},\"spec\":{\"holderIdentity\":\"a\"}}", &a);
+    assert_true(answer_has(&a, "creationTimestamp"));
+    harness_expect(&h, 200, "PUT", lease, "{\"metadata\":{\"name\":\"put\"},\"spec\":{\"holderIdentity\":\"b\"}}", &a);
+    harness_expect(&h, 200, "GET", lease, NULL, &a);
+    assert_answer(&a, "spec.holderIdentity", "b");
+    harness_expect(&h, 404, "PUT", NS "/configmaps/put", "{\"metadata\":{\"name\":\"put\"}}", &a);
+    harness_expect(&h, 404, "PUT", "/api/v1/namespaces/none/services/put",
+                   "{\"metadata\":{\"name\":\"put\"},\"spec\":{\"ports\":[{\"port\":1}]}}", &a);
+    assert_answer(&a, "message", "namespaces \"none\" not found");
+}
+
 static void test_continue_tokens(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_new_objects),
         cmocka_unit_test(test_health_ports),
         cmocka_unit_test(test_continue_tokens),
+        cmocka_unit_test(test_made_by_put),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

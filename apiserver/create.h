@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plan of a creation, for the writes that may become one. */
+#ifndef KNARR_APISERVER_CREATE_H
+#define KNARR_APISERVER_CREATE_H
+
+#include "apiserver/write.h"
+
+/* Plans to make `body` (copied) the object of its name; the request's verb may be another. As write_ops.plan. */
+int create_plan_body(struct write *w, const struct value *body, struct error *err);
+
+#endif
