@@ -9,15 +9,18 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <arpa/inet.h>
 
 #include "agent/fs.h"
 #include "agent/join.h"
+#include "agent/log_rotate.h"
 #include "agent/network.h"
 #include "agent/node.h"
 #include "agent/node_server.h"
@@ -27,6 +30,7 @@
 
 #define POOL_THREADS "16" /* jobs wait for child processes most of the time */
 #define CNI_DIR      "/usr/lib/cni"
+#define LOCK_STEP_MS 50
 
 /* ---- work on the pool ---- */
 
@@ -163,6 +167,29 @@ static int config_check(struct agent_config *c, struct error *err)
     return 0;
 }
 
+/* Two agents of one home would take each other's containers away. The lock goes with the process. */
+int agent_lock(const struct agent_config *c, unsigned wait_ms, int *ret_fd, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/lock", c->home);
+    int fd CLEANUP_FD = -1;
+
+    if (fs_make_dirs(c->home, 0700, err) < 0)
+        return -1;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set_errno(err, errno, "opening %s", path);
+    while (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_set_errno(err, errno, "locking %s", path);
+        if (wait_ms < LOCK_STEP_MS)
+            return error_set(err, ERROR_CONFLICT, "another agent runs with this home (%s)", c->home);
+        wait_ms -= LOCK_STEP_MS;
+        (void)usleep(LOCK_STEP_MS * 1000);
+    }
+    *ret_fd = STEAL_FD(fd);
+    return 0;
+}
+
 /* ---- the steps that follow from each other ---- */
 
 static void network_known(void *arg, const char *pod_cidr)
@@ -172,6 +199,7 @@ static void network_known(void *arg, const char *pod_cidr)
     log_info("agent", "pods of node %s get addresses of %s", agent->config.node_name, pod_cidr);
     agent->network = network_start(agent);
     agent->pods = pods_start(agent);
+    agent->log_rotate = log_rotate_start(agent);
 }
 
 static void serving_ready(void *arg, struct slice certificate, struct slice key, struct slice ca)
@@ -222,7 +250,10 @@ int agent_start(struct loop *loop, const struct agent_options *options, struct a
     agent->clock = loop_clock(loop);
     list_init(&agent->log_streams);
     agent_config_fill(&agent->config, options);
+    agent->lock = -1;
     r = config_check(&agent->config, err);
+    if (!r)
+        r = agent_lock(&agent->config, 0, &agent->lock, err);
     if (!r) {
         store = mem_printf("%s/images", agent->config.home);
         images.store_dir = store;
@@ -250,6 +281,7 @@ void agent_free(struct agent *agent)
         return;
     /* From the top down; containers are not asked. */
     node_server_free(agent->server);
+    log_rotate_free(agent->log_rotate);
     pods_free(agent->pods);
     network_free(agent->network);
     node_free(agent->node);
@@ -260,6 +292,8 @@ void agent_free(struct agent *agent)
     client_free(agent->client);
     images_free(agent->images);
     loop_turn(agent->loop, false);
+    if (agent->lock >= 0)
+        (void)close(agent->lock);
     agent_config_clear(&agent->config);
     free(agent);
 }

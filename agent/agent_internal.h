@@ -37,6 +37,7 @@ struct node;
 struct network;
 struct join;
 struct node_server;
+struct log_rotate;
 
 struct agent {
     struct loop *loop;
@@ -52,7 +53,9 @@ struct agent {
     struct join *join;
     struct node_server *server;
     struct list log_streams;
+    struct log_rotate *log_rotate;
     bool failed;
+    int lock;
     size_t jobs; /* on the pool: the agent is not freed before they are done */
 };
 
@@ -61,6 +64,8 @@ void agent_work(struct agent *agent, void (*work)(void *arg), void (*done)(void 
 /* From the options and the defaults; allocates. */
 void agent_config_fill(struct agent_config *c, const struct agent_options *o);
 void agent_config_clear(struct agent_config *c);
+/* Keeps others off the home as long as the descriptor is open; waits so long for one that is just ending. */
+int agent_lock(const struct agent_config *c, unsigned wait_ms, int *ret_fd, struct error *err);
 /* The sandbox' view of the configuration. */
 struct sandbox_config agent_sandbox_config(const struct agent_config *config);
 

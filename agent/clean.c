@@ -8,6 +8,8 @@
 #include "agent/fs.h"
 #include "agent/network.h"
 
+#define LOCK_WAIT_MS 5000 /* an agent that was told to end may take a moment */
+
 struct cleaning {
     const struct agent_config *config;
     struct error err; /* the first */
@@ -78,8 +80,13 @@ int agent_clean(const struct agent_options *options, struct error *err)
 {
     struct agent_config config = {0};
     struct cleaning c = {.config = &config};
+    int lock CLEANUP_FD = -1;
 
     agent_config_fill(&config, options);
+    if (agent_lock(&config, LOCK_WAIT_MS, &lock, err) < 0) {
+        agent_config_clear(&config);
+        return -1;
+    }
     if (cgroup_detect(&config.cgroup_version, NULL) == 0)
         clean_all(&c);
     agent_config_clear(&config);

@@ -121,19 +121,24 @@ static int record_load(void *arg, const char *name, struct error *err)
     return 0;
 }
 
+#define PARTS_KEPT 3 /* of the directories below; the others hold work under way */
+
 int image_store_open(const char *dir, struct image_store **ret_store, struct error *err)
 {
     static const char *const parts[] = {"layers", "records", "imports", "blobs", "tmp"};
     struct image_store *store = mem_zalloc(sizeof(*store));
     char *records CLEANUP_FREE = mem_printf("%s/records", dir);
-    char *tmp CLEANUP_FREE = mem_printf("%s/tmp", dir);
-    int r = fs_remove_tree(tmp, err);
+    int r = 0;
 
     store->dir = mem_strdup(dir);
     for (size_t i = 0; !r && i < ARRAY_SIZE(parts); i++) {
         char *path CLEANUP_FREE = mem_printf("%s/%s", dir, parts[i]);
 
-        r = fs_make_dirs(path, 0700, err);
+        /* What an earlier run left half done. */
+        if (i >= PARTS_KEPT)
+            r = fs_remove_tree(path, err);
+        if (!r)
+            r = fs_make_dirs(path, 0700, err);
     }
     if (!r)
         r = fs_each_name(records, record_load, store, err);

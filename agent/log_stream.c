@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 #include "agent/fs.h"
@@ -70,6 +71,20 @@ static bool still_running(const struct log_stream *s)
     return running && path && !strcmp(path, s->path);
 }
 
+/* At the end of a file that was rotated away: go on with the one that took its name. */
+static bool reopen(struct log_stream *s)
+{
+    struct stat own;
+    struct stat now;
+
+    if (s->fd < 0 || fstat(s->fd, &own) || stat(s->path, &now) || own.st_ino == now.st_ino)
+        return false;
+    (void)close(s->fd);
+    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    s->offset = 0;
+    return s->fd >= 0;
+}
+
 static void read_work(void *arg)
 {
     struct log_stream *s = arg;
@@ -79,6 +94,8 @@ static void read_work(void *arg)
     if (s->offset < 0)
         s->offset = log_tail_offset(s->fd, s->filter.options.tail);
     s->got = s->fd < 0 ? 0 : pread(s->fd, s->chunk, sizeof(s->chunk), s->offset);
+    if (s->got == 0 && s->filter.options.follow && reopen(s))
+        s->got = pread(s->fd, s->chunk, sizeof(s->chunk), s->offset);
     if (s->got > 0)
         s->offset += s->got;
 }
@@ -164,10 +181,13 @@ static void on_change(uv_fs_event_t *watch, const char *name, int events, int st
 
 static void stream_watch(struct log_stream *s)
 {
+    char *dir CLEANUP_FREE = mem_strndup(s->path, (size_t)(strrchr(s->path, '/') - s->path));
+
     s->watch = mem_zalloc(sizeof(*s->watch));
     s->watch->data = s;
     (void)uv_fs_event_init(loop_uv(s->agent->loop), s->watch);
-    (void)uv_fs_event_start(s->watch, on_change, s->path, 0);
+    /* The directory: it tells of writes to the file and of a new file in its place. */
+    (void)uv_fs_event_start(s->watch, on_change, dir, 0);
 }
 
 void log_stream_start(struct agent *agent, struct http_request *req, const struct log_source *source,

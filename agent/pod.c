@@ -12,6 +12,7 @@
 #include "agent/volumes.h"
 #include "lib/log.h"
 
+#define REFRESH_MS  60000
 #define MESSAGE_MAX 1024 /* of an event, as the API server takes it */
 
 /* Allowed moves: bit n of moves[s] = from s to n. */
@@ -164,6 +165,8 @@ static void prepare_failed(struct pod *pod, const char *reason, const char *pref
 /* ---- REFERENCES ---- */
 
 static void references_got(void *arg, struct references *refs, const struct error *err);
+static void volumes_work(void *arg);
+static void refresh_finished(struct pod *pod, struct pod_step *s);
 
 void pod_references_read(struct pod *pod, struct pod_container *c)
 {
@@ -185,10 +188,12 @@ static void references_got(void *arg, struct references *refs, const struct erro
     }
     if (c)
         pod_containers_references(pod, c, err);
-    else if (err)
+    else if (pod->state == POD_REFERENCES && err)
         prepare_failed(pod, "FailedMount", "reading what the pod refers to: ", err);
     else if (pod->state == POD_REFERENCES)
         pod_move(pod, POD_VOLUMES);
+    else if (pod->state == POD_RUNNING && !err && !pod->job)
+        step_start(pod, volumes_work, refresh_finished);
     pod_tick(pod);
 }
 
@@ -258,6 +263,7 @@ static void sandbox_finished(struct pod *pod, struct pod_step *s)
     pod->sandbox_ready = true;
     pod->facts.pod_ip = pod->sandbox.ip ? pod->sandbox.ip : pod->agent->config.node_ip;
     backoff_clear(&pod->backoff);
+    pod->refresh_ms = volumes_change(pod->object->tree) ? pod_now_ms(pod) + REFRESH_MS : 0;
     pod_move(pod, POD_RUNNING);
 }
 
@@ -348,9 +354,32 @@ static uint64_t tick_deleting(struct pod *pod)
 
 /* ---- the tick ---- */
 
+/* Files of ConfigMaps, Secrets and the downward API follow their source while the pod runs. */
+static void refresh_finished(struct pod *pod, struct pod_step *s)
+{
+    if (error_is_set(&s->err))
+        pod_event(pod, NULL, true, "FailedMount", "%s", error_text(&s->err));
+}
+
+static uint64_t tick_refresh(struct pod *pod)
+{
+    uint64_t now = pod_now_ms(pod);
+
+    if (!pod->refresh_ms || pod->refresh_ms > now || pod->fetch || pod->job)
+        return pod->refresh_ms > now ? pod->refresh_ms : 0;
+    pod->refresh_ms = now + REFRESH_MS;
+    if (references_needed(pod->object->tree))
+        pod_references_read(pod, NULL);
+    else
+        step_start(pod, volumes_work, refresh_finished);
+    return pod->refresh_ms;
+}
+
 static uint64_t tick_running(struct pod *pod)
 {
     uint64_t next = pod_containers_tick(pod);
+
+    pod_earliest(&next, tick_refresh(pod));
 
     if (pod->complete) {
         pod->stop = true;
@@ -496,11 +525,19 @@ void pod_run(struct pod *pod)
 
 void pod_update(struct pod *pod, struct value *object)
 {
+    const struct value *before = value_get(pod->object->tree, "metadata");
+    const struct value *now = value_get(object, "metadata");
+    bool changed = !value_equal(value_get(before, "labels"), value_get(now, "labels")) ||
+                   !value_equal(value_get(before, "annotations"), value_get(now, "annotations"));
+
     pod_tree_free(pod->object);
     pod->object = pod_tree_new(object);
     if (pod_deleting(object))
         pod->stop = true;
     pod_containers_changed(pod);
+    /* Labels and annotations may stand in files. */
+    if (pod->refresh_ms && changed)
+        pod->refresh_ms = pod_now_ms(pod);
     pod_tick(pod);
 }
 

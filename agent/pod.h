@@ -25,5 +25,7 @@ const char *pod_id(const struct pod *pod); /* uid */
 const struct value *pod_object(const struct pod *pod);
 /* The log of a container (previous: of the attempt before), NULL when there is none. Caller frees. */
 char *pod_log_path(const struct pod *pod, const char *container, bool previous, bool *ret_running, struct error *err);
+/* Adds for each running container the path of its log and of its conmon's control pipe. */
+void pod_each_log(const struct pod *pod, struct str_list *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pod's machine, shared by pod.c (states), pod_container.c (its containers) and pod_publish.c (what the API sees).
+ * The pod's machine, shared by pod.c (states), pod_container.c, pod_start.c, pod_end.c (its containers) and
+ * pod_publish.c (what the API sees).
  *
  *     REFERENCES -> VOLUMES -> SANDBOX -> RUNNING -> STOPPING -> CLEANING -> FINISHED -> CLEANING -> DELETING -> GONE
  *         ^  |         |          |                     ^            \__________________________________^
@@ -94,7 +95,8 @@ struct pod {
     struct references_fetch *fetch;
     struct pod_container *fetch_for; /* NULL = for the pod's volumes */
     struct references *refs;
-    uint64_t refs_ms; /* when they were read */
+    uint64_t refs_ms;    /* when they were read */
+    uint64_t refresh_ms; /* when volumes are brought up to date again; 0 = never */
     struct sandbox sandbox;
     bool sandbox_ready;
     bool initialized;                 /* all init containers have done their part, once */
@@ -136,14 +138,35 @@ void pod_containers_detach(struct pod *pod);
 void pod_containers_free(struct pod *pod);
 /* Starts what may start now; returns the time of the next thing due (0 = none). Sets pod->complete. */
 uint64_t pod_containers_tick(struct pod *pod);
-/* Ends what runs; true when nothing does any more. */
-bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms);
 void pod_container_adopt(struct pod *pod, struct runtime_container *c);
 /* All have been adopted: takes up where they are. */
 void pod_containers_resume(struct pod *pod);
-void pod_containers_references(struct pod *pod, struct pod_container *c, const struct error *err);
 void pod_containers_changed(struct pod *pod);
 const struct value *pod_container_spec(const struct pod *pod, const struct pod_container *c);
+bool pod_container_is_sidecar(const struct pod_container *c);
+/* Why it waits; NULL = no reason of its own. */
+void pod_container_set_waiting(struct pod_container *c, const char *reason, const char *message);
+/* Takes a new attempt over; the one before stays as `last`. */
+void pod_container_set_current(struct pod_container *c, struct runtime_container *fresh);
+/* *next becomes the earlier of the two; 0 = none. */
+void pod_earliest(uint64_t *next, uint64_t at);
+
+/* pod_start.c */
+void pod_containers_references(struct pod *pod, struct pod_container *c, const struct error *err);
+/* Does what can be done for one container now. */
+void pod_container_tick(struct pod_container *c, uint64_t *next);
+
+/* pod_end.c */
+/* It runs: learn of its end. */
+void pod_container_watch(struct pod_container *c);
+/* It does not run any more: read how it ended. */
+void pod_container_ending(struct pod_container *c);
+/* `current` has ended and its end is known: wait for a restart, or stay. */
+void pod_container_ended(struct pod_container *c);
+/* SIGTERM once, SIGKILL after the grace. */
+void pod_container_stop(struct pod_container *c, uint64_t *next);
+/* Ends what runs; true when nothing does any more. */
+bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms);
 
 /* pod_publish.c */
 /* Sends the status when it differs from what was sent. Returns when it wants to be called again (0 = on events). */

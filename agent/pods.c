@@ -154,16 +154,30 @@ static void remove_pod(struct agent *agent, const char *uid)
         log_warning("agent", "removing what is left of pod %s: %s", uid, error_text(&err));
 }
 
+/* A writable layer whose container is gone: a reboot empties run_dir, not home. */
+static int look_at_layer(void *arg, const char *id, struct error *err)
+{
+    struct leftovers *l = arg;
+    char *record CLEANUP_FREE = mem_printf("%s/containers/%s", l->agent->config.run_dir, id);
+    ERROR_LOCAL(why);
+
+    if (!fs_exists(record) && runtime_remove(&l->agent->config.runtime, id, &why) < 0)
+        log_warning("agent", "%s", error_text(&why));
+    return 0;
+}
+
 static void leftovers_work(void *arg)
 {
     struct leftovers *l = arg;
     char *sandboxes CLEANUP_FREE = mem_printf("%s/sandboxes", l->agent->config.run_dir);
     char *dirs CLEANUP_FREE = mem_printf("%s/pods", l->agent->config.home);
+    char *layers CLEANUP_FREE = mem_printf("%s/containers", l->agent->config.home);
     ERROR_LOCAL(err);
 
     for (size_t i = 0; i < l->containers.count; i++)
         if (runtime_remove(&l->agent->config.runtime, l->containers.items[i], &err) < 0)
             log_warning("agent", "%s", error_text(&err));
+    (void)fs_each_name(layers, look_at_layer, l, NULL);
     (void)fs_each_name(sandboxes, look_at_sandbox, l, NULL);
     (void)fs_each_name(dirs, look_at_sandbox, l, NULL);
     for (size_t i = 0; i < l->remove.count; i++)

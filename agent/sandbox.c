@@ -24,7 +24,6 @@
 #include "api/value.h"
 
 #define RECORD_MAX 65536
-#define CNI_IFNAME "eth0"
 
 struct pin {
     const char *kind; /* directory below run_dir and name in /proc/self/ns */
@@ -213,7 +212,7 @@ static int cni_run(const struct sandbox_config *config, const char *command, con
     char *env_path CLEANUP_FREE = mem_printf("CNI_PATH=%s", config->cni_dir);
     const char *argv[] = {plugin, NULL};
     const char *env[] = {
-        env_command, env_id, env_netns, env_path, "CNI_IFNAME=" CNI_IFNAME, "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+        env_command, env_id, env_netns, env_path, "CNI_IFNAME=eth0", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     struct process_options options = {.argv = argv, .env = env, .timeout_ms = 60000};
     BUF_LOCAL(input);
 

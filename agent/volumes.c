@@ -48,6 +48,16 @@ char *volume_path(const struct value *pod, const char *pod_dir, const char *name
     return host ? mem_strdup(host) : mem_printf("%s/volumes/%s", pod_dir, name);
 }
 
+bool volumes_change(const struct value *pod)
+{
+    const struct value *list = value_path(pod, "spec", "volumes", NULL);
+
+    for (size_t i = 0; i < value_count(list); i++)
+        if (volume_read_only(pod, object_text(value_at(list, i), "name")))
+            return true;
+    return false;
+}
+
 static int mount_tmpfs(const char *dir, const char *mode, int64_t size, struct error *err)
 {
     struct statfs fs;

@@ -19,6 +19,9 @@ char *volume_path(const struct value *pod, const char *pod_dir, const char *name
 /* Is it one whose files are ours alone to write? */
 bool volume_read_only(const struct value *pod, const char *name);
 
+/* Does the pod have any of those? */
+bool volumes_change(const struct value *pod);
+
 /* One file of a volume. Used by volumes and tests. */
 struct payload_file {
     char *path; /* relative, checked */
