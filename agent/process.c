@@ -76,6 +76,8 @@ static int child_spawn(struct child *c, const struct process_options *o, const i
     (void)posix_spawn_file_actions_init(&actions);
     for (int i = 0; i <= last; i++)
         (void)posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+    if (o->cwd)
+        (void)posix_spawn_file_actions_addchdir_np(&actions, o->cwd);
     (void)posix_spawn_file_actions_addclosefrom_np(&actions, last + 1);
     r = posix_spawnp(&c->pid, o->argv[0], &actions, &attributes, (char *const *)o->argv, (char *const *)env);
     (void)posix_spawn_file_actions_destroy(&actions);

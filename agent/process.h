@@ -9,6 +9,7 @@
 struct process_options {
     const char *const *argv; /* argv[0] is a path, or a name looked up in PATH */
     const char *const *env;  /* NULL = PATH only */
+    const char *cwd;         /* NULL = ours */
     struct slice input;      /* given on standard input */
     unsigned timeout_ms;     /* killed then; 0 = two minutes */
     size_t output_max;       /* bytes kept of each output; 0 = 64 KiB. More is read and dropped. */

@@ -291,7 +291,9 @@ static int conmon_run(const struct runtime *rt, const struct runtime_container *
                           NULL};
     static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                       "_OCI_SYNCPIPE=3", NULL};
-    struct process_options options = {.argv = argv, .env = env, .timeout_ms = START_TIMEOUT, .report = true};
+    /* conmon leaves its "oom" mark where it runs. */
+    struct process_options options = {
+        .argv = argv, .env = env, .cwd = bundle, .timeout_ms = START_TIMEOUT, .report = true};
     PROCESS_RESULT_LOCAL(result);
 
     if (process_run(&options, &result, err) < 0)
