@@ -240,23 +240,65 @@ static const char *node_changed_label(const struct admission *a)
     return NULL;
 }
 
-static int node_restriction(const struct admission *a, struct error *err)
+static int node_restrict_node(const struct admission *a, const char *node, struct error *err)
 {
-    const struct user *user = &a->req->user;
     const char *label;
 
-    if (!user_in_group(user, "system:nodes") ||
-        strncmp(user->name, NODE_USER_PREFIX, sizeof(NODE_USER_PREFIX) - 1) != 0 ||
-        !admission_is_kind(a, "", "nodes") || a->operation == ADMISSION_DELETE)
-        return 0;
-    if (strcmp(a->name, user->name + sizeof(NODE_USER_PREFIX) - 1) != 0)
-        return admission_forbid(a, err, "node \"%s\" is not allowed to modify node \"%s\"",
-                                user->name + sizeof(NODE_USER_PREFIX) - 1, a->name);
+    if (strcmp(a->name, node) != 0)
+        return admission_forbid(a, err, "node \"%s\" is not allowed to modify node \"%s\"", node, a->name);
     if ((label = node_changed_label(a)))
         return admission_forbid(a, err, "is not allowed to modify labels: %s", label);
     if (a->old &&
         !value_equal(value_path(a->object, "spec", "taints", NULL), value_path(a->old, "spec", "taints", NULL)))
         return admission_forbid(a, err, "node \"%s\" is not allowed to modify taints", a->name);
+    return 0;
+}
+
+/* A Lease of another name would make another node look alive. */
+static int node_restrict_lease(const struct admission *a, const char *node, struct error *err)
+{
+    return strcmp(a->name, node) ? admission_forbid(a, err,
+                                                    "can only access node lease with the same name as the requesting "
+                                                    "node")
+                                 : 0;
+}
+
+/* Looked at again where the write is planned: the pod may have been bound between the question and the deed. Labels
+ * decide who sends traffic to a pod and who owns it. */
+static int node_restrict_pod(const struct admission *a, const char *node, struct error *err)
+{
+    if (!slice_is(value_string(value_path(a->old, "spec", "nodeName", NULL)), node))
+        return admission_forbid(a, err, "node \"%s\" can only write pods with spec.nodeName set to itself", node);
+    if (a->operation == ADMISSION_UPDATE && (!value_equal(value_path(a->object, "metadata", "labels", NULL),
+                                                          value_path(a->old, "metadata", "labels", NULL)) ||
+                                             !value_equal(value_path(a->object, "metadata", "ownerReferences", NULL),
+                                                          value_path(a->old, "metadata", "ownerReferences", NULL))))
+        return admission_forbid(a, err, "node \"%s\" cannot update labels or owners through pod status", node);
+    return 0;
+}
+
+static const struct {
+    const char *group;
+    const char *plural;
+    unsigned operations;
+    int (*restrict_)(const struct admission *a, const char *node, struct error *err);
+} node_restrictions[] = {
+    {"", "nodes", ADMISSION_CREATE | ADMISSION_UPDATE, node_restrict_node},
+    {"coordination.k8s.io", "leases", ADMISSION_CREATE | ADMISSION_UPDATE, node_restrict_lease},
+    {"", "pods", ADMISSION_UPDATE | ADMISSION_DELETE, node_restrict_pod},
+};
+
+static int node_restriction(const struct admission *a, struct error *err)
+{
+    const struct user *user = &a->req->user;
+
+    if (!user_in_group(user, "system:nodes") ||
+        strncmp(user->name, NODE_USER_PREFIX, sizeof(NODE_USER_PREFIX) - 1) != 0)
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(node_restrictions); i++)
+        if ((node_restrictions[i].operations & a->operation) &&
+            admission_is_kind(a, node_restrictions[i].group, node_restrictions[i].plural))
+            return node_restrictions[i].restrict_(a, user->name + sizeof(NODE_USER_PREFIX) - 1, err);
     return 0;
 }
 
@@ -290,7 +332,7 @@ static const struct {
     int (*admit)(const struct admission *a, struct error *err);
 } admission_chain[] = {
     {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, NULL, false, namespace_lifecycle},
-    {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE, "nodes", false, node_restriction},
+    {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, NULL, false, node_restriction},
     {"TaintNodesByCondition", ADMISSION_CREATE, "nodes", true, taint_new_node},
     {"ServiceAccount", ADMISSION_CREATE, "pods", true, service_account},
     {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},

@@ -33,7 +33,7 @@ static enum authz_answer node_nodes(const struct authz_node_ask *a)
 
     if (!strcmp(verb, "list") || !strcmp(verb, "watch") || !strcmp(verb, "get"))
         return AUTHZ_ALLOW;
-    if (!strcmp(verb, "create") || !strcmp(a->q->name, a->node))
+    if ((!strcmp(verb, "create") && !*a->q->name) || !strcmp(a->q->name, a->node))
         return AUTHZ_ALLOW; /* the name in a create's body is checked by admission */
     return node_deny(a, pool_printf(a->pool, "node '%s' may only modify itself", a->node));
 }
@@ -42,8 +42,8 @@ static enum authz_answer node_leases(const struct authz_node_ask *a)
 {
     if (strcmp(a->q->namespace_, "kube-node-lease") != 0)
         return node_deny(a, "can only access leases in the \"kube-node-lease\" system namespace");
-    if (!strcmp(a->q->verb, "create") || !strcmp(a->q->name, a->node))
-        return AUTHZ_ALLOW;
+    if ((!strcmp(a->q->verb, "create") && !*a->q->name) || !strcmp(a->q->name, a->node))
+        return AUTHZ_ALLOW; /* as with nodes */
     return node_deny(a, "can only access node lease with the same name as the requesting node");
 }
 
@@ -62,6 +62,8 @@ static enum authz_answer node_pods(const struct authz_node_ask *a)
     }
     if (!strcmp(verb, "create") || !strcmp(verb, "deletecollection"))
         return node_deny(a, "a node does not make pods");
+    if ((!strcmp(verb, "update") || !strcmp(verb, "patch")) && strcmp(a->q->subresource, "status") != 0)
+        return node_deny(a, "a node may only write the status of its pods");
     if (registry_get(a->server->store, registry_need_kind("", "pods"), a->q->namespace_, a->q->name, &item, NULL) < 0)
         return AUTHZ_ALLOW; /* there is none: the verb will say so */
     if (scan_text_is(scan_get(buf_slice(&item.value), "spec.nodeName"), a->node))
@@ -172,9 +174,14 @@ static const struct {
 enum authz_answer authz_node(struct apiserver *server, struct pool *pool, const struct authz_question *q,
                              const char **ret_reason)
 {
+    static const char *const verbs[] = {"get",    "list",  "watch",  "create",
+                                        "update", "patch", "delete", "deletecollection"};
     struct authz_node_ask ask = {server, pool, q, NULL, ret_reason};
+    bool known = false;
 
-    if (!q->is_resource || !user_in_group(q->user, "system:nodes") ||
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        known = known || !strcmp(q->verb, verbs[i]);
+    if (!known || !q->is_resource || !user_in_group(q->user, "system:nodes") ||
         strncmp(q->user->name, AUTHZ_NODE_PREFIX, sizeof(AUTHZ_NODE_PREFIX) - 1) != 0)
         return AUTHZ_NO_OPINION;
     ask.node = q->user->name + sizeof(AUTHZ_NODE_PREFIX) - 1;

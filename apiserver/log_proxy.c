@@ -11,6 +11,8 @@
  */
 #include "apiserver/log_proxy.h"
 
+#include <arpa/inet.h>
+
 #include "api/scan.h"
 #include "apiserver/registry.h"
 #include "apiserver/subresource.h"
@@ -113,6 +115,14 @@ static int log_choose_container(struct request *req, struct slice pod, const cha
     return 0;
 }
 
+static bool log_is_address(struct slice text)
+{
+    char *copy CLEANUP_FREE = slice_dup(text);
+    struct in6_addr any;
+
+    return inet_pton(AF_INET, copy, &any) == 1 || inet_pton(AF_INET6, copy, &any) == 1;
+}
+
 /* "https://192.0.2.7:10250" of the node that runs the pod. */
 static int log_node_url(struct request *req, const char *node, const char **ret_url, struct error *err)
 {
@@ -131,7 +141,8 @@ static int log_node_url(struct request *req, const char *node, const char **ret_
         struct slice address = scan_text(scan_get(v, "address"), &scratch);
         bool v6 = slice_find(address, ':') >= 0;
 
-        if (!scan_text_is(scan_get(v, "type"), "InternalIP") || !address.len)
+        /* The node says what its address is: anything but an address could make another URL of this one. */
+        if (!scan_text_is(scan_get(v, "type"), "InternalIP") || !log_is_address(address))
             continue;
         *ret_url = pool_printf(req->pool, "https://%s%.*s%s:%lld", v6 ? "[" : "", SLICE_ARGS(address), v6 ? "]" : "",
                                (long long)(port > 0 && port < 65536 ? port : LOG_NODE_PORT));

@@ -9,6 +9,7 @@
 
 static struct harness h;
 
+#define CSRS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 #define PODS "/api/v1/namespaces/default/pods"
 
 static int start(void **state)
@@ -204,13 +205,161 @@ static void test_node(void **state)
     }
 }
 
+/* What one stolen node can do to the things of another: every verb on every kind, by name and without. */
+static const char *const node_matrix_things[] = {
+    "/api/v1/namespaces/default/pods%s",
+    "/api/v1/namespaces/default/secrets%s",
+    "/api/v1/namespaces/default/configmaps%s",
+    "/api/v1/namespaces/default/serviceaccounts%s",
+    "/api/v1/namespaces/kube-system/secrets%s",
+    "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases%s",
+    "/apis/coordination.k8s.io/v1/namespaces/default/leases%s",
+    "/apis/apps/v1/namespaces/default/deployments%s",
+    "/apis/apps/v1/namespaces/default/replicasets%s",
+};
+static const char *const node_matrix_places[] = {
+    "",
+    "?watch=true",
+    "/theirs",
+    "/theirs?watch=true",
+    "?fieldSelector=metadata.name%3Dtheirs",
+    "?watch=true&fieldSelector=metadata.name%3Dtheirs",
+    "?fieldSelector=metadata.name%3Dtheirs,spec.nodeName%3Dn8",
+    "?fieldSelector=spec.nodeName!%3Dn7",
+    "?labelSelector=a",
+    "/theirs/status",
+    "/theirs/scale",
+    "/theirs/log",
+    "/theirs/binding",
+    "/theirs/eviction",
+    "/theirs/approval",
+    "/theirs/finalize",
+    "/theirs/token",
+    "/theirs/proxy",
+    "/theirs/exec",
+    "/theirs/ephemeralcontainers",
+};
+static const char *const node_matrix_methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "X"};
+
+static int node_asks(const char *method, const char *path)
+{
+    const struct ask ask = {.method = method,
+                            .path = path,
+                            .body = "{\"metadata\":{\"name\":\"theirs\"}}",
+                            .content_type = "application/merge-patch+json",
+                            .user = "system:node:n7",
+                            .group = "system:nodes"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_begin(&h, &ask, &a);
+    for (unsigned i = 0; !a.over && !a.status && i < 1000; i++)
+        loop_turn(h.server->fronts[0].loop, true);
+    return a.status;
+}
+
+/* Its own things are not in this matrix, so the answer is 403 throughout. */
+static void test_node_matrix(void **state)
+{
+    size_t asked = 0;
+    static const char *const made[] = {"/api/v1/namespaces/default/secrets", "/api/v1/namespaces/default/configmaps",
+                                       "/api/v1/namespaces/kube-system/secrets",
+                                       "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"};
+
+    bind("theirs", "n8", "theirs");
+    for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+        harness_expect(&h, 201, "POST", made[i], "{\"metadata\":{\"name\":\"theirs\"}}", NULL);
+    for (size_t t = 0; t < ARRAY_SIZE(node_matrix_things); t++)
+        for (size_t p = 0; p < ARRAY_SIZE(node_matrix_places); p++)
+            for (size_t m = 0; m < ARRAY_SIZE(node_matrix_methods); m++) {
+                char *path CLEANUP_FREE = mem_printf(node_matrix_things[t], node_matrix_places[p]);
+                const char *method = node_matrix_methods[m];
+                int status = node_asks(method, path);
+
+                asked++;
+                /* Its own Lease is made there; that it is not another's is for admission to see. */
+                if (!strcmp(method, "POST") && !strchr(node_matrix_places[p], '/') && strstr(path, "kube-node-lease"))
+                    assert_true(status >= 400);
+                else if (status != 403)
+                    fail_msg("%s %s: %d", method, path, status);
+            }
+    assert_int_equal(asked, 1440);
+}
+
+/* What admission adds to the authorizer: names in bodies, and what of its own pods a node may write. */
+static void test_node_restriction(void **state)
+{
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+    } rows[] = {
+        {"POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", "{\"metadata\":{\"name\":\"n6\"}}",
+         403},
+        {"POST", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases", "{\"metadata\":{\"name\":\"n5\"}}",
+         201},
+        {"PATCH", PODS "/worker/status", "{\"status\":{\"phase\":\"Running\"}}", 200},
+        {"PATCH", PODS "/worker/status", "{\"metadata\":{\"labels\":{\"app\":\"db\"}}}", 403},
+        {"PATCH", PODS "/worker/status",
+         "{\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"name\":\"x\",\"uid\":\"u\"}]}}",
+         403},
+        {"PATCH", PODS "/worker", "{\"metadata\":{\"labels\":{\"app\":\"db\"}}}", 403},
+        {"PATCH", PODS "/worker", "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"evil\"}]}}", 403},
+        {"PUT", PODS "/worker", "{}", 403},
+        {"POST", "/api/v1/nodes/n6", "{}", 403},
+        {"GET", PODS "/worker", NULL, 200},
+        {"GET", CSRS "/join", NULL, 403},
+        {"GET", CSRS "?watch=true&fieldSelector=metadata.name%3Djoin", NULL, 403},
+        {"GET", CSRS "?fieldSelector=metadata.name!%3Djoin", NULL, 403},
+        {"PUT", CSRS "/join/approval", "{}", 403},
+        {"PATCH", CSRS "/join/status", "{}", 403},
+        {"DELETE", CSRS "/join", NULL, 403},
+    };
+
+    bind("worker", "n5", "s");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct ask ask = {
+            .method = rows[i].method,
+            .path = rows[i].path,
+            .body = rows[i].body,
+            .content_type = *rows[i].method == 'P' && rows[i].method[1] == 'A' ? "application/merge-patch+json" : NULL,
+            .user = "system:node:n5",
+            .group = "system:nodes"};
+        struct answer a CLEANUP_ANSWER = {0};
+
+        harness_ask(&h, &ask, &a);
+        if (a.status != rows[i].status)
+            fail_msg("%s %s: %d instead of %d: %s", rows[i].method, rows[i].path, a.status, rows[i].status,
+                     buf_cstr(&a.body));
+    }
+}
+
+/* A node says where it is: what is no address may not become a part of the URL that the server calls. */
+static void test_node_address(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n4\"}}", NULL);
+    bind("spy", "n4", "s");
+    harness_ask(&h,
+                &(struct ask){.method = "PATCH",
+                              .path = "/api/v1/nodes/n4/status",
+                              .body = "{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
+                                      "\"127.0.0.1:1/api/v1/secrets?x=\"}]}}",
+                              .content_type = "application/merge-patch+json",
+                              .user = "system:node:n4",
+                              .group = "system:nodes"},
+                &a);
+    if (a.status == 200)
+        harness_expect(&h, 500, "GET", PODS "/spy/log", NULL, &a);
+    assert_true(answer_has(&a, "InternalIP") || a.status == 422);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token_file),
-        cmocka_unit_test(test_bootstrap_token),
-        cmocka_unit_test(test_forbidden_words),
-        cmocka_unit_test(test_node),
+        cmocka_unit_test(test_token_file),      cmocka_unit_test(test_bootstrap_token),
+        cmocka_unit_test(test_forbidden_words), cmocka_unit_test(test_node),
+        cmocka_unit_test(test_node_matrix),     cmocka_unit_test(test_node_restriction),
+        cmocka_unit_test(test_node_address),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
