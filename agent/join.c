@@ -360,6 +360,9 @@ int join_start(struct agent *agent, const struct join_options *options,
                       error_text(&why));
     if (!r && !known && !j->server)
         r = error_set(err, ERROR_INVALID, "--server is missing");
+    /* Without TLS the CA, which is no secret, could be passed on by anybody who then reads the token. */
+    if (!r && j->server && !slice_starts(slice_str(j->server), SLICE_LIT("https://")))
+        r = error_set(err, ERROR_INVALID, "--server %s: the address must begin with https://", j->server);
     if (!r && !known)
         r = join_token_parse(options->token, &j->token, err);
     if (r < 0) {

@@ -77,7 +77,7 @@ static bool read_options(struct agent *agent, struct http_request *req, struct l
     if (!query_number(req, "tailLines", &o->tail) || !query_number(req, "limitBytes", &o->limit) ||
         !query_number(req, "sinceSeconds", &since))
         return false;
-    if (since >= 0)
+    if (since >= 0 && since < clock_wall_s(agent->clock)) /* longer ago than time began: all of it */
         o->since_ns = clock_wall_ns(agent->clock) - since * NS_PER_S;
     return !since_time || time_parse(slice_str(since_time), &o->since_ns);
 }
