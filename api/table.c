@@ -178,12 +178,12 @@ static void keep_first(void *arg, struct slice v)
 static bool filter_passes(struct slice element, struct slice filter)
 {
     static const char *const operators[] = {"==", "!="};
-    for (size_t o = 0; o < ARRAY_SIZE(operators) && filter.data; o++) {
-        const char *at = memmem(filter.data, filter.len, operators[o], 2);
-        if (!at)
+    for (size_t o = 0; o < ARRAY_SIZE(operators); o++) {
+        ptrdiff_t at = slice_find_text(filter, slice_str(operators[o]));
+        if (at < 0)
             continue;
-        struct slice left = slice_trim(slice_make(filter.data, (size_t)(at - filter.data)));
-        struct slice right = unquote(slice_make(at + 2, (size_t)(filter.data + filter.len - at - 2)));
+        struct slice left = slice_trim(slice_make(filter.data, (size_t)at));
+        struct slice right = unquote(slice_make(filter.data + at + 2, filter.len - (size_t)at - 2));
         struct slice found = SLICE_NONE;
         if (!left.len || left.data[0] != '@')
             return false;

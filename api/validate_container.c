@@ -155,7 +155,7 @@ void check_resource_ref(struct validator *v, const struct vpath *at, const struc
                                         NULL};
     struct slice name = value_string(value_get(ref, "resource"));
 
-    if (name.len && memmem(name.data, name.len, ".hugepages-", 11) == NULL)
+    if (name.len && slice_find_text(name, SLICE_LIT(".hugepages-")) < 0)
         (void)check_one_of(v, VFIELD(at, "resource"), name, names);
     check_divisor(v, at, ref);
 }
@@ -263,7 +263,7 @@ static bool is_quota_resource(struct slice name)
 
 static bool is_extended_resource(struct slice name)
 {
-    return slice_find(name, '/') >= 0 && memmem(name.data, name.len, "kubernetes.io/", 14) == NULL;
+    return slice_find(name, '/') >= 0 && slice_find_text(name, SLICE_LIT("kubernetes.io/")) < 0;
 }
 
 static void check_resource_list(struct validator *v, const struct vpath *at, const struct value *list)

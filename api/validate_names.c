@@ -205,7 +205,7 @@ const char *validate_port_name(struct slice s)
     }
     if (!letter)
         return "must contain at least one letter (a-z)";
-    if (memmem(s.data, s.len, "--", 2))
+    if (slice_find_text(s, SLICE_LIT("--")) >= 0)
         return "must not contain consecutive hyphens";
     if (s.data[0] == '-' || s.data[s.len - 1] == '-')
         return "must not begin or end with a hyphen";

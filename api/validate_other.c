@@ -91,8 +91,8 @@ static void check_request_text(struct validator *v, const struct vpath *at, cons
     BUF_LOCAL(pem);
 
     if (!request || !base64_decode(&pem, value_string(request)) || !pem.len ||
-        !memmem(pem.data, pem.len, "-----BEGIN CERTIFICATE REQUEST-----", 35) ||
-        !memmem(pem.data, pem.len, "-----END CERTIFICATE REQUEST-----", 33))
+        slice_find_text(buf_slice(&pem), SLICE_LIT("-----BEGIN CERTIFICATE REQUEST-----")) < 0 ||
+        slice_find_text(buf_slice(&pem), SLICE_LIT("-----END CERTIFICATE REQUEST-----")) < 0)
         report_invalid(v, at, request ? request : none, "PEM block type must be CERTIFICATE REQUEST");
 }
 
@@ -182,8 +182,8 @@ static void check_certificate(const struct rule_site *s)
 {
     BUF_LOCAL(pem);
 
-    if (value_string(s->value).len &&
-        (!base64_decode(&pem, value_string(s->value)) || !memmem(pem.data, pem.len, "-----BEGIN CERTIFICATE-----", 27)))
+    if (value_string(s->value).len && (!base64_decode(&pem, value_string(s->value)) ||
+                                       slice_find_text(buf_slice(&pem), SLICE_LIT("-----BEGIN CERTIFICATE-----")) < 0))
         report_invalid_text(s->v, s->at, SLICE_LIT("<certificate data>"),
                             "must contain at least one CERTIFICATE PEM block");
 }

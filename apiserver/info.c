@@ -78,7 +78,7 @@ static void info_reply_document(struct request *req, const struct document *d)
     } else {
         headers[count++] = (struct http_header){"cache-control", SLICE_LIT("no-cache, private")};
     }
-    if (known.len && memmem(known.data, known.len, d->etag, strlen(d->etag))) {
+    if (slice_find_text(known, slice_str(d->etag)) >= 0) {
         http_respond(req->http, 304, NULL, headers, count, NULL);
         return;
     }

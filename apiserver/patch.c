@@ -39,11 +39,11 @@ int update_take_patch(struct request *req, struct update *u, struct error *err)
     if (!strcmp(u->patch_type, "application/apply-patch+yaml"))
         return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
                          "server-side apply (application/apply-patch+yaml) is not served yet; use client-side apply");
-    if (patch_find_type(u->patch_type) < 0)
-        return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
-                         "the body of the request was in an unknown format - accepted media types include: "
-                         "application/json-patch+json, application/merge-patch+json, "
-                         "application/strategic-merge-patch+json");
+    if (patch_find_type(u->patch_type) < 0) {
+        /* No route takes it: that says upstream's router and not a decoder. */
+        req->error_details = pool_alloc(req->pool, sizeof(*req->error_details));
+        return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type");
+    }
     if (request_query(req, "force"))
         return request_invalid_option(req, "PatchOptions", "FieldValueForbidden", "force", err,
                                       "Forbidden: may not be specified for non-apply patch");

@@ -145,7 +145,7 @@ void reply_pieces(struct request *req, int status, const char *content_type, con
     if (total >= REPLY_GZIP_MIN && total < UINT32_MAX / 2) {
         struct slice accepts = http_request_header(req->http, "accept-encoding");
 
-        if (accepts.len && memmem(accepts.data, accepts.len, "gzip", 4))
+        if (slice_find_text(accepts, SLICE_LIT("gzip")) >= 0)
             body = reply_gzip(pieces, count, total);
         if (body) {
             headers[header_count++] = (struct http_header){"content-encoding", SLICE_LIT("gzip")};
@@ -202,8 +202,7 @@ static bool reply_error_details(const struct request *req, const struct error *e
         *ret = *req->error_details;
         return true;
     }
-    if (err->code == ERROR_METHOD_NOT_ALLOWED || err->code == ERROR_NOT_ACCEPTABLE ||
-        err->code == ERROR_UNSUPPORTED_MEDIA_TYPE || (err->code == ERROR_NOT_FOUND && !req->kind))
+    if (err->code == ERROR_METHOD_NOT_ALLOWED || (err->code == ERROR_NOT_FOUND && !req->kind))
         return true; /* there, but empty, as upstream's */
     if (!req->kind)
         return false;

@@ -44,6 +44,13 @@ ptrdiff_t slice_find(struct slice s, char c)
     return at ? at - s.data : -1;
 }
 
+ptrdiff_t slice_find_text(struct slice s, struct slice text)
+{
+    const char *at = s.data && text.data ? memmem(s.data, s.len, text.data, text.len) : NULL;
+
+    return at ? at - s.data : -1;
+}
+
 bool slice_split(struct slice *rest, char separator, struct slice *ret_part)
 {
     ptrdiff_t at;

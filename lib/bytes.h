@@ -68,6 +68,8 @@ struct slice slice_trim(struct slice s);
 bool slice_split(struct slice *rest, char separator, struct slice *ret_part);
 /* The place of `c`, or -1. */
 ptrdiff_t slice_find(struct slice s, char c);
+/* The place of the first `text`, or -1. */
+ptrdiff_t slice_find_text(struct slice s, struct slice text);
 /* A whole decimal number; false on anything else, overflow included. */
 bool slice_to_int64(struct slice s, int64_t *ret_value);
 bool slice_to_uint64(struct slice s, uint64_t *ret_value);

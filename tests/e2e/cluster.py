@@ -23,7 +23,7 @@ PATIENCE = 3 if 'asan' in KNARR or 'tsan' in KNARR else 1
 # What a sanitizer build of ours is told (other builds do not look), and what it says when it has found something.
 SANITIZERS = {
     'ASAN_OPTIONS': 'detect_stack_use_after_return=1:exitcode=97',
-    'UBSAN_OPTIONS': 'print_stacktrace=1',
+    'UBSAN_OPTIONS': 'print_stacktrace=1:halt_on_error=1',
     'LSAN_OPTIONS': f'suppressions={ROOT}/.ci/lsan-suppressions:print_suppressions=0',
     'TSAN_OPTIONS': f'suppressions={ROOT}/.ci/tsan-suppressions:exitcode=97',
 }

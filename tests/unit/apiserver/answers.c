@@ -190,6 +190,22 @@ static void test_refused_patches(void **state)
     }
 }
 
+static void test_media_types(void **state)
+{
+    const struct ask patch = {.method = "PATCH", .path = NS "/pods/p", .body = "{}", .content_type = "text/plain"};
+    const struct ask create = {.method = "POST", .path = NS "/pods", .body = "{}", .content_type = "text/plain"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &patch, &a);
+    assert_int_equal(a.status, 415);
+    assert_true(answer_has(&a, "\"details\":{}"));
+    assert_answer(&a, "message", "415: Unsupported Media Type");
+    harness_ask(&h, &create, &a);
+    assert_int_equal(a.status, 415);
+    assert_false(answer_has(&a, "details"));
+    assert_true(answer_has(&a, "application/vnd.kubernetes.protobuf"));
+}
+
 /* What goes at once goes as it was. */
 static void test_deleted_objects(void **state)
 {
@@ -279,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_reviews),
         cmocka_unit_test(test_pod_admission),
         cmocka_unit_test(test_refused_patches),
+        cmocka_unit_test(test_media_types),
         cmocka_unit_test(test_deleted_objects),
         cmocka_unit_test(test_new_objects),
         cmocka_unit_test(test_health_ports),

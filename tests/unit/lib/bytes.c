@@ -16,6 +16,15 @@ static void test_split_keeps_empty_parts(void **state)
     assert_false(slice_split(&rest, ',', &part));
 }
 
+static void test_find_text(void **state)
+{
+    (void)state;
+    assert_int_equal(slice_find_text(SLICE_LIT("abcbc"), SLICE_LIT("bc")), 1);
+    assert_int_equal(slice_find_text(SLICE_LIT("abcb"), SLICE_LIT("bcd")), -1);
+    assert_int_equal(slice_find_text(SLICE_NONE, SLICE_LIT("a")), -1);
+    assert_int_equal(slice_find_text(SLICE_LIT("a"), SLICE_LIT("")), 0);
+}
+
 static void test_int64_bounds(void **state)
 {
     int64_t value = 7;
@@ -46,6 +55,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_keeps_empty_parts),
+        cmocka_unit_test(test_find_text),
         cmocka_unit_test(test_int64_bounds),
         cmocka_unit_test(test_buf_grows_and_consumes),
     };
