@@ -256,7 +256,7 @@ static void test_health_ports(void **state)
 #undef BALANCER
 }
 
-/* Leases, Events and Services come to be by PUT as well; the rest must be there. */
+/* Leases and Events come to be by PUT as well; the rest must be there. */
 static void test_made_by_put(void **state)
 {
     static const char lease[] = "/apis/coordination.k8s.io/v1/namespaces/default/leases/put";
@@ -269,8 +269,8 @@ static void test_made_by_put(void **state)
     harness_expect(&h, 200, "GET", lease, NULL, &a);
     assert_answer(&a, "spec.holderIdentity", "b");
     harness_expect(&h, 404, "PUT", NS "/configmaps/put", "{\"metadata\":{\"name\":\"put\"}}", &a);
-    harness_expect(&h, 404, "PUT", "/api/v1/namespaces/none/services/put",
-                   "{\"metadata\":{\"name\":\"put\"},\"spec\":{\"ports\":[{\"port\":1}]}}", &a);
+    harness_expect(&h, 404, "PUT", "/apis/coordination.k8s.io/v1/namespaces/none/leases/put",
+                   "{\"metadata\":{\"name\":\"put\"}}", &a);
     assert_answer(&a, "message", "namespaces \"none\" not found");
 }
 
