@@ -280,7 +280,7 @@ static int unpack_entry(struct unpack *u, struct archive_entry *e, struct error 
 {
     const char *hardlink = archive_entry_hardlink(e);
     mode_t type = archive_entry_filetype(e);
-    struct name name = {.dir = "."};
+    struct name name = {.dir = ".", .base = ""};
     bool hidden = false;
     int dir CLEANUP_FD = -1;
     int r;
