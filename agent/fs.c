@@ -9,14 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "lib/random.h"
 
 #define MOUNTINFO_MAX (16u << 20)
-#define REMOVE_DEPTH  512 /* levels of directories; deeper trees are refused rather than using up the stack */
+#define REMOVE_DEPTH  64 /* levels of directories at a time: each holds a descriptor and a piece of the stack */
 
 int fs_make_dirs(const char *path, mode_t mode, struct error *err)
 {
@@ -100,8 +102,58 @@ bool fs_exists(const char *path)
     return !lstat(path, &st);
 }
 
+/* A tree that is being removed. */
+struct removal {
+    int top;
+    unsigned long moved; /* directories that were too deep and now stand in the top one */
+};
+
+static int remove_inside(struct removal *rm, int fd, unsigned depth, struct error *err);
+
+/* A container can nest directories without end. What is too deep moves to the top, under a name that nothing there
+ * has (rename puts a directory only in the place of an empty one), and is met again there. */
+static int remove_raise(struct removal *rm, int dir, const char *name, struct error *err)
+{
+    char suffix[17];
+
+    random_suffix(suffix, sizeof(suffix) - 1);
+    rm->moved++;
+    return renameat(dir, name, rm->top, suffix) ? error_set_errno(err, errno, "moving %s", name) : 0;
+}
+
+/* Opens a directory unless something is mounted there. Comparing devices would not see a bind mount of the same file
+ * system, and behind that may be a directory of the host. */
+static int open_unmounted(int dir, const char *name, struct error *err)
+{
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV};
+    int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+
+    if (fd >= 0)
+        return fd;
+    return errno == EXDEV ? error_set(err, ERROR_IO, "%s is a mount: left alone", name)
+                          : error_set_errno(err, errno, "opening %s", name);
+}
+
+/* An entry that is not to be unlinked as a file. */
+static int remove_directory(struct removal *rm, int dir, const char *name, unsigned depth, struct error *err)
+{
+    int child = open_unmounted(dir, name, err);
+    int r;
+
+    if (child < 0)
+        return child;
+    if (!depth) {
+        (void)close(child);
+        return remove_raise(rm, dir, name, err);
+    }
+    r = remove_inside(rm, child, depth - 1, err);
+    if (!r && unlinkat(dir, name, AT_REMOVEDIR))
+        return error_set_errno(err, errno, "removing directory %s", name);
+    return r;
+}
+
 /* Empties the directory behind `fd` (which it takes over). */
-static int remove_inside(int fd, dev_t device, unsigned depth, struct error *err)
+static int remove_inside(struct removal *rm, int fd, unsigned depth, struct error *err)
 {
     DIR *dir = fdopendir(fd);
     struct dirent *e;
@@ -112,51 +164,49 @@ static int remove_inside(int fd, dev_t device, unsigned depth, struct error *err
         return error_set_errno(err, errno, "reading a directory");
     }
     while (!r && (e = readdir(dir))) {
-        struct stat st;
-        int child;
-
         if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
             continue;
         if (!unlinkat(dirfd(dir), e->d_name, 0) || errno == ENOENT)
             continue;
-        if (errno != EISDIR && errno != EPERM) {
+        if (errno != EISDIR && errno != EPERM)
             r = error_set_errno(err, errno, "removing %s", e->d_name);
-            break;
-        }
-        child = openat(dirfd(dir), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (child < 0)
-            r = error_set_errno(err, errno, "opening %s", e->d_name);
-        else if (fstat(child, &st) || st.st_dev != device || depth == 0) {
-            (void)close(child);
-            r = error_set(err, ERROR_IO, "%s is a mount or too deep: left alone", e->d_name);
-        } else {
-            r = remove_inside(child, device, depth - 1, err);
-        }
-        if (!r && unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR))
-            r = error_set_errno(err, errno, "removing directory %s", e->d_name);
+        else
+            r = remove_directory(rm, dirfd(dir), e->d_name, depth, err);
     }
     (void)closedir(dir);
     return r;
 }
 
+/* Empties the top directory, again as long as something was raised into it. */
+static int remove_all(int top, struct error *err)
+{
+    struct removal rm = {top, 0};
+    unsigned long before;
+    int r;
+
+    do {
+        int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        before = rm.moved;
+        if (fd < 0)
+            return error_set_errno(err, errno, "opening a directory");
+        r = remove_inside(&rm, fd, REMOVE_DEPTH, err);
+    } while (!r && rm.moved != before);
+    return r;
+}
+
 int fs_remove_tree_at(int dir, const char *name, struct error *err)
 {
-    struct stat parent;
-    struct stat st;
-    int fd;
+    int fd CLEANUP_FD = -1;
 
     if (!unlinkat(dir, name, 0) || errno == ENOENT)
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return error_set_errno(err, errno, "removing %s", name);
-    fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    fd = open_unmounted(dir, name, err);
     if (fd < 0)
-        return error_set_errno(err, errno, "opening %s", name);
-    if (fstat(fd, &st) || fstatat(dir, ".", &parent, 0) || st.st_dev != parent.st_dev) {
-        (void)close(fd);
-        return error_set(err, ERROR_IO, "%s is a mount: left alone", name);
-    }
-    if (remove_inside(fd, st.st_dev, REMOVE_DEPTH, err) < 0)
+        return fd;
+    if (remove_all(fd, err) < 0)
         return error_wrap(err, "removing %s", name);
     if (unlinkat(dir, name, AT_REMOVEDIR))
         return error_set_errno(err, errno, "removing directory %s", name);

@@ -23,16 +23,18 @@
 
 #include "agent/fs.h"
 
-#define CHUNK         65536
-#define NAME_MAX_     4096
-#define WHITEOUT      ".wh."
-#define WHITEOUT_META ".wh..wh."
-#define OPAQUE        ".wh..wh..opq"
+#define CHUNK          65536
+#define NAME_MAX_      4096
+#define ENTRY_OVERHEAD 16384 /* of a tar, for each entry: headers, long names, attributes, padding */
+#define WHITEOUT       ".wh."
+#define WHITEOUT_META  ".wh..wh."
+#define OPAQUE         ".wh..wh..opq"
 
 struct unpack {
     int root;
     const struct image_unpack_options *options;
     uint64_t bytes_left;
+    uint64_t stream_left; /* of the uncompressed tar, its headers and skipped data included */
     uint64_t entries_left;
     struct archive *outer; /* takes the compression off */
     struct archive *tar;
@@ -339,6 +341,13 @@ static la_ssize_t tar_read(struct archive *a, void *arg, const void **ret_data)
         archive_set_error(a, EIO, "%s", archive_error_string(u->outer));
         return ARCHIVE_FATAL;
     }
+    if ((uint64_t)n > u->stream_left) {
+        u->broken = true;
+        archive_set_error(u->outer, EFBIG, "the archive is larger than allowed");
+        archive_set_error(a, EFBIG, "the archive is larger than allowed");
+        return ARCHIVE_FATAL;
+    }
+    u->stream_left -= (uint64_t)n;
     (void)EVP_DigestUpdate(u->hash, u->out, (size_t)n);
     return n;
 }
@@ -411,6 +420,7 @@ int image_unpack(int root, image_unpack_read *source, void *arg, const struct im
     u->options = &o;
     u->bytes_left = o.bytes_max;
     u->entries_left = o.entries_max ? o.entries_max : 2000000;
+    u->stream_left = o.bytes_max + u->entries_left * ENTRY_OVERHEAD + ENTRY_OVERHEAD;
     u->source = source;
     u->source_arg = arg;
     u->source_err = &source_err;
