@@ -268,21 +268,30 @@ static void reply_protobuf(struct request *req, int status, struct slice json)
     reply_pieces(req, status, "application/vnd.kubernetes.protobuf", &piece, 1);
 }
 
+void reply_table(struct request *req, int status, const struct schema_kind *kind, struct slice stored,
+                 uint64_t revision)
+{
+    BUF_LOCAL(out);
+
+    buf_append_str(&out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
+    if (revision)
+        buf_printf(&out, "\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+    buf_append_str(&out, "},");
+    table_write_columns(&out, kind);
+    buf_append_str(&out, ",\"rows\":[");
+    table_write_row(&out, kind, stored, revision, req->include, clock_wall_ns(req->server->clock));
+    buf_append_str(&out, "]}");
+    reply_json(req, status, buf_slice(&out));
+}
+
 void reply_object(struct request *req, int status, struct slice stored, uint64_t revision)
 {
     BUF_LOCAL(out);
 
     switch (req->media) {
     case MEDIA_TABLE:
-        buf_append_str(&out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
-        if (revision)
-            buf_printf(&out, "\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
-        buf_append_str(&out, "},");
-        table_write_columns(&out, req->kind);
-        buf_append_str(&out, ",\"rows\":[");
-        table_write_row(&out, req->kind, stored, revision, req->include, clock_wall_ns(req->server->clock));
-        buf_append_str(&out, "]}");
-        break;
+        reply_table(req, status, req->kind, stored, revision);
+        return;
     case MEDIA_PARTIAL:
         table_write_partial(&out, stored, revision);
         break;

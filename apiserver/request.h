@@ -90,6 +90,9 @@ void reply_json(struct request *req, int status, struct slice json);
 void reply_value(struct request *req, int status, const struct value *v);
 /* One stored object in the negotiated form. revision 0 = not stored (dry run). */
 void reply_object(struct request *req, int status, struct slice stored, uint64_t revision);
+/* One object as a Table of its kind; `stored` without resourceVersion, revision 0 = it has none. */
+void reply_table(struct request *req, int status, const struct schema_kind *kind, struct slice stored,
+                 uint64_t revision);
 /* Status Success of a deletion. */
 void reply_deleted(struct request *req, const char *name, const char *uid);
 /* Headers that every answer carries (warnings ...), into an array of at least REPLY_HEADERS_MAX. */

@@ -67,6 +67,11 @@ static struct value *scale_of(const struct schema_kind *kind, const struct value
     return scale;
 }
 
+static const struct schema_kind *scale_kind(void)
+{
+    return schema_find_kind(SLICE_LIT("autoscaling"), SLICE_LIT("v1"), SLICE_LIT("Scale"));
+}
+
 static void scale_reply(struct request *req, struct slice stored, uint64_t revision)
 {
     ERROR_LOCAL(err);
@@ -78,6 +83,14 @@ static void scale_reply(struct request *req, struct slice stored, uint64_t revis
         return;
     }
     scale = scale_of(req->kind, object);
+    if (req->media == MEDIA_TABLE) {
+        BUF_LOCAL(bytes);
+
+        (void)value_remove(value_get(scale, "metadata"), "resourceVersion");
+        value_write(scale, &bytes);
+        reply_table(req, 200, scale_kind(), buf_slice(&bytes), revision);
+        return;
+    }
     req->media = req->media == MEDIA_YAML ? MEDIA_YAML : MEDIA_JSON;
     reply_value(req, 200, scale);
 }
@@ -165,11 +178,6 @@ static int scale_make_put(struct request *req, struct update *u, const struct va
                           struct error *err)
 {
     return scale_apply(req, u->body, current, ret_object, err);
-}
-
-static const struct schema_kind *scale_kind(void)
-{
-    return schema_find_kind(SLICE_LIT("autoscaling"), SLICE_LIT("v1"), SLICE_LIT("Scale"));
 }
 
 static int scale_make_patch(struct request *req, struct update *u, const struct value *current,

@@ -73,6 +73,26 @@ static void test_scale_missing(void **state)
     harness_expect(&h, 400, "PUT", NS "/configmaps/gone", "{\"metadata\":{\"name\":\"other\"}}", &a);
 }
 
+static void test_scale_table(void **state)
+{
+    const struct ask ask = {.method = "GET",
+                            .path = "/apis/apps/v1/namespaces/default/replicasets/s/scale",
+                            .accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(
+        &h, 201, "POST", "/apis/apps/v1/namespaces/default/replicasets",
+        "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"replicas\":4,\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+        "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\","
+        "\"image\":\"i\"}]}}}}",
+        &a);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_answer(&a, "kind", "Table");
+    assert_true(answer_has(&a, "\"cells\":[\"s\",4,0,\""));
+    assert_true(answer_has(&a, "\"name\":\"Desired\",\"type\":\"integer\""));
+}
+
 static void test_log_options(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -290,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_dry_run_table),
         cmocka_unit_test(test_documents_kept_for_good),
         cmocka_unit_test(test_scale_missing),
+        cmocka_unit_test(test_scale_table),
         cmocka_unit_test(test_log_options),
         cmocka_unit_test(test_options_named),
         cmocka_unit_test(test_reviews),
