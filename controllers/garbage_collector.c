@@ -179,6 +179,9 @@ static const struct view *garbage_find_owner(struct run *run, const struct view 
     if (!owner->kind)
         return NULL;
     owner->ns = run_kind_is_namespaced(run, owner->kind) ? view_text(object, VIEW_NAMESPACE) : SLICE_NONE;
+    /* What belongs to no namespace cannot have an owner in one: a mistake in the reference, and no reason to delete. */
+    if (run_kind_is_namespaced(run, owner->kind) && !owner->ns.len)
+        return NULL;
     v = run_get(run, owner->kind, owner->ns, owner->ref.name);
     if (!v || !slice_equal(view_text(v, VIEW_UID), owner->ref.uid)) {
         owner->state = GARBAGE_OWNER_GONE;

@@ -331,36 +331,49 @@ int pki_make_request(const struct pki_subject *subject, char **ret_request, char
     return 0;
 }
 
-static X509_EXTENSION *request_names(X509_REQ *request)
+/* Only what was read, and so could be judged, is signed: a name that pki_read_request leaves out is not carried over.
+ */
+static char *sign_info(const struct pki_pair *ca, const struct pki_info *info, EVP_PKEY *key, unsigned usages,
+                       struct clock *clock, int64_t seconds, struct error *err)
 {
-    STACK_OF(X509_EXTENSION) *list = X509_REQ_get_extensions(request);
-    int at = list ? X509v3_get_ext_by_NID(list, NID_subject_alt_name, -1) : -1;
-    X509_EXTENSION *names = at >= 0 ? X509_EXTENSION_dup(sk_X509_EXTENSION_value(list, at)) : NULL;
+    const struct pki_subject subject = {.common_name = info->common_name,
+                                        .organizations = (const char *const *)info->organizations,
+                                        .organization_count = info->organization_count,
+                                        .dns_names = (const char *const *)info->dns_names,
+                                        .dns_name_count = info->dns_name_count,
+                                        .ip_addresses = (const char *const *)info->ip_addresses,
+                                        .ip_address_count = info->ip_address_count};
+    struct signer signer CLEANUP(signer_close) = {0};
+    bool has_names = info->dns_name_count || info->ip_address_count;
+    X509_EXTENSION *names = has_names ? subject_names(&subject) : NULL;
+    X509_NAME *name = subject_name(&subject);
+    char *text = NULL;
 
-    sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
-    return names;
+    if (!signer_open(ca, &signer, err)) {
+        text = name && (names || !has_names) ? sign(&signer, name, names, key, usages, clock, seconds) : NULL;
+        if (!text)
+            (void)tls_error(err, ERROR_INTERNAL, "signing a certificate");
+    }
+    X509_NAME_free(name);
+    X509_EXTENSION_free(names);
+    return text;
 }
 
 int pki_sign_request(const struct pki_pair *ca, struct slice pem, unsigned usages, struct clock *clock, int64_t seconds,
                      char **ret_certificate, struct error *err)
 {
-    struct signer signer CLEANUP(signer_close) = {0};
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
     X509_REQ *request = tls_read_request(pem, err);
-    X509_EXTENSION *names;
     char *text = NULL;
-    int r;
 
-    if (!request)
+    if (!request || pki_read_request(pem, &info, err) < 0) {
+        X509_REQ_free(request);
         return -(int)ERROR_BAD_REQUEST;
-    names = request_names(request);
-    r = signer_open(ca, &signer, err);
-    if (!r)
-        text = sign(&signer, X509_REQ_get_subject_name(request), names, X509_REQ_get0_pubkey(request), usages, clock,
-                    seconds);
-    X509_EXTENSION_free(names);
+    }
+    text = sign_info(ca, &info, X509_REQ_get0_pubkey(request), usages, clock, seconds, err);
     X509_REQ_free(request);
     if (!text)
-        return r ? r : tls_error(err, ERROR_INTERNAL, "signing a certificate");
+        return -(int)ERROR_INTERNAL;
     *ret_certificate = text;
     return 0;
 }

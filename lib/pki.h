@@ -54,7 +54,7 @@ void pki_info_clear(struct pki_info *info);
 int pki_read_certificate(struct slice pem, struct pki_info *ret_info, struct error *err);
 /* Checks the request's own signature too. */
 int pki_read_request(struct slice pem, struct pki_info *ret_info, struct error *err);
-/* Signs the request as it stands with these usages. */
+/* Signs the key, subject and DNS and IP names of the request, as pki_read_request gives them, with these usages. */
 int pki_sign_request(const struct pki_pair *ca, struct slice request, unsigned usages, struct clock *clock,
                      int64_t seconds, char **ret_certificate, struct error *err);
 /* Hex SHA-256 of the first certificate's SubjectPublicKeyInfo: what a join token pins. */

@@ -248,6 +248,21 @@ static void test_dependents_of_a_deleted_owner_go(void **state)
     world_end(&w);
 }
 
+static void test_a_node_is_not_garbage_of_a_pod(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    world_list(
+        &w, "nodes",
+        "{\"metadata\":{\"name\":\"n\",\"uid\":\"n\",\"resourceVersion\":\"5\",\"ownerReferences\":[{\"apiVersion\":"
+        "\"v1\",\"kind\":\"Pod\",\"name\":\"p\",\"uid\":\"gone\"}]}}");
+    world_list_rest(&w);
+    assert_null(world_call(&w, "generic-garbage-collector"));
+    world_end(&w);
+}
+
 static void test_an_owner_that_lives_stops_the_collector(void **state)
 {
     struct world w;
@@ -323,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_batch_stops_the_next_and_comes_back),
         cmocka_unit_test(test_dependents_of_a_deleted_owner_go),
         cmocka_unit_test(test_an_owner_that_lives_stops_the_collector),
+        cmocka_unit_test(test_a_node_is_not_garbage_of_a_pod),
         cmocka_unit_test(test_a_changed_pod_reaches_its_services_slice),
         cmocka_unit_test(test_every_row_names_stored_kinds),
     };

@@ -3,6 +3,9 @@
 
 #include "tests/unit/test.h"
 
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
 #define NOW_S 1750000000LL
 
 static struct clock_fake now;
@@ -154,6 +157,59 @@ static void test_public_key_hash_pins_the_key(void **state)
     pki_pair_clear(&other);
 }
 
+/* A request with more than we read: a second CN, a unit, a URI, the wish to be a CA. Nothing of it is signed. */
+static void test_only_what_was_read_is_signed(void **state)
+{
+    static const unsigned char nul[] = "good.example\0.evil.example";
+    char san[] = "DNS:n1,URI:spiffe://evil,email:e@evil.example";
+    X509_REQ *request = X509_REQ_new();
+    X509_NAME *name = X509_NAME_new();
+    STACK_OF(X509_EXTENSION) *list = sk_X509_EXTENSION_new_null();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *certificate = NULL;
+    char *data = NULL;
+    char *text;
+    X509 *read;
+    long len;
+
+    (void)state;
+    (void)X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, (const unsigned char *)"first", -1, -1, 0);
+    (void)X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, (const unsigned char *)"second", -1, -1, 0);
+    (void)X509_NAME_add_entry_by_NID(name, NID_organizationName, MBSTRING_UTF8, nul, sizeof(nul) - 1, -1, 0);
+    (void)X509_NAME_add_entry_by_NID(name, NID_organizationalUnitName, MBSTRING_UTF8, (const unsigned char *)"unit", -1,
+                                     -1, 0);
+    (void)sk_X509_EXTENSION_push(list, X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san));
+    (void)sk_X509_EXTENSION_push(list, X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "CA:TRUE"));
+    assert_true(X509_REQ_set_subject_name(request, name) && X509_REQ_set_pubkey(request, key) &&
+                X509_REQ_add_extensions(request, list) && X509_REQ_sign(request, key, EVP_sha256()) &&
+                PEM_write_bio_X509_REQ(bio, request));
+    len = BIO_get_mem_data(bio, &data);
+    assert_int_equal(
+        pki_sign_request(&ca, slice_make(data, (size_t)len), PKI_USAGE_CLIENT, &now.base, 60, &certificate, NULL), 0);
+    BIO_free(bio);
+    bio = BIO_new_mem_buf(certificate, -1);
+    read = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    assert_non_null(read);
+    BIO_free(bio);
+    bio = BIO_new(BIO_s_mem());
+    assert_int_equal(X509_print(bio, read), 1);
+    len = BIO_get_mem_data(bio, &data);
+    text = mem_strndup(data, (size_t)len);
+    assert_non_null(strstr(text, "Subject: CN=first\n"));
+    assert_non_null(strstr(text, "DNS:n1\n"));
+    assert_non_null(strstr(text, "CA:FALSE"));
+    assert_null(strstr(text, "evil"));
+    free(text);
+    free(certificate);
+    X509_free(read);
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+    X509_NAME_free(name);
+    X509_REQ_free(request);
+    sk_X509_EXTENSION_pop_free(list, X509_EXTENSION_free);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_forged_request_is_refused),
         cmocka_unit_test(test_bad_input),
         cmocka_unit_test(test_public_key_hash_pins_the_key),
+        cmocka_unit_test(test_only_what_was_read_is_signed),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
