@@ -26,6 +26,7 @@
 #include "agent/node_server.h"
 #include "agent/pods.h"
 #include "agent/process.h"
+#include "agent/services.h"
 #include "lib/log.h"
 
 #define POOL_THREADS "16" /* jobs wait for child processes most of the time */
@@ -198,6 +199,7 @@ static void network_known(void *arg, const char *pod_cidr)
 
     log_info("agent", "pods of node %s get addresses of %s", agent->config.node_name, pod_cidr);
     agent->network = network_start(agent);
+    agent->services = services_start(agent);
     agent->pods = pods_start(agent);
     agent->log_rotate = log_rotate_start(agent);
 }
@@ -283,6 +285,7 @@ void agent_free(struct agent *agent)
     node_server_free(agent->server);
     log_rotate_free(agent->log_rotate);
     pods_free(agent->pods);
+    services_free(agent->services);
     network_free(agent->network);
     node_free(agent->node);
     while (agent->jobs)

@@ -35,6 +35,7 @@ struct agent_config {
 struct pods;
 struct node;
 struct network;
+struct services;
 struct join;
 struct node_server;
 struct log_rotate;
@@ -50,6 +51,7 @@ struct agent {
     struct pods *pods;
     struct node *node;
     struct network *network;
+    struct services *services;
     struct join *join;
     struct node_server *server;
     struct list log_streams;

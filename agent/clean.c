@@ -7,6 +7,7 @@
 
 #include "agent/fs.h"
 #include "agent/network.h"
+#include "agent/services.h"
 
 #define LOCK_WAIT_MS 5000 /* an agent that was told to end may take a moment */
 
@@ -68,6 +69,8 @@ static void clean_all(struct cleaning *c)
     (void)fs_each_name(netns, clean_sandbox, c, &why);
     note(c, &why);
     (void)cgroup_remove(config->cgroup_version, config->cgroup_parent, &why);
+    note(c, &why);
+    (void)services_clean(config->bridge, &why);
     note(c, &why);
     (void)network_clean(config->bridge, &why);
     note(c, &why);

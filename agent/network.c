@@ -82,23 +82,6 @@ struct apply {
     struct error err;
 };
 
-static int run(const char *const *argv, struct slice input, struct buf *output, struct error *err)
-{
-    char *program CLEANUP_FREE = process_find(argv[0]);
-    const struct process_options options = {.argv = argv, .input = input, .timeout_ms = 20000};
-    PROCESS_RESULT_LOCAL(result);
-
-    if (!program)
-        return error_set(err, ERROR_NOT_FOUND, "%s is not installed", argv[0]);
-    if (process_run(&options, &result, err) < 0)
-        return -1;
-    if (result.status)
-        return error_set(err, ERROR_IO, "%s: %.*s", argv[0], SLICE_ARGS(slice_trim(buf_slice(&result.errors))));
-    if (output)
-        buf_append_slice(output, buf_slice(&result.output));
-    return 0;
-}
-
 /* Removes our routes that are not wanted any more. The first word of a line of `ip route` is the destination. */
 static int drop_routes(const struct apply *a, struct error *err)
 {
@@ -107,7 +90,7 @@ static int drop_routes(const struct apply *a, struct error *err)
     struct slice line;
     BUF_LOCAL(text);
 
-    if (run(show, SLICE_NONE, &text, err) < 0)
+    if (process_call(show, SLICE_NONE, &text, err) < 0)
         return -1;
     rest = buf_slice(&text);
     while (slice_split(&rest, '\n', &line)) {
@@ -120,7 +103,7 @@ static int drop_routes(const struct apply *a, struct error *err)
         if (!str_list_has(&a->routes, cidr)) {
             const char *del[] = {"ip", "-4", "route", "del", cidr, "proto", ROUTE_PROTOCOL, NULL};
 
-            if (run(del, SLICE_NONE, NULL, err) < 0)
+            if (process_call(del, SLICE_NONE, NULL, err) < 0)
                 return -1;
         }
     }
@@ -130,11 +113,10 @@ static int drop_routes(const struct apply *a, struct error *err)
 static void apply_work(void *arg)
 {
     struct apply *a = arg;
-    const char *nft[] = {"nft", "-f", "-", NULL};
     BUF_LOCAL(rules);
 
     network_rules(a->bridge, a->own, &a->cidrs, &rules);
-    if (run(nft, buf_slice(&rules), NULL, &a->err) < 0 || drop_routes(a, &a->err) < 0)
+    if (process_nft(buf_slice(&rules), &a->err) < 0 || drop_routes(a, &a->err) < 0)
         return;
     for (size_t i = 0; i + 1 < a->routes.count; i += 2) {
         const char *add[] = {
@@ -143,7 +125,7 @@ static void apply_work(void *arg)
         ERROR_LOCAL(err);
 
         /* One node that cannot be reached directly must not keep the others from being. */
-        if (run(add, SLICE_NONE, NULL, &err) < 0)
+        if (process_call(add, SLICE_NONE, NULL, &err) < 0)
             log_warning("agent", "no route to the pods %s of the node at %s: %s", a->routes.items[i],
                         a->routes.items[i + 1], error_text(&err));
     }
@@ -284,13 +266,12 @@ void network_free(struct network *network)
 int network_clean(const char *bridge, struct error *err)
 {
     const char *link[] = {"ip", "link", "del", bridge, NULL};
-    const char *nft[] = {"nft", "-f", "-", NULL};
     const char *flush[] = {"ip", "-4", "route", "flush", "proto", ROUTE_PROTOCOL, NULL};
     BUF_LOCAL(rules);
 
     buf_printf(&rules, "table ip knarr-%s {}\ndelete table ip knarr-%s\n", bridge, bridge);
-    if (run(nft, buf_slice(&rules), NULL, err) < 0 || run(flush, SLICE_NONE, NULL, err) < 0)
+    if (process_nft(buf_slice(&rules), err) < 0 || process_call(flush, SLICE_NONE, NULL, err) < 0)
         return -1;
     /* Not by /sys: that shows the devices of the namespace it was mounted in. */
-    return if_nametoindex(bridge) ? run(link, SLICE_NONE, NULL, err) : 0;
+    return if_nametoindex(bridge) ? process_call(link, SLICE_NONE, NULL, err) : 0;
 }

@@ -204,3 +204,27 @@ char *process_find(const char *name)
     }
     return NULL;
 }
+
+int process_call(const char *const *argv, struct slice input, struct buf *output, struct error *err)
+{
+    char *program CLEANUP_FREE = process_find(argv[0]);
+    const struct process_options options = {.argv = argv, .input = input, .timeout_ms = 20000};
+    PROCESS_RESULT_LOCAL(result);
+
+    if (!program)
+        return error_set(err, ERROR_NOT_FOUND, "%s is not installed", argv[0]);
+    if (process_run(&options, &result, err) < 0)
+        return -1;
+    if (result.status)
+        return error_set(err, ERROR_IO, "%s: %.*s", argv[0], SLICE_ARGS(slice_trim(buf_slice(&result.errors))));
+    if (output)
+        buf_append_slice(output, buf_slice(&result.output));
+    return 0;
+}
+
+int process_nft(struct slice rules, struct error *err)
+{
+    const char *argv[] = {"nft", "-f", "-", NULL};
+
+    return process_call(argv, rules, NULL, err);
+}

@@ -28,6 +28,10 @@ void process_result_clear(struct process_result *r);
 
 /* Fails when the child cannot be started or ran into the timeout; its own exit code is the caller's to judge. */
 int process_run(const struct process_options *options, struct process_result *ret_result, struct error *err);
+/* Runs a program of the host (looked up, 20 s) that must end well. output NULL = not wanted. */
+int process_call(const char *const *argv, struct slice input, struct buf *output, struct error *err);
+/* nft rules, in one transaction. */
+int process_nft(struct slice rules, struct error *err);
 /* The full path of a program, looked up in the usual directories; NULL when there is none. Caller frees. */
 char *process_find(const char *name);
 

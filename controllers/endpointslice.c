@@ -6,7 +6,6 @@
 #include "controllers/endpointslice.h"
 
 #include "controllers/replicaset.h"
-#include "controllers/rows.h"
 
 struct endpointslice_match {
     struct run *run;

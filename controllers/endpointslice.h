@@ -21,4 +21,6 @@ void endpointslice_plan(const struct endpointslice_view *in, struct plan *plan);
 /* Whether the Service's slices are the controller's business: it has a selector and is no ExternalName. */
 bool endpointslice_wants(const struct view *service);
 
+extern const struct controller endpointslice_controller;
+
 #endif

@@ -7,7 +7,7 @@
 
 extern const struct controller deployment_controller, replicaset_controller, serviceaccount_controller,
     root_ca_controller, csr_controller, node_ipam_controller, node_lifecycle_controller, namespace_controller,
-    garbage_collector, pod_gc_controller, endpointslice_controller;
+    garbage_collector, pod_gc_controller;
 
 /* Gives a /24 of 10.244.0.0/16 to each node without one; nodes that have one keep it. False when none is free. */
 bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *plan);

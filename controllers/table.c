@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The controllers: one row each. */
+#include "controllers/endpointslice.h"
 #include "controllers/rows.h"
 
 const struct controller *const controllers_table[] = {

@@ -264,6 +264,10 @@ class Cluster:
     def token(self, *arguments):
         return self.knarr('token', 'create', *arguments).stdout.strip()
 
+    def run(self, *command, **kwargs):
+        """A command on the server's host."""
+        return run('nsenter', f'--net=/run/netns/{self.netns}', '--', *command, **kwargs)
+
     def curl(self, path, *arguments, user='admin', method=None, data=None):
         """A raw request; returns (code, body). user None = no credentials."""
         command = ['curl', '-sS', '--path-as-is', '--cacert', self.home / 'pki/ca.crt', '-o', '-', '-w', '\n%{http_code}',

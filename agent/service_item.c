@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the agent keeps of Services and EndpointSlices. */
+#include "agent/service_rules.h"
+
+#include <arpa/inet.h>
+
+#include "api/scan.h"
+
+static const char *protocol_of(struct slice raw)
+{
+    static const char *const names[][2] = {{"TCP", "tcp"}, {"UDP", "udp"}, {"SCTP", "sctp"}};
+
+    if (!raw.len || slice_is(raw, "null"))
+        return "tcp";
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (scan_text_is(raw, names[i][0]))
+            return names[i][1];
+    return NULL;
+}
+
+static uint16_t port_of(struct slice raw)
+{
+    int64_t port = scan_int(raw, 0);
+
+    return port > 0 && port < 65536 ? (uint16_t)port : 0;
+}
+
+static bool address_of(struct slice raw, struct in_addr *ret_address)
+{
+    char *text CLEANUP_FREE = scan_text_dup(raw);
+
+    return text && inet_pton(AF_INET, text, ret_address) == 1 && ret_address->s_addr != 0;
+}
+
+static struct service_port *ports_read(struct slice list, size_t *ret_count)
+{
+    struct scan_cursor at = scan_open(list);
+    struct service_port *ports = mem_calloc(scan_count(list) + 1, sizeof(*ports));
+    struct slice entry;
+    size_t count = 0;
+
+    while (scan_element(&at, &entry)) {
+        struct service_port *port = &ports[count];
+        char *name = scan_text_dup(scan_get(entry, "name"));
+
+        *port = (struct service_port){.name = name ? name : mem_strdup(""),
+                                      .protocol = protocol_of(scan_get(entry, "protocol")),
+                                      .port = port_of(scan_get(entry, "port")),
+                                      .node_port = port_of(scan_get(entry, "nodePort"))};
+        if (port->protocol && port->port)
+            count++;
+        else
+            free(port->name);
+    }
+    *ret_count = count;
+    return ports;
+}
+
+static void ports_free(struct service_port *ports, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(ports[i].name);
+    free(ports);
+}
+
+struct service_item *service_item_read(struct slice json)
+{
+    struct service_item *item = mem_zalloc(sizeof(*item));
+    struct slice spec = scan_get(json, "spec");
+    struct slice type = scan_get(spec, "type");
+
+    if (scan_text_is(type, "ExternalName"))
+        return item;
+    (void)address_of(scan_get(spec, "clusterIP"), &item->address);
+    item->local_only = scan_text_is(scan_get(spec, "internalTrafficPolicy"), "Local");
+    item->node_local_only = scan_text_is(scan_get(spec, "externalTrafficPolicy"), "Local");
+    item->ports = ports_read(scan_get(spec, "ports"), &item->port_count);
+    return item;
+}
+
+void service_item_free(void *arg)
+{
+    struct service_item *item = arg;
+
+    ports_free(item->ports, item->port_count);
+    free(item);
+}
+
+/* A missing `ready` means yes, as the API defines it. */
+static void endpoint_read(struct slice json, const char *node_name, struct slice_item *item)
+{
+    struct slice_endpoint *e = &item->endpoints[item->endpoint_count];
+    struct scan_cursor at = scan_open(scan_get(json, "addresses"));
+    struct slice conditions = scan_get(json, "conditions");
+    struct slice address;
+
+    if (!scan_element(&at, &address) || !address_of(address, &e->ip))
+        return;
+    e->local = scan_text_is(scan_get(json, "nodeName"), node_name);
+    e->ready = scan_bool(scan_get(conditions, "ready"), true);
+    e->ending = !e->ready && scan_bool(scan_get(conditions, "serving"), false) &&
+                scan_bool(scan_get(conditions, "terminating"), false);
+    item->endpoint_count++;
+}
+
+struct slice_item *slice_item_read(struct slice json, const char *node_name)
+{
+    struct slice metadata = scan_get(json, "metadata");
+    struct scan_cursor at = scan_open(scan_get(metadata, "labels"));
+    struct slice endpoints = scan_get(json, "endpoints");
+    char *ns CLEANUP_FREE = scan_text_dup(scan_get(metadata, "namespace"));
+    char *service CLEANUP_FREE = NULL;
+    struct slice_item *item;
+    struct slice key;
+    struct slice value;
+
+    while (!service && scan_member(&at, &key, &value))
+        if (slice_is(key, "kubernetes.io/service-name"))
+            service = scan_text_dup(value);
+    if (!ns || !service || !scan_text_is(scan_get(json, "addressType"), "IPv4"))
+        return NULL;
+    item = mem_zalloc(sizeof(*item));
+    item->service = mem_printf("%s/%s", ns, service);
+    item->ports = ports_read(scan_get(json, "ports"), &item->port_count);
+    item->endpoints = mem_calloc(scan_count(endpoints) + 1, sizeof(*item->endpoints));
+    at = scan_open(endpoints);
+    while (scan_element(&at, &value))
+        endpoint_read(value, node_name, item);
+    return item;
+}
+
+void slice_item_free(void *arg)
+{
+    struct slice_item *item = arg;
+
+    ports_free(item->ports, item->port_count);
+    free(item->service);
+    free(item->endpoints);
+    free(item);
+}

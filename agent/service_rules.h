@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Services as nftables rules: what a Service and its EndpointSlices say, the fronts that follow from it (an address or
+ * a node port, and what stands behind it), and the text that makes or changes them. Pure.
+ */
+#ifndef KNARR_AGENT_SERVICE_RULES_H
+#define KNARR_AGENT_SERVICE_RULES_H
+
+#include <netinet/in.h>
+
+#include "lib/bytes.h"
+
+/* The packet mark of connections that were given to a backend, on their way through this host: upstream's bit. */
+#define SERVICE_MARK "0x4000"
+/* More backends than this behind one front are not used. */
+#define SERVICE_BACKENDS_MAX 1000
+
+struct service_port {
+    char *name;
+    const char *protocol; /* "tcp", "udp", "sctp" */
+    uint16_t port;
+    uint16_t node_port; /* 0 = none */
+};
+
+struct service_item {
+    struct in_addr address; /* 0 = none */
+    bool local_only;        /* internalTrafficPolicy: Local */
+    bool node_local_only;   /* externalTrafficPolicy: Local */
+    struct service_port *ports;
+    size_t port_count;
+};
+
+struct slice_endpoint {
+    struct in_addr ip;
+    bool local; /* on this node */
+    bool ready;
+    bool ending; /* not ready, but it serves while it ends */
+};
+
+struct slice_item {
+    char *service; /* "ns/name" */
+    struct service_port *ports;
+    size_t port_count;
+    struct slice_endpoint *endpoints;
+    size_t endpoint_count;
+};
+
+/* What cannot be an address, a port or a protocol is left out: only numbers of ours go into rules. */
+struct service_item *service_item_read(struct slice json);
+void service_item_free(void *item);
+/* NULL when it is of no Service, or not IPv4. */
+struct slice_item *slice_item_read(struct slice json, const char *node_name);
+void slice_item_free(void *item);
+
+/* What is reached: by `address . protocol . port`, or by `protocol . port` of the node. */
+struct service_front {
+    bool of_node;
+    bool keeps_source; /* the client's address stays */
+    char *element;     /* "10.96.0.10 . tcp . 80" */
+    char *chain;
+    char *target; /* the statement that chooses a backend; NULL = there is none, refused */
+};
+
+struct service_fronts {
+    struct service_front *items;
+    size_t count;
+    size_t cap;
+};
+void service_fronts_clear(struct service_fronts *fronts);
+/* service NULL = none. Adds to *fronts. */
+void service_fronts_of(const struct service_item *service, const struct slice_item *const *slices, size_t count,
+                       struct service_fronts *fronts);
+
+struct service_table {
+    const char *bridge;
+    const char *own; /* pod network of this node */
+};
+/* Replaces the table by one without fronts. */
+void service_rules_empty(const struct service_table *table, struct buf *out);
+void service_rules_delete(const char *bridge, struct buf *out);
+/* From what is there to what is wanted. All `removals` of a batch go before all `additions`: an address may move from
+ * one Service to another. */
+void service_rules_change(const struct service_table *table, const struct service_fronts *before,
+                          const struct service_fronts *now, struct buf *removals, struct buf *additions);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Follows Services and EndpointSlices and keeps the table as they want it. Changes gather for a moment, then one `nft`
+ * on the pool makes them in one transaction; what changes meanwhile waits for the next.
+ *
+ *     LISTING --both are listed--> APPLYING <--timer-- WAITING
+ *                                   |  ^ \--done, changes or failure--^
+ *                            done   v  |                              |
+ *                                  IDLE -------------a change---------/
+ *
+ * What the kernel has is known from what was sent: each entry remembers its fronts. At the start and after a failure
+ * that knowledge is worth nothing, and the table is replaced whole, again in one transaction.
+ */
+#include "agent/services.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "agent/fs.h"
+#include "agent/process.h"
+#include "agent/service_rules.h"
+#include "client/informer.h"
+#include "lib/log.h"
+
+#define APPLY_DELAY_MS 20
+#define RETRY_MS       5000
+
+enum services_state {
+    SERVICES_LISTING,
+    SERVICES_IDLE,
+    SERVICES_WAITING, /* for the timer */
+    SERVICES_APPLYING,
+};
+
+/* A Service, or slices that name one. */
+struct entry {
+    struct list dirty; /* in services->dirty, or linked to itself */
+    char *key;
+    const struct service_item *service; /* the informer's, NULL = none */
+    const struct slice_item **slices;   /* the informer's */
+    size_t count;
+    size_t cap;
+    struct service_fronts fronts; /* in the table */
+};
+
+struct services {
+    struct agent *agent;
+    struct informer *services;
+    struct informer *slices;
+    struct loop_timer *timer;
+    struct map entries; /* "ns/name" -> struct entry */
+    struct list dirty;
+    enum services_state state;
+    bool whole; /* the table is to be replaced */
+    bool closing;
+};
+
+/* ---- the job ---- */
+
+struct apply {
+    struct services *services;
+    struct buf script;
+    bool whole;
+    struct error err;
+};
+
+/* Node ports lead to pods of other nodes also where no pod has made the node a router yet. */
+static int forwarding_on(struct error *err)
+{
+    int fd CLEANUP_FD = open("/proc/sys/net/ipv4/ip_forward", O_WRONLY | O_CLOEXEC);
+
+    return fd < 0 || write(fd, "1", 1) != 1 ? error_set_errno(err, errno, "turning IP forwarding on") : 0;
+}
+
+static void apply_work(void *arg)
+{
+    struct apply *a = arg;
+
+    if (a->whole && forwarding_on(&a->err) < 0)
+        return;
+    (void)process_nft(buf_slice(&a->script), &a->err);
+}
+
+static void entry_free(void *arg)
+{
+    struct entry *e = arg;
+
+    list_remove(&e->dirty);
+    service_fronts_clear(&e->fronts);
+    free(e->slices);
+    free(e->key);
+    free(e);
+}
+
+static void services_close(struct services *s)
+{
+    map_clear(&s->entries, entry_free);
+    loop_timer_free(s->timer);
+    free(s);
+}
+
+static void services_wait(struct services *s, uint64_t ms)
+{
+    s->state = SERVICES_WAITING;
+    loop_timer_start(s->timer, ms, 0);
+}
+
+static void apply_done(void *arg)
+{
+    struct apply *a = arg;
+    struct services *s = a->services;
+
+    if (error_is_set(&a->err)) {
+        log_warning("agent", "setting up Services: %s; trying again", error_text(&a->err));
+        s->whole = true;
+        services_wait(s, RETRY_MS);
+    } else if (!list_empty(&s->dirty)) {
+        services_wait(s, APPLY_DELAY_MS);
+    } else {
+        s->state = SERVICES_IDLE;
+    }
+    error_clear(&a->err);
+    buf_free(&a->script);
+    free(a);
+    if (s->closing)
+        services_close(s);
+}
+
+/* Writes what changes for one entry, which is clean afterwards, or gone when it has become nothing. */
+static void entry_apply(struct services *s, struct entry *e, const struct service_table *table, struct buf *removals,
+                        struct buf *additions)
+{
+    struct service_fronts now = {0};
+
+    if (s->whole)
+        service_fronts_clear(&e->fronts);
+    service_fronts_of(e->service, e->slices, e->count, &now);
+    service_rules_change(table, &e->fronts, &now, removals, additions);
+    service_fronts_clear(&e->fronts);
+    e->fronts = now;
+    list_remove(&e->dirty);
+    if (!e->service && !e->count)
+        entry_free(map_remove(&s->entries, slice_str(e->key)));
+}
+
+static void apply_start(void *arg)
+{
+    struct services *s = arg;
+    const struct service_table table = {s->agent->config.bridge, s->agent->config.pod_cidr};
+    struct apply *a = mem_zalloc(sizeof(*a));
+    BUF_LOCAL(additions);
+
+    a->services = s;
+    a->whole = s->whole;
+    if (s->whole) {
+        service_rules_empty(&table, &a->script);
+        map_for_each (it, &s->entries) {
+            struct entry *e = it->value;
+
+            list_remove(&e->dirty);
+            list_append(&s->dirty, &e->dirty);
+        }
+    }
+    list_for_each_safe (it, next, &s->dirty)
+        entry_apply(s, container_of(it, struct entry, dirty), &table, &a->script, &additions);
+    s->whole = false;
+    buf_append_slice(&a->script, buf_slice(&additions));
+    s->state = SERVICES_APPLYING;
+    if (a->script.len)
+        agent_work(s->agent, apply_work, apply_done, a);
+    else
+        apply_done(a);
+}
+
+/* ---- what the API says ---- */
+
+static struct entry *entry_get(struct services *s, struct slice key)
+{
+    struct entry *e = map_get(&s->entries, key);
+
+    if (!e) {
+        e = mem_zalloc(sizeof(*e));
+        list_init(&e->dirty);
+        e->key = slice_dup(key);
+        (void)map_put(&s->entries, key, e);
+    }
+    list_remove(&e->dirty);
+    list_append(&s->dirty, &e->dirty);
+    if (s->state == SERVICES_IDLE)
+        services_wait(s, APPLY_DELAY_MS);
+    return e;
+}
+
+static void *service_project(void *arg, struct slice key, struct slice json)
+{
+    return service_item_read(json);
+}
+
+static void service_changed(void *arg, struct slice key, const void *before, const void *now)
+{
+    entry_get(arg, key)->service = now;
+}
+
+static void *slice_project(void *arg, struct slice key, struct slice json)
+{
+    const struct services *s = arg;
+
+    return slice_item_read(json, s->agent->config.node_name);
+}
+
+static void slice_changed(void *arg, struct slice key, const void *before, const void *now)
+{
+    const struct slice_item *was = before;
+    const struct slice_item *is = now;
+    struct entry *e;
+
+    if (was) {
+        e = entry_get(arg, slice_str(was->service));
+        for (size_t i = 0; i < e->count; i++)
+            if (e->slices[i] == was)
+                e->slices[i--] = e->slices[--e->count];
+    }
+    if (is) {
+        e = entry_get(arg, slice_str(is->service));
+        e->slices = mem_grow(e->slices, &e->cap, e->count + 1, sizeof(struct slice_item *));
+        e->slices[e->count++] = is;
+    }
+}
+
+/* Half of the truth would take away what an earlier run has set up. */
+static void listed(void *arg)
+{
+    struct services *s = arg;
+
+    if (s->state == SERVICES_LISTING && informer_has_synced(s->services) && informer_has_synced(s->slices))
+        services_wait(s, 0);
+}
+
+struct services *services_start(struct agent *agent)
+{
+    struct services *s = mem_zalloc(sizeof(*s));
+    struct informer_options options = {
+        .kind = schema_find_resource(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("services")),
+        .project = service_project,
+        .free_item = service_item_free,
+        .changed = service_changed,
+        .synced = listed,
+        .arg = s,
+    };
+
+    s->agent = agent;
+    s->whole = true;
+    list_init(&s->dirty);
+    s->timer = loop_timer_new(agent->loop, apply_start, s);
+    s->services = informer_start(agent->client, &options);
+    options.kind = schema_find_resource(SLICE_LIT("discovery.k8s.io"), SLICE_LIT("v1"), SLICE_LIT("endpointslices"));
+    options.project = slice_project;
+    options.free_item = slice_item_free;
+    options.changed = slice_changed;
+    s->slices = informer_start(agent->client, &options);
+    return s;
+}
+
+void services_free(struct services *services)
+{
+    if (!services)
+        return;
+    informer_free(services->services);
+    informer_free(services->slices);
+    loop_timer_stop(services->timer);
+    services->closing = true;
+    if (services->state != SERVICES_APPLYING)
+        services_close(services);
+}
+
+int services_clean(const char *bridge, struct error *err)
+{
+    BUF_LOCAL(script);
+
+    service_rules_delete(bridge, &script);
+    return process_nft(buf_slice(&script), err);
+}

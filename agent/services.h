@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Services on this node: connections to cluster addresses and node ports go to the pods behind them, from pods, from
+ * the node itself and, for node ports, from other hosts. One nftables table of our own follows the API.
+ */
+#ifndef KNARR_AGENT_SERVICES_H
+#define KNARR_AGENT_SERVICES_H
+
+#include "agent/agent_internal.h"
+
+/* Needs agent->client and config.pod_cidr. */
+struct services *services_start(struct agent *agent);
+void services_free(struct services *services); /* leaves the rules as they are: pods go on without the agent */
+/* Removes the rules. Blocks. */
+int services_clean(const char *bridge, struct error *err);
+
+#endif
