@@ -21,10 +21,10 @@
 #include "scheduler/scheduler.h"
 #include "store/store.h"
 
-#define SERVER_PORT  6443
-#define SERVER_GRACE 5000 /* ms that requests get to finish */
-/* Seconds that lists and watches can go back at the least; as upstream's compaction of etcd. */
-#define SERVER_HISTORY 300
+#define SERVER_PORT    6443
+#define SERVER_GRACE   5000 /* ms that requests get to finish */
+#define SERVER_DAY     86400
+#define SERVER_HISTORY 300 /* seconds; as upstream's compaction of etcd */
 
 struct server_flags {
     const char *home;
@@ -33,6 +33,8 @@ struct server_flags {
     const char *service_cidr;
     const char *token_file;
     long port;
+    long node_grace; /* seconds without a sign of life after which a node is Unknown; 0 = the controller's default */
+    long history;    /* seconds that lists and watches can go back at the least */
 };
 
 struct server {
@@ -95,7 +97,8 @@ static void controllers_worker_start(struct worker *w)
                                                 .client_for = worker_client_for,
                                                 .arg = w,
                                                 .signer = &w->server->state.ca,
-                                                .root_ca = slice_str(w->server->state.ca.certificate)};
+                                                .root_ca = slice_str(w->server->state.ca.certificate),
+                                                .node_grace_s = (unsigned)w->server->flags.node_grace};
 
     w->what = controllers_start(&options);
 }
@@ -224,7 +227,7 @@ static void server_compacted(void *arg, const struct error *err)
 /* Meanwhile, each period, forgets what was old at the end of the period before. */
 static void server_wait_for_signal(struct server *s, const sigset_t *signals)
 {
-    const struct timespec period = {.tv_sec = SERVER_HISTORY};
+    const struct timespec period = {.tv_sec = s->flags.history};
     uint64_t keep = store_revision(s->store);
     int number;
 
@@ -275,18 +278,23 @@ static bool server_read_flags(int argc, char **argv, struct server_flags *f)
         {"service-cidr", 0, FLAG_TEXT, &f->service_cidr},
         {"token-auth-file", 0, FLAG_TEXT, &f->token_file},
         {"port", 0, FLAG_NUMBER, &f->port},
+        {"node-grace", 0, FLAG_NUMBER, &f->node_grace},
+        {"history", 0, FLAG_NUMBER, &f->history},
         {NULL, 0, FLAG_BOOL, NULL},
     };
     struct arguments arguments;
 
     if (!flags_parse(flags, argc, argv, &arguments))
         return false;
-    if (arguments.count || f->port < 1 || f->port > 65535) {
-        (void)fprintf(stderr, "knarr server: %s\n",
-                      arguments.count ? "takes flags only; see 'knarr help'" : "--port is 1 to 65535");
-        return false;
-    }
-    return true;
+    if (arguments.count)
+        (void)fprintf(stderr, "knarr server: takes flags only; see 'knarr help'\n");
+    else if (f->port < 1 || f->port > 65535)
+        (void)fprintf(stderr, "knarr server: --port is 1 to 65535\n");
+    else if (f->node_grace < 0 || f->node_grace > SERVER_DAY || f->history < 1 || f->history > SERVER_DAY)
+        (void)fprintf(stderr, "knarr server: --node-grace and --history are seconds, a day at most\n");
+    else
+        return true;
+    return false;
 }
 
 static int server_command(int argc, char **argv)
@@ -295,7 +303,8 @@ static int server_command(int argc, char **argv)
     struct server s = {.flags = {.home = home && *home ? home : "/var/lib/knarr",
                                  .address = "0.0.0.0",
                                  .service_cidr = "10.96.0.0/16",
-                                 .port = SERVER_PORT}};
+                                 .port = SERVER_PORT,
+                                 .history = SERVER_HISTORY}};
     sigset_t signals;
     ERROR_LOCAL(err);
     int r;
@@ -325,7 +334,8 @@ static int server_command(int argc, char **argv)
 }
 
 const struct cli_command server_commands[] = {
-    {"server", "[--home DIR] [--address A] [--port N] [--advertise-address A] [--service-cidr C]",
+    {"server",
+     "[--home DIR] [--address A] [--port N] [--advertise-address A] [--service-cidr C] [--node-grace S] [--history S]",
      "run the control plane", server_command},
     {NULL, NULL, NULL, NULL},
 };
