@@ -45,6 +45,21 @@ static int clean_sandbox(void *arg, const char *name, struct error *err)
     return 0;
 }
 
+/* A folder of logs is ours when it ends in the uid of a pod of ours: NAMESPACE_NAME_UID. */
+static int clean_log(void *arg, const char *name, struct error *err)
+{
+    struct cleaning *c = arg;
+    const char *uid = strrchr(name, '_');
+    char *pod CLEANUP_FREE = mem_printf("%s/pods/%s", c->config->home, uid ? uid + 1 : "");
+    char *logs CLEANUP_FREE = mem_printf("%s/%s", c->config->log_dir, name);
+    ERROR_LOCAL(why);
+
+    if (uid && uid[1] && fs_exists(pod))
+        (void)fs_remove_tree(logs, &why);
+    note(c, &why);
+    return 0;
+}
+
 static void clean_below(struct cleaning *c, const char *path)
 {
     ERROR_LOCAL(why);
@@ -73,6 +88,8 @@ static void clean_all(struct cleaning *c)
     (void)services_clean(config->bridge, &why);
     note(c, &why);
     (void)network_clean(config->bridge, &why);
+    note(c, &why);
+    (void)fs_each_name(config->log_dir, clean_log, c, &why);
     note(c, &why);
     clean_below(c, home_containers);
     clean_below(c, pods);

@@ -32,6 +32,7 @@ struct network {
     bool applying;
     bool again;
     bool closing;
+    bool overlap_told;
 };
 
 /* ---- pure ---- */
@@ -63,6 +64,72 @@ static bool is_cidr(const char *text)
            bits <= 32;
 }
 
+/* "10.244.0.0/24" or "10.244.0.1". */
+static bool read_net(struct slice text, uint32_t *ret_net, uint32_t *ret_mask)
+{
+    char *copy CLEANUP_FREE = slice_dup(text);
+    char *slash = strchr(copy, '/');
+    struct in_addr a;
+    int64_t bits = 32;
+
+    if (slash)
+        *slash = '\0';
+    if (inet_pton(AF_INET, copy, &a) != 1 || (slash && !slice_to_int64(slice_str(slash + 1), &bits)) || bits < 1 ||
+        bits > 32)
+        return false;
+    *ret_mask = UINT32_MAX << (32 - bits);
+    *ret_net = ntohl(a.s_addr) & *ret_mask;
+    return true;
+}
+
+static bool leads_to(struct slice route, const char *bridge)
+{
+    struct slice word;
+    bool device = false;
+
+    while (slice_split(&route, ' ', &word)) {
+        if (device && slice_is(word, bridge))
+            return true;
+        device = slice_is(word, "dev");
+    }
+    return false;
+}
+
+static bool is_own_route(struct slice route)
+{
+    struct slice word;
+    bool protocol = false;
+
+    while (slice_split(&route, ' ', &word)) {
+        if (protocol && slice_is(word, ROUTE_PROTOCOL))
+            return true;
+        protocol = slice_is(word, "proto");
+    }
+    return false;
+}
+
+struct slice network_overlap(struct slice routes, const char *bridge, const char *cidr)
+{
+    uint32_t net = 0;
+    uint32_t mask = 0;
+    uint32_t other = 0;
+    uint32_t other_mask = 0;
+    struct slice line;
+
+    if (!read_net(slice_str(cidr), &net, &mask))
+        return SLICE_NONE;
+    while (slice_split(&routes, '\n', &line)) {
+        struct slice rest = line;
+        struct slice destination;
+
+        if (!slice_split(&rest, ' ', &destination) || !read_net(destination, &other, &other_mask))
+            continue;
+        if ((net & other_mask & mask) == (other & mask & other_mask) && !leads_to(line, bridge) && !is_own_route(line))
+            return line;
+    }
+    return SLICE_NONE;
+}
+
 static bool is_address(const char *text)
 {
     struct in_addr a;
@@ -77,6 +144,7 @@ struct apply {
     char *bridge;
     char *own;
     char *own_ip;
+    bool look_for_overlap;
     struct str_list cidrs;  /* of all nodes */
     struct str_list routes; /* "CIDR" "IP" in turn */
     struct error err;
@@ -110,11 +178,31 @@ static int drop_routes(const struct apply *a, struct error *err)
     return 0;
 }
 
+/* Pods whose addresses belong to another network of this host cannot be reached, nor can that network. */
+static void warn_overlap(const struct apply *a)
+{
+    const char *show[] = {"ip", "-4", "route", "show", NULL};
+    struct slice route;
+    ERROR_LOCAL(err);
+    BUF_LOCAL(text);
+
+    if (run(show, SLICE_NONE, &text, &err) < 0)
+        return; /* the next step fails in the same way and tells */
+    route = network_overlap(buf_slice(&text), a->bridge, a->own);
+    if (route.len)
+        log_warning("agent",
+                    "the pods' network %s overlaps with a network of this host (route \"%.*s\"): pods and that "
+                    "network cannot reach each other; give the node another range with --pod-cidr",
+                    a->own, SLICE_ARGS(slice_trim(route)));
+}
+
 static void apply_work(void *arg)
 {
     struct apply *a = arg;
     BUF_LOCAL(rules);
 
+    if (a->look_for_overlap)
+        warn_overlap(a);
     network_rules(a->bridge, a->own, &a->cidrs, &rules);
     if (process_nft(buf_slice(&rules), &a->err) < 0 || drop_routes(a, &a->err) < 0)
         return;
@@ -189,6 +277,8 @@ static void apply_start(void *arg)
     a->bridge = mem_strdup(n->agent->config.bridge);
     a->own = mem_strdup(n->agent->config.pod_cidr);
     a->own_ip = mem_strdup(n->agent->config.node_ip);
+    a->look_for_overlap = !n->overlap_told;
+    n->overlap_told = true;
     informer_each(n->informer, gather, a);
     agent_work(n->agent, apply_work, apply_done, a);
 }

@@ -14,6 +14,11 @@ void network_free(struct network *network); /* leaves routes and rules as they a
 
 /* The nftables rules for a bridge whose pods have `own`; `all`: the pod networks of all nodes. Pure. */
 void network_rules(const char *bridge, const char *own, const struct str_list *all, struct buf *out);
+/*
+ * The first line of `routes` (as `ip -4 route` prints them) that leads elsewhere than to `bridge` although it shares
+ * addresses with `cidr`; SLICE_NONE when there is none. Our own routes to other nodes do not count. Pure.
+ */
+struct slice network_overlap(struct slice routes, const char *bridge, const char *cidr);
 /* Removes rules and bridge. Blocks. */
 int network_clean(const char *bridge, struct error *err);
 

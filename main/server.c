@@ -194,6 +194,8 @@ static int server_open_store(struct server *s, struct error *err)
     char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.home);
     const struct store_options options = {.path = path};
 
+    if (state_make_home(s->flags.home, err) < 0)
+        return -(int)ERROR_IO;
     if (store_open(&options, &s->store, err) < 0)
         return error_wrap(err, "opening the store in %s", path);
     return 0;
@@ -249,7 +251,8 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
     };
     int r;
 
-    if ((r = server_load_state(s, err)) < 0 || (r = server_open_store(s, err)) < 0 ||
+    /* The store is locked: a second server of the same home leaves its kubeconfig alone. */
+    if ((r = server_open_store(s, err)) < 0 || (r = server_load_state(s, err)) < 0 ||
         (r = server_start_api(s, err)) < 0)
         return r;
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(workers); i++)

@@ -26,6 +26,11 @@ static int state_make_dir(const char *path, struct error *err)
     return 0;
 }
 
+int state_make_home(const char *home, struct error *err)
+{
+    return state_make_dir(home, err);
+}
+
 /* All of the text, or nothing: written beside it and renamed. */
 static int state_write(const char *path, mode_t mode, struct slice text, struct error *err)
 {
@@ -174,8 +179,8 @@ int state_load(const struct state_options *o, struct state *state, struct error 
     int r;
 
     *state = (struct state){.kubeconfig = mem_printf("%s/kubeconfig", o->home)};
-    if ((r = state_make_dir(o->home, err)) < 0 || (r = state_make_dir(pki, err)) < 0 ||
-        (r = state_load_ca(pki, &state->ca, err)) < 0 || (r = state_make_serving(o, state, err)) < 0 ||
+    if ((r = state_make_dir(pki, err)) < 0 || (r = state_load_ca(pki, &state->ca, err)) < 0 ||
+        (r = state_make_serving(o, state, err)) < 0 ||
         (r = state_make_client(&state->ca, "kube-apiserver-kubelet-client", NULL, &state->node_client, err)) < 0 ||
         (r = state_write_kubeconfig(o, state, err)) < 0)
         state_clear(state);

@@ -6,7 +6,7 @@
 #include "lib/pki.h"
 
 struct state_options {
-    const char *home;              /* made (0700) when missing */
+    const char *home;
     const char *address;           /* that the server listens on */
     const char *advertise_address; /* that others reach it at */
     const char *service_address;   /* first of the Service block */
@@ -20,7 +20,9 @@ struct state {
     char *kubeconfig;            /* path */
 };
 
-/* Makes what is missing. The CA is made once; everything it signs is made anew, so that a certificate never outlives a
+/* home, 0700. */
+int state_make_home(const char *home, struct error *err);
+/* Makes what is missing in home, which exists. The CA is made once; everything it signs is made anew, so that a certificate never outlives a
  * year of running nor a change of addresses. ERROR_IO with the file that failed. */
 int state_load(const struct state_options *options, struct state *ret_state, struct error *err);
 void state_clear(struct state *state);
