@@ -30,7 +30,8 @@ static bool number(struct slice text, uint32_t *ret_value)
     return true;
 }
 
-/* A line whose name (or, for a number, whose third field) is `who`. */
+/* A line whose name (or, for a number, whose third field) is `who`. A number is never taken for a name: in an image
+ * that names its root "1000", user 1000 must not become root. */
 static bool find(struct slice file, struct slice who, struct line *ret_line)
 {
     uint32_t id = 0;
@@ -39,9 +40,9 @@ static bool find(struct slice file, struct slice who, struct line *ret_line)
     while (next_line(&file, ret_line)) {
         uint32_t have;
 
-        if (ret_line->count < 3)
+        if (ret_line->count < 3 || !number(ret_line->fields[2], &have))
             continue;
-        if (slice_equal(ret_line->fields[0], who) || (numeric && number(ret_line->fields[2], &have) && have == id))
+        if (numeric ? have == id : slice_equal(ret_line->fields[0], who))
             return true;
     }
     return false;

@@ -46,9 +46,24 @@ static void unknown_names_are_errors(void **state)
     assert_int_equal(u.uid, 7);
 }
 
+/* The files are the image's: whoever makes it must not decide who "1000" is. */
+static void numbers_are_no_names(void **state)
+{
+    static const char evil[] = "1000:x:0:0::/:/bin/sh\nbroken:x:zz:0::/:/bin/sh\n";
+    static const char groups[] = "2000:x:0:\n";
+    struct user u = {0};
+
+    assert_int_equal(user_resolve(SLICE_LIT("1000:2000"), slice_str(evil), slice_str(groups), &u, NULL), 0);
+    assert_int_equal(u.uid, 1000);
+    assert_int_equal(u.gid, 2000);
+    /* Nor does a line without a number make somebody root. */
+    assert_int_equal(user_resolve(SLICE_LIT("broken"), slice_str(evil), slice_str(groups), &u, NULL), -ERROR_NOT_FOUND);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names_and_numbers), cmocka_unit_test(unknown_names_are_errors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_and_numbers), cmocka_unit_test(unknown_names_are_errors),
+                                       cmocka_unit_test(numbers_are_no_names)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
