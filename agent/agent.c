@@ -129,35 +129,35 @@ void agent_config_fill(struct agent_config *c, const struct agent_options *o)
     c->runtime = (struct runtime){.run_dir = mem_strdup(c->run_dir),
                                   .home = mem_strdup(c->home),
                                   .layers = mem_printf("%s/images/layers", c->home),
-                                  .runc = process_find("runc"),
                                   .conmon = process_find("conmon")};
 }
 
 void agent_config_clear(struct agent_config *c)
 {
-    char **const texts[] = {&c->home,           &c->archives,     &c->run_dir,         &c->log_dir,
-                            &c->node_name,      &c->node_ip,      &c->address,         &c->cgroup_parent,
-                            &c->bridge,         &c->pod_cidr,     &c->runtime.run_dir, &c->runtime.home,
-                            &c->runtime.layers, &c->runtime.runc, &c->runtime.conmon};
+    char **const texts[] = {&c->home,           &c->archives,        &c->run_dir,         &c->log_dir,
+                            &c->node_name,      &c->node_ip,         &c->address,         &c->cgroup_parent,
+                            &c->bridge,         &c->pod_cidr,        &c->runtime.run_dir, &c->runtime.home,
+                            &c->runtime.layers, &c->runtime.program, &c->runtime.conmon};
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         free(*texts[i]);
 }
 
-/* crun where the host lets it run, would be as good; runc runs on every kind of host. */
 static int config_check(struct agent_config *c, struct error *err)
 {
     struct node_machine machine = {0};
 
     if (geteuid() != 0)
         return error_set(err, ERROR_FORBIDDEN, "the agent runs containers and must be root");
-    if (!c->runtime.runc || !c->runtime.conmon)
-        return error_set(err, ERROR_NOT_FOUND, "%s is not installed", c->runtime.runc ? "conmon" : "runc");
+    if (!c->runtime.conmon)
+        return error_set(err, ERROR_NOT_FOUND, "conmon is not installed");
     if (!fs_exists(CNI_DIR "/bridge"))
         return error_set(err, ERROR_NOT_FOUND, "the CNI plug-ins are not installed (" CNI_DIR ")");
     if (cgroup_detect(&c->cgroup_version, err) < 0)
         return -1;
     c->runtime.cgroup_version = c->cgroup_version;
+    if (runtime_find(&c->runtime, err) < 0)
+        return -1;
     if (fs_make_dirs(c->home, 0700, err) < 0 || fs_make_dirs(c->run_dir, 0700, err) < 0 ||
         fs_make_dirs(c->log_dir, 0755, err) < 0)
         return -1;

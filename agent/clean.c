@@ -107,8 +107,13 @@ int agent_clean(const struct agent_options *options, struct error *err)
         agent_config_clear(&config);
         return -1;
     }
-    if (cgroup_detect(&config.cgroup_version, NULL) == 0)
+    if (cgroup_detect(&config.cgroup_version, NULL) == 0) {
+        config.runtime.cgroup_version = config.cgroup_version;
+        /* Without one, removing a container fails and is reported; everything else is still cleaned. */
+        if (runtime_find(&config.runtime, NULL) < 0)
+            config.runtime.program = mem_strdup("runc");
         clean_all(&c);
+    }
     agent_config_clear(&config);
     return error_is_set(&c.err) ? error_pass(err, &c.err, "cleaning up") : 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers by conmon and runc. One way to learn of an end: conmon's pidfd becomes readable; conmon writes the exit
- * code before it goes, so there is no race between the two and nothing to poll. After a restart of the agent the same
- * pidfd is opened again from conmon.pid; the pid counts only while its command line carries the container's id.
+ * Containers by conmon and runc (or crun, see runtime_choose). One way to learn of an end: conmon's pidfd becomes
+ * readable; conmon writes the exit code before it goes, so there is no race between the two and nothing to poll. After
+ * a restart of the agent the same pidfd is opened again from conmon.pid; the pid counts only while its command line
+ * carries the container's id.
  */
 #include "agent/runtime.h"
 
@@ -40,6 +41,26 @@ struct text_field {
     {                                                                                                                  \
 #member, offsetof(struct runtime_container, member)                                                            \
     }
+const char *runtime_choose(enum cgroup_version version, const char *runc, const char *crun)
+{
+    return runc ? runc : version == CGROUP_V2 ? crun : NULL;
+}
+
+int runtime_find(struct runtime *rt, struct error *err)
+{
+    char *runc CLEANUP_FREE = process_find("runc");
+    char *crun CLEANUP_FREE = process_find("crun");
+    const char *program = runtime_choose(rt->cgroup_version, runc, crun);
+
+    if (!program)
+        return error_set(err, ERROR_NOT_FOUND,
+                         crun ? "runc is not installed, and crun refuses this host's cgroups; install runc"
+                              : "runc is not installed; install runc, or crun on a host with cgroup v2 alone");
+    free(rt->program);
+    rt->program = mem_strdup(program);
+    return 0;
+}
+
 static const struct text_field text_fields[] = {
     FIELD(id),     FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name),         FIELD(name),
     FIELD(image),  FIELD(image_id), FIELD(log_path),      FIELD(cgroup_path),      FIELD(hash),
@@ -236,7 +257,7 @@ static void runtime_message(struct slice raw, struct buf *out)
 static int runc_run(const struct runtime *rt, const char *const *arguments, struct error *err)
 {
     char *root CLEANUP_FREE = mem_printf("%s/runc", rt->run_dir);
-    const char *argv[8] = {rt->runc, "--root", root};
+    const char *argv[8] = {rt->program, "--root", root};
     struct process_options options = {.argv = argv, .timeout_ms = START_TIMEOUT};
     PROCESS_RESULT_LOCAL(result);
     BUF_LOCAL(text);
@@ -275,19 +296,19 @@ static int conmon_run(const struct runtime *rt, const struct runtime_container *
     char *conmon_pid CLEANUP_FREE = bundle_path(rt, c->id, "conmon.pid");
     char *root CLEANUP_FREE = mem_printf("--root=%s/runc", rt->run_dir);
     char *log CLEANUP_FREE = mem_printf("k8s-file:%s", c->log_path);
-    const char *argv[] = {rt->conmon, "-c",
-                          c->id,      "-u",
-                          c->id,      "-n",
-                          c->name,    "-b",
-                          bundle,     "-r",
-                          rt->runc,   "--runtime-arg",
-                          root,       "-p",
-                          pid_file,   "-P",
-                          conmon_pid, "--exit-dir",
-                          exits,      "--socket-dir-path",
-                          bundle,     "-l",
-                          log,        "--log-level",
-                          "warn",     "--no-sync-log",
+    const char *argv[] = {rt->conmon,  "-c",
+                          c->id,       "-u",
+                          c->id,       "-n",
+                          c->name,     "-b",
+                          bundle,      "-r",
+                          rt->program, "--runtime-arg",
+                          root,        "-p",
+                          pid_file,    "-P",
+                          conmon_pid,  "--exit-dir",
+                          exits,       "--socket-dir-path",
+                          bundle,      "-l",
+                          log,         "--log-level",
+                          "warn",      "--no-sync-log",
                           NULL};
     static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                       "_OCI_SYNCPIPE=3", NULL};

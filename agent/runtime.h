@@ -19,7 +19,7 @@ struct runtime {
     char *run_dir; /* run_dir/agent */
     char *home;    /* home/agent */
     char *layers;  /* home/agent/images/layers */
-    char *runc;    /* full paths */
+    char *program; /* full path of runc or crun */
     char *conmon;
     enum cgroup_version cgroup_version;
 };
@@ -52,6 +52,13 @@ struct runtime_container {
     bool oom_killed;
 };
 void runtime_container_free(struct runtime_container *c);
+
+/* Which of the two installed programs (full paths, NULL = not installed) runs containers: runc wherever it is, since it
+ * takes every kind of host and must find again what it started; else crun, which refuses hosts that are not on cgroup
+ * v2 alone. NULL = none. */
+const char *runtime_choose(enum cgroup_version version, const char *runc, const char *crun);
+/* Looks for them and fills `program`; ERROR_NOT_FOUND says what to install. Needs cgroup_version. */
+int runtime_find(struct runtime *rt, struct error *err);
 
 /* ---- these block: pool threads only ---- */
 
