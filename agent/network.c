@@ -186,7 +186,7 @@ static void warn_overlap(const struct apply *a)
     ERROR_LOCAL(err);
     BUF_LOCAL(text);
 
-    if (run(show, SLICE_NONE, &text, &err) < 0)
+    if (process_call(show, SLICE_NONE, &text, &err) < 0)
         return; /* the next step fails in the same way and tells */
     route = network_overlap(buf_slice(&text), a->bridge, a->own);
     if (route.len)
