@@ -42,8 +42,13 @@ def devices(netns):
     return run('ip', '-n', netns, '-o', 'link').stdout.count('\n')
 
 
+def pod_logs():
+    folder = pathlib.Path('/var/log/pods')
+    return {p.name for p in folder.iterdir()} if folder.exists() else set()
+
+
 def test_up_down_purge(host):
-    before = devices(host.netns)
+    before, logs = devices(host.netns), pod_logs()
     done = host()
     assert 'Hello from Knarr' in done.stdout and done.stdout.count('Running') >= 3
     assert f'export KUBECONFIG={host.folder}/home/kubeconfig' in done.stdout
@@ -59,6 +64,7 @@ def test_up_down_purge(host):
     assert 'deployment.apps/hello unchanged' in host().stdout
     host('--purge')
     assert not (host.folder / 'home').exists()
+    assert not [name for name in pod_logs() - logs if name.startswith('default_hello-')]
 
 
 def test_clear_errors(host):
@@ -67,3 +73,19 @@ def test_clear_errors(host):
     done = subprocess.run(['setpriv', '--reuid=65534', '--clear-groups', str(ROOT / 'up')], capture_output=True, text=True,
                           check=False)
     assert done.returncode != 0 and 'need root' in done.stderr
+
+
+def test_port_taken(host):
+    """Whose port it is shows in the last lines, and nothing goes on running."""
+    script = 'import socket, sys; s = socket.create_server(("0.0.0.0", 6443)); print("ready", flush=True); sys.stdin.read()'
+    with subprocess.Popen(['nsenter', f'--net=/run/netns/{host.netns}', '--', '/usr/bin/python3', '-c', script],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as squatter:
+        try:
+            assert squatter.stdout.readline() == 'ready\n'
+            done = host(check=False)
+        finally:
+            squatter.stdin.close()
+    assert done.returncode != 0 and '6443' in done.stderr and 'in use' in done.stderr, done.stderr
+    assert 'up: the server stopped' in done.stderr
+    text = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True, check=True).stdout
+    assert f'--home {host.folder}' not in text
