@@ -12,6 +12,27 @@
 
 #define MESSAGE_MAX 2048 /* of a body that is no Status */
 
+static void write_text(struct buf *out, struct slice text)
+{
+    BUF_LOCAL(clean);
+
+    if (utf8_valid(text)) {
+        json_write_string(out, text);
+        return;
+    }
+    /* A message may quote what somebody sent. */
+    while (text.len) {
+        size_t len = utf8_sequence(text);
+
+        if (len)
+            buf_append(&clean, text.data, len);
+        else
+            utf8_append(&clean, 0xfffd);
+        text = slice_make(text.data + (len ? len : 1), text.len - (len ? len : 1));
+    }
+    json_write_string(out, buf_slice(&clean));
+}
+
 /* `"name":"text"`, preceded by a comma unless it is the first of its object; nothing when the text is empty. */
 static void write_member(struct buf *out, bool *first, const char *name, const char *text)
 {
@@ -21,7 +42,7 @@ static void write_member(struct buf *out, bool *first, const char *name, const c
         buf_append_byte(out, ',');
     *first = false;
     buf_printf(out, "\"%s\":", name);
-    json_write_string(out, slice_str(text));
+    write_text(out, slice_str(text));
 }
 
 static void write_causes(struct buf *out, const struct error *err)

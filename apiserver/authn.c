@@ -6,6 +6,7 @@
 #include "apiserver/authn.h"
 
 #include "apiserver/authn_tokens.h"
+#include "lib/encoding.h"
 
 #define AUTHN_GROUPS_MAX 64
 
@@ -109,6 +110,7 @@ static int authn_impersonate(struct request *req, struct error *err)
     struct authn_groups groups = {.count = 0};
     void *arg[2] = {req, &groups};
     const char *user;
+    bool valid;
 
     http_request_each_header(req->http, authn_take_group, arg);
     if (!name.len && !groups.count)
@@ -116,6 +118,11 @@ static int authn_impersonate(struct request *req, struct error *err)
     if (!name.len)
         return error_set(err, ERROR_BAD_REQUEST, "impersonating a group needs a user to impersonate");
     user = pool_slice_dup(req->pool, name);
+    valid = utf8_valid(name);
+    for (size_t i = 0; i < groups.count; i++)
+        valid = valid && utf8_valid(slice_str(groups.list[i]));
+    if (!valid) /* it would be stored in what the user makes, and could not be read again */
+        return error_set(err, ERROR_BAD_REQUEST, "the user or group to impersonate is not UTF-8");
     if (!user_in_group(&req->user, "system:masters")) {
         struct status_details *details = pool_alloc(req->pool, sizeof(*details));
 

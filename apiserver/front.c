@@ -24,7 +24,7 @@ static int front_check_query(struct slice query, struct error *err)
     while (query.len && slice_split(&query, '&', &pair)) {
         BUF_LOCAL(decoded);
 
-        if (slice_find(pair, ';') >= 0 || !percent_decode(&decoded, pair, true))
+        if (slice_find(pair, ';') >= 0 || !percent_decode(&decoded, pair, true) || !utf8_valid(buf_slice(&decoded)))
             return error_set(err, ERROR_BAD_REQUEST, "invalid escape or separator in the query");
     }
     return 0;

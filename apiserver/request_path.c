@@ -22,6 +22,8 @@ static int request_path_segment(struct pool *pool, struct slice raw, const char 
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
             return error_set(err, ERROR_BAD_REQUEST, "control character in the request path");
+    if (!utf8_valid(buf_slice(&text)))
+        return error_set(err, ERROR_BAD_REQUEST, "the request path is not UTF-8");
     *ret_segment = pool_slice_dup(pool, buf_slice(&text));
     return 0;
 }

@@ -215,6 +215,38 @@ void utf8_append(struct buf *out, unsigned code)
     }
 }
 
+size_t utf8_sequence(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.data;
+    static const unsigned char least[] = {0, 0, 0, 0xA0, 0x90};
+    size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : 0;
+
+    if (p[0] >= 0xF0 && p[0] <= 0xF4)
+        len = 4;
+    if (!len || len > s.len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    if ((p[0] == 0xE0 || p[0] == 0xF0) && p[1] < least[len])
+        return 0;
+    if ((p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF4 && p[1] > 0x8F))
+        return 0;
+    return len;
+}
+
+bool utf8_valid(struct slice s)
+{
+    while (s.len) {
+        size_t len = utf8_sequence(s);
+
+        if (!len)
+            return false;
+        s = slice_make(s.data + len, s.len - len);
+    }
+    return true;
+}
+
 static bool read_hex4(struct slice in, size_t at, unsigned *ret_code)
 {
     unsigned code = 0;

@@ -21,6 +21,10 @@ void percent_encode(struct buf *out, struct slice in);
 
 /* The UTF-8 bytes of a code point below 0x110000. */
 void utf8_append(struct buf *out, unsigned code);
+/* Bytes of the UTF-8 sequence at the start of what is not empty; 0 when there is none. Overlong forms and surrogates
+ * are none. */
+size_t utf8_sequence(struct slice s);
+bool utf8_valid(struct slice s);
 
 /* A JSON string with its quotes. Input is UTF-8; bytes below 0x20, quote and backslash are escaped. <, > and & are
  * escaped as upstream's encoder does not (SetEscapeHTML off), so they stay. */

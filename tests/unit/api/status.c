@@ -2,6 +2,7 @@
 #include "tests/unit/test.h"
 
 #include "api/status.h"
+#include "lib/encoding.h"
 
 static const struct schema_kind deployment = {
     .group = "apps", .version = "v1", .kind = "Deployment", .plural = "deployments"};
@@ -57,6 +58,20 @@ static void test_empty_details_and_none(void **state)
     assert_null(strstr(buf_cstr(&without), "details"));
 }
 
+/* Messages quote what clients sent; the answer is JSON all the same. */
+static void test_bytes_that_are_no_text(void **state)
+{
+    ERROR_LOCAL(err);
+    BUF_LOCAL(out);
+    struct status_details details = {"\xff", NULL, "p\xc3\xa4", NULL};
+
+    error_set(&err, ERROR_NOT_FOUND, "pods \"\xff\xed\xa0\x80\xc3\xa4\"");
+    status_write_error(&out, &err, &details);
+    assert_true(utf8_valid(buf_slice(&out)));
+    assert_non_null(strstr(buf_cstr(&out), "\xef\xbf\xbd\xc3\xa4"));
+    assert_non_null(strstr(buf_cstr(&out), "\"p\xc3\xa4\""));
+}
+
 static void test_success(void **state)
 {
     BUF_LOCAL(out);
@@ -97,9 +112,13 @@ static void test_wording(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_writes_upstreams_order), cmocka_unit_test(test_causes_and_retry),
-        cmocka_unit_test(test_empty_details_and_none), cmocka_unit_test(test_success),
-        cmocka_unit_test(test_reads_strangers),        cmocka_unit_test(test_wording),
+        cmocka_unit_test(test_writes_upstreams_order),
+        cmocka_unit_test(test_causes_and_retry),
+        cmocka_unit_test(test_empty_details_and_none),
+        cmocka_unit_test(test_success),
+        cmocka_unit_test(test_bytes_that_are_no_text),
+        cmocka_unit_test(test_reads_strangers),
+        cmocka_unit_test(test_wording),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

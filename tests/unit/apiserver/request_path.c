@@ -75,6 +75,9 @@ static void test_tricks(void **state)
                                         "/api/v1/pods/%00",
                                         "/api/v1/pods/a%0ab",
                                         "/api/v1/pods/%zz",
+                                        "/api/v1/pods/%ff",
+                                        "/api/v1/pods/%c0%ae%c0%ae",
+                                        "/api/v1/pods/\xed\xa0\x80",
                                         "/api/v1/pods/%2",
                                         ("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20/21/22/23/24/25/26/27/28/"
                                          "29/30/31/32/33")};
