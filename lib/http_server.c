@@ -33,6 +33,10 @@
 #define BACKLOG              1024
 /* libh2o refuses what is larger than this over body_max unread; what lies between is read and answered in peace. */
 #define BODY_SLACK (1u << 20)
+/* Bytes of requests that are not whole yet, of all connections of a server together: nobody is authenticated until his
+ * body has been read, and every connection may bring one. */
+#define READING_MAX (256u << 20)
+#define SWEEP_MS    1000
 
 static void conn_on_tls_event(const SSL *ssl, int where, int ret);
 
@@ -319,16 +323,27 @@ static void server_on_connection(uv_stream_t *stream, int status)
         conn_start(conn);
 }
 
-/* Cuts peers that have taken nothing of what waits for them during the write timeout. */
+/* What libh2o holds of a request that has not reached the handler. */
+static size_t conn_reading(const struct server_conn *conn)
+{
+    return conn->sock && !conn->exchange && !conn->socket ? conn->sock->input->size : 0;
+}
+
+/* Cuts peers that have taken nothing of what waits for them during the write timeout, and, when too much of unfinished
+ * requests has gathered, those that came last. */
 static void server_sweep(void *arg)
 {
     struct http_server *server = arg;
     uint64_t now = loop_now_ms(server->loop);
+    size_t reading = 0;
 
     list_for_each_safe (it, next, &server->conns) {
         struct server_conn *conn = container_of(it, struct server_conn, link);
         size_t queue = conn->sock ? uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp) : 0;
 
+        reading += conn_reading(conn);
+        if (reading > READING_MAX && conn_reading(conn))
+            server_conn_cut(conn);
         if (!queue || queue != conn->write_queue) {
             conn->write_queue = queue;
             conn->progress_ms = now;
@@ -369,7 +384,8 @@ struct http_server *http_server_start(struct http_listener *listener, struct loo
                                       void *arg)
 {
     struct http_server *server = mem_zalloc(sizeof(*server));
-    uint64_t sweep_ms = listener->write_timeout_s * UINT64_C(250);
+    uint64_t quarter_ms = listener->write_timeout_s * UINT64_C(250);
+    uint64_t sweep_ms = quarter_ms < SWEEP_MS ? quarter_ms : SWEEP_MS;
     int fd = dup(listener->fd);
 
     server->listener = listener;
