@@ -74,6 +74,7 @@ struct service_item *service_item_read(struct slice json)
     (void)address_of(scan_get(spec, "clusterIP"), &item->address);
     item->local_only = scan_text_is(scan_get(spec, "internalTrafficPolicy"), "Local");
     item->node_local_only = scan_text_is(scan_get(spec, "externalTrafficPolicy"), "Local");
+    item->affine = scan_text_is(scan_get(spec, "sessionAffinity"), "ClientIP");
     item->ports = ports_read(scan_get(spec, "ports"), &item->port_count);
     return item;
 }

@@ -92,27 +92,52 @@ static const char *address_text(struct in_addr address, char text[INET_ADDRSTRLE
     return inet_ntop(AF_INET, &address, text, INET_ADDRSTRLEN);
 }
 
-/* The statement that gives a new connection to one of them; NULL when there is none. */
-static char *backends_target(const struct backends *backends, const char *protocol)
+/* The same everywhere and always: a client keeps its backend by whatever node it comes, and over restarts. */
+static uint64_t bucket_weight(size_t bucket, const struct backend *b)
 {
+    uint64_t x = (uint64_t)ntohl(b->ip.s_addr) << 32 | (uint64_t)b->port << 16 | bucket;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}
+
+/* The backend of most weight, so that only the buckets of one that goes, or a share for one that comes, change hands.
+ */
+static const struct backend *bucket_backend(const struct backends *backends, size_t bucket)
+{
+    const struct backend *best = &backends->items[0];
+
+    for (size_t i = 1; i < backends->count; i++)
+        if (bucket_weight(bucket, &backends->items[i]) > bucket_weight(bucket, best))
+            best = &backends->items[i];
+    return best;
+}
+
+/* The statement that gives a new connection to one of them; NULL when there is none. */
+static char *backends_target(const struct backends *backends, const char *protocol, bool affine)
+{
+    size_t places = affine ? SERVICE_BUCKETS : backends->count;
     char ip[INET_ADDRSTRLEN];
     BUF_LOCAL(out);
 
     if (!backends->count)
         return NULL;
     buf_printf(&out, "meta l4proto %s dnat ip to ", protocol);
-    if (backends->count > 1)
-        buf_printf(&out, "numgen random mod %zu map { ", backends->count);
-    for (size_t i = 0; i < backends->count; i++) {
-        const struct backend *b = &backends->items[i];
-
-        if (backends->count == 1)
-            buf_printf(&out, "%s:%u", address_text(b->ip, ip), b->port);
-        else
-            buf_printf(&out, "%s%zu : %s . %u", i ? ", " : "", i, address_text(b->ip, ip), b->port);
+    if (backends->count == 1) {
+        buf_printf(&out, "%s:%u", address_text(backends->items[0].ip, ip), backends->items[0].port);
+        return buf_steal_str(&out);
     }
-    if (backends->count > 1)
-        buf_append_str(&out, " }");
+    if (affine)
+        buf_printf(&out, "jhash ip saddr mod %zu seed 1", places);
+    else
+        buf_printf(&out, "numgen random mod %zu", places);
+    for (size_t i = 0; i < places; i++) {
+        const struct backend *b = affine ? bucket_backend(backends, i) : &backends->items[i];
+
+        buf_printf(&out, "%s %zu : %s . %u", i ? "," : " map {", i, address_text(b->ip, ip), b->port);
+    }
+    buf_append_str(&out, " }");
     return buf_steal_str(&out);
 }
 
@@ -137,7 +162,7 @@ void service_fronts_of(const struct service_item *service, const struct slice_it
         front->element = mem_printf("%s . %s . %u", ip, port->protocol, port->port);
         front->chain = mem_printf("address-%s-%s-%u", ip, port->protocol, port->port);
         backends_gather(backends, port, slices, count, service->local_only);
-        front->target = backends_target(backends, port->protocol);
+        front->target = backends_target(backends, port->protocol, service->affine);
         if (!port->node_port)
             continue;
         front = fronts_add(fronts);
@@ -146,7 +171,7 @@ void service_fronts_of(const struct service_item *service, const struct slice_it
         front->element = mem_printf("%s . %u", port->protocol, port->node_port);
         front->chain = mem_printf("port-%s-%u", port->protocol, port->node_port);
         backends_gather(backends, port, slices, count, service->node_local_only);
-        front->target = backends_target(backends, port->protocol);
+        front->target = backends_target(backends, port->protocol, service->affine);
     }
 }
 

@@ -14,6 +14,8 @@
 #define SERVICE_MARK "0x4000"
 /* More backends than this behind one front are not used. */
 #define SERVICE_BACKENDS_MAX 1000
+/* Session affinity: a client's address falls into one of so many buckets, each of which has a backend. */
+#define SERVICE_BUCKETS 256
 
 struct service_port {
     char *name;
@@ -26,6 +28,7 @@ struct service_item {
     struct in_addr address; /* 0 = none */
     bool local_only;        /* internalTrafficPolicy: Local */
     bool node_local_only;   /* externalTrafficPolicy: Local */
+    bool affine;            /* sessionAffinity: ClientIP */
     struct service_port *ports;
     size_t port_count;
 };

@@ -181,6 +181,21 @@ def test_without_endpoints_connections_are_refused(cluster):
     c.kubectl('delete', 'pod', 'empty-client', '--wait=false')
 
 
+def test_session_affinity(cluster):
+    c = cluster
+    c.apply(service('sticky', sessionAffinity='ClientIP'))
+    c.apply(named_backends('sticky', 4))
+    rollout(c, 'sticky')
+    url = f'http://{c.get("svc", "sticky")["spec"]["clusterIP"]}/'
+    clients = [running_pod(c, f'sticky-client-{i}', f'node-{1 + i % 2}') for i in range(3)]
+    for client in clients:
+        wait_for(lambda p=client: len(backends_seen(c, p, url)) == 1, 'one backend for one client')
+    c.kubectl('patch', 'svc', 'sticky', '-p', '{"spec":{"sessionAffinity":"None"}}')
+    wait_for(lambda: len(backends_seen(c, clients[0], url)) == 4, 'all backends without affinity')
+    c.kubectl('delete', 'svc,deploy', 'sticky')
+    c.kubectl('delete', 'pod', '--wait=false', *(p['metadata']['name'] for p in clients))
+
+
 def test_a_dead_pod_gets_no_connection_after_a_second(cluster):
     c = cluster
     c.apply(service('mortal'))

@@ -156,6 +156,46 @@ static void a_local_node_port_keeps_the_source(void **state)
     service_fronts_clear(&local);
 }
 
+/* The backend of a bucket: what follows "N : " in the target. */
+static void bucket_text(const char *target, unsigned bucket, char out[24])
+{
+    char *mark CLEANUP_FREE = mem_printf(" %u : ", bucket);
+    const char *at = strstr(target, mark);
+
+    assert_non_null(at);
+    at += strlen(mark);
+    memcpy(out, at, strcspn(at, ",}"));
+    out[strcspn(at, ",}")] = '\0';
+}
+
+static void clients_keep_their_pod(void **state)
+{
+#define AFFINE SERVICE(",\"sessionAffinity\":\"ClientIP\"")
+    struct service_fronts three =
+        fronts_of(AFFINE, SLICE(ENDPOINT("10.0.0.1", "n1", READY) "," ENDPOINT("10.0.0.2", "n1", READY) "," ENDPOINT(
+                              "10.0.0.3", "n1", READY)));
+    struct service_fronts two =
+        fronts_of(AFFINE, SLICE(ENDPOINT("10.0.0.1", "n1", READY) "," ENDPOINT("10.0.0.3", "n1", READY)));
+    unsigned of[4] = {0};
+
+    assert_non_null(strstr(three.items[0].target, "dnat ip to jhash ip saddr mod 256 seed 1 map { 0 : "));
+    for (unsigned i = 0; i < SERVICE_BUCKETS; i++) {
+        char before[24];
+        char after[24];
+
+        bucket_text(three.items[0].target, i, before);
+        bucket_text(two.items[0].target, i, after);
+        of[before[7] - '0']++;
+        /* Only the clients of the one that went have another. */
+        if (before[7] != '2')
+            assert_string_equal(after, before);
+    }
+    for (unsigned i = 1; i < 4; i++)
+        assert_in_range(of[i], 60, 110);
+    service_fronts_clear(&three);
+    service_fronts_clear(&two);
+}
+
 static void ports_go_by_name_and_protocol(void **state)
 {
     struct service_fronts fronts = fronts_of(
@@ -235,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_service_comes_changes_and_goes),
         cmocka_unit_test(endpoints_are_chosen_by_readiness_and_policy),
         cmocka_unit_test(a_local_node_port_keeps_the_source),
+        cmocka_unit_test(clients_keep_their_pod),
         cmocka_unit_test(ports_go_by_name_and_protocol),
         cmocka_unit_test(services_without_an_address_have_no_front),
         cmocka_unit_test(slices_of_no_service_or_family_are_left_out),
