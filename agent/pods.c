@@ -7,6 +7,7 @@
 
 #include "agent/fs.h"
 #include "agent/pod_spec.h"
+#include "agent/services.h"
 #include "api/scan.h"
 #include "client/informer.h"
 #include "lib/log.h"
@@ -102,9 +103,11 @@ static void changed(void *arg, struct slice key, const void *before, const void 
         pod = map_get(&pods->pods, slice_str(old->uid));
         if (pod)
             pod_vanished(pod);
+        services_pod(pods->agent->services, old->uid, SLICE_NONE);
     }
     if (!item)
         return;
+    services_pod(pods->agent->services, item->uid, slice_make(item->json, item->len));
     object = value_parse(slice_make(item->json, item->len), &err);
     if (!object) {
         log_error("agent", "pod %.*s cannot be read: %s; it is left as it is", SLICE_ARGS(key), error_text(&err));
@@ -201,6 +204,7 @@ static void synced(void *arg)
     struct pods *pods = arg;
     struct leftovers *l = mem_zalloc(sizeof(*l));
 
+    services_pods_listed(pods->agent->services);
     l->agent = pods->agent;
     map_for_each (e, &pods->pods) {
         str_list_add(&l->known, e->key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent keeps of Services and EndpointSlices. */
+/* What the agent keeps of Services, EndpointSlices and the pods' hostPorts. */
 #include "agent/service_rules.h"
 
 #include <arpa/inet.h>
@@ -138,4 +138,40 @@ void slice_item_free(void *arg)
     free(item->service);
     free(item->endpoints);
     free(item);
+}
+
+/* ---- hostPorts ---- */
+
+static void host_port_read(void *arg, size_t path, struct slice json)
+{
+    struct buf *out = arg;
+    struct slice host = scan_get(json, "hostIP");
+    struct service_host_port port = {.protocol = protocol_of(scan_get(json, "protocol")),
+                                     .host_port = port_of(scan_get(json, "hostPort")),
+                                     .container_port = port_of(scan_get(json, "containerPort"))};
+
+    if (!port.protocol || !port.host_port || !port.container_port)
+        return;
+    /* 0.0.0.0 is every address, and so is none; of another family is not ours. */
+    if (scan_is_string(host) && host.len > 2 && !scan_text_is(host, "0.0.0.0") && !address_of(host, &port.host))
+        return;
+    buf_append(out, &port, sizeof(port));
+}
+
+size_t service_host_ports_read(struct slice json, struct in_addr *ret_ip, struct service_host_port **ret_ports)
+{
+    static const char *const paths[] = {"spec.containers[].ports[]"};
+    struct slice phase = scan_get(json, "status.phase");
+    struct scan_plan *plan;
+    BUF_LOCAL(found);
+
+    *ret_ports = NULL;
+    if (scan_bool(scan_get(json, "spec.hostNetwork"), false) || !address_of(scan_get(json, "status.podIP"), ret_ip) ||
+        scan_text_is(phase, "Succeeded") || scan_text_is(phase, "Failed"))
+        return 0;
+    plan = scan_plan_new(paths, ARRAY_SIZE(paths));
+    scan_visit(plan, json, host_port_read, &found);
+    scan_plan_free(plan);
+    *ret_ports = mem_dup(found.data ? found.data : "", found.len);
+    return found.len / sizeof(struct service_host_port);
 }

@@ -27,13 +27,24 @@ struct backends {
     size_t count;
 };
 
+static void front_clear(struct service_front *front)
+{
+    free(front->element);
+    free(front->chain);
+    free(front->target);
+}
+
+void service_fronts_drop(struct service_fronts *fronts, size_t index)
+{
+    front_clear(&fronts->items[index]);
+    fronts->count--;
+    memmove(&fronts->items[index], &fronts->items[index + 1], (fronts->count - index) * sizeof(*fronts->items));
+}
+
 void service_fronts_clear(struct service_fronts *fronts)
 {
-    for (size_t i = 0; i < fronts->count; i++) {
-        free(fronts->items[i].element);
-        free(fronts->items[i].chain);
-        free(fronts->items[i].target);
-    }
+    for (size_t i = 0; i < fronts->count; i++)
+        front_clear(&fronts->items[i]);
     free(fronts->items);
     *fronts = (struct service_fronts){0};
 }
@@ -148,6 +159,19 @@ static struct service_front *fronts_add(struct service_fronts *fronts)
     return &fronts->items[fronts->count++];
 }
 
+void service_fronts_copy(const struct service_fronts *from, struct service_fronts *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct service_front *front = &from->items[i];
+
+        *fronts_add(to) = (struct service_front){.of_node = front->of_node,
+                                                 .keeps_source = front->keeps_source,
+                                                 .element = mem_strdup(front->element),
+                                                 .chain = mem_strdup(front->chain),
+                                                 .target = mem_strdup(front->target)};
+    }
+}
+
 void service_fronts_of(const struct service_item *service, const struct slice_item *const *slices, size_t count,
                        struct service_fronts *fronts)
 {
@@ -173,6 +197,38 @@ void service_fronts_of(const struct service_item *service, const struct slice_it
         backends_gather(backends, port, slices, count, service->node_local_only);
         front->target = backends_target(backends, port->protocol, service->affine);
     }
+}
+
+/* The client's address stays: the pod is on this node. */
+static void host_port_add(const struct service_host_port *port, struct in_addr pod, struct service_fronts *fronts)
+{
+    struct service_front *front = fronts_add(fronts);
+    char host[INET_ADDRSTRLEN];
+    char ip[INET_ADDRSTRLEN];
+
+    front->of_node = port->host.s_addr == 0;
+    front->keeps_source = true;
+    if (front->of_node) {
+        front->element = mem_printf("%s . %u", port->protocol, port->host_port);
+        front->chain = mem_printf("port-%s-%u", port->protocol, port->host_port);
+    } else {
+        (void)address_text(port->host, host);
+        front->element = mem_printf("%s . %s . %u", host, port->protocol, port->host_port);
+        front->chain = mem_printf("address-%s-%s-%u", host, port->protocol, port->host_port);
+    }
+    front->target =
+        mem_printf("meta l4proto %s dnat ip to %s:%u", port->protocol, address_text(pod, ip), port->container_port);
+}
+
+void service_fronts_of_pod(struct slice json, struct service_fronts *fronts)
+{
+    struct service_host_port *ports;
+    struct in_addr ip;
+    size_t count = service_host_ports_read(json, &ip, &ports);
+
+    for (size_t i = 0; i < count; i++)
+        host_port_add(&ports[i], ip, fronts);
+    free(ports);
 }
 
 /* ---- text ---- */

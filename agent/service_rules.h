@@ -55,6 +55,15 @@ void service_item_free(void *item);
 struct slice_item *slice_item_read(struct slice json, const char *node_name);
 void slice_item_free(void *item);
 
+struct service_host_port {
+    const char *protocol;
+    struct in_addr host; /* 0 = any of the node's */
+    uint16_t host_port;
+    uint16_t container_port;
+};
+/* Of a pod that runs in a network of its own and has an address; *ret_ports is freed by the caller. */
+size_t service_host_ports_read(struct slice json, struct in_addr *ret_ip, struct service_host_port **ret_ports);
+
 /* What is reached: by `address . protocol . port`, or by `protocol . port` of the node. */
 struct service_front {
     bool of_node;
@@ -73,6 +82,11 @@ void service_fronts_clear(struct service_fronts *fronts);
 /* service NULL = none. Adds to *fronts. */
 void service_fronts_of(const struct service_item *service, const struct slice_item *const *slices, size_t count,
                        struct service_fronts *fronts);
+/* The hostPorts of a running pod; a front of an address where there is a hostIP. Adds to *fronts. */
+void service_fronts_of_pod(struct slice json, struct service_fronts *fronts);
+void service_fronts_copy(const struct service_fronts *from, struct service_fronts *to); /* adds */
+/* Takes one out; the others keep their order. */
+void service_fronts_drop(struct service_fronts *fronts, size_t index);
 
 struct service_table {
     const char *bridge;

@@ -3,13 +3,16 @@
  * Follows Services and EndpointSlices and keeps the table as they want it. Changes gather for a moment, then one `nft`
  * on the pool makes them in one transaction; what changes meanwhile waits for the next.
  *
- *     LISTING --both are listed--> APPLYING <--timer-- WAITING
+ *     LISTING --all are listed--> APPLYING <--timer-- WAITING
  *                                   |  ^ \--done, changes or failure--^
  *                            done   v  |                              |
  *                                  IDLE -------------a change---------/
  *
  * What the kernel has is known from what was sent: each entry remembers its fronts. At the start and after a failure
  * that knowledge is worth nothing, and the table is replaced whole, again in one transaction.
+ *
+ * A front belongs to one entry at a time: the first that claims it. Where one was refused, the next change of anything
+ * replaces the table, since it may have become free.
  */
 #include "agent/services.h"
 
@@ -33,7 +36,7 @@ enum services_state {
     SERVICES_APPLYING,
 };
 
-/* A Service, or slices that name one. */
+/* A Service, or slices that name one; or a pod with hostPorts. */
 struct entry {
     struct list dirty; /* in services->dirty, or linked to itself */
     char *key;
@@ -41,7 +44,9 @@ struct entry {
     const struct slice_item **slices;   /* the informer's */
     size_t count;
     size_t cap;
+    struct service_fronts host;   /* wanted by the pod */
     struct service_fronts fronts; /* in the table */
+    struct service_fronts next;   /* of the batch that is being made */
 };
 
 struct services {
@@ -49,10 +54,13 @@ struct services {
     struct informer *services;
     struct informer *slices;
     struct loop_timer *timer;
-    struct map entries; /* "ns/name" -> struct entry */
+    struct map entries; /* "ns/name", or the pod's uid -> struct entry */
+    struct map claims;  /* chain -> the entry whose front it is */
     struct list dirty;
     enum services_state state;
-    bool whole; /* the table is to be replaced */
+    bool whole;     /* the table is to be replaced */
+    bool contended; /* a claim was refused */
+    bool pods_listed;
     bool closing;
 };
 
@@ -88,6 +96,8 @@ static void entry_free(void *arg)
 
     list_remove(&e->dirty);
     service_fronts_clear(&e->fronts);
+    service_fronts_clear(&e->next);
+    service_fronts_clear(&e->host);
     free(e->slices);
     free(e->key);
     free(e);
@@ -96,6 +106,7 @@ static void entry_free(void *arg)
 static void services_close(struct services *s)
 {
     map_clear(&s->entries, entry_free);
+    map_clear(&s->claims, NULL);
     loop_timer_free(s->timer);
     free(s);
 }
@@ -127,21 +138,57 @@ static void apply_done(void *arg)
         services_close(s);
 }
 
+/* Gives up what the entry has, and says what it wants. */
+static void entry_release(struct services *s, struct entry *e)
+{
+    if (s->whole)
+        service_fronts_clear(&e->fronts);
+    for (size_t i = 0; i < e->fronts.count; i++)
+        (void)map_remove(&s->claims, slice_str(e->fronts.items[i].chain));
+    service_fronts_of(e->service, e->slices, e->count, &e->next);
+    service_fronts_copy(&e->host, &e->next);
+}
+
+static void entry_claim(struct services *s, struct entry *e)
+{
+    for (size_t i = 0; i < e->next.count; i++) {
+        const struct service_front *front = &e->next.items[i];
+        const struct entry *other = map_get(&s->claims, slice_str(front->chain));
+
+        if (!other) {
+            (void)map_put(&s->claims, slice_str(front->chain), e);
+            continue;
+        }
+        log_warning("agent", "%s of %s is used by %s already", front->chain, e->key, other->key);
+        s->contended = true;
+        service_fronts_drop(&e->next, i--);
+    }
+}
+
 /* Writes what changes for one entry, which is clean afterwards, or gone when it has become nothing. */
 static void entry_apply(struct services *s, struct entry *e, const struct service_table *table, struct buf *removals,
                         struct buf *additions)
 {
-    struct service_fronts now = {0};
-
-    if (s->whole)
-        service_fronts_clear(&e->fronts);
-    service_fronts_of(e->service, e->slices, e->count, &now);
-    service_rules_change(table, &e->fronts, &now, removals, additions);
+    service_rules_change(table, &e->fronts, &e->next, removals, additions);
     service_fronts_clear(&e->fronts);
-    e->fronts = now;
+    e->fronts = e->next;
+    e->next = (struct service_fronts){0};
     list_remove(&e->dirty);
-    if (!e->service && !e->count)
+    if (!e->service && !e->count && !e->host.count)
         entry_free(map_remove(&s->entries, slice_str(e->key)));
+}
+
+static void start_whole(struct services *s)
+{
+    s->whole = true;
+    s->contended = false;
+    map_clear(&s->claims, NULL);
+    map_for_each (it, &s->entries) {
+        struct entry *e = it->value;
+
+        list_remove(&e->dirty);
+        list_append(&s->dirty, &e->dirty);
+    }
 }
 
 static void apply_start(void *arg)
@@ -151,17 +198,16 @@ static void apply_start(void *arg)
     struct apply *a = mem_zalloc(sizeof(*a));
     BUF_LOCAL(additions);
 
+    if (s->whole || s->contended) {
+        start_whole(s);
+        service_rules_empty(&table, &a->script);
+    }
     a->services = s;
     a->whole = s->whole;
-    if (s->whole) {
-        service_rules_empty(&table, &a->script);
-        map_for_each (it, &s->entries) {
-            struct entry *e = it->value;
-
-            list_remove(&e->dirty);
-            list_append(&s->dirty, &e->dirty);
-        }
-    }
+    list_for_each (it, &s->dirty)
+        entry_release(s, container_of(it, struct entry, dirty));
+    list_for_each (it, &s->dirty)
+        entry_claim(s, container_of(it, struct entry, dirty));
     list_for_each_safe (it, next, &s->dirty)
         entry_apply(s, container_of(it, struct entry, dirty), &table, &a->script, &additions);
     s->whole = false;
@@ -233,8 +279,30 @@ static void listed(void *arg)
 {
     struct services *s = arg;
 
-    if (s->state == SERVICES_LISTING && informer_has_synced(s->services) && informer_has_synced(s->slices))
+    if (s->state == SERVICES_LISTING && s->pods_listed && informer_has_synced(s->services) &&
+        informer_has_synced(s->slices))
         services_wait(s, 0);
+}
+
+void services_pods_listed(struct services *services)
+{
+    services->pods_listed = true;
+    listed(services);
+}
+
+void services_pod(struct services *services, const char *uid, struct slice json)
+{
+    struct service_fronts host = {0};
+    struct entry *e = map_get(&services->entries, slice_str(uid));
+
+    if (json.len)
+        service_fronts_of_pod(json, &host);
+    /* Most pods have none. */
+    if (!e && !host.count)
+        return;
+    e = entry_get(services, slice_str(uid));
+    service_fronts_clear(&e->host);
+    e->host = host;
 }
 
 struct services *services_start(struct agent *agent)

@@ -11,6 +11,10 @@
 /* Needs agent->client and config.pod_cidr. */
 struct services *services_start(struct agent *agent);
 void services_free(struct services *services); /* leaves the rules as they are: pods go on without the agent */
+/* hostPorts: a pod of this node as it is now; `json` empty = it is gone. */
+void services_pod(struct services *services, const char *uid, struct slice json);
+/* All of them have been told once. */
+void services_pods_listed(struct services *services);
 /* Removes the rules. Blocks. */
 int services_clean(const char *bridge, struct error *err);
 

@@ -214,6 +214,22 @@ def test_a_dead_pod_gets_no_connection_after_a_second(cluster):
     c.kubectl('delete', 'pod', 'mortal-client', '--wait=false')
 
 
+def test_host_port(cluster):
+    c = cluster
+    for name, port in (('first', 8081), ('second', 8082)):
+        manifest = pod(name, ['sh', '-c', 'hostname > /www/index.html; exec httpd -f -p 8080 -h /www'], nodeName='node-1')
+        manifest['spec']['containers'][0]['ports'] = [{'containerPort': 8080, 'hostPort': port}]
+        c.apply(manifest)
+    for name, port in (('first', 8081), ('second', 8082)):
+        url = f'http://{c.nodes[0].ip}:{port}/'
+        wait_for(lambda u=url, n=name: c.run(*CURL, u).stdout.strip() == n, f'{name} by its host port', 60)
+    assert in_pod(c, c.get('pod', 'first'), *CURL, f'http://{c.nodes[0].ip}:8082/').stdout.strip() == 'second'
+    c.kubectl('delete', 'pod', 'first')
+    wait_for(lambda: c.run(*CURL, f'http://{c.nodes[0].ip}:8081/', check=False).returncode == 7, 'the port to be closed')
+    assert c.run(*CURL, f'http://{c.nodes[0].ip}:8082/').stdout.strip() == 'second'
+    c.kubectl('delete', 'pod', 'second', '--wait=false')
+
+
 def test_udp(cluster):
     c = cluster
     c.apply({**service('datagrams'), 'spec': {'selector': {'app': 'datagrams'},

@@ -258,6 +258,38 @@ static void too_many_backends_are_cut(void **state)
     service_fronts_clear(&fronts);
 }
 
+#define POD(spec, status)                                                                                              \
+    "{\"spec\":{" spec "\"containers\":[{\"ports\":[{\"containerPort\":80,\"hostPort\":8080},{\"containerPort\":1}]}," \
+    "{\"name\":\"none\"},{\"ports\":[{\"containerPort\":53,\"hostPort\":53,\"protocol\":\"UDP\",\"hostIP\":"           \
+    "\"192.0.2.1\"},{\"containerPort\":54,\"hostPort\":54,\"hostIP\":\"::1\"}]}]},\"status\":{" status "}}"
+
+static void host_ports_lead_to_the_pod(void **state)
+{
+    static const char *const without[] = {
+        POD("", "\"phase\":\"Pending\""),
+        POD("", "\"phase\":\"Failed\",\"podIP\":\"10.244.1.3\""),
+        POD("\"hostNetwork\":true,", "\"phase\":\"Running\",\"podIP\":\"192.0.2.1\""),
+    };
+    struct service_fronts none = {0};
+    struct service_fronts fronts = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(without); i++) {
+        service_fronts_of_pod(slice_str(without[i]), &none);
+        assert_int_equal(none.count, 0);
+    }
+    service_fronts_of_pod(SLICE_LIT(POD("", "\"phase\":\"Running\",\"podIP\":\"10.244.1.3\"")), &fronts);
+    assert_int_equal(fronts.count, 2);
+    assert_string_equal(fronts.items[1].element, "192.0.2.1 . udp . 53");
+    service_fronts_drop(&fronts, 1);
+    assert_change(
+        &none, &fronts, "",
+        "add chain ip knarr-services-kn0 port-tcp-8080\n"
+        "add rule ip knarr-services-kn0 port-tcp-8080 ip saddr 10.244.1.0/24 meta mark set meta mark | 0x4000\n"
+        "add rule ip knarr-services-kn0 port-tcp-8080 meta l4proto tcp dnat ip to 10.244.1.3:80\n"
+        "add element ip knarr-services-kn0 ports { tcp . 8080 : goto port-tcp-8080 }\n");
+    service_fronts_clear(&fronts);
+}
+
 static void the_table_is_replaced_whole(void **state)
 {
     BUF_LOCAL(out);
@@ -280,6 +312,7 @@ int main(void)
         cmocka_unit_test(services_without_an_address_have_no_front),
         cmocka_unit_test(slices_of_no_service_or_family_are_left_out),
         cmocka_unit_test(too_many_backends_are_cut),
+        cmocka_unit_test(host_ports_lead_to_the_pod),
         cmocka_unit_test(the_table_is_replaced_whole),
     };
 
