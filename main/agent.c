@@ -158,8 +158,10 @@ static int agent_serve(const struct agent_options *options)
     } else {
         (void)fprintf(stderr, "knarr agent: %s\n", error_text(&err));
     }
-    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         uv_close((uv_handle_t *)&signals[i], NULL);
+        (void)signal(numbers[i], SIG_IGN); /* it is ending; the exit code shall say how */
+    }
     loop_turn(loop, false);
     loop_free(loop);
     return code;

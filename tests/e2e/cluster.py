@@ -70,8 +70,8 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def kill(self, sig=signal.SIGTERM, seconds=15):
-        """Ends it. `troubles` then says what was wrong: reports of sanitizers, an end that was not clean."""
+    def kill(self, sig=signal.SIGTERM, seconds=15, clean=(0,)):
+        """Ends it. `troubles` then says what was wrong: reports of sanitizers, an exit code that is not among the clean."""
         asked = self.alive()
         if asked:
             self.popen.send_signal(sig)
@@ -83,7 +83,7 @@ class Process:
                 self.popen.wait()
         self.output.close()
         code = self.popen.returncode
-        if asked and sig == signal.SIGTERM and code != 0:
+        if asked and sig == signal.SIGTERM and code not in clean:
             self.troubles.append(f'ended with {code} when asked to end')
         elif code < 0 and -code != sig:
             self.troubles.append(f'was ended by signal {-code}')
@@ -115,9 +115,9 @@ class Node:
         (self.home / 'images').mkdir(parents=True, exist_ok=True)
         self.process = Process(self.netns, self.log, KNARR, 'agent', *arguments)
 
-    def stop(self, sig=signal.SIGTERM):
+    def stop(self, sig=signal.SIGTERM, clean=(0,)):
         if self.process:
-            self.process.kill(sig)
+            self.process.kill(sig, clean=clean)
             self.cluster.troubles += [f'{self.name}: {t}' for t in self.process.troubles]
             self.process = None
 

@@ -28,7 +28,7 @@ def said(node, pattern, seconds=30):
 
 
 def fresh(node):
-    node.stop()
+    node.stop(clean=(0, 1))  # it may be ending by itself, because it was refused
     node.log.unlink(missing_ok=True)
 
 
