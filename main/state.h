@@ -22,8 +22,8 @@ struct state {
 
 /* home, 0700. */
 int state_make_home(const char *home, struct error *err);
-/* Makes what is missing in home, which exists. The CA is made once; everything it signs is made anew, so that a certificate never outlives a
- * year of running nor a change of addresses. ERROR_IO with the file that failed. */
+/* Makes what is missing in home, which exists. The CA is made once; everything it signs is made anew, so that a
+ * certificate never outlives a year of running nor a change of addresses. ERROR_IO with the file that failed. */
 int state_load(const struct state_options *options, struct state *ret_state, struct error *err);
 void state_clear(struct state *state);
 /* "192.0.2.1": the first address of this machine that is not loopback, else "127.0.0.1". Caller frees. */
