@@ -137,6 +137,9 @@ def test_restart_needs_no_token(waiting):
     node = waiting.nodes[0]
     node.stop()
     renewed = waiting.get('lease', node.name, '-n', 'kube-node-lease')['spec']['renewTime']
+    started = node.log.read_text().count('get addresses of')
     node.start()
+    # What the first process had sent may still be on its way.
+    wait_for(lambda: node.log.read_text().count('get addresses of') > started, 'the second process to know its node', 30)
     wait_for(lambda: waiting.get('lease', node.name, '-n', 'kube-node-lease')['spec']['renewTime'] != renewed,
              'the Lease to be renewed', 30)
