@@ -11,8 +11,8 @@
  * What the kernel has is known from what was sent: each entry remembers its fronts. At the start and after a failure
  * that knowledge is worth nothing, and the table is replaced whole, again in one transaction.
  *
- * A front belongs to one entry at a time: the first that claims it. Where one was refused, the next change of anything
- * replaces the table, since it may have become free.
+ * A front belongs to one entry at a time: the first that claims it. Who was refused one claims again with the next
+ * change of anything, since it may have become free.
  */
 #include "agent/services.h"
 
@@ -47,6 +47,7 @@ struct entry {
     struct service_fronts host;   /* wanted by the pod */
     struct service_fronts fronts; /* in the table */
     struct service_fronts next;   /* of the batch that is being made */
+    bool refused;                 /* a front belongs to another */
 };
 
 struct services {
@@ -59,7 +60,7 @@ struct services {
     struct list dirty;
     enum services_state state;
     bool whole;     /* the table is to be replaced */
-    bool contended; /* a claim was refused */
+    bool contended; /* some entry is refused */
     bool pods_listed;
     bool closing;
 };
@@ -151,6 +152,8 @@ static void entry_release(struct services *s, struct entry *e)
 
 static void entry_claim(struct services *s, struct entry *e)
 {
+    bool refused = false;
+
     for (size_t i = 0; i < e->next.count; i++) {
         const struct service_front *front = &e->next.items[i];
         const struct entry *other = map_get(&s->claims, slice_str(front->chain));
@@ -159,10 +162,13 @@ static void entry_claim(struct services *s, struct entry *e)
             (void)map_put(&s->claims, slice_str(front->chain), e);
             continue;
         }
-        log_warning("agent", "%s of %s is used by %s already", front->chain, e->key, other->key);
-        s->contended = true;
+        if (!e->refused)
+            log_warning("agent", "%s of %s is used by %s already", front->chain, e->key, other->key);
+        refused = true;
         service_fronts_drop(&e->next, i--);
     }
+    e->refused = refused;
+    s->contended = s->contended || refused;
 }
 
 /* Writes what changes for one entry, which is clean afterwards, or gone when it has become nothing. */
@@ -178,14 +184,15 @@ static void entry_apply(struct services *s, struct entry *e, const struct servic
         entry_free(map_remove(&s->entries, slice_str(e->key)));
 }
 
-static void start_whole(struct services *s)
+/* Adds to the dirty ones: all, or those that were refused something. */
+static void entries_again(struct services *s, bool all)
 {
-    s->whole = true;
     s->contended = false;
-    map_clear(&s->claims, NULL);
     map_for_each (it, &s->entries) {
         struct entry *e = it->value;
 
+        if (!all && !e->refused)
+            continue;
         list_remove(&e->dirty);
         list_append(&s->dirty, &e->dirty);
     }
@@ -198,8 +205,10 @@ static void apply_start(void *arg)
     struct apply *a = mem_zalloc(sizeof(*a));
     BUF_LOCAL(additions);
 
-    if (s->whole || s->contended) {
-        start_whole(s);
+    if (s->whole || s->contended)
+        entries_again(s, s->whole);
+    if (s->whole) {
+        map_clear(&s->claims, NULL);
         service_rules_empty(&table, &a->script);
     }
     a->services = s;
