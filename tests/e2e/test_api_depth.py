@@ -167,6 +167,8 @@ def test_dry_run_of_every_verb_stores_nothing(server):
 def test_scale_and_status_subresources(server):
     path = '/apis/apps/v1/namespaces/default/deployments'
     assert call(server, path, 'POST', deployment('sub', 0, paused=True))[0] == 201
+    # The controller's own status must not come between reading and writing.
+    wait_for(lambda: call(server, f'{path}/sub')[1].get('status', {}).get('observedGeneration') == 1, 'the controller')
     scale = call(server, f'{path}/sub/scale')[1]
     assert scale['kind'] == 'Scale' and scale['status']['selector'] == 'app=sub'
     scale['spec']['replicas'] = 3
