@@ -15,7 +15,7 @@
 static const struct rule_set *const rule_sets[] = {
     &validate_rules_pod,      &validate_rules_container, &validate_rules_volume,  &validate_rules_scheduling,
     &validate_rules_workload, &validate_rules_core,      &validate_rules_service, &validate_rules_node,
-    &validate_rules_other,    &validate_rules_security,
+    &validate_rules_other,    &validate_rules_security,  &validate_rules_rbac,
 };
 
 static const struct {
@@ -40,11 +40,14 @@ static const struct {
     {"NonResourceRule", NULL},
     {"OwnerReference", NULL},
     {"PodAffinityTerm", NULL},
+    {"PolicyRule", NULL},
     {"PreferredSchedulingTerm", NULL},
     {"ReplicaSetCondition", NULL},
     {"ResourceRule", NULL},
+    {"RoleRef", NULL},
     {"ServicePort", NULL},
     {"SleepAction", NULL},
+    {"Subject", NULL},
     {"Sysctl", "value"},
     {"TCPSocketAction", NULL},
     {"Taint", "key"},

@@ -40,7 +40,14 @@
 #define LEASE                                                                                                          \
     "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"l\",\"namespace\":\"n\"}," \
     "\"spec\":{\"holderIdentity\":\"h\",\"leaseDurationSeconds\":40}}"
-#define NAMESPACE "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"n\"}}"
+#define RBAC_OF(kind, rest)                                                                                            \
+    "{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"kind\":\"" kind "\",\"metadata\":{\"name\":\"r:x\"" rest "}"
+#define ROLE         RBAC_OF("Role", ",\"namespace\":\"n\"},\"rules\":[]")
+#define CLUSTER_ROLE RBAC_OF("ClusterRole", "},\"rules\":[]")
+#define ROLE_BINDING                                                                                                   \
+    RBAC_OF("RoleBinding", ",\"namespace\":\"n\"},\"roleRef\":{\"kind\":\"ClusterRole\",\"name\":\"view\"}")
+#define CLUSTER_ROLE_BINDING RBAC_OF("ClusterRoleBinding", "},\"roleRef\":{\"kind\":\"ClusterRole\",\"name\":\"view\"}")
+#define NAMESPACE            "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"n\"}}"
 
 struct row {
     const char *base;
@@ -642,6 +649,60 @@ static void test_small_kinds(void **state)
     check_rows(rows, ARRAY_SIZE(rows));
 }
 
+static void test_roles(void **state)
+{
+    static const struct row rows[] = {
+        {ROLE, "{}", ""},
+        {ROLE, "{\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"a\"]}]}",
+         "rules[0].verbs: Required value: verbs must contain at least one value\n"},
+        {ROLE, "{\"rules\":[{\"apiGroups\":[\"\"],\"verbs\":[\"get\"]}]}",
+         "rules[0].resources: Required value: resource rules must supply at least one resource\n"},
+        {ROLE, "{\"rules\":[{\"resources\":[\"a\"],\"verbs\":[\"get\"]}]}",
+         "rules[0].apiGroups: Required value: resource rules must supply at least one api group\n"},
+        {ROLE, "{\"rules\":[{\"nonResourceURLs\":[\"/a\"],\"verbs\":[\"get\"]}]}",
+         "rules[0].nonResourceURLs: Invalid value: [\"/a\"]: namespaced rules cannot apply to non-resource URLs\n"},
+        {CLUSTER_ROLE, "{\"rules\":[{\"nonResourceURLs\":[\"/a\"],\"verbs\":[\"get\"]}]}", ""},
+        {CLUSTER_ROLE, "{\"rules\":[{\"nonResourceURLs\":[\"/a\"],\"resources\":[\"b\"],\"verbs\":[\"get\"]}]}",
+         "rules[0].nonResourceURLs: Invalid value: [\"/a\"]: rules cannot apply to both regular resources and "
+         "non-resource URLs\n"},
+        {CLUSTER_ROLE, "{\"aggregationRule\":{}}",
+         "aggregationRule.clusterRoleSelectors: Required value: at least one clusterRoleSelector required if "
+         "aggregationRule is non-nil\n"},
+        {CLUSTER_ROLE,
+         "{\"aggregationRule\":{\"clusterRoleSelectors\":[{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"X\"}]}"
+         "]}}",
+         "aggregationRule.clusterRoleSelectors[0].matchExpressions[0].operator: Invalid value: \"X\": not a valid "
+         "selector operator\naggregationRule.clusterRoleSelectors[0]: Invalid value: \"null\": invalid label "
+         "selector.\n"},
+        {ROLE_BINDING, "{}", ""},
+        {ROLE_BINDING, "{\"roleRef\":null}",
+         "roleRef.kind: Unsupported value: \"\": supported values: \"Role\", \"ClusterRole\"\n"
+         "roleRef.name: Required value\n"},
+        {ROLE_BINDING, "{\"roleRef\":{\"apiGroup\":\"x\"}}",
+         "roleRef.apiGroup: Unsupported value: \"x\": supported values: \"rbac.authorization.k8s.io\"\n"},
+        {ROLE_BINDING, "{\"roleRef\":{\"name\":\"a/b\"}}",
+         "roleRef.name: Invalid value: \"a/b\": may not contain '/'\n"},
+        {ROLE_BINDING, "{\"subjects\":[{\"kind\":\"User\"}]}", "subjects[0].name: Required value\n"},
+        {ROLE_BINDING, "{\"subjects\":[{\"kind\":\"Robot\",\"name\":\"a\"}]}",
+         "subjects[0].kind: Unsupported value: \"Robot\": supported values: \"ServiceAccount\", \"User\", \"Group\"\n"},
+        {ROLE_BINDING, "{\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"a\"}]}", ""},
+        {CLUSTER_ROLE_BINDING, "{\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"a\"}]}",
+         "subjects[0].namespace: Required value\n"},
+        {ROLE_BINDING,
+         "{\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"A_\",\"namespace\":\"x\",\"apiGroup\":\"y\"}]}",
+         "subjects[0].name: Invalid value: \"A_\": a lowercase RFC 1123 subdomain~\n"
+         "subjects[0].apiGroup: Unsupported value: \"y\": supported values: \"\"\n"},
+        {ROLE_BINDING, "{\"subjects\":[{\"kind\":\"Group\",\"name\":\"a\",\"apiGroup\":\"z\"}]}",
+         "subjects[0].apiGroup: Unsupported value: \"z\": supported values: \"rbac.authorization.k8s.io\"\n"},
+        {CLUSTER_ROLE_BINDING, "{\"roleRef\":{\"kind\":\"Role\"}}",
+         "roleRef.kind: Unsupported value: \"Role\": supported values: \"ClusterRole\"\n"},
+    };
+
+    check_rows(rows, ARRAY_SIZE(rows));
+    check_update(ROLE_BINDING, "{}", "{\"roleRef\":{\"name\":\"edit\"}}", "roleRef: Invalid value: ~\n");
+    check_update(ROLE_BINDING, "{}", "{\"subjects\":[{\"kind\":\"User\",\"name\":\"a\"}]}", "");
+}
+
 static void test_frozen_data(void **state)
 {
     check_update(CONFIG_MAP, "{\"immutable\":true}", "{\"immutable\":true,\"data\":{\"k\":\"other\"}}",
@@ -737,25 +798,16 @@ static void test_rules_are_reachable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_objects),
-        cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_annotations_size),
-        cmocka_unit_test(test_pods),
-        cmocka_unit_test(test_scheduling),
-        cmocka_unit_test(test_pod_resources),
-        cmocka_unit_test(test_downward_files),
-        cmocka_unit_test(test_sysctls),
-        cmocka_unit_test(test_pod_updates),
-        cmocka_unit_test(test_other_writes),
-        cmocka_unit_test(test_workloads),
-        cmocka_unit_test(test_services),
-        cmocka_unit_test(test_small_kinds),
-        cmocka_unit_test(test_frozen_data),
-        cmocka_unit_test(test_data_size),
-        cmocka_unit_test(test_status_writes),
-        cmocka_unit_test(test_message),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_rules_are_reachable),
+        cmocka_unit_test(test_good_objects),     cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_annotations_size), cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_scheduling),       cmocka_unit_test(test_pod_resources),
+        cmocka_unit_test(test_downward_files),   cmocka_unit_test(test_sysctls),
+        cmocka_unit_test(test_pod_updates),      cmocka_unit_test(test_other_writes),
+        cmocka_unit_test(test_workloads),        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_small_kinds),      cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_frozen_data),      cmocka_unit_test(test_data_size),
+        cmocka_unit_test(test_status_writes),    cmocka_unit_test(test_message),
+        cmocka_unit_test(test_bounds),           cmocka_unit_test(test_rules_are_reachable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
