@@ -6,6 +6,7 @@
 #include "apiserver/admission.h"
 
 #include "api/scan.h"
+#include "apiserver/rbac.h"
 #include "apiserver/registry.h"
 
 static int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -338,6 +339,7 @@ static const struct {
     {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},
     {"RuntimeClass", ADMISSION_CREATE, "pods", true, runtime_class},
     {"DefaultTolerationSeconds", ADMISSION_CREATE, "pods", true, default_tolerations},
+    {"Escalation", ADMISSION_CREATE | ADMISSION_UPDATE, NULL, true, rbac_guard},
 };
 
 int admission_run(const struct admission *a, struct error *err)

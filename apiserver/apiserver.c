@@ -11,6 +11,7 @@
 #include "apiserver/authn.h"
 #include "apiserver/hub.h"
 #include "apiserver/log_proxy.h"
+#include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
 
 #define APISERVER_FRONTS_MAX 4
@@ -35,6 +36,7 @@ static void front_unmake(struct front *front)
 {
     loop_timer_free(front->keeper);
     log_proxy_free(front);
+    rbac_index_unref(front->rbac_index);
     hub_free(front->hub);
     loop_free(front->loop);
 }
@@ -66,6 +68,7 @@ int apiserver_make(const struct apiserver_options *options, struct apiserver **r
         apiserver_unmake(server);
         return r;
     }
+    server->rbac = rbac_new(server->store);
     server->documents = documents_make(server->advertise_address);
     server->front_count = apiserver_front_count(options->fronts);
     server->fronts = mem_calloc(server->front_count, sizeof(*server->fronts));
@@ -80,6 +83,7 @@ void apiserver_unmake(struct apiserver *server)
     for (size_t i = 0; i < server->front_count; i++)
         front_unmake(&server->fronts[i]);
     free(server->fronts);
+    rbac_free(server->rbac);
     documents_free(server->documents);
     authn_tokens_free(server->tokens);
     pki_pair_clear(&server->node_client);

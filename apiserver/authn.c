@@ -5,7 +5,10 @@
  */
 #include "apiserver/authn.h"
 
+#include <ctype.h>
+
 #include "apiserver/authn_tokens.h"
+#include "apiserver/authz.h"
 #include "lib/encoding.h"
 
 #define AUTHN_GROUPS_MAX 64
@@ -95,45 +98,113 @@ static int authn_identify(struct request *req, struct error *err)
     return 0;
 }
 
-static void authn_take_group(void *arg, struct slice name, struct slice value)
-{
-    struct request *req = ((void **)arg)[0];
-    struct authn_groups *groups = ((void **)arg)[1];
+/* ---- impersonation ------------------------------------------------------------------------------------------------
+ */
 
-    if (slice_equal_nocase(name, SLICE_LIT("impersonate-group")))
-        authn_add_group(groups, pool_slice_dup(req->pool, value));
+#define AUTHN_ACCOUNT_PREFIX "system:serviceaccount:"
+#define AUTHN_EXTRA_PREFIX   "impersonate-extra-"
+
+struct authn_mask {
+    struct request *req;
+    struct authn_groups groups;
+    bool has_extra;
+    bool invalid; /* a name that is not UTF-8: what is made by it could not be read again */
+    int result; /* of what was asked so far */
+    struct error *err;
+};
+
+/* Whether the user may take on this part of somebody else. */
+static void authn_ask(struct authn_mask *mask, const char *group, const char *resource, const char *subresource,
+                      const char *namespace_, const char *name)
+{
+    const struct authz_question q = {.user = &mask->req->user,
+                                     .is_resource = true,
+                                     .verb = "impersonate",
+                                     .path = "",
+                                     .group = group,
+                                     .resource = resource,
+                                     .subresource = subresource,
+                                     .namespace_ = namespace_,
+                                     .name = name,
+                                     .field_selector = ""};
+
+    if (mask->result == 0)
+        mask->result = authz_require(mask->req, &q, mask->err);
 }
 
+static void authn_take_header(void *arg, struct slice name, struct slice value)
+{
+    const struct slice extra = SLICE_LIT(AUTHN_EXTRA_PREFIX);
+    struct authn_mask *mask = arg;
+    struct pool *pool = mask->req->pool;
+
+    if (name.len < 12 || !slice_equal_nocase(slice_make(name.data, 12), SLICE_LIT("impersonate-")))
+        return;
+    if (!utf8_valid(value) || !utf8_valid(name)) {
+        mask->invalid = true;
+        return;
+    }
+    if (slice_equal_nocase(name, SLICE_LIT("impersonate-group"))) {
+        authn_add_group(&mask->groups, pool_slice_dup(pool, value));
+    } else if (name.len > extra.len && slice_equal_nocase(slice_make(name.data, extra.len), extra)) {
+        char *key = pool_slice_dup(pool, slice_make(name.data + extra.len, name.len - extra.len));
+
+        for (char *c = key; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+        mask->has_extra = true;
+        authn_ask(mask, "authentication.k8s.io", "userextras", key, "", pool_slice_dup(pool, value));
+    }
+}
+
+/* A ServiceAccount is asked for as such, and comes with its groups when none are named. */
+static void authn_ask_user(struct authn_mask *mask, struct slice user)
+{
+    struct pool *pool = mask->req->pool;
+    struct slice account = user;
+    struct slice namespace_;
+    const char *ns;
+
+    if (!slice_starts(user, SLICE_LIT(AUTHN_ACCOUNT_PREFIX))) {
+        authn_ask(mask, "", "users", "", "", pool_slice_dup(pool, user));
+        return;
+    }
+    account.data += sizeof(AUTHN_ACCOUNT_PREFIX) - 1;
+    account.len -= sizeof(AUTHN_ACCOUNT_PREFIX) - 1;
+    (void)slice_split(&account, ':', &namespace_);
+    ns = pool_slice_dup(pool, namespace_);
+    authn_ask(mask, "", "serviceaccounts", "", ns, pool_slice_dup(pool, account));
+    if (!mask->groups.count) {
+        authn_add_group(&mask->groups, "system:serviceaccounts");
+        authn_add_group(&mask->groups, pool_printf(pool, "system:serviceaccounts:%s", ns));
+    }
+}
+
+/* Rights are those of the real user, asked for each part; only then the request is somebody else's. */
 static int authn_impersonate(struct request *req, struct error *err)
 {
     struct slice name = http_request_header(req->http, "impersonate-user");
-    struct authn_groups groups = {.count = 0};
-    void *arg[2] = {req, &groups};
-    const char *user;
-    bool valid;
+    struct slice uid = http_request_header(req->http, "impersonate-uid");
+    struct authn_mask mask = {.req = req, .err = err};
+    size_t named;
 
-    http_request_each_header(req->http, authn_take_group, arg);
-    if (!name.len && !groups.count)
+    http_request_each_header(req->http, authn_take_header, &mask);
+    if (mask.invalid)
+        return error_set(err, ERROR_BAD_REQUEST, "the user or group to impersonate is not UTF-8");
+    if (!name.len && !uid.len && !mask.groups.count && !mask.has_extra)
         return 0;
     if (!name.len)
         return error_set(err, ERROR_BAD_REQUEST, "impersonating a group needs a user to impersonate");
-    user = pool_slice_dup(req->pool, name);
-    valid = utf8_valid(name);
-    for (size_t i = 0; i < groups.count; i++)
-        valid = valid && utf8_valid(slice_str(groups.list[i]));
-    if (!valid) /* it would be stored in what the user makes, and could not be read again */
-        return error_set(err, ERROR_BAD_REQUEST, "the user or group to impersonate is not UTF-8");
-    if (!user_in_group(&req->user, "system:masters")) {
-        struct status_details *details = pool_alloc(req->pool, sizeof(*details));
-
-        *details = (struct status_details){user, NULL, "users", NULL};
-        req->error_details = details;
-        return error_set(err, ERROR_FORBIDDEN,
-                         "users \"%s\" is forbidden: User \"%s\" cannot impersonate resource \"users\" in API group "
-                         "\"\" at the cluster scope",
-                         user, req->user.name);
-    }
-    authn_set_user(req, user, "", &groups);
+    named = mask.groups.count;
+    authn_ask_user(&mask, name);
+    for (size_t i = 0; i < named; i++)
+        authn_ask(&mask, "", "groups", "", "", mask.groups.list[i]);
+    if (uid.len)
+        authn_ask(&mask, "authentication.k8s.io", "uids", "", "", pool_slice_dup(req->pool, uid));
+    if (mask.result < 0)
+        return mask.result;
+    if (slice_is(name, "system:anonymous") && !mask.groups.count)
+        authn_add_group(&mask.groups, "system:unauthenticated");
+    authn_set_user(req, pool_slice_dup(req->pool, name), pool_slice_dup(req->pool, uid), &mask.groups);
     return 0;
 }
 

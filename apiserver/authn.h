@@ -11,7 +11,7 @@ int authn_tokens_parse(struct slice csv, struct authn_tokens **ret_tokens, struc
 void authn_tokens_free(struct authn_tokens *tokens);
 
 /* Sets req->user. No credential is system:anonymous; a bad one is ERROR_UNAUTHORIZED. Then applies Impersonate-*
- * headers, which only system:masters may use (ERROR_FORBIDDEN). */
+ * headers, every part of which needs the right to impersonate it (ERROR_FORBIDDEN). */
 int authn_authenticate(struct request *req, struct error *err);
 
 #endif

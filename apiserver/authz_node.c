@@ -171,12 +171,11 @@ static const struct {
     {"", "events", "", node_events},
 };
 
-enum authz_answer authz_node(struct apiserver *server, struct pool *pool, const struct authz_question *q,
-                             const char **ret_reason)
+enum authz_answer authz_node(struct request *req, const struct authz_question *q, const char **ret_reason)
 {
     static const char *const verbs[] = {"get",    "list",  "watch",  "create",
                                         "update", "patch", "delete", "deletecollection"};
-    struct authz_node_ask ask = {server, pool, q, NULL, ret_reason};
+    struct authz_node_ask ask = {req->server, req->pool, q, NULL, ret_reason};
     bool known = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

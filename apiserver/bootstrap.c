@@ -4,6 +4,7 @@
  * that points it at this server. Made through the front like anything else, by the API server's own identity, before it
  * listens; looked after while it runs, because somebody will say `kubectl delete services --all`.
  */
+#include "apiserver/rbac_defaults.h"
 #include "apiserver/registry.h"
 #include "apiserver/server_internal.h"
 #include "lib/http_local.h"
@@ -116,8 +117,15 @@ static void bootstrap_end(void *arg, bool aborted)
     bootstrap_call_free(call);
 }
 
-/* Makes or replaces the object as the API server itself. */
-static void bootstrap_send(struct front *front, const struct bootstrap_object *o, const char *method, const char *json,
+struct bootstrap_place {
+    const char *group;
+    const char *plural;
+    const char *namespace_;
+    const char *name;
+};
+
+/* Makes (POST) or replaces (PUT) the object as the API server itself. */
+static void bootstrap_send(struct front *front, const struct bootstrap_place *at, const char *method, struct slice json,
                            struct bootstrap_call *call)
 {
     static const char *const groups[] = {"system:masters"};
@@ -126,45 +134,112 @@ static void bootstrap_send(struct front *front, const struct bootstrap_object *o
         .address = "", .local_user = "system:apiserver", .local_groups = groups, .local_group_count = 1};
     const struct http_header headers[] = {{"content-type", SLICE_LIT("application/json")}};
     bool put = !strcmp(method, "PUT");
-    char *path CLEANUP_FREE = mem_printf("%s%s/v1%s%s/%s%s%s", *o->group ? "/apis/" : "/api", o->group,
-                                         *o->namespace_ ? "/namespaces/" : "", o->namespace_, o->plural, put ? "/" : "",
-                                         put ? o->name : "");
+    char *path CLEANUP_FREE = mem_printf("%s%s/v1%s%s/%s%s%s", *at->group ? "/apis/" : "/api", at->group,
+                                         *at->namespace_ ? "/namespaces/" : "", at->namespace_, at->plural,
+                                         put ? "/" : "", put ? at->name : "");
     const struct http_local_request request = {.method = slice_str(method),
                                                .path = slice_str(path),
                                                .headers = headers,
                                                .header_count = ARRAY_SIZE(headers),
-                                               .body = slice_str(json),
+                                               .body = json,
                                                .peer = &peer};
 
     (void)http_local_start(front->loop, front_handle, front, &request, &events, call);
 }
 
-static int bootstrap_need(struct apiserver *server, const struct bootstrap_object *o, struct error *err)
+/* Waits for a call and frees it. */
+static int bootstrap_wait(struct apiserver *server, struct bootstrap_call *call, const struct bootstrap_place *at,
+                          struct error *err)
 {
-    char *json CLEANUP_FREE = o->json(server, o->name);
-    bool there = bootstrap_has(server, o);
-    struct bootstrap_call *call;
     int r = 0;
 
-    if (!json || (there && !o->replace))
-        return 0;
-    call = mem_zalloc(sizeof(*call));
-    bootstrap_send(&server->fronts[0], o, there ? "PUT" : "POST", json, call);
     while (!call->over)
         loop_turn(server->fronts[0].loop, true);
     if (call->status != 200 && call->status != 201)
-        r = error_set(err, ERROR_INTERNAL, "making %s %s at start: %.*s", o->plural, o->name,
+        r = error_set(err, ERROR_INTERNAL, "making %s %s at start: %.*s", at->plural, at->name,
                       SLICE_ARGS(buf_slice(&call->body)));
     bootstrap_call_free(call);
     return r;
 }
 
+static int bootstrap_need(struct apiserver *server, const struct bootstrap_object *o, struct error *err)
+{
+    const struct bootstrap_place at = {o->group, o->plural, o->namespace_, o->name};
+    char *json CLEANUP_FREE = o->json(server, o->name);
+    bool there = bootstrap_has(server, o);
+    struct bootstrap_call *call;
+
+    if (!json || (there && !o->replace))
+        return 0;
+    call = mem_zalloc(sizeof(*call));
+    bootstrap_send(&server->fronts[0], &at, there ? "PUT" : "POST", slice_str(json), call);
+    return bootstrap_wait(server, call, &at, err);
+}
+
+/* ---- roles and bindings -------------------------------------------------------------------------------------------
+ */
+
+#define BOOTSTRAP_AT_ONCE 64 /* requests on their way together, so that they share commits */
+
+struct bootstrap_role {
+    struct bootstrap_place at;
+    struct bootstrap_call *call; /* NULL = nothing to do */
+};
+
+/* Starts what makes default object `index` complete. */
+static int bootstrap_start_role(struct apiserver *server, size_t index, struct bootstrap_role *ret_role,
+                                struct error *err)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    struct value *stored CLEANUP_VALUE = NULL;
+    struct bootstrap_place *at = &ret_role->at;
+    enum rbac_kind kind;
+    struct value *wanted CLEANUP_VALUE = rbac_default_object(index, &kind, &at->namespace_, &at->name);
+    BUF_LOCAL(json);
+
+    at->group = "rbac.authorization.k8s.io";
+    at->plural = rbac_plurals[kind];
+    ret_role->call = NULL;
+    if (registry_get(server->store, registry_need_kind(at->group, at->plural), at->namespace_, at->name, &item, NULL) ==
+        0) {
+        if (!(stored = object_decode(buf_slice(&item.value), item.revision, err)))
+            return -(int)ERROR_CORRUPT;
+        if (!rbac_default_reconcile(stored, wanted))
+            return 0;
+    }
+    value_write(stored ? stored : wanted, &json);
+    ret_role->call = mem_zalloc(sizeof(*ret_role->call));
+    bootstrap_send(&server->fronts[0], at, stored ? "PUT" : "POST", buf_slice(&json), ret_role->call);
+    return 0;
+}
+
+static int bootstrap_roles(struct apiserver *server, size_t from, size_t count, struct error *err)
+{
+    struct bootstrap_role roles[BOOTSTRAP_AT_ONCE];
+    size_t started = 0;
+    int r = 0;
+
+    while (r == 0 && started < count)
+        if ((r = bootstrap_start_role(server, from + started, &roles[started], err)) == 0)
+            started++;
+    for (size_t i = 0; i < started; i++)
+        if (roles[i].call) {
+            int answer = bootstrap_wait(server, roles[i].call, &roles[i].at, r < 0 ? NULL : err);
+
+            r = r < 0 ? r : answer;
+        }
+    return r;
+}
+
 int apiserver_bootstrap(struct apiserver *server, struct error *err)
 {
+    size_t count = rbac_default_count();
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(bootstrap_objects); i++)
         r = bootstrap_need(server, &bootstrap_objects[i], err);
+    for (size_t i = 0; r == 0 && i < count; i += BOOTSTRAP_AT_ONCE)
+        r = bootstrap_roles(server, i, count - i < BOOTSTRAP_AT_ONCE ? count - i : BOOTSTRAP_AT_ONCE, err);
     return r;
 }
 
@@ -178,13 +253,14 @@ void apiserver_bootstrap_again(void *arg)
     for (size_t i = 0; i < ARRAY_SIZE(bootstrap_objects); i++) {
         const struct bootstrap_object *o = &bootstrap_objects[i];
         char *json CLEANUP_FREE = o->json(front->server, o->name);
+        const struct bootstrap_place at = {o->group, o->plural, o->namespace_, o->name};
         struct bootstrap_call *call;
 
         if (!json || bootstrap_has(front->server, o))
             continue;
         call = mem_zalloc(sizeof(*call));
         call->alone = true;
-        bootstrap_send(front, o, "POST", json, call);
+        bootstrap_send(front, &at, "POST", slice_str(json), call);
     }
 }
 

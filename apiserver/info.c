@@ -8,8 +8,6 @@
     "\"gitCommit\":\"\",\"gitTreeState\":\"clean\",\"buildDate\":\"1970-01-01T00:00:00Z\",\"goVersion\":\"none\","     \
     "\"compiler\":\"cc\",\"platform\":\"linux/amd64\"}"
 
-#define INFO_CA_PATH "/.well-known/knarr/ca.crt"
-
 static void info_version(struct request *req)
 {
     req->media = MEDIA_JSON;
@@ -126,18 +124,10 @@ static const struct {
     const char *first; /* segment; "" = the root */
     void (*answer)(struct request *req);
     bool any_method;
-    bool is_public;
-    bool is_discovery;
 } info_routes[] = {
-    {"", info_index, false, false, false},
-    {"version", info_version, false, true, true},
-    {"healthz", info_health, true, true, true},
-    {"livez", info_health, true, true, true},
-    {"readyz", info_health, true, true, true},
-    {"api", info_document, false, false, true},
-    {"apis", info_document, false, false, true},
-    {"openapi", info_document, false, false, true},
-    {".well-known", info_well_known, false, false, false},
+    {"", info_index, false},        {"version", info_version, false},  {"healthz", info_health, true},
+    {"livez", info_health, true},   {"readyz", info_health, true},     {"api", info_document, false},
+    {"apis", info_document, false}, {"openapi", info_document, false}, {".well-known", info_well_known, false},
 };
 
 static ptrdiff_t info_find(const struct request_info *info)
@@ -148,23 +138,6 @@ static ptrdiff_t info_find(const struct request_info *info)
         if (!strcmp(info_routes[i].first, first))
             return (ptrdiff_t)i;
     return -1;
-}
-
-bool info_is_public(const struct request_info *info)
-{
-    ptrdiff_t i = info_find(info);
-
-    if (!strcmp(info->path, INFO_CA_PATH))
-        return true;
-    return i >= 0 && info_routes[i].is_public && info->segment_count == 1;
-}
-
-bool info_is_discovery(const struct request_info *info)
-{
-    ptrdiff_t i = info_find(info);
-
-    return i >= 0 && info_routes[i].is_discovery && (!info_routes[i].is_public || info->segment_count == 1) &&
-           (!strcmp(info->verb_name, "get") || !strcmp(info->verb_name, "head"));
 }
 
 void info_handle(struct request *req)

@@ -5,10 +5,9 @@
 
 #include "apiserver/request.h"
 
+#define INFO_CA_PATH "/.well-known/knarr/ca.crt"
+
 /* Answers a request whose path is not of a resource. */
 void info_handle(struct request *req);
-/* Upstream's roles for paths: system:public-info-viewer and system:discovery. */
-bool info_is_public(const struct request_info *info);
-bool info_is_discovery(const struct request_info *info);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reviews: questions about oneself. Answered at once, never stored. */
-#include "apiserver/authz.h"
+/* Reviews: questions about what one is and may do, or others may. Answered at once, never stored. */
+#include "apiserver/rbac.h"
 #include "apiserver/subresource.h"
 
 static struct value *review_begin(struct request *req)
@@ -32,26 +32,23 @@ static const char *review_text(const struct value *v, const char *name)
     return text ? text : "";
 }
 
-static bool review_ask(struct request *req, const struct value *spec, const char **ret_reason)
+/* About `user`; the namespace "" in a question about an object is the whole cluster. */
+static bool review_ask(struct request *req, const struct user *user, const struct value *spec, const char **ret_reason)
 {
     const struct value *resource = value_get(spec, "resourceAttributes");
     const struct value *path = value_get(spec, "nonResourceAttributes");
-    struct request_info info = {.path = ""};
-    struct authz_question q = {.user = &req->user,
-                               .is_resource = resource,
-                               .verb = review_text(resource ? resource : path, "verb"),
-                               .path = review_text(path, "path"),
-                               .group = review_text(resource, "group"),
-                               .resource = review_text(resource, "resource"),
-                               .subresource = review_text(resource, "subresource"),
-                               .namespace_ = review_text(resource, "namespace"),
-                               .name = review_text(resource, "name"),
-                               .field_selector = "",
-                               .info = &info};
+    const struct authz_question q = {.user = user,
+                                     .is_resource = resource,
+                                     .verb = review_text(resource ? resource : path, "verb"),
+                                     .path = review_text(path, "path"),
+                                     .group = review_text(resource, "group"),
+                                     .resource = review_text(resource, "resource"),
+                                     .subresource = review_text(resource, "subresource"),
+                                     .namespace_ = review_text(resource, "namespace"),
+                                     .name = review_text(resource, "name"),
+                                     .field_selector = ""};
 
-    if (path && request_path_parse(req->pool, slice_str(q.verb), slice_str(q.path), &info, NULL) < 0)
-        return false;
-    return authz_allows(req->server, req->pool, &q, ret_reason);
+    return authz_allows(req, &q, ret_reason);
 }
 
 /* Upstream names no kind in these: `.authorization.k8s.io "" is invalid: ...`. */
@@ -73,8 +70,8 @@ static void review_refuse(struct request *req, const char *field, const struct v
     reply_error(req, &err);
 }
 
-/* One question at a time, about nothing that has a name of its own. */
-static bool review_check(struct request *req, const struct value *body)
+/* One question at a time. */
+static bool review_check_question(struct request *req, const struct value *body)
 {
     const struct value *resource = value_path(body, "spec", "resourceAttributes", NULL);
     const struct value *path = value_path(body, "spec", "nonResourceAttributes", NULL);
@@ -85,69 +82,160 @@ static bool review_check(struct request *req, const struct value *body)
     else if (!resource && !path)
         review_refuse(req, "spec.resourceAttributes", NULL,
                       "exactly one of nonResourceAttributes or resourceAttributes must be specified");
-    else if (value_path(body, "metadata", "name", NULL) || value_path(body, "metadata", "namespace", NULL))
-        review_refuse(req, "metadata", value_get(body, "metadata"), "must be empty");
     else
         return true;
     return false;
 }
 
-void review_access(struct request *req)
+static bool review_check_user(struct request *req, const struct value *body)
 {
-    struct value *body = review_begin(req);
-    const struct value *spec = value_get(body, "spec");
-    struct value *status;
+    struct value *none CLEANUP_VALUE = NULL;
+
+    if (*review_text(value_get(body, "spec"), "user") || value_count(value_path(body, "spec", "groups", NULL)))
+        return true;
+    none = value_new_str("");
+    review_refuse(req, "spec.user", none, "at least one of user or group must be specified");
+    return false;
+}
+
+/* About nothing that has a name of its own. */
+static bool review_check_metadata(struct request *req, const struct value *body)
+{
+    if (!value_path(body, "metadata", "name", NULL) && !value_path(body, "metadata", "namespace", NULL))
+        return true;
+    review_refuse(req, "metadata", value_get(body, "metadata"), "must be empty");
+    return false;
+}
+
+/* What is asked about must be where the question is asked. */
+static bool review_check_place(struct request *req, const struct value *body)
+{
+    const struct value *path = value_path(body, "spec", "nonResourceAttributes", NULL);
+    const char *asked = review_text(value_path(body, "spec", "resourceAttributes", NULL), "namespace");
+    const char *own = review_text(value_get(body, "metadata"), "namespace");
+    struct value *shown CLEANUP_VALUE = NULL;
+
+    if (path) {
+        review_refuse(req, "spec.nonResourceAttributes", path, "disallowed on this kind of request");
+        return false;
+    }
+    if (!*own || !strcmp(own, req->info.namespace_)) {
+        if (*asked && !strcmp(asked, req->info.namespace_))
+            return true;
+        shown = value_new_str(asked);
+        review_refuse(req, "spec.resourceAttributes.namespace", shown, "must match metadata.namespace");
+        return false;
+    }
+    reply_error_text(req, ERROR_BAD_REQUEST,
+                     "the namespace of the provided object does not match the namespace sent "
+                     "on the request");
+    return false;
+}
+
+/* The user of a spec: exactly what it says, nothing added. */
+static struct user review_user(struct request *req, const struct value *spec)
+{
+    const struct value *list = value_get(spec, "groups");
+    size_t count = value_count(list);
+    const char **groups = pool_alloc(req->pool, (count + 1) * sizeof(*groups));
+
+    for (size_t i = 0; i < count; i++)
+        groups[i] = pool_slice_dup(req->pool, value_string(value_at(list, i)));
+    return (struct user){review_text(spec, "user"), review_text(spec, "uid"), groups, count};
+}
+
+static void review_decide(struct request *req, struct value *body, const struct user *user)
+{
+    struct value *status = value_new_object();
     const char *reason = NULL;
 
-    if (!body || !review_check(req, body))
-        return;
-    status = value_new_object();
-    value_set(status, "allowed", value_new_bool(review_ask(req, spec, &reason)));
+    value_set(status, "allowed", value_new_bool(review_ask(req, user, value_get(body, "spec"), &reason)));
     if (reason)
         value_set_str(status, "reason", reason);
     review_answer(req, body, status);
 }
 
-static struct value *review_star(void)
+void review_access(struct request *req)
 {
-    struct value *list = value_new_array();
+    struct value *body = review_begin(req);
 
-    value_append(list, value_new_str("*"));
-    return list;
+    if (body && review_check_question(req, body) && review_check_metadata(req, body))
+        review_decide(req, body, &req->user);
 }
 
-/* Only the all-powerful have rules that can be listed; what nodes may do depends on the object. */
+void review_subject(struct request *req)
+{
+    struct value *body = review_begin(req);
+    struct user user;
+
+    if (!body || !review_check_question(req, body) || !review_check_user(req, body) ||
+        !review_check_metadata(req, body))
+        return;
+    user = review_user(req, value_get(body, "spec"));
+    review_decide(req, body, &user);
+}
+
+void review_local(struct request *req)
+{
+    struct value *body = review_begin(req);
+    struct user user;
+
+    if (!body || !review_check_question(req, body) || !review_check_user(req, body) || !review_check_place(req, body))
+        return;
+    user = review_user(req, value_get(body, "spec"));
+    review_decide(req, body, &user);
+}
+
+/* ---- rules --------------------------------------------------------------------------------------------------------
+ */
+
+static void review_set(struct value *object, const char *name, const struct rbac_texts *texts)
+{
+    struct value *list = rbac_texts_value(texts);
+
+    if (list)
+        value_set(object, name, list);
+}
+
+static void review_add_rule(struct value *status, const struct rbac_rule *rule)
+{
+    bool path = rule->part[RBAC_URLS].count;
+    struct value *out = value_new_object();
+
+    review_set(out, "verbs", &rule->part[RBAC_VERBS]);
+    if (path) {
+        review_set(out, "nonResourceURLs", &rule->part[RBAC_URLS]);
+    } else {
+        review_set(out, "apiGroups", &rule->part[RBAC_GROUPS]);
+        review_set(out, "resources", &rule->part[RBAC_RESOURCES]);
+        review_set(out, "resourceNames", &rule->part[RBAC_NAMES]);
+    }
+    value_append(value_need_array(status, path ? "nonResourceRules" : "resourceRules"), out);
+}
+
+/* What roles give; what a node may do depends on the object and cannot be listed. */
 void review_rules(struct request *req)
 {
-    bool master = user_in_group(&req->user, "system:masters");
     struct value *body = review_begin(req);
+    const char *namespace_ = review_text(value_get(body, "spec"), "namespace");
+    const struct rbac_index *index = body ? rbac_current(req->front) : NULL;
+    struct rbac_rules rules = {0};
     struct value *status;
-    struct value *rules;
-    struct value *rule;
 
     if (!body)
         return;
-    if (!value_string(value_path(body, "spec", "namespace", NULL)).len) {
+    if (!*namespace_) {
         reply_error_text(req, ERROR_BAD_REQUEST, "no namespace on request");
         return;
     }
+    if (index)
+        rules = rbac_index_rules(index, req->pool, &req->user, namespace_);
     status = value_new_object();
-    rules = value_need_array(status, "resourceRules");
-    if (master) {
-        rule = value_new_object();
-        value_set(rule, "verbs", review_star());
-        value_set(rule, "apiGroups", review_star());
-        value_set(rule, "resources", review_star());
-        value_append(rules, rule);
-    }
-    rules = value_need_array(status, "nonResourceRules");
-    if (master) {
-        rule = value_new_object();
-        value_set(rule, "verbs", review_star());
-        value_set(rule, "nonResourceURLs", review_star());
-        value_append(rules, rule);
-    }
-    value_set(status, "incomplete", value_new_bool(!master));
+    (void)value_need_array(status, "resourceRules");
+    (void)value_need_array(status, "nonResourceRules");
+    for (size_t i = 0; i < rules.count; i++)
+        review_add_rule(status, &rules.items[i]);
+    value_set(status, "incomplete", value_new_bool(!index || user_in_group(&req->user, "system:nodes")));
     review_answer(req, body, status);
 }
 

@@ -16,6 +16,8 @@
 
 struct hub;
 struct authn_tokens;
+struct rbac;
+struct rbac_index;
 
 #define APISERVER_READ_MAX     400 /* requests in flight, as upstream's --max-requests-inflight */
 #define APISERVER_MUTATING_MAX 200
@@ -27,6 +29,8 @@ struct front {
     struct http_client *node_client; /* to node servers; made when first used */
     struct loop_timer *keeper;       /* of the first front: looks after the default objects; NULL elsewhere */
     struct http_server *http;        /* NULL in tests and before it listens */
+    struct rbac_index *rbac_index;   /* the front's own reference; loop only */
+    uint64_t rbac_revision;          /* of the change that it has seen */
     pthread_t thread;
     bool running;        /* the thread was started */
     bool http_stopped;   /* loop only */
@@ -43,6 +47,7 @@ struct apiserver {
     unsigned next_front;           /* atomic: round robin of the in-process transport */
     int reading;                   /* atomic: requests in flight */
     int mutating;                  /* atomic */
+    struct rbac *rbac;             /* roles and bindings */
     struct documents *documents;   /* discovery and OpenAPI, made once */
     struct authn_tokens *tokens;   /* the static token file; NULL = none */
     struct service_range services; /* ClusterIPs */

@@ -16,6 +16,8 @@ static const struct {
     {"pods", "log", REQUEST_GET, log_get},
     {"pods", "eviction", REQUEST_CREATE, eviction_create},
     {"selfsubjectaccessreviews", "", REQUEST_CREATE, review_access},
+    {"subjectaccessreviews", "", REQUEST_CREATE, review_subject},
+    {"localsubjectaccessreviews", "", REQUEST_CREATE, review_local},
     {"selfsubjectrulesreviews", "", REQUEST_CREATE, review_rules},
     {"selfsubjectreviews", "", REQUEST_CREATE, review_self},
 };
