@@ -254,6 +254,39 @@ static void test_orphan_lets_dependents_live(void **state)
     free(dependent);
 }
 
+#define ROLE(name, labels, rules, more)                                                                                \
+    view_of(&view_cluster_roles, "{\"metadata\":{\"name\":\"" name "\",\"uid\":\"r\",\"labels\":{" labels "}},"        \
+                                 "\"rules\":" rules more "}")
+#define GATHERS(...) ",\"aggregationRule\":{\"clusterRoleSelectors\":[" __VA_ARGS__ "]}"
+
+static void test_role_aggregation(void **state)
+{
+    struct view *roles[] = {
+        ROLE("a", "\"to\":\"x\"", "[{\"verbs\":[\"get\"]},{\"verbs\":[\"list\"]}]", ""),
+        ROLE("b", "\"to\":\"y\"", "[{\"verbs\":[\"list\"]},{\"verbs\":[\"watch\"]}]", ""),
+        ROLE("c", "\"other\":\"x\"", "[{\"verbs\":[\"*\"]}]", ""),
+        ROLE("g", "\"to\":\"x\"", "null", GATHERS("{\"matchLabels\":{\"to\":\"y\"}},{\"matchLabels\":{\"to\":\"x\"}}")),
+        ROLE("none", "", "[{\"verbs\":[\"*\"]}]", GATHERS("{\"matchLabels\":{\"to\":\"z\"}}")),
+        ROLE("done", "", "[{\"verbs\":[\"list\"]},{\"verbs\":[\"watch\"]}]",
+             GATHERS("{\"matchLabels\":{\"to\":\"y\"}}")),
+        ROLE("empty", "", "null", GATHERS("{\"matchLabels\":{\"to\":\"z\"}}")),
+    };
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+        role_aggregation_plan(roles[i], (const struct view *const *)roles, ARRAY_SIZE(roles), &plan);
+    role_aggregation_plan(NULL, NULL, 0, &plan);
+    assert_int_equal(plan.count, 2);
+    assert_string_equal(plan.actions[0].name, "g");
+    assert_string_equal(buf_cstr(&plan.actions[0].body),
+                        "{\"rules\":[{\"verbs\":[\"list\"]},{\"verbs\":[\"watch\"]},{\"verbs\":[\"get\"]}]}");
+    assert_string_equal(plan.actions[1].name, "none");
+    assert_string_equal(buf_cstr(&plan.actions[1].body), "{\"rules\":[]}");
+    for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
+        free(roles[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
         cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
         cmocka_unit_test(test_orphan_lets_dependents_live),
+        cmocka_unit_test(test_role_aggregation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
