@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures, and the comparison of the host before and after the whole run."""
+import collections
 import pathlib
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def snapshot():
     return {
         'devices': [line.split(':')[1].strip() for line in lines('ip', '-o', 'link')],
         'network namespaces': lines('ls', '/run/netns'),
-        'mounts': sorted(line.split()[4] for line in open('/proc/self/mountinfo')),
+        'mounts': sorted(line.split()[4] for line in pathlib.Path('/proc/self/mountinfo').read_text().splitlines()),
         'processes': processes,
         'nft': lines('nft', 'list', 'ruleset'),
     }
@@ -35,9 +36,10 @@ def pytest_sessionfinish(session, exitstatus):
         return
     after = snapshot()
     for what, was in before.items():
-        if after[what] != was:
-            print(f'\nthe host has other {what} than before:\n  new: {sorted(set(after[what]) - set(was))}'
-                  f'\n  gone: {sorted(set(was) - set(after[what]))}')
+        # What went away was another program's; what came must not stay.
+        new = collections.Counter(after[what]) - collections.Counter(was)
+        if new:
+            print(f'\nleft on the host: {what}: {sorted(new.elements())}')
             session.exitstatus = 1
 
 
