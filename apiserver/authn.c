@@ -109,7 +109,7 @@ struct authn_mask {
     struct authn_groups groups;
     bool has_extra;
     bool invalid; /* a name that is not UTF-8: what is made by it could not be read again */
-    int result; /* of what was asked so far */
+    int result;   /* of what was asked so far */
     struct error *err;
 };
 

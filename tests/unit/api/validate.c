@@ -414,20 +414,13 @@ static void test_rules_are_reachable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_objects),
-        cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_annotations_size),
-        cmocka_unit_test(test_other_writes),
-        cmocka_unit_test(test_workloads),
-        cmocka_unit_test(test_services),
-        cmocka_unit_test(test_small_kinds),
-        cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_frozen_data),
-        cmocka_unit_test(test_data_size),
-        cmocka_unit_test(test_status_writes),
-        cmocka_unit_test(test_message),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_rules_are_reachable),
+        cmocka_unit_test(test_good_objects),     cmocka_unit_test(test_metadata),
+        cmocka_unit_test(test_annotations_size), cmocka_unit_test(test_other_writes),
+        cmocka_unit_test(test_workloads),        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_small_kinds),      cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_frozen_data),      cmocka_unit_test(test_data_size),
+        cmocka_unit_test(test_status_writes),    cmocka_unit_test(test_message),
+        cmocka_unit_test(test_bounds),           cmocka_unit_test(test_rules_are_reachable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
