@@ -139,6 +139,34 @@ def test_command_environment_and_volumes(cluster):
     assert lines[-3:] == ['from the host', 'configured', '0']
 
 
+def test_init_containers_and_sidecars(cluster):
+    """One after the other, then the sidecar beside the main container; the sidecar does not keep the pod alive."""
+    c = cluster
+    mounts = [{'name': 'shared', 'mountPath': '/shared'}]
+    manifest = pod('prepared', ['sh', '-c', 'until grep -q side /shared/log; do sleep 0.1; done; cat /shared/log'],
+                   volumes=[{'name': 'shared', 'emptyDir': {}}])
+    main = manifest['spec']['containers'][0]
+    main['volumeMounts'] = mounts
+
+    def init(name, script, **more):
+        return {'name': name, 'image': main['image'], 'command': ['sh', '-c', script], 'volumeMounts': mounts, **more}
+    manifest['spec']['initContainers'] = [
+        init('first', 'echo first >> /shared/log'),
+        init('second', 'echo second >> /shared/log'),
+        init('side', 'echo side >> /shared/log; while true; do sleep 0.1; done', restartPolicy='Always')]
+    c.apply(manifest)
+    status = finished(c, 'prepared')['status']
+    assert status['phase'] == 'Succeeded'
+    assert log_of(c, 'prepared', '-c', 'main').split() == ['first', 'second', 'side']
+    ended = [s['state']['terminated']['reason'] for s in status['initContainerStatuses'][:2]]
+    assert ended == ['Completed', 'Completed']
+    broken = pod('unprepared', ['true'])
+    broken['spec']['initContainers'] = [{'name': 'bad', 'image': main['image'], 'command': ['false']}]
+    c.apply(broken)
+    assert finished(c, 'unprepared')['status']['phase'] == 'Failed'
+    assert 'Init:Error' in c.kubectl('get', 'pod', 'unprepared').stdout
+
+
 def test_exit_codes_reasons_and_restart_policies(cluster):
     c = cluster
     c.apply(pod('fails', ['sh', '-c', 'echo out; echo err >&2; exit 3']))
