@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -29,6 +30,7 @@
 #define TERMINATION_MAX 4096
 #define LOWERDIR_MAX    4096
 #define START_TIMEOUT   60000
+#define CONMON_END_MS   5000
 
 /* ---- record ---- */
 
@@ -469,13 +471,27 @@ int runtime_release(const struct runtime *rt, const char *id, struct error *err)
     return fs_remove_tree(home, err);
 }
 
+/* Once its container is gone conmon writes the exit code and ends; what it writes to must stand until then. */
+static void conmon_wait(const struct runtime *rt, const char *id)
+{
+    pid_t pid = pid_read(rt, id, "conmon.pid");
+    int fd CLEANUP_FD = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+
+    if (fd >= 0 && pid_is(pid, id))
+        (void)poll(&end, 1, CONMON_END_MS);
+}
+
 int runtime_remove(const struct runtime *rt, const char *id, struct error *err)
 {
     const char *arguments[] = {"delete", "--force", id, NULL};
     char *home CLEANUP_FREE = home_path(rt, id, NULL);
     char *bundle CLEANUP_FREE = bundle_path(rt, id, NULL);
 
-    if (runc_run(rt, arguments, err) < 0 || fs_unmount_below(home, err) < 0 || fs_remove_tree(home, err) < 0)
+    if (runc_run(rt, arguments, err) < 0)
+        return error_wrap(err, "removing container %s", id);
+    conmon_wait(rt, id);
+    if (fs_unmount_below(home, err) < 0 || fs_remove_tree(home, err) < 0)
         return error_wrap(err, "removing container %s", id);
     return fs_remove_tree(bundle, err);
 }

@@ -4,6 +4,7 @@ import collections
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -25,6 +26,13 @@ def snapshot():
     }
 
 
+def compare(before):
+    """What is on the host now and was not there before."""
+    after = snapshot()
+    new = {what: collections.Counter(after[what]) - collections.Counter(was) for what, was in before.items()}
+    return {what: sorted(count.elements()) for what, count in new.items() if count}
+
+
 def pytest_configure(config):
     if not hasattr(config, 'workerinput'):
         config.host_before = snapshot()
@@ -34,13 +42,15 @@ def pytest_sessionfinish(session, exitstatus):
     before = getattr(session.config, 'host_before', None)
     if before is None:
         return
-    after = snapshot()
-    for what, was in before.items():
-        # What went away was another program's; what came must not stay.
-        new = collections.Counter(after[what]) - collections.Counter(was)
-        if new:
-            print(f'\nleft on the host: {what}: {sorted(new.elements())}')
-            session.exitstatus = 1
+    # What went away was another program's; what came must not stay. The last clean-up may be ending still.
+    end = time.monotonic() + 10
+    left = compare(before)
+    while left and time.monotonic() < end:
+        time.sleep(0.1)
+        left = compare(before)
+    for what, new in left.items():
+        print(f'\nleft on the host: {what}: {new}')
+        session.exitstatus = 1
 
 
 @pytest.hookimpl(hookwrapper=True)
