@@ -175,17 +175,6 @@ const struct image *image_store_find(const struct image_store *store, const stru
     return NULL;
 }
 
-const struct image *image_store_find_id(const struct image_store *store, const char *id)
-{
-    map_for_each (e, &store->images) {
-        const struct image *image = e->value;
-
-        if (!strcmp(image->id, id))
-            return image;
-    }
-    return NULL;
-}
-
 void image_store_add(struct image_store *store, struct image *image)
 {
     image_free(map_put(&store->images, slice_str(image->name), image));

@@ -39,9 +39,8 @@ struct image_store {
 /* Makes the directories, reads the records; what was under way is thrown away. Blocks: call at start. */
 int image_store_open(const char *dir, struct image_store **ret_store, struct error *err);
 void image_store_free(struct image_store *store);
-/* By name, digest or, when `text` is "sha256:...", identity. Borrowed until the next add. NULL when absent. */
+/* By name or digest. Borrowed until the next add. NULL when absent. */
 const struct image *image_store_find(const struct image_store *store, const struct image_ref *ref);
-const struct image *image_store_find_id(const struct image_store *store, const char *id);
 /* Takes the image over; one of the same name is replaced. */
 void image_store_add(struct image_store *store, struct image *image);
 

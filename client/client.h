@@ -88,8 +88,6 @@ struct client_call *client_get(struct client *c, const struct schema_kind *kind,
                                client_done *done, void *arg);
 struct client_call *client_create(struct client *c, const struct schema_kind *kind, const char *ns, const char *sub_of,
                                   const char *sub, struct slice body, client_done *done, void *arg);
-struct client_call *client_update(struct client *c, const struct schema_kind *kind, const char *ns, const char *name,
-                                  const char *sub, struct slice body, client_done *done, void *arg);
 /* patch_type: "application/merge-patch+json", "application/strategic-merge-patch+json", ... */
 struct client_call *client_patch(struct client *c, const struct schema_kind *kind, const char *ns, const char *name,
                                  const char *sub, const char *patch_type, struct slice body, client_done *done,

@@ -58,12 +58,6 @@ struct client_call *client_create(struct client *c, const struct schema_kind *ki
     return client_verb(c, "POST", kind, (const char *const[]){ns, sub_of, sub}, NULL, body, done, arg);
 }
 
-struct client_call *client_update(struct client *c, const struct schema_kind *kind, const char *ns, const char *name,
-                                  const char *sub, struct slice body, client_done *done, void *arg)
-{
-    return client_verb(c, "PUT", kind, (const char *const[]){ns, name, sub}, NULL, body, done, arg);
-}
-
 struct client_call *client_patch(struct client *c, const struct schema_kind *kind, const char *ns, const char *name,
                                  const char *sub, const char *patch_type, struct slice body, client_done *done,
                                  void *arg)

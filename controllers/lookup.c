@@ -218,11 +218,3 @@ const struct view_kind *run_find_kind(struct run *run, struct slice api_version,
             return c->slots[i].kind;
     return NULL;
 }
-
-void run_split_key(struct slice key, struct slice *ret_ns, struct slice *ret_name)
-{
-    ptrdiff_t slash = slice_find(key, '/');
-
-    *ret_ns = slash < 0 ? SLICE_NONE : slice_make(key.data, (size_t)slash);
-    *ret_name = slash < 0 ? key : slice_make(key.data + slash + 1, key.len - (size_t)slash - 1);
-}

@@ -85,7 +85,5 @@ const struct view_kind *run_kind(struct run *run, size_t index);
 bool run_kind_is_namespaced(struct run *run, const struct view_kind *kind);
 /* The kind's row by the names of an owner reference; NULL when it is not stored here. */
 const struct view_kind *run_find_kind(struct run *run, struct slice api_version, struct slice kind);
-/* Splits "ns/name"; a key without a slash is a name. */
-void run_split_key(struct slice key, struct slice *ret_ns, struct slice *ret_name);
 
 #endif

@@ -60,7 +60,7 @@ int pki_sign_request(const struct pki_pair *ca, struct slice request, unsigned u
 /* Hex SHA-256 of the first certificate's SubjectPublicKeyInfo: what a join token pins. */
 int pki_public_key_hash(struct slice pem, char ret_hex[65], struct error *err);
 
-/* P-256 keys and ES256 signatures over bytes (service account tokens). */
+/* A P-256 key alone, PEM. */
 int pki_make_key(char **ret_key, struct error *err);
 
 #endif
