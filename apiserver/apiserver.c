@@ -10,7 +10,7 @@
 
 #include "apiserver/authn.h"
 #include "apiserver/hub.h"
-#include "apiserver/log_proxy.h"
+#include "apiserver/node_link.h"
 #include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
 
@@ -35,7 +35,7 @@ static void front_make(struct apiserver *server, struct front *front)
 static void front_unmake(struct front *front)
 {
     loop_timer_free(front->keeper);
-    log_proxy_free(front);
+    node_link_free(front);
     rbac_index_unref(front->rbac_index);
     hub_free(front->hub);
     loop_free(front->loop);

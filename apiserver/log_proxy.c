@@ -9,16 +9,12 @@
  *
  * The peer leaving cancels the call (a hook on the request's pool). A slow reader pauses it.
  */
-#include "apiserver/log_proxy.h"
-
-#include <arpa/inet.h>
-
 #include "api/scan.h"
+#include "apiserver/node_link.h"
 #include "apiserver/registry.h"
 #include "apiserver/subresource.h"
 #include "lib/encoding.h"
 
-#define LOG_NODE_PORT    10250
 #define LOG_MESSAGE_MAX  (16u << 10)
 #define LOG_PENDING_HIGH (1u << 20)
 #define LOG_PENDING_LOW  (256u << 10)
@@ -113,42 +109,6 @@ static int log_choose_container(struct request *req, struct slice pod, const cha
                          req->info.name, buf_cstr(&names));
     *ret_name = pool_slice_dup(req->pool, buf_slice(&names));
     return 0;
-}
-
-static bool log_is_address(struct slice text)
-{
-    char *copy CLEANUP_FREE = slice_dup(text);
-    struct in6_addr any;
-
-    return inet_pton(AF_INET, copy, &any) == 1 || inet_pton(AF_INET6, copy, &any) == 1;
-}
-
-/* "https://192.0.2.7:10250" of the node that runs the pod. */
-static int log_node_url(struct request *req, const char *node, const char **ret_url, struct error *err)
-{
-    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
-    int r = registry_get(req->server->store, registry_need_kind("", "nodes"), "", node, &item, err);
-    struct scan_cursor c;
-    struct slice v;
-    int64_t port;
-
-    if (r < 0)
-        return r;
-    port = scan_int(scan_get(buf_slice(&item.value), "status.daemonEndpoints.kubeletEndpoint.Port"), 0);
-    c = scan_open(scan_get(buf_slice(&item.value), "status.addresses"));
-    while (scan_element(&c, &v)) {
-        BUF_LOCAL(scratch);
-        struct slice address = scan_text(scan_get(v, "address"), &scratch);
-        bool v6 = slice_find(address, ':') >= 0;
-
-        /* The node says what its address is: anything but an address could make another URL of this one. */
-        if (!scan_text_is(scan_get(v, "type"), "InternalIP") || !log_is_address(address))
-            continue;
-        *ret_url = pool_printf(req->pool, "https://%s%.*s%s:%lld", v6 ? "[" : "", SLICE_ARGS(address), v6 ? "]" : "",
-                               (long long)(port > 0 && port < 65536 ? port : LOG_NODE_PORT));
-        return 0;
-    }
-    return error_set(err, ERROR_INTERNAL, "node %s has no InternalIP address", node);
 }
 
 static void log_add_segment(struct buf *url, const char *text)
@@ -272,24 +232,6 @@ static void log_request_gone(void *arg)
     buf_free(&l->message);
 }
 
-static struct http_client *log_client(struct front *front)
-{
-    struct apiserver *server = front->server;
-    struct http_client_options options = {.ca = slice_str(server->cluster_ca),
-                                          .certificate = slice_str(server->node_client.certificate),
-                                          .key = slice_str(server->node_client.key)};
-
-    if (!front->node_client)
-        front->node_client = http_client_new(front->loop, &options);
-    return front->node_client;
-}
-
-void log_proxy_free(struct front *front)
-{
-    http_client_free(front->node_client);
-    front->node_client = NULL;
-}
-
 static int log_start(struct request *req, struct slice pod, struct error *err)
 {
     struct log_call *l = pool_alloc(req->pool, sizeof(*l));
@@ -308,12 +250,12 @@ static int log_start(struct request *req, struct slice pod, struct error *err)
         reply_pieces(req, 200, "text/plain", &none, 1);
         return 0;
     }
-    if ((r = log_node_url(req, pool_slice_dup(req->pool, node), &base, err)) < 0)
+    if ((r = node_link_url(req->server, req->pool, pool_slice_dup(req->pool, node), &base, err)) < 0)
         return r;
     options.url = log_url(req, base, container);
     l->req = req;
     pool_on_free(req->pool, log_request_gone, l);
-    l->call = http_client_call(log_client(req->front), &options, &log_call_events, l);
+    l->call = http_client_call(node_link_client(req->front), &options, &log_call_events, l);
     return 0;
 }
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A node's server is verified against the cluster's CA, and must be at the address the Node names. */
+#include "apiserver/node_link.h"
+
+#include <arpa/inet.h>
+
+#include "api/scan.h"
+#include "apiserver/registry.h"
+
+#define NODE_LINK_PORT 10250
+
+static bool node_link_is_address(struct slice text)
+{
+    char *copy CLEANUP_FREE = slice_dup(text);
+    struct in6_addr any;
+
+    return inet_pton(AF_INET, copy, &any) == 1 || inet_pton(AF_INET6, copy, &any) == 1;
+}
+
+int node_link_url_of(struct pool *pool, const char *name, struct slice node, const char **ret_url, struct error *err)
+{
+    int64_t port = scan_int(scan_get(node, "status.daemonEndpoints.kubeletEndpoint.Port"), 0);
+    struct scan_cursor c = scan_open(scan_get(node, "status.addresses"));
+    struct slice v;
+
+    while (scan_element(&c, &v)) {
+        BUF_LOCAL(scratch);
+        struct slice address = scan_text(scan_get(v, "address"), &scratch);
+        bool v6 = slice_find(address, ':') >= 0;
+
+        /* The node says what its address is: anything but an address could make another URL of this one. */
+        if (!scan_text_is(scan_get(v, "type"), "InternalIP") || !node_link_is_address(address))
+            continue;
+        *ret_url = pool_printf(pool, "https://%s%.*s%s:%lld", v6 ? "[" : "", SLICE_ARGS(address), v6 ? "]" : "",
+                               (long long)(port > 0 && port < 65536 ? port : NODE_LINK_PORT));
+        return 0;
+    }
+    return error_set(err, ERROR_INTERNAL, "node %s has no InternalIP address", name);
+}
+
+int node_link_url(struct apiserver *server, struct pool *pool, const char *node, const char **ret_url,
+                  struct error *err)
+{
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    int r = registry_get(server->store, registry_need_kind("", "nodes"), "", node, &item, err);
+
+    return r < 0 ? r : node_link_url_of(pool, node, buf_slice(&item.value), ret_url, err);
+}
+
+struct http_client *node_link_client(struct front *front)
+{
+    struct apiserver *server = front->server;
+    struct http_client_options options = {.ca = slice_str(server->cluster_ca),
+                                          .certificate = slice_str(server->node_client.certificate),
+                                          .key = slice_str(server->node_client.key)};
+
+    if (!front->node_client)
+        front->node_client = http_client_new(front->loop, &options);
+    return front->node_client;
+}
+
+void node_link_free(struct front *front)
+{
+    http_client_free(front->node_client);
+    front->node_client = NULL;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way from the API server to the node servers: one HTTPS client a front, with the API server's own certificate. */
+#ifndef KNARR_APISERVER_NODE_LINK_H
+#define KNARR_APISERVER_NODE_LINK_H
+
+#include "apiserver/server_internal.h"
+
+/* The front's client; made when first asked for. */
+struct http_client *node_link_client(struct front *front);
+void node_link_free(struct front *front);
+/* "https://192.0.2.7:10250" of a node, in the pool. ERROR_NOT_FOUND: no such node; ERROR_INTERNAL: it has no address.
+ */
+int node_link_url(struct apiserver *server, struct pool *pool, const char *node, const char **ret_url,
+                  struct error *err);
+/* The same for a Node that was read already. */
+int node_link_url_of(struct pool *pool, const char *name, struct slice node, const char **ret_url, struct error *err);
+
+#endif
