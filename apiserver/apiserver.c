@@ -165,7 +165,8 @@ int apiserver_start(const struct apiserver_options *options, struct apiserver **
 
     if (r < 0)
         return r;
-    if ((r = apiserver_listen(server, options, err)) < 0 || (r = apiserver_bootstrap(server, err)) < 0) {
+    if ((r = apiserver_listen(server, options, err)) < 0 || (r = apiserver_bootstrap(server, err)) < 0 ||
+        (r = store_start_writer(server->store, err)) < 0) {
         if (server->listener)
             http_listener_free(server->listener);
         apiserver_unmake(server);

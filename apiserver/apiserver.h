@@ -15,7 +15,7 @@
 struct apiserver;
 
 struct apiserver_options {
-    struct store *store;
+    struct store *store; /* borrowed; one in manual mode gets its writer thread, once the default objects are made */
     struct clock *clock;
     const char *address;           /* to listen on; "0.0.0.0" */
     uint16_t port;                 /* 6443; 0 = any */

@@ -147,60 +147,72 @@ static void bootstrap_send(struct front *front, const struct bootstrap_place *at
     (void)http_local_start(front->loop, front_handle, front, &request, &events, call);
 }
 
-/* Waits for a call and frees it. */
-static int bootstrap_wait(struct apiserver *server, struct bootstrap_call *call, const struct bootstrap_place *at,
-                          struct error *err)
+/* ---- many requests ------------------------------------------------------------------------------------------------
+ */
+
+/* As many as may be under way together: those of a new cluster's roles, so that they share one commit. */
+#define BOOTSTRAP_AT_ONCE 192
+
+struct bootstrap_calls {
+    struct bootstrap_place at[BOOTSTRAP_AT_ONCE];
+    struct bootstrap_call *calls[BOOTSTRAP_AT_ONCE];
+    size_t count;
+};
+
+static void bootstrap_begin(struct apiserver *server, struct bootstrap_calls *calls, const struct bootstrap_place *at,
+                            const char *method, struct slice json)
+{
+    struct bootstrap_call *call = mem_zalloc(sizeof(*call));
+
+    calls->at[calls->count] = *at;
+    calls->calls[calls->count++] = call;
+    bootstrap_send(&server->fronts[0], at, method, json, call);
+}
+
+/* Waits for all of them; err tells of the first that failed. A store that has no thread yet is stepped by hand: then
+ * all that was sent is one commit. */
+static int bootstrap_wait(struct apiserver *server, struct bootstrap_calls *calls, struct error *err)
 {
     int r = 0;
 
-    while (!call->over)
-        loop_turn(server->fronts[0].loop, true);
-    if (call->status != 200 && call->status != 201)
-        r = error_set(err, ERROR_INTERNAL, "making %s %s at start: %.*s", at->plural, at->name,
-                      SLICE_ARGS(buf_slice(&call->body)));
-    bootstrap_call_free(call);
+    for (size_t i = 0; i < calls->count; i++) {
+        struct bootstrap_call *call = calls->calls[i];
+
+        while (!call->over) {
+            (void)store_step(server->store);
+            loop_turn(server->fronts[0].loop, true);
+        }
+        if (r == 0 && call->status != 200 && call->status != 201)
+            r = error_set(err, ERROR_INTERNAL, "making %s %s at start: %.*s", calls->at[i].plural, calls->at[i].name,
+                          SLICE_ARGS(buf_slice(&call->body)));
+        bootstrap_call_free(call);
+    }
+    calls->count = 0;
     return r;
 }
 
-static int bootstrap_need(struct apiserver *server, const struct bootstrap_object *o, struct error *err)
+static void bootstrap_need(struct apiserver *server, struct bootstrap_calls *calls, const struct bootstrap_object *o)
 {
     const struct bootstrap_place at = {o->group, o->plural, o->namespace_, o->name};
     char *json CLEANUP_FREE = o->json(server, o->name);
     bool there = bootstrap_has(server, o);
-    struct bootstrap_call *call;
 
-    if (!json || (there && !o->replace))
-        return 0;
-    call = mem_zalloc(sizeof(*call));
-    bootstrap_send(&server->fronts[0], &at, there ? "PUT" : "POST", slice_str(json), call);
-    return bootstrap_wait(server, call, &at, err);
+    if (json && (!there || o->replace))
+        bootstrap_begin(server, calls, &at, there ? "PUT" : "POST", slice_str(json));
 }
 
-/* ---- roles and bindings -------------------------------------------------------------------------------------------
- */
-
-#define BOOTSTRAP_AT_ONCE 64 /* requests on their way together, so that they share commits */
-
-struct bootstrap_role {
-    struct bootstrap_place at;
-    struct bootstrap_call *call; /* NULL = nothing to do */
-};
-
-/* Starts what makes default object `index` complete. */
-static int bootstrap_start_role(struct apiserver *server, size_t index, struct bootstrap_role *ret_role,
-                                struct error *err)
+/* Starts what makes default role or binding `index` complete. */
+static int bootstrap_need_role(struct apiserver *server, struct bootstrap_calls *calls, size_t index, struct error *err)
 {
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     struct value *stored CLEANUP_VALUE = NULL;
-    struct bootstrap_place *at = &ret_role->at;
+    struct bootstrap_place at = {.group = "rbac.authorization.k8s.io"};
     enum rbac_kind kind;
-    struct value *wanted CLEANUP_VALUE = rbac_default_object(index, &kind, &at->namespace_, &at->name);
+    struct value *wanted CLEANUP_VALUE = rbac_default_object(index, &kind, &at.namespace_, &at.name);
     BUF_LOCAL(json);
 
-    at->group = "rbac.authorization.k8s.io";
-    at->plural = rbac_plurals[kind];
-    ret_role->call = NULL;
-    if (registry_get(server->store, registry_need_kind(at->group, at->plural), at->namespace_, at->name, &item, NULL) ==
+    at.plural = rbac_plurals[kind];
+    if (registry_get(server->store, registry_need_kind(at.group, at.plural), at.namespace_, at.name, &item, NULL) ==
         0) {
         if (!(stored = object_decode(buf_slice(&item.value), item.revision, err)))
             return -(int)ERROR_CORRUPT;
@@ -208,38 +220,33 @@ static int bootstrap_start_role(struct apiserver *server, size_t index, struct b
             return 0;
     }
     value_write(stored ? stored : wanted, &json);
-    ret_role->call = mem_zalloc(sizeof(*ret_role->call));
-    bootstrap_send(&server->fronts[0], at, stored ? "PUT" : "POST", buf_slice(&json), ret_role->call);
+    bootstrap_begin(server, calls, &at, stored ? "PUT" : "POST", buf_slice(&json));
     return 0;
 }
 
-static int bootstrap_roles(struct apiserver *server, size_t from, size_t count, struct error *err)
-{
-    struct bootstrap_role roles[BOOTSTRAP_AT_ONCE];
-    size_t started = 0;
-    int r = 0;
-
-    while (r == 0 && started < count)
-        if ((r = bootstrap_start_role(server, from + started, &roles[started], err)) == 0)
-            started++;
-    for (size_t i = 0; i < started; i++)
-        if (roles[i].call) {
-            int answer = bootstrap_wait(server, roles[i].call, &roles[i].at, r < 0 ? NULL : err);
-
-            r = r < 0 ? r : answer;
-        }
-    return r;
-}
-
+/* Namespaces first: what lies in one needs it. */
 int apiserver_bootstrap(struct apiserver *server, struct error *err)
 {
-    size_t count = rbac_default_count();
+    struct bootstrap_calls *calls CLEANUP_FREE = mem_zalloc(sizeof(*calls));
+    size_t roles = rbac_default_count();
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(bootstrap_objects); i++)
-        r = bootstrap_need(server, &bootstrap_objects[i], err);
-    for (size_t i = 0; r == 0 && i < count; i += BOOTSTRAP_AT_ONCE)
-        r = bootstrap_roles(server, i, count - i < BOOTSTRAP_AT_ONCE ? count - i : BOOTSTRAP_AT_ONCE, err);
+    for (int pass = 0; r == 0 && pass < 2; pass++) {
+        for (size_t i = 0; i < ARRAY_SIZE(bootstrap_objects); i++)
+            if ((pass == 0) == !strcmp(bootstrap_objects[i].plural, "namespaces"))
+                bootstrap_need(server, calls, &bootstrap_objects[i]);
+        if (pass == 0)
+            r = bootstrap_wait(server, calls, err);
+    }
+    for (size_t i = 0; r == 0 && i < roles; i++) {
+        r = bootstrap_need_role(server, calls, i, err);
+        if (r == 0 && calls->count == BOOTSTRAP_AT_ONCE)
+            r = bootstrap_wait(server, calls, err);
+    }
+    if (r < 0)
+        (void)bootstrap_wait(server, calls, NULL);
+    else
+        r = bootstrap_wait(server, calls, err);
     return r;
 }
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The schema of built-in kinds does not change while the server runs, so every document is written once at start. */
+/*
+ * The schema of built-in kinds does not change while the server runs, so every document is written once: when it is
+ * first asked for, because together they are most of a start and of an idle server's memory. The table of names is
+ * complete from the start; a document's body comes under the lock and never changes afterwards.
+ */
 #include "apiserver/documents.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "api/openapi.h"
@@ -10,94 +15,195 @@
 #include "lib/map.h"
 
 #define DOCUMENTS_JSON "application/json"
+/* A dot, not the '@' of the request: an '@' breaks the clients' parser (wire.md, section 4). */
+#define DOCUMENTS_PROTOBUF "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
 struct documents {
-    struct map by_name;
+    struct map by_name; /* struct entry */
+    char *server_address;
+    pthread_mutex_t lock;
 };
 
-static void document_free(void *p)
-{
-    struct document *d = p;
+struct entry {
+    struct document document;
+    /* False: there is no such document after all (a group version that only subresources use). */
+    bool (*write)(const struct documents *docs, const struct entry *e, struct buf *out);
+    const char *group; /* where the writer needs them */
+    const char *version;
+    bool written;
+};
 
-    refbuf_unref(d->body);
-    free(d);
+struct kinds {
+    const struct schema_kind *const *items;
+    size_t count;
+};
+
+static struct kinds kinds_all(void)
+{
+    struct kinds k;
+
+    k.items = schema_kinds(&k.count);
+    return k;
 }
 
-static void documents_add(struct documents *docs, const char *name, const char *content_type, struct buf *body)
-{
-    struct document *d = mem_zalloc(sizeof(*d));
-    char hex[SHA256_SIZE * 2 + 1];
+/* ---- writers ------------------------------------------------------------------------------------------------------
+ */
 
-    sha256_hex(buf_slice(body), hex);
-    (void)snprintf(d->etag, sizeof(d->etag), "\"%s\"", hex);
-    d->body = refbuf_from(body);
-    d->content_type = content_type;
-    if ((d = map_put(&docs->by_name, slice_str(name), d)))
-        document_free(d);
-    buf_reset(body);
+static bool write_versions(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    discovery_write_versions(out, docs->server_address);
+    return true;
 }
 
-static void documents_add_discovery(struct documents *docs, const struct schema_kind *const *kinds, size_t count,
-                                    const char *server_address)
+static bool write_groups(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    BUF_LOCAL(body);
+    struct kinds k = kinds_all();
 
-    discovery_write_versions(&body, server_address);
-    documents_add(docs, "api", DOCUMENTS_JSON, &body);
-    discovery_write_groups(&body, kinds, count);
-    documents_add(docs, "apis", DOCUMENTS_JSON, &body);
-    discovery_write_aggregated(&body, kinds, count, true, "v2");
-    documents_add(docs, "api#v2", DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", &body);
-    discovery_write_aggregated(&body, kinds, count, false, "v2");
-    documents_add(docs, "apis#v2", DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", &body);
-    discovery_write_aggregated(&body, kinds, count, true, "v2beta1");
-    documents_add(docs, "api#v2beta1", DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
-                  &body);
-    discovery_write_aggregated(&body, kinds, count, false, "v2beta1");
-    documents_add(docs, "apis#v2beta1", DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
-                  &body);
+    discovery_write_groups(out, k.items, k.count);
+    return true;
 }
 
-/* What belongs to the group version of one kind; written again for each of its kinds only the first time. */
-static void documents_add_version(struct documents *docs, const struct schema_kind *const *kinds, size_t count,
-                                  const struct schema_kind *kind)
+/* `version` is the document's own: "v2" or "v2beta1". */
+static bool write_aggregated_core(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    discovery_write_aggregated(out, k.items, k.count, true, e->version);
+    return true;
+}
+
+static bool write_aggregated_groups(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    discovery_write_aggregated(out, k.items, k.count, false, e->version);
+    return true;
+}
+
+static bool write_resources(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    return discovery_write_resources(out, k.items, k.count, slice_str(e->group), slice_str(e->version));
+}
+
+static bool write_group(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    return discovery_write_group(out, k.items, k.count, slice_str(e->group));
+}
+
+static bool write_v3(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    return openapi_write_v3(out, k.items, k.count, slice_str(e->group), slice_str(e->version));
+}
+
+static bool write_v3_index(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    openapi_write_v3_index(out, k.items, k.count);
+    return true;
+}
+
+static bool write_v2(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    openapi_write_v2(out, k.items, k.count);
+    return true;
+}
+
+static bool write_v2_protobuf(const struct documents *docs, const struct entry *e, struct buf *out)
+{
+    struct kinds k = kinds_all();
+
+    openapi_write_v2_protobuf(out, k.items, k.count);
+    return true;
+}
+
+static const struct {
+    const char *name;
+    struct entry entry;
+} documents_fixed[] = {
+    {"api", {{.content_type = DOCUMENTS_JSON}, write_versions}},
+    {"apis", {{.content_type = DOCUMENTS_JSON}, write_groups}},
+    {"api#v2",
+     {{.content_type = DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
+      write_aggregated_core,
+      .version = "v2"}},
+    {"apis#v2",
+     {{.content_type = DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
+      write_aggregated_groups,
+      .version = "v2"}},
+    {"api#v2beta1",
+     {{.content_type = DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"},
+      write_aggregated_core,
+      .version = "v2beta1"}},
+    {"apis#v2beta1",
+     {{.content_type = DOCUMENTS_JSON ";g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"},
+      write_aggregated_groups,
+      .version = "v2beta1"}},
+    {"openapi/v3", {{.content_type = DOCUMENTS_JSON}, write_v3_index}},
+    {"openapi/v2", {{.content_type = DOCUMENTS_JSON}, write_v2}},
+    {"openapi/v2#protobuf", {{.content_type = DOCUMENTS_PROTOBUF}, write_v2_protobuf}},
+};
+
+/* ---- the table ----------------------------------------------------------------------------------------------------
+ */
+
+static void entry_free(void *p)
+{
+    struct entry *e = p;
+
+    refbuf_unref(e->document.body);
+    free(e);
+}
+
+static void documents_add(struct documents *docs, const char *name, const struct entry *from)
+{
+    struct entry *e = mem_zalloc(sizeof(*e));
+
+    *e = *from;
+    if ((e = map_put(&docs->by_name, slice_str(name), e)))
+        entry_free(e);
+}
+
+/* What belongs to the group version of one kind; its other kinds find it there. */
+static void documents_add_version(struct documents *docs, const struct schema_kind *kind)
 {
     bool core = !*kind->group;
     char *base CLEANUP_FREE = core ? mem_printf("api/%s", kind->version)
                                    : mem_printf("apis/%s/%s", kind->group, kind->version);
     char *group CLEANUP_FREE = mem_printf("apis/%s", kind->group);
     char *openapi CLEANUP_FREE = mem_printf("openapi/v3/%s", base);
-    BUF_LOCAL(body);
+    struct entry e = {.document = {.content_type = DOCUMENTS_JSON}, .group = kind->group, .version = kind->version};
 
-    if (map_get(&docs->by_name, slice_str(base)) || map_get(&docs->by_name, slice_str(openapi)))
+    if (map_get(&docs->by_name, slice_str(base)))
         return;
-    if (discovery_write_resources(&body, kinds, count, slice_str(kind->group), slice_str(kind->version)))
-        documents_add(docs, base, DOCUMENTS_JSON, &body);
-    buf_reset(&body);
-    if (!core && discovery_write_group(&body, kinds, count, slice_str(kind->group)))
-        documents_add(docs, group, DOCUMENTS_JSON, &body);
-    buf_reset(&body);
-    if (openapi_write_v3(&body, kinds, count, slice_str(kind->group), slice_str(kind->version)))
-        documents_add(docs, openapi, DOCUMENTS_JSON, &body);
+    e.write = write_resources;
+    documents_add(docs, base, &e);
+    e.write = write_v3;
+    documents_add(docs, openapi, &e);
+    e.write = write_group;
+    if (!core)
+        documents_add(docs, group, &e);
 }
 
 struct documents *documents_make(const char *server_address)
 {
     struct documents *docs = mem_zalloc(sizeof(*docs));
-    size_t count;
-    const struct schema_kind *const *kinds = schema_kinds(&count);
-    BUF_LOCAL(body);
+    struct kinds k = kinds_all();
 
-    documents_add_discovery(docs, kinds, count, server_address);
-    for (size_t i = 0; i < count; i++)
-        documents_add_version(docs, kinds, count, kinds[i]);
-    openapi_write_v3_index(&body, kinds, count);
-    documents_add(docs, "openapi/v3", DOCUMENTS_JSON, &body);
-    openapi_write_v2(&body, kinds, count);
-    documents_add(docs, "openapi/v2", DOCUMENTS_JSON, &body);
-    openapi_write_v2_protobuf(&body, kinds, count);
-    /* A dot, not the '@' of the request: an '@' breaks the clients' parser (wire.md, section 4). */
-    documents_add(docs, "openapi/v2#protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf", &body);
+    docs->server_address = mem_strdup(server_address);
+    (void)pthread_mutex_init(&docs->lock, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(documents_fixed); i++)
+        documents_add(docs, documents_fixed[i].name, &documents_fixed[i].entry);
+    for (size_t i = 0; i < k.count; i++)
+        documents_add_version(docs, k.items[i]);
     return docs;
 }
 
@@ -105,11 +211,34 @@ void documents_free(struct documents *docs)
 {
     if (!docs)
         return;
-    map_clear(&docs->by_name, document_free);
+    map_clear(&docs->by_name, entry_free);
+    (void)pthread_mutex_destroy(&docs->lock);
+    free(docs->server_address);
     free(docs);
 }
 
-const struct document *documents_get(const struct documents *docs, struct slice name)
+static void entry_write(const struct documents *docs, struct entry *e)
 {
-    return map_get(&docs->by_name, name);
+    char hex[SHA256_SIZE * 2 + 1];
+    BUF_LOCAL(body);
+
+    e->written = true;
+    if (!e->write(docs, e, &body))
+        return;
+    sha256_hex(buf_slice(&body), hex);
+    (void)snprintf(e->document.etag, sizeof(e->document.etag), "\"%s\"", hex);
+    e->document.body = refbuf_new(body.data, body.len); /* exactly as large as it is: it stays for good */
+}
+
+const struct document *documents_get(struct documents *docs, struct slice name)
+{
+    struct entry *e = map_get(&docs->by_name, name);
+
+    if (!e)
+        return NULL;
+    (void)pthread_mutex_lock(&docs->lock);
+    if (!e->written)
+        entry_write(docs, e);
+    (void)pthread_mutex_unlock(&docs->lock);
+    return e->document.body ? &e->document : NULL;
 }

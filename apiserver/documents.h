@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Documents about the API (discovery, OpenAPI): made once from the schema, served from memory with an ETag. */
+/*
+ * Documents about the API (discovery, OpenAPI): written from the schema when first
+ * asked for, then served from memory with an ETag.
+ */
 #ifndef KNARR_APISERVER_DOCUMENTS_H
 #define KNARR_APISERVER_DOCUMENTS_H
 
@@ -11,13 +14,13 @@ struct document {
     char etag[68]; /* with its quotes */
 };
 
-struct documents; /* immutable: shared by all fronts */
+struct documents; /* shared by all fronts */
 
 struct documents *documents_make(const char *server_address);
 void documents_free(struct documents *docs);
 /* The document of a name: "api", "api/v1", "apis", "apis/apps", "apis/apps/v1", with "#v2" or "#v2beta1" behind "api"
  * and "apis" for the aggregated form; "openapi/v2", "openapi/v2#protobuf", "openapi/v3", "openapi/v3/apis/apps/v1".
- * NULL when there is none. */
-const struct document *documents_get(const struct documents *docs, struct slice name);
+ * NULL when there is none. From any thread; what it returns lives as long as docs. */
+const struct document *documents_get(struct documents *docs, struct slice name);
 
 #endif

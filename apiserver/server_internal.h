@@ -48,7 +48,7 @@ struct apiserver {
     int reading;                   /* atomic: requests in flight */
     int mutating;                  /* atomic */
     struct rbac *rbac;             /* roles and bindings */
-    struct documents *documents;   /* discovery and OpenAPI, made once */
+    struct documents *documents;   /* discovery and OpenAPI */
     struct authn_tokens *tokens;   /* the static token file; NULL = none */
     struct service_range services; /* ClusterIPs */
     char *advertise_address;

@@ -192,7 +192,8 @@ static int server_load_state(struct server *s, struct error *err)
 static int server_open_store(struct server *s, struct error *err)
 {
     char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.home);
-    const struct store_options options = {.path = path};
+    /* The API server starts the writer, after it has made the default objects in two commits. */
+    const struct store_options options = {.path = path, .manual = true};
 
     if (state_make_home(s->flags.home, err) < 0)
         return -(int)ERROR_IO;

@@ -160,14 +160,15 @@ static int env_open_sized(struct store *store, uint64_t map_size)
     return rc;
 }
 
-/* Takes less address space where a limit (RLIMIT_AS) does not give so much, down to what the quota needs. */
+/* Takes less address space where a limit (RLIMIT_AS) or a tool that stands in for the kernel (valgrind, EINVAL) does
+ * not give so much, down to what the quota needs. */
 static int env_open(struct store *store, struct error *err)
 {
     uint64_t least = store->quota * 2 + MAP_SLACK;
     uint64_t size = MAP_SIZE > least ? MAP_SIZE : least;
     int rc = env_open_sized(store, size);
 
-    while (rc == ENOMEM && size / 2 >= least) {
+    while ((rc == ENOMEM || rc == EINVAL) && size / 2 >= least) {
         size /= 2;
         rc = env_open_sized(store, size);
     }
@@ -348,6 +349,14 @@ int store_open(const struct store_options *options, struct store **ret_store, st
     }
     *ret_store = store;
     return 0;
+}
+
+int store_start_writer(struct store *store, struct error *err)
+{
+    if (!store->manual)
+        return 0;
+    store->manual = false;
+    return store_writer_start(store, err);
 }
 
 void store_close(struct store *store)

@@ -42,6 +42,9 @@ struct store_options {
 /* Errors: ERROR_IO, ERROR_CORRUPT (damaged, or written by a newer version: the message says which), ERROR_UNAVAILABLE
  * (another process has it open), ERROR_NO_SPACE. */
 int store_open(const struct store_options *options, struct store **ret_store, struct error *err);
+/* Ends manual mode: from now on a thread of the store's own carries out what is queued. Nothing to do when there is
+ * one. ERROR_INTERNAL. */
+int store_start_writer(struct store *store, struct error *err);
 /* Finishes queued transactions, cancels compactions (ERROR_CANCELLED), then closes. No watch may be open, and nobody
  * may be reading. NULL is allowed. */
 void store_close(struct store *store);
