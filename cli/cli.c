@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ const struct cli_command cli_commands[] = {
      cli_wait},
     {"token", "create [--ttl SECONDS]", "Make a token for nodes to join with", cli_token},
     {"version", "", "Print the version", cli_version},
-    {NULL, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static void print_usage(FILE *to, const struct cli_command *const *tables, size_t table_count)
@@ -26,25 +27,56 @@ static void print_usage(FILE *to, const struct cli_command *const *tables, size_
         for (const struct cli_command *c = tables[i]; c->name; c++)
             (void)fprintf(to, "  %-8s %s\n             knarr %s %s\n", c->name, c->summary, c->name, c->arguments);
     (void)fprintf(to, "\nThe cluster is taken from --kubeconfig, $KUBECONFIG, $KNARR_HOME/kubeconfig, "
-                      "/var/lib/knarr/kubeconfig or ~/.kube/config.\n");
+                      "/var/lib/knarr/kubeconfig or ~/.kube/config.\n"
+                      "'knarr help COMMAND' says more.\n");
+}
+
+static const struct cli_command *find_command(const struct cli_command *const *tables, size_t table_count,
+                                              const char *name)
+{
+    for (size_t i = 0; i < table_count; i++)
+        for (const struct cli_command *c = tables[i]; c->name; c++)
+            if (!strcmp(c->name, name))
+                return c;
+    (void)fprintf(stderr, "knarr: there is no command \"%s\"; 'knarr help' lists them\n", name);
+    return NULL;
+}
+
+static bool is_help(const char *text)
+{
+    return !strcmp(text, "help") || !strcmp(text, "--help") || !strcmp(text, "-h");
+}
+
+static int print_help(const struct cli_command *c)
+{
+    if (!c)
+        return 2;
+    (void)printf("%s\n\nUsage: knarr %s %s\n", c->summary, c->name, c->arguments);
+    if (c->help) {
+        (void)printf("\n");
+        c->help(stdout);
+    }
+    return 0;
 }
 
 int cli_main(const struct cli_command *const *tables, size_t table_count, int argc, char **argv)
 {
+    const struct cli_command *c;
+
     if (argc < 2) {
         print_usage(stderr, tables, table_count);
         return 2;
     }
-    if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+    if (is_help(argv[1]) && argc > 2)
+        return print_help(find_command(tables, table_count, argv[2]));
+    if (is_help(argv[1])) {
         print_usage(stdout, tables, table_count);
         return 0;
     }
-    for (size_t i = 0; i < table_count; i++)
-        for (const struct cli_command *c = tables[i]; c->name; c++)
-            if (!strcmp(c->name, argv[1]))
-                return c->run(argc - 1, argv + 1);
-    (void)fprintf(stderr, "knarr: there is no command \"%s\"; 'knarr help' lists them\n", argv[1]);
-    return 2;
+    c = find_command(tables, table_count, argv[1]);
+    if (!c)
+        return 2;
+    return argc == 3 && !strcmp(argv[2], "--help") ? print_help(c) : c->run(argc - 1, argv + 1);
 }
 
 int cli_version(int argc, char **argv)

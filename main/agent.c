@@ -2,7 +2,6 @@
 /* `knarr agent`: one node, until a signal. Containers outlive it; `--clean` removes all that this home has made. */
 #include "main/agent.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,57 +10,61 @@
 #include "agent/agent.h"
 #include "api/value.h"
 #include "lib/log.h"
+#include "main/common_options.h"
 
-#define INSECURE_MAX 16
-#define TOKEN_MAX    256
+#define TOKEN_MAX 256
 
 struct agent_flags {
+    struct common_options common;
     struct agent_options options;
-    const char *insecure[INSECURE_MAX + 1];
-    size_t insecure_count;
+    struct flag_list insecure;
+    const char *token_file;
+    long port;
     char token[TOKEN_MAX];
     bool clean;
 };
 
-static const struct option agent_flag_table[] = {
-    {"home", required_argument, NULL, 'h'},
-    {"run-dir", required_argument, NULL, 'r'},
-    {"server", required_argument, NULL, 's'},
-    {"token", required_argument, NULL, 't'},
-    {"token-file", required_argument, NULL, 'T'},
-    {"node-name", required_argument, NULL, 'n'},
-    {"node-ip", required_argument, NULL, 'i'},
-    {"address", required_argument, NULL, 'a'},
-    {"port", required_argument, NULL, 'p'},
-    {"pod-cidr", required_argument, NULL, 'c'},
-    {"cgroup-parent", required_argument, NULL, 'g'},
-    {"bridge", required_argument, NULL, 'b'},
-    {"log-dir", required_argument, NULL, 'l'},
-    {"insecure-registry", required_argument, NULL, 'I'},
-    {"clean", no_argument, NULL, 'C'},
-    {"verbose", no_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
+/* One process, one agent: its options. */
+static struct agent_flags agent_flags = {.common = COMMON_OPTIONS_DEFAULT, .port = 10250};
+
+static const struct flag agent_option_rows[] = {
+    COMMON_OPTIONS_ROWS(agent_flags.common),
+    {"server", 0, FLAG_TEXT, &agent_flags.options.server, "where the API is; needed for the first join", "URL"},
+    {"token", 0, FLAG_TEXT, &agent_flags.options.token, "join token; better in a file", "TOKEN"},
+    {"token-file", 0, FLAG_TEXT, &agent_flags.token_file, "file with the join token", "FILE"},
+    {"node-name", 0, FLAG_TEXT, &agent_flags.options.node_name, "name of the Node; without it the host's, lower case",
+     "NAME"},
+    {"node-ip", 0, FLAG_TEXT, &agent_flags.options.node_ip, "address of the Node; without it that of the default route",
+     "IP"},
+    {"address", 0, FLAG_TEXT, &agent_flags.options.address, "address the node server listens on; without it all", "IP",
+     .environment = "KNARR_AGENT_ADDRESS"},
+    {"port", 0, FLAG_NUMBER, &agent_flags.port, "port of the node server", "N", .environment = "KNARR_AGENT_PORT",
+     .min = 1, .max = 65535},
+    {"pod-cidr", 0, FLAG_TEXT, &agent_flags.options.pod_cidr,
+     "block of pods' addresses; without it what the cluster gives", "CIDR"},
+    {"bridge", 0, FLAG_TEXT, &agent_flags.options.bridge, "bridge of the pods' network; without it knarr0", "DEVICE"},
+    {"cgroup-parent", 0, FLAG_TEXT, &agent_flags.options.cgroup_parent,
+     "control group above all pods; without it /knarr", "PATH"},
+    {"run-dir", 0, FLAG_TEXT, &agent_flags.options.run_dir, "volatile state; without it /run/knarr", "DIR"},
+    {"log-dir", 0, FLAG_TEXT, &agent_flags.options.log_dir, "containers' logs; without it /var/log/pods", "DIR"},
+    {"insecure-registry", 0, FLAG_LIST, &agent_flags.insecure, "registry over plain HTTP; can be given again", "HOST"},
+    {"clean", 0, FLAG_BOOL, &agent_flags.clean, "remove all that the agent of this home has made, and end",
+     .flag_only = true},
+    {NULL, 0, FLAG_BOOL, NULL},
 };
 
-static bool agent_read_port(const char *text, uint16_t *ret_port)
+static void agent_help(FILE *to)
 {
-    int64_t port;
-
-    if (!slice_to_int64(slice_str(text), &port) || port < 1 || port > 65535) {
-        (void)fprintf(stderr, "knarr agent: '%s' is not a port\n", text);
-        return false;
-    }
-    *ret_port = (uint16_t)port;
-    return true;
+    options_help(to, "agent", agent_option_rows);
 }
 
 /* A token in a file does not show in the list of processes. */
-static bool agent_read_token(struct agent_flags *f, const char *path)
+static bool agent_read_token(struct agent_flags *f)
 {
-    FILE *file = fopen(path, "re");
+    FILE *file = fopen(f->token_file, "re");
 
     if (!file || !fgets(f->token, sizeof(f->token), file)) {
-        (void)fprintf(stderr, "knarr agent: no token in %s\n", path);
+        (void)fprintf(stderr, "knarr agent: no token in %s\n", f->token_file);
         if (file)
             (void)fclose(file);
         return false;
@@ -71,63 +74,25 @@ static bool agent_read_token(struct agent_flags *f, const char *path)
     return true;
 }
 
-static bool agent_read_flag(struct agent_flags *f, int letter)
+static bool agent_read_options(struct agent_flags *f, struct pool *pool, int argc, char **argv)
 {
-    struct agent_options *o = &f->options;
-    const struct {
-        int letter;
-        const char **text;
-    } texts[] = {{'h', &o->home},          {'r', &o->run_dir}, {'s', &o->server},  {'t', &o->token},
-                 {'n', &o->node_name},     {'i', &o->node_ip}, {'a', &o->address}, {'c', &o->pod_cidr},
-                 {'g', &o->cgroup_parent}, {'b', &o->bridge},  {'l', &o->log_dir}};
-
-    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-        if (texts[i].letter == letter) {
-            *texts[i].text = optarg;
-            return true;
-        }
-    }
-    switch (letter) {
-    case 'p':
-        return agent_read_port(optarg, &o->port);
-    case 'T':
-        return agent_read_token(f, optarg);
-    case 'I':
-        if (f->insecure_count < INSECURE_MAX)
-            f->insecure[f->insecure_count++] = optarg;
-        o->registry_insecure = f->insecure;
-        return true;
-    case 'C':
-        f->clean = true;
-        return true;
-    case 'v':
-        log_set_level(LOG_DEBUG);
-        return true;
-    default:
+    if (!options_read(agent_option_rows, pool, argc, argv))
         return false;
-    }
+    common_options_apply(&f->common);
+    f->options.home = f->common.home;
+    f->options.port = (uint16_t)f->port;
+    if (f->insecure.count)
+        f->options.registry_insecure = f->insecure.items;
+    return f->options.token || !f->token_file || agent_read_token(f);
 }
 
-static bool agent_read_flags(int argc, char **argv, struct agent_flags *f)
-{
-    int letter;
-
-    optind = 1;
-    while ((letter = getopt_long(argc, argv, "", agent_flag_table, NULL)) != -1)
-        if (!agent_read_flag(f, letter))
-            return false;
-    if (optind < argc)
-        (void)fprintf(stderr, "knarr agent: '%s' is not a flag\n", argv[optind]);
-    return optind == argc;
-}
-
-static int agent_run_clean(const struct agent_options *options)
+static int agent_run_clean(const struct agent_flags *flags)
 {
     ERROR_LOCAL(err);
 
-    if (agent_clean(options, &err) == 0)
+    if (agent_clean(&flags->options, &err) == 0)
         return 0;
-    (void)fprintf(stderr, "knarr agent: %s\n", error_text(&err));
+    common_options_fail(&flags->common, "agent", &err);
     return 1;
 }
 
@@ -137,7 +102,7 @@ static void agent_on_signal(uv_signal_t *handle, int number)
     loop_stop(handle->data);
 }
 
-static int agent_serve(const struct agent_options *options)
+static int agent_serve(const struct agent_flags *flags)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
     struct loop *loop = loop_new(clock_system());
@@ -151,12 +116,12 @@ static int agent_serve(const struct agent_options *options)
         signals[i].data = loop;
         (void)uv_signal_start(&signals[i], agent_on_signal, numbers[i]);
     }
-    if (agent_start(loop, options, &agent, &err) == 0) {
+    if (agent_start(loop, &flags->options, &agent, &err) == 0) {
         loop_run(loop);
         code = agent_failed(agent) ? 1 : 0;
         agent_free(agent);
     } else {
-        (void)fprintf(stderr, "knarr agent: %s\n", error_text(&err));
+        common_options_fail(&flags->common, "agent", &err);
     }
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         uv_close((uv_handle_t *)&signals[i], NULL);
@@ -169,17 +134,17 @@ static int agent_serve(const struct agent_options *options)
 
 static int agent_command(int argc, char **argv)
 {
-    struct agent_flags flags = {.clean = false};
+    struct pool *pool CLEANUP_POOL = pool_new(); /* texts of the options */
 
     (void)signal(SIGPIPE, SIG_IGN);
     value_init();
-    if (!agent_read_flags(argc, argv, &flags))
+    if (!agent_read_options(&agent_flags, pool, argc, argv))
         return 2;
-    return flags.clean ? agent_run_clean(&flags.options) : agent_serve(&flags.options);
+    return agent_flags.clean ? agent_run_clean(&agent_flags) : agent_serve(&agent_flags);
 }
 
 const struct cli_command agent_commands[] = {
-    {"agent", "--server URL --token TOKEN [--home DIR] [--node-name NAME] [--node-ip IP] [--clean]",
-     "run the node agent", agent_command},
-    {NULL, NULL, NULL, NULL},
+    {"agent", "--server URL --token-file FILE [--home DIR] [--config FILE] [--clean] ...", "Run the node agent",
+     agent_command, agent_help},
+    {NULL, NULL, NULL, NULL, NULL},
 };

@@ -14,9 +14,9 @@
 
 #include "api/value.h"
 #include "apiserver/apiserver.h"
-#include "cli/flags.h"
 #include "controllers/controllers.h"
 #include "lib/log.h"
+#include "main/common_options.h"
 #include "main/state.h"
 #include "scheduler/scheduler.h"
 #include "store/store.h"
@@ -27,7 +27,7 @@
 #define SERVER_HISTORY 300 /* seconds; as upstream's compaction of etcd */
 
 struct server_flags {
-    const char *home;
+    struct common_options common;
     const char *address;
     const char *advertise_address;
     const char *service_cidr;
@@ -178,7 +178,7 @@ static char *server_service_address(const char *cidr)
 static int server_load_state(struct server *s, struct error *err)
 {
     char *service CLEANUP_FREE = server_service_address(s->flags.service_cidr);
-    struct state_options options = {.home = s->flags.home,
+    struct state_options options = {.home = s->flags.common.home,
                                     .address = s->flags.address,
                                     .advertise_address = s->flags.advertise_address,
                                     .service_address = service,
@@ -191,11 +191,11 @@ static int server_load_state(struct server *s, struct error *err)
 
 static int server_open_store(struct server *s, struct error *err)
 {
-    char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.home);
+    char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.common.home);
     /* The API server starts the writer, after it has made the default objects in two commits. */
     const struct store_options options = {.path = path, .manual = true};
 
-    if (state_make_home(s->flags.home, err) < 0)
+    if (state_make_home(s->flags.common.home, err) < 0)
         return -(int)ERROR_IO;
     if (store_open(&options, &s->store, err) < 0)
         return error_wrap(err, "opening the store in %s", path);
@@ -272,49 +272,44 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
     return r;
 }
 
-/* False after saying what is wrong. */
-static bool server_read_flags(int argc, char **argv, struct server_flags *f)
-{
-    const struct flag flags[] = {
-        {"home", 0, FLAG_TEXT, &f->home},
-        {"address", 0, FLAG_TEXT, &f->address},
-        {"advertise-address", 0, FLAG_TEXT, &f->advertise_address},
-        {"service-cidr", 0, FLAG_TEXT, &f->service_cidr},
-        {"token-auth-file", 0, FLAG_TEXT, &f->token_file},
-        {"port", 0, FLAG_NUMBER, &f->port},
-        {"node-grace", 0, FLAG_NUMBER, &f->node_grace},
-        {"history", 0, FLAG_NUMBER, &f->history},
-        {NULL, 0, FLAG_BOOL, NULL},
-    };
-    struct arguments arguments;
+/* One process, one server: its options. */
+static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
+                                           .address = "0.0.0.0",
+                                           .service_cidr = "10.96.0.0/16",
+                                           .port = SERVER_PORT,
+                                           .history = SERVER_HISTORY};
 
-    if (!flags_parse(flags, argc, argv, &arguments))
-        return false;
-    if (arguments.count)
-        (void)fprintf(stderr, "knarr server: takes flags only; see 'knarr help'\n");
-    else if (f->port < 1 || f->port > 65535)
-        (void)fprintf(stderr, "knarr server: --port is 1 to 65535\n");
-    else if (f->node_grace < 0 || f->node_grace > SERVER_DAY || f->history < 1 || f->history > SERVER_DAY)
-        (void)fprintf(stderr, "knarr server: --node-grace and --history are seconds, a day at most\n");
-    else
-        return true;
-    return false;
+static const struct flag server_options[] = {
+    COMMON_OPTIONS_ROWS(server_flags.common),
+    {"address", 0, FLAG_TEXT, &server_flags.address, "address to listen on", "IP"},
+    {"advertise-address", 0, FLAG_TEXT, &server_flags.advertise_address, "address that others reach it at", "IP"},
+    {"port", 0, FLAG_NUMBER, &server_flags.port, "port of the API", "N", .min = 1, .max = 65535},
+    {"service-cidr", 0, FLAG_TEXT, &server_flags.service_cidr, "block of Services' addresses", "CIDR"},
+    {"token-auth-file", 0, FLAG_TEXT, &server_flags.token_file, "CSV of static tokens: token,user,uid,groups", "FILE"},
+    {"node-grace", 0, FLAG_NUMBER, &server_flags.node_grace, "seconds until a silent node is given up; 0 = 40", "S",
+     .max = SERVER_DAY},
+    {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that lists and watches can go back", "S", .min = 1,
+     .max = SERVER_DAY},
+    {NULL, 0, FLAG_BOOL, NULL},
+};
+
+static void server_help(FILE *to)
+{
+    options_help(to, "server", server_options);
 }
 
 static int server_command(int argc, char **argv)
 {
-    const char *home = getenv("KNARR_HOME");
-    struct server s = {.flags = {.home = home && *home ? home : "/var/lib/knarr",
-                                 .address = "0.0.0.0",
-                                 .service_cidr = "10.96.0.0/16",
-                                 .port = SERVER_PORT,
-                                 .history = SERVER_HISTORY}};
+    struct server s = {.own_address = NULL};
+    struct pool *pool CLEANUP_POOL = pool_new(); /* texts of the options */
     sigset_t signals;
     ERROR_LOCAL(err);
     int r;
 
-    if (!server_read_flags(argc, argv, &s.flags))
+    if (!options_read(server_options, pool, argc, argv))
         return 2;
+    s.flags = server_flags;
+    common_options_apply(&s.flags.common);
     /* Blocked here, before any thread exists, so that only sigwait below sees them. */
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
@@ -330,7 +325,7 @@ static int server_command(int argc, char **argv)
     }
     r = server_run(&s, &signals, &err);
     if (r < 0)
-        (void)fprintf(stderr, "knarr server: %s\n", error_text(&err));
+        common_options_fail(&s.flags.common, "server", &err);
     store_close(s.store);
     state_clear(&s.state);
     free(s.own_address);
@@ -338,8 +333,6 @@ static int server_command(int argc, char **argv)
 }
 
 const struct cli_command server_commands[] = {
-    {"server",
-     "[--home DIR] [--address A] [--port N] [--advertise-address A] [--service-cidr C] [--node-grace S] [--history S]",
-     "run the control plane", server_command},
-    {NULL, NULL, NULL, NULL},
+    {"server", "[--home DIR] [--port N] [--config FILE] ...", "Run the control plane", server_command, server_help},
+    {NULL, NULL, NULL, NULL, NULL},
 };
