@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ways to say who one is, in order: set by main (in process), client certificate, bearer token (static file, then
- * bootstrap Secrets). A credential that is there and does not hold is 401, never anonymous.
+ * bootstrap Secrets) in a header, or among the subprotocols of a WebSocket. A credential that is there and does not
+ * hold is 401, never anonymous.
  */
 #include "apiserver/authn.h"
 
@@ -9,6 +10,7 @@
 
 #include "apiserver/authn_tokens.h"
 #include "apiserver/authz.h"
+#include "apiserver/upgrade.h"
 #include "lib/encoding.h"
 
 #define AUTHN_GROUPS_MAX 64
@@ -75,6 +77,7 @@ static int authn_identify(struct request *req, struct error *err)
     const struct http_peer *peer = req->http->peer;
     struct authn_groups groups = {.count = 0};
     struct slice token;
+    int r;
 
     if (peer->local_user) {
         for (size_t i = 0; i < peer->local_group_count; i++)
@@ -86,9 +89,11 @@ static int authn_identify(struct request *req, struct error *err)
         for (size_t i = 0; i < peer->organization_count; i++)
             authn_add_group(&groups, peer->organizations[i]);
         authn_set_user(req, peer->common_name, "", &groups);
-        return 0;
+        return upgrade_check_origin(req, err);
     }
     token = authn_bearer(req);
+    if (!token.len && (r = upgrade_bearer(req, &token, err)) < 0)
+        return r;
     if (token.len)
         return authn_by_token(req, token, err);
     if (peer->certificate_given)

@@ -17,6 +17,7 @@
  */
 #include "apiserver/hub.h"
 #include "apiserver/list_options.h"
+#include "apiserver/upgrade.h"
 #include "lib/random.h"
 
 #define WATCH_LOW_BYTES   (256u << 10) /* read more when less than this is unsent */
@@ -353,17 +354,32 @@ static int watch_choose_start(struct watch *w, struct error *err)
     return 0;
 }
 
+/* As chunks of one answer, or, as upstream for browsers, each event a text message of a WebSocket. Of the subprotocols
+ * the first is echoed whatever it is called: a browser that offers some insists on one. */
+static void watch_start_stream(struct watch *w)
+{
+    struct http_header headers[REPLY_HEADERS_MAX];
+    struct slice protocols[WEBSOCKET_PROTOCOLS_MAX];
+    struct request *req = w->req;
+
+    if (!websocket_requested(req->http))
+        w->stream = http_stream_start(req->http, 200, "application/json", headers, reply_headers(req, headers),
+                                      &watch_stream_events, w);
+    else
+        w->stream = websocket_stream_start(req->http, upgrade_protocols(req, protocols) ? protocols[0] : SLICE_NONE,
+                                           &watch_stream_events, w);
+}
+
 void verb_watch(struct request *req)
 {
     struct watch *w = pool_alloc(req->pool, sizeof(*w));
     struct list_options *o = pool_alloc(req->pool, sizeof(*o));
-    struct http_header headers[REPLY_HEADERS_MAX];
     ERROR_LOCAL(err);
 
     w->req = req;
     w->options = o;
     if (negotiate_media(req, true, &err) < 0 || list_options_read(req, o, &err) < 0 ||
-        watch_choose_start(w, &err) < 0) {
+        (websocket_requested(req->http) && websocket_check(req->http, &err) < 0) || watch_choose_start(w, &err) < 0) {
         reply_error(req, &err);
         return;
     }
@@ -376,7 +392,6 @@ void verb_watch(struct request *req)
     w->hub.stop = watch_on_stop;
     hub_add(watch_hub(w), &w->hub);
     watch_start_timer(w);
-    w->stream = http_stream_start(req->http, 200, "application/json", headers, reply_headers(req, headers),
-                                  &watch_stream_events, w);
+    watch_start_stream(w);
     watch_step(w);
 }

@@ -82,6 +82,16 @@ void http_socket_close(struct http_socket *socket)
     socket->ops->close(socket);
 }
 
+void http_socket_abort(struct http_socket *socket)
+{
+    socket->ops->abort(socket);
+}
+
+void http_socket_be_patient(struct http_socket *socket)
+{
+    socket->ops->be_patient(socket);
+}
+
 /* Whether the raw name decodes to `name`. */
 static bool query_name_is(struct slice raw, const char *name)
 {

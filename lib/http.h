@@ -40,9 +40,10 @@ struct http_request {
     struct pool *pool; /* lives until the answer is complete or the peer is gone */
     struct loop *loop;
     struct slice method;
-    struct slice path;  /* raw, not decoded, without the query */
-    struct slice query; /* raw, without '?' */
-    struct slice body;  /* whole; len 0 = none */
+    struct slice authority; /* Host; empty = none, or in process */
+    struct slice path;      /* raw, not decoded, without the query */
+    struct slice query;     /* raw, without '?' */
+    struct slice body;      /* whole; len 0 = none */
     const struct http_peer *peer;
     bool upgrade;     /* the client asked to upgrade (Connection: upgrade) */
     int64_t start_ns; /* monotonic time of arrival */
@@ -91,10 +92,10 @@ struct http_socket;
 struct http_socket_events {
     void (*data)(void *arg, struct slice data); /* valid during the call; all of it is taken */
     void (*drained)(void *arg);
-    void (*closed)(void *arg); /* exactly once, last; the socket goes away right after */
+    void (*closed)(void *arg); /* exactly once, last; the socket goes away right after, and the request with its pool */
 };
 /* Answers 101 with these headers (`upgrade` among them; `connection` is added) and hands the connection over; `opened`
- * gets NULL when the peer was gone. The request and its pool go away right after `opened`. */
+ * gets NULL when the peer was gone, and then the request and its pool go away right after it. */
 void http_take_over(struct http_request *req, const struct http_header *headers, size_t header_count,
                     void (*opened)(void *arg, struct http_socket *socket), void *arg);
 void http_socket_start(struct http_socket *socket, const struct http_socket_events *events, void *arg);
@@ -102,6 +103,10 @@ void http_socket_write(struct http_socket *socket, struct slice data); /* copies
 size_t http_socket_pending(const struct http_socket *socket);
 void http_socket_pause(struct http_socket *socket, bool paused); /* back-pressure on reading */
 void http_socket_close(struct http_socket *socket);              /* after what is queued; `closed` follows */
+void http_socket_abort(struct http_socket *socket);              /* at once; `closed` follows */
+/* A peer that takes nothing is not cut after a while, as when somebody stops the output of his terminal: the owner
+ * bounds the time. */
+void http_socket_be_patient(struct http_socket *socket);
 
 /* One handler per server; called on the front's loop. `req` is the handler's until it has answered. */
 typedef void http_handler(struct http_request *req, void *arg);
@@ -140,6 +145,8 @@ struct http_socket_ops {
     size_t (*pending)(const struct http_socket *socket);
     void (*pause)(struct http_socket *socket, bool paused);
     void (*close)(struct http_socket *socket);
+    void (*abort)(struct http_socket *socket);
+    void (*be_patient)(struct http_socket *socket);
 };
 
 /* Raw query of `path?query` parameters: the decoded value of the first `name`, in the pool; NULL when absent. */

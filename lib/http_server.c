@@ -344,7 +344,7 @@ static void server_sweep(void *arg)
         reading += conn_reading(conn);
         if (reading > READING_MAX && conn_reading(conn))
             server_conn_cut(conn);
-        if (!queue || queue != conn->write_queue) {
+        if (!queue || queue != conn->write_queue || conn->patient) {
             conn->write_queue = queue;
             conn->progress_ms = now;
         } else if (now - conn->progress_ms >= server->listener->write_timeout_s * UINT64_C(1000)) {

@@ -5,6 +5,7 @@
  *     WAITING --respond-------> ANSWERING ------------------------.
  *        |----stream_start----> STREAMING --end--> ENDING --------+--> disposed (pool freed)
  *        |----take_over-------> UPGRADING --written, or failed----'
+ *        |                           (upgraded: freed with the socket)
  *        `----peer gone, stopping: from WAITING, STREAMING and ENDING at once
  *
  * Everything of the request is copied into its pool first, because it points into the connection's input buffer, and
@@ -157,6 +158,7 @@ static struct server_exchange *exchange_new(struct http_server *server, h2o_req_
         .pool = pool,
         .loop = server->loop,
         .method = exchange_copy(pool, h2o->input.method.base, h2o->input.method.len),
+        .authority = exchange_copy(pool, h2o->input.authority.base, h2o->input.authority.len),
         .path = query < 0 ? target : slice_make(target.data, (size_t)query),
         .query = query < 0 ? SLICE_NONE : slice_make(target.data + query + 1, target.len - (size_t)query - 1),
         .body = exchange_copy(pool, h2o->entity.base, h2o->entity.len),
@@ -508,6 +510,11 @@ static struct http_stream *exchange_stream_start(struct http_request *req, int s
 
 /* Upgrades. */
 
+static void exchange_release(void *arg)
+{
+    exchange_free(arg);
+}
+
 static void exchange_upgraded(void *arg, h2o_socket_t *sock, size_t request_len)
 {
     struct server_exchange *ex = arg;
@@ -515,10 +522,11 @@ static void exchange_upgraded(void *arg, h2o_socket_t *sock, size_t request_len)
 
     if (sock) {
         h2o_buffer_consume(&sock->input, request_len);
-        socket = server_socket_new(ex->conn, sock);
+        socket = server_socket_new(ex->conn, sock, exchange_release, ex);
     }
     ex->opened(ex->opened_arg, socket);
-    exchange_free(ex);
+    if (!socket)
+        exchange_free(ex);
 }
 
 static void exchange_take_over(struct http_request *req, const struct http_header *headers, size_t header_count,

@@ -60,6 +60,7 @@ struct server_conn {
     char address[INET6_ADDRSTRLEN];
     struct server_exchange *exchange; /* the request in progress */
     struct server_socket *socket;     /* after an upgrade */
+    bool patient;                     /* not cut for taking nothing */
     size_t write_queue;               /* as the sweep saw it last */
     uint64_t progress_ms;             /* when it last changed */
     h2o_timeout_entry_t linger;       /* after an error answer of libh2o's own */
@@ -77,8 +78,9 @@ void server_conn_cut(struct server_conn *conn);
 
 /* http_server_exchange.c: libh2o's handler; always 0. */
 int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o);
-/* http_server_socket.c: takes the socket of an upgraded connection. */
-struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *sock);
+/* http_server_socket.c: takes the socket of an upgraded connection. release(arg) is called when it has gone. */
+struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *sock, void (*release)(void *arg),
+                                      void *arg);
 /* The server stops: fails the socket from the loop. */
 void server_socket_abort(struct server_socket *socket);
 /* http_server_error.c: makes JSON of libh2o's own error answers. */

@@ -19,6 +19,8 @@ struct server_socket {
     enum socket_state state;
     struct http_socket_events events;
     void *arg;
+    void (*release)(void *arg);
+    void *release_arg;
     struct buf queue;
     struct buf flying;
     bool started; /* until then nothing ends: the owner has no event to learn it from */
@@ -38,6 +40,7 @@ static void socket_finish(struct server_socket *s)
     h2o_socket_close(s->sock);
     if (closed)
         closed(arg);
+    s->release(s->release_arg);
     buf_free(&s->queue);
     buf_free(&s->flying);
     free(s);
@@ -174,15 +177,28 @@ static void socket_close(struct http_socket *socket)
     socket_call_later(s);
 }
 
+static void socket_abort(struct http_socket *socket)
+{
+    server_socket_abort(container_of(socket, struct server_socket, base));
+}
+
+static void socket_be_patient(struct http_socket *socket)
+{
+    container_of(socket, struct server_socket, base)->conn->patient = true;
+}
+
 static const struct http_socket_ops socket_ops = {
     .start = socket_start,
     .write = socket_write,
     .pending = socket_pending,
     .pause = socket_pause,
     .close = socket_close,
+    .abort = socket_abort,
+    .be_patient = socket_be_patient,
 };
 
-struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *sock)
+struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *sock, void (*release)(void *arg),
+                                      void *arg)
 {
     struct server_socket *s = mem_zalloc(sizeof(*s));
 
@@ -190,6 +206,8 @@ struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *so
     s->conn = conn;
     s->sock = sock;
     s->later.cb = socket_later;
+    s->release = release;
+    s->release_arg = arg;
     sock->data = s;
     conn->socket = s;
     return &s->base;
