@@ -258,6 +258,39 @@ static void default_node_status(struct value *status)
         value_set(status, "allocatable", value_copy(capacity));
 }
 
+/* What `from` has and `to` has not. */
+static void default_amounts(struct value *object, const char *to, const char *from)
+{
+    struct value_iter it = value_iter_start(value_get(object, from));
+    struct slice name;
+    struct value *amount;
+
+    while (value_iter_next(&it, &name, &amount))
+        if (!value_get_slice(value_get(object, to), name))
+            value_set_slice(value_need_object(object, to), name, value_copy(amount));
+}
+
+static void default_limit_range_item(struct value *item)
+{
+    if (!text_is(item, "type", "Container"))
+        return;
+    default_amounts(item, "default", "max");
+    default_amounts(item, "defaultRequest", "default");
+    default_amounts(item, "defaultRequest", "min");
+}
+
+static void default_network_policy(struct value *spec)
+{
+    struct value *types;
+
+    if (value_count(value_get(spec, "policyTypes")))
+        return;
+    types = value_need_array(spec, "policyTypes");
+    value_append(types, value_new_str("Ingress"));
+    if (value_count(value_get(spec, "egress")))
+        value_append(types, value_new_str("Egress"));
+}
+
 static void default_subject(struct value *subject)
 {
     if (text_is(subject, "kind", "User") || text_is(subject, "kind", "Group"))
@@ -271,6 +304,7 @@ static const struct {
     {"apps.v1.DeploymentStrategy", default_deployment_strategy},
     {"core.v1.Container", default_container},
     {"core.v1.EphemeralContainerCommon", default_container},
+    {"core.v1.LimitRangeItem", default_limit_range_item},
     {"core.v1.Namespace", default_namespace},
     {"core.v1.NodeSpec", default_node_spec},
     {"core.v1.NodeStatus", default_node_status},
@@ -282,6 +316,7 @@ static const struct {
     {"core.v1.ServiceSpec", default_service_spec},
     {"core.v1.Volume", default_volume},
     {"core.v1.VolumeResourceRequirements", default_resources},
+    {"networking.v1.NetworkPolicySpec", default_network_policy},
     {"rbac.v1.Subject", default_subject},
 };
 

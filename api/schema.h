@@ -137,6 +137,7 @@ struct schema_kind {
     const struct schema_subresource *subresources;
     size_t subresource_count;
     const struct schema_scale_paths *scale; /* NULL = none */
+    const char *inert;                      /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
     uint8_t verbs;                          /* enum schema_verb */
     bool namespaced;
     bool has_status;   /* the status subresource splits writes */

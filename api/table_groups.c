@@ -332,6 +332,34 @@ static void write_controller(struct table_row *row, struct slice arg, struct buf
     table_close(out, start, "<none>");
 }
 
+/* Admission policies: "v1/ConfigMap", and the namespace (or a star) and name of the parameters. */
+
+static void write_param_kind(struct table_row *row, struct slice arg, struct buf *out)
+{
+    size_t start = table_open(out);
+    if (table_some(table_get(row, "spec.paramKind.kind"))) {
+        table_put(out, table_get(row, "spec.paramKind.apiVersion"));
+        buf_append_byte(out, '/');
+        table_put(out, table_get(row, "spec.paramKind.kind"));
+    }
+    table_close(out, start, "<unset>");
+}
+
+static void write_param_ref(struct table_row *row, struct slice arg, struct buf *out)
+{
+    struct slice namespace_ = table_get(row, "spec.paramRef.namespace");
+    size_t start = table_open(out);
+    if (table_some(table_get(row, "spec.paramRef.name"))) {
+        if (table_some(namespace_))
+            table_put(out, namespace_);
+        else
+            buf_append_byte(out, '*');
+        buf_append_byte(out, '/');
+        table_put(out, table_get(row, "spec.paramRef.name"));
+    }
+    table_close(out, start, "<unset>");
+}
+
 /* "standard (default)" */
 static void write_storageclass_name(struct table_row *row, struct slice arg, struct buf *out)
 {
@@ -361,6 +389,8 @@ const struct table_function table_group_functions[] = {
     {"csr-condition", write_csr_condition},
     {"csr-duration", write_csr_duration},
     {"controller", write_controller},
+    {"param-kind", write_param_kind},
+    {"param-ref", write_param_ref},
     {"storageclass-name", write_storageclass_name},
     {NULL, NULL},
 };

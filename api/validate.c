@@ -13,9 +13,10 @@
 #include <stdio.h>
 
 static const struct rule_set *const rule_sets[] = {
-    &validate_rules_pod,      &validate_rules_container, &validate_rules_volume,  &validate_rules_scheduling,
-    &validate_rules_workload, &validate_rules_core,      &validate_rules_service, &validate_rules_node,
-    &validate_rules_other,    &validate_rules_security,  &validate_rules_rbac,
+    &validate_rules_pod,       &validate_rules_container, &validate_rules_volume,  &validate_rules_scheduling,
+    &validate_rules_workload,  &validate_rules_core,      &validate_rules_service, &validate_rules_node,
+    &validate_rules_other,     &validate_rules_security,  &validate_rules_rbac,    &validate_rules_networking,
+    &validate_rules_admission, &validate_rules_policy,
 };
 
 static const struct {
@@ -34,7 +35,12 @@ static const struct {
     {"GRPCAction", NULL},
     {"HTTPGetAction", NULL},
     {"HTTPHeader", NULL},
+    {"HTTPIngressPath", NULL},
+    {"IngressClassParametersReference", NULL},
     {"LabelSelectorRequirement", NULL},
+    {"LimitRangeSpec", "limits"},
+    {"MutatingWebhook", "admissionReviewVersions"},
+    {"MutatingWebhook", "sideEffects"},
     {"NodeSelector", NULL},
     {"NodeSelectorRequirement", NULL},
     {"NonResourceRule", NULL},
@@ -45,7 +51,9 @@ static const struct {
     {"ReplicaSetCondition", NULL},
     {"ResourceRule", NULL},
     {"RoleRef", NULL},
+    {"RuntimeClass", NULL},
     {"ServicePort", NULL},
+    {"ServiceReference", NULL},
     {"SleepAction", NULL},
     {"Subject", NULL},
     {"Sysctl", "value"},
@@ -53,6 +61,8 @@ static const struct {
     {"Taint", "key"},
     {"TokenRequestSpec", NULL},
     {"TopologySpreadConstraint", NULL},
+    {"ValidatingWebhook", "admissionReviewVersions"},
+    {"ValidatingWebhook", "sideEffects"},
     {"WeightedPodAffinityTerm", NULL},
 };
 

@@ -3,14 +3,13 @@
  * Plug-ins in a table, in upstream's order. Each row says for which operations of which resource it is asked, so that a
  * plug-in never looks at what does not concern it.
  */
-#include "apiserver/admission.h"
+#include "apiserver/admission_internal.h"
 
 #include "api/scan.h"
 #include "apiserver/rbac.h"
 #include "apiserver/registry.h"
 
-static int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...)
+int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...)
 {
     const struct schema_kind *kind = a->req->kind;
     va_list args;
@@ -116,23 +115,6 @@ static int service_account(const struct admission *a, struct error *err)
     return service_account_exists(a, value_string(value_get(spec, "serviceAccountName")), err);
 }
 
-/* ---- RuntimeClass -------------------------------------------------------------------------------------------------
- */
-
-/* Classes are not served yet, so there is none to run a pod by, and none to say what it costs on top. */
-static int runtime_class(const struct admission *a, struct error *err)
-{
-    const struct value *spec = value_get(a->object, "spec");
-    struct slice name = value_string(value_get(spec, "runtimeClassName"));
-
-    if (name.len)
-        return admission_forbid(a, err, "pod rejected: RuntimeClass \"%.*s\" not found", SLICE_ARGS(name));
-    if (value_count(value_get(spec, "overhead")))
-        return admission_forbid(a, err,
-                                "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead");
-    return 0;
-}
-
 /* ---- DefaultTolerationSeconds -------------------------------------------------------------------------------------
  */
 
@@ -166,46 +148,6 @@ static int default_tolerations(const struct admission *a, struct error *err)
         value_set(toleration, "tolerationSeconds", value_new_int(TOLERATION_SECONDS));
         value_append(list, toleration);
     }
-    return 0;
-}
-
-/* ---- Priority -----------------------------------------------------------------------------------------------------
- */
-
-/* Classes are not served yet: the two that every cluster has, and zero. */
-static int pod_priority(const struct admission *a, struct error *err)
-{
-    static const struct {
-        const char *name;
-        int64_t value;
-    } classes[] = {{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}};
-    struct value *spec = value_need_object(a->object, "spec");
-    struct slice name = value_string(value_get(spec, "priorityClassName"));
-    struct slice policy = value_string(value_get(spec, "preemptionPolicy"));
-    int64_t priority = 0;
-    bool known = !name.len;
-
-    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
-        if (slice_is(name, classes[i].name)) {
-            priority = classes[i].value;
-            known = true;
-        }
-    if (!known)
-        return admission_forbid(a, err, "no PriorityClass with name %.*s was found", SLICE_ARGS(name));
-    if (value_get(spec, "priority") && value_int(value_get(spec, "priority")) != priority)
-        return admission_forbid(a, err,
-                                "the integer value of priority (%lld) must not be provided in pod spec; priority "
-                                "admission controller computed %lld from the given PriorityClass name",
-                                (long long)value_int(value_get(spec, "priority")), (long long)priority);
-    value_set(spec, "priority", value_new_int(priority));
-    if (policy.len && !slice_is(policy, "PreemptLowerPriority"))
-        return admission_forbid(a, err,
-                                "the string value of PreemptionPolicy (%.*s) must not be provided in pod spec; "
-                                "priority admission controller computed PreemptLowerPriority from the given "
-                                "PriorityClass name",
-                                SLICE_ARGS(policy));
-    if (!policy.len)
-        value_set_str(spec, "preemptionPolicy", "PreemptLowerPriority");
     return 0;
 }
 
@@ -328,25 +270,29 @@ static int taint_new_node(const struct admission *a, struct error *err)
 static const struct {
     const char *name;
     unsigned operations;
-    const char *plural; /* of core; NULL = all */
+    const char *group;
+    const char *plural; /* NULL = all */
     bool main_only;     /* not for subresources */
     int (*admit)(const struct admission *a, struct error *err);
 } admission_chain[] = {
-    {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, NULL, false, namespace_lifecycle},
-    {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, NULL, false, node_restriction},
-    {"TaintNodesByCondition", ADMISSION_CREATE, "nodes", true, taint_new_node},
-    {"ServiceAccount", ADMISSION_CREATE, "pods", true, service_account},
-    {"Priority", ADMISSION_CREATE, "pods", true, pod_priority},
-    {"RuntimeClass", ADMISSION_CREATE, "pods", true, runtime_class},
-    {"DefaultTolerationSeconds", ADMISSION_CREATE, "pods", true, default_tolerations},
-    {"Escalation", ADMISSION_CREATE | ADMISSION_UPDATE, NULL, true, rbac_guard},
+    {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, "", NULL, false, namespace_lifecycle},
+    {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, "", NULL, false, node_restriction},
+    {"TaintNodesByCondition", ADMISSION_CREATE, "", "nodes", true, taint_new_node},
+    {"ServiceAccount", ADMISSION_CREATE, "", "pods", true, service_account},
+    {"Priority", ADMISSION_CREATE, "", "pods", true, admit_pod_priority},
+    {"Priority", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, "scheduling.k8s.io", "priorityclasses", true,
+     admit_priority_class},
+    {"RuntimeClass", ADMISSION_CREATE, "", "pods", true, admit_pod_runtime},
+    {"DefaultIngressClass", ADMISSION_CREATE, "networking.k8s.io", "ingresses", true, admit_ingress_class},
+    {"DefaultTolerationSeconds", ADMISSION_CREATE, "", "pods", true, default_tolerations},
+    {"Escalation", ADMISSION_CREATE | ADMISSION_UPDATE, "", NULL, true, rbac_guard},
 };
 
 int admission_run(const struct admission *a, struct error *err)
 {
     for (size_t i = 0; i < ARRAY_SIZE(admission_chain); i++) {
         if (!(admission_chain[i].operations & a->operation) || (admission_chain[i].main_only && *a->subresource) ||
-            (admission_chain[i].plural && !admission_is_kind(a, "", admission_chain[i].plural)))
+            (admission_chain[i].plural && !admission_is_kind(a, admission_chain[i].group, admission_chain[i].plural)))
             continue;
         int r = admission_chain[i].admit(a, err);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every cluster has: four namespaces, and the `kubernetes` Service at the first Service address with the slice
- * that points it at this server. Made through the front like anything else, by the API server's own identity, before it
- * listens; looked after while it runs, because somebody will say `kubectl delete services --all`.
+ * What every cluster has: four namespaces, two priority classes, and the `kubernetes` Service at the first Service
+ * address with the slice that points it at this server. Made through the front like anything else, by the API server's
+ * own identity, before it listens; looked after while it runs, because somebody will say `kubectl delete services
+ * --all`.
  */
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/registry.h"
@@ -45,6 +46,17 @@ static char *bootstrap_service(const struct apiserver *server, const char *name)
                       name, address, bootstrap_port(server));
 }
 
+/* The two that every cluster has; their values are upstream's. */
+static char *bootstrap_priority(const struct apiserver *server, const char *name)
+{
+    bool node = !strcmp(name, "system-node-critical");
+
+    return mem_printf("{\"metadata\":{\"name\":\"%s\"},\"value\":%d,\"description\":\"%s\"}", name,
+                      node ? 2000001000 : 2000000000,
+                      node ? "For pods that the system needs on the node where they are."
+                           : "For pods that the system needs, on whichever node.");
+}
+
 /* Only an address that pods can reach: a server that tests start on loopback has none. */
 static char *bootstrap_slice(const struct apiserver *server, const char *name)
 {
@@ -65,6 +77,8 @@ static const struct bootstrap_object bootstrap_objects[] = {
     {"", "namespaces", "", "kube-system", bootstrap_namespace, false},
     {"", "namespaces", "", "kube-public", bootstrap_namespace, false},
     {"", "namespaces", "", "kube-node-lease", bootstrap_namespace, false},
+    {"scheduling.k8s.io", "priorityclasses", "", "system-node-critical", bootstrap_priority, false},
+    {"scheduling.k8s.io", "priorityclasses", "", "system-cluster-critical", bootstrap_priority, false},
     {"", "services", "default", "kubernetes", bootstrap_service, false},
     {"discovery.k8s.io", "endpointslices", "default", "kubernetes", bootstrap_slice, true},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fields that are stored but that nothing acts on yet (the schema marks them): whoever sets one is told so in a Warning
- * header, so that nobody believes in a setting that does nothing.
+ * Fields and whole kinds that are stored but that nothing acts on yet (the schema marks them): whoever writes one is
+ * told so in a Warning header, so that nobody believes in a setting that does nothing.
  */
 #include "apiserver/request.h"
 
@@ -68,5 +68,7 @@ static void inert_walk(struct request *req, const struct schema_type *type, cons
 
 void request_warn_inert(struct request *req, const struct schema_kind *kind, const struct value *body)
 {
+    if (kind->inert && !*req->info.subresource)
+        request_warn(req, "%s", kind->inert);
     inert_walk(req, kind->type, body, NULL);
 }

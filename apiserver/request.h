@@ -60,7 +60,7 @@ static inline const char *request_name(const struct request *req)
 const char *request_query(const struct request *req, const char *name);
 bool request_query_bool(const struct request *req, const char *name);
 void request_warn(struct request *req, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* One warning for each field of the body that the schema marks as not acted on. */
+/* One warning for the kind, and one for each field of the body, that the schema marks as not acted on. */
 void request_warn_inert(struct request *req, const struct schema_kind *kind, const struct value *body);
 void request_warn_findings(struct request *req, const struct codec_findings *findings);
 bool user_in_group(const struct user *user, const char *group);

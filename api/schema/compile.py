@@ -12,6 +12,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     select PATH...                   selectable besides metadata.name and metadata.namespace
     scale SPEC STATUS SELECTOR       paths for the scale subresource
     sub NAME VERB,... [KIND]         KIND or GROUP/VERSION/KIND, the parent's own when missing
+    inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
   type NAME  DESCRIPTION
    NUMBER FIELD TYPE MARKS  DESCRIPTION
@@ -132,7 +133,7 @@ class Kind:
         self.name, self.plural = words[0], '' if words[1] == '-' else words[1]
         self.marks = set(words[2:])
         self.short, self.categories, self.select, self.columns, self.subs = [], [], [], [], []
-        self.scale = None
+        self.scale = self.inert = None
         self.verbs = [] if 'virtual' in self.marks else VERBS
         unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare'}
         if unknown or len(self.marks & {'namespaced', 'cluster'}) != 1:
@@ -153,6 +154,8 @@ class Kind:
         elif word == 'sub':
             name, verbs, *target = rest.split()
             self.subs.append((name, verbs.split(','), target[0].split('/') if target else None))
+        elif word == 'inert':
+            self.inert = rest
         elif word == 'column':
             self.take_column(where, rest)
         else:
@@ -343,7 +346,7 @@ def write_kind(out, i, k):
             f'.singular = {text(k.name.lower() if k.plural else "")}, .short_names = {short}, '
             f'.categories = {categories}, .type = &types[{k.type.index}], .columns = {columns}, '
             f'.column_count = {len(k.columns)}, .selectable = {select}, .subresources = {subs}, '
-            f'.subresource_count = {len(k.subs)}, .scale = {scale}, .verbs = {verb_bits(k.where, k.verbs)}, '
+            f'.subresource_count = {len(k.subs)}, .scale = {scale}, .inert = {text(k.inert)}, .verbs = {verb_bits(k.where, k.verbs)}, '
             f'.hash = 0x{kind_hash(k):08x}u' + (f', {marks}' if marks else '') + '};')
 
 

@@ -182,6 +182,30 @@ static void test_amounts_are_rounded_up(void **state)
     assert_string_equal(value_str(value_path(v, "status", "capacity", "memory", NULL)), "1Gi");
 }
 
+static void test_policies_and_limits(void **state)
+{
+    (void)state;
+    check("networking.k8s.io", "NetworkPolicy",
+          "{\"spec\":{\"podSelector\":{},\"egress\":[{\"ports\":[{\"port\":53}]}]}}", "spec",
+          "{\"podSelector\":{},\"egress\":[{\"ports\":[{\"protocol\":\"TCP\",\"port\":53}]}],\"policyTypes\":["
+          "\"Ingress\",\"Egress\"]}");
+    check("", "LimitRange",
+          "{\"spec\":{\"limits\":[{\"type\":\"Container\",\"max\":{\"cpu\":\"2\"},\"min\":{\"memory\":\"1\"}},{"
+          "\"type\":\"Pod\",\"max\":{\"cpu\":\"4\"}}]}}",
+          "spec",
+          "{\"limits\":[{\"type\":\"Container\",\"max\":{\"cpu\":\"2\"},\"min\":{\"memory\":\"1\"},\"default\":{"
+          "\"cpu\":\"2\"},\"defaultRequest\":{\"cpu\":\"2\",\"memory\":\"1\"}},{\"type\":\"Pod\",\"max\":{\"cpu\":"
+          "\"4\"}}]}");
+    check("admissionregistration.k8s.io", "MutatingWebhookConfiguration",
+          "{\"webhooks\":[{\"name\":\"a\",\"clientConfig\":{\"service\":{\"namespace\":\"n\",\"name\":\"s\"}},"
+          "\"rules\":[{\"operations\":[\"*\"]}],\"sideEffects\":\"None\",\"admissionReviewVersions\":[\"v1\"]}]}",
+          "webhooks",
+          "[{\"name\":\"a\",\"clientConfig\":{\"service\":{\"namespace\":\"n\",\"name\":\"s\",\"port\":443}},"
+          "\"rules\":[{\"operations\":[\"*\"],\"scope\":\"*\"}],\"failurePolicy\":\"Fail\",\"namespaceSelector\":{},"
+          "\"sideEffects\":\"None\",\"timeoutSeconds\":10,\"admissionReviewVersions\":[\"v1\"],\"matchPolicy\":"
+          "\"Equivalent\",\"reinvocationPolicy\":\"Never\",\"objectSelector\":{}}]");
+}
+
 static void test_rules_stand_at_types_that_exist(void **state)
 {
     size_t count;
@@ -211,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_small_kinds),
         cmocka_unit_test(test_amounts_are_rounded_up),
+        cmocka_unit_test(test_policies_and_limits),
         cmocka_unit_test(test_rules_stand_at_types_that_exist),
     };
 

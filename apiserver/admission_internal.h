@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of admission share. */
+#ifndef KNARR_APISERVER_ADMISSION_INTERNAL_H
+#define KNARR_APISERVER_ADMISSION_INTERNAL_H
+
+#include "apiserver/admission.h"
+
+/* ERROR_FORBIDDEN: `pods "x" is forbidden: ...`. */
+int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* admission_classes.c */
+int admit_pod_priority(const struct admission *a, struct error *err);
+int admit_pod_runtime(const struct admission *a, struct error *err);
+int admit_priority_class(const struct admission *a, struct error *err);
+int admit_ingress_class(const struct admission *a, struct error *err);
+
+#endif

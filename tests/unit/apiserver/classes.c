@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kinds that nothing acts on say so; classes decide about pods and Ingresses. */
+#include "tests/unit/apiserver/harness.h"
+
+static struct harness h;
+
+#define NS         "/api/v1/namespaces/default"
+#define NETWORKING "/apis/networking.k8s.io/v1"
+#define PRIORITIES "/apis/scheduling.k8s.io/v1/priorityclasses"
+#define RUNTIMES   "/apis/node.k8s.io/v1/runtimeclasses"
+#define POD(spec)  "{\"metadata\":{\"name\":\"p\"},\"spec\":{" spec "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static void expect_warning(const struct answer *a, const char *text)
+{
+    if (slice_find_text(buf_slice(&a->headers), slice_str(text)) < 0)
+        fail_msg("no warning \"%s\" in %.*s", text, SLICE_ARGS(buf_slice(&a->headers)));
+}
+
+static void merge(const char *path, const char *patch, struct answer *ret)
+{
+    const struct ask ask = {
+        .method = "PATCH", .path = path, .body = patch, .content_type = "application/merge-patch+json"};
+
+    harness_ask(&h, &ask, ret);
+    assert_int_equal(ret->status, 200);
+}
+
+static void test_what_nothing_enforces_says_so(void **state)
+{
+    static const char policy[] = NETWORKING "/namespaces/default/networkpolicies";
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", policy, "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"podSelector\":{}}}", &a);
+    expect_warning(&a, "this server does not filter traffic");
+    assert_answer(&a, "spec.policyTypes", "[\"Ingress\"]");
+    harness_expect(&h, 200, "GET", NETWORKING "/namespaces/default/networkpolicies/n", NULL, &a);
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) < 0);
+    merge(NETWORKING "/namespaces/default/networkpolicies/n", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", &a);
+    expect_warning(&a, "this server does not filter traffic");
+    harness_expect(&h, 201, "POST", NS "/resourcequotas",
+                   "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"1\"}}}", &a);
+    expect_warning(&a, "ResourceQuota is stored, but nothing enforces it");
+}
+
+static void test_priority_comes_from_classes(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 200, "GET", PRIORITIES "/system-node-critical", NULL, &a);
+    assert_answer(&a, "value", "2000001000");
+    harness_expect(&h, 403, "DELETE", PRIORITIES "/system-node-critical", NULL, &a);
+    assert_answer(&a, "message",
+                  "priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is a system priority "
+                  "class and cannot be deleted");
+    harness_expect(&h, 201, "POST", PRIORITIES,
+                   "{\"metadata\":{\"name\":\"high\"},\"value\":1000,\"preemptionPolicy\":\"Never\"}", NULL);
+    harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", POD("\"priorityClassName\":\"high\","), &a);
+    assert_answer(&a, "spec.priority", "1000");
+    assert_answer(&a, "spec.preemptionPolicy", "Never");
+    harness_expect(&h, 403, "POST", NS "/pods?dryRun=All", POD("\"priorityClassName\":\"high\",\"priority\":7,"), NULL);
+    harness_expect(&h, 403, "POST", NS "/pods?dryRun=All", POD("\"priorityClassName\":\"none\","), NULL);
+    harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", POD(""), &a);
+    assert_answer(&a, "spec.priority", "0");
+    harness_expect(&h, 201, "POST", PRIORITIES,
+                   "{\"metadata\":{\"name\":\"usual\"},\"value\":5,\"globalDefault\":true}", NULL);
+    harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", POD(""), &a);
+    assert_answer(&a, "spec.priority", "5");
+    assert_answer(&a, "spec.priorityClassName", "usual");
+    harness_expect(&h, 403, "POST", PRIORITIES, "{\"metadata\":{\"name\":\"too\"},\"value\":6,\"globalDefault\":true}",
+                   &a);
+    assert_answer(&a, "message",
+                  "priorityclasses.scheduling.k8s.io \"too\" is forbidden: PriorityClass usual is already marked as "
+                  "default. Only one default can exist");
+}
+
+static void test_runtimes(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(
+        &h, 201, "POST", RUNTIMES,
+        "{\"metadata\":{\"name\":\"own\"},\"handler\":\"runc\",\"overhead\":{\"podFixed\":{\"cpu\":\"50m\"}},"
+        "\"scheduling\":{\"nodeSelector\":{\"a\":\"b\"},\"tolerations\":[{\"key\":\"rt\",\"operator\":"
+        "\"Exists\"}]}}",
+        &a);
+    expect_warning(&a, "only when its handler is runc or crun");
+    harness_expect(&h, 201, "POST", RUNTIMES, "{\"metadata\":{\"name\":\"vm\"},\"handler\":\"kata\"}", NULL);
+    harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", POD("\"runtimeClassName\":\"own\","), &a);
+    assert_answer(&a, "spec.overhead", "{\"cpu\":\"50m\"}");
+    assert_answer(&a, "spec.nodeSelector", "{\"a\":\"b\"}");
+    assert_true(answer_has(&a, "{\"key\":\"rt\",\"operator\":\"Exists\"}"));
+    harness_expect(&h, 403, "POST", NS "/pods?dryRun=All",
+                   POD("\"runtimeClassName\":\"own\",\"nodeSelector\":{\"a\":\"c\"},"), NULL);
+    harness_expect(&h, 403, "POST", NS "/pods?dryRun=All", POD("\"runtimeClassName\":\"vm\","), &a);
+    assert_true(answer_has(&a, "have no container runtime \\\"kata\\\""));
+}
+
+static void test_default_ingress_class(void **state)
+{
+    static const char ingress[] = "{\"metadata\":{\"name\":\"i\"},\"spec\":{\"defaultBackend\":{\"service\":{\"name\":"
+                                  "\"s\",\"port\":{\"number\":80}}}}}";
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", NETWORKING "/namespaces/default/ingresses?dryRun=All", ingress, &a);
+    assert_false(answer_has(&a, "ingressClassName"));
+    assert_answer(&a, "status", "{\"loadBalancer\":{}}");
+    harness_expect(&h, 201, "POST", NETWORKING "/ingressclasses",
+                   "{\"metadata\":{\"name\":\"ic\",\"annotations\":{\"ingressclass.kubernetes.io/is-default-class\":"
+                   "\"true\"}},\"spec\":{\"controller\":\"a.b/c\"}}",
+                   NULL);
+    harness_expect(&h, 201, "POST", NETWORKING "/namespaces/default/ingresses", ingress, &a);
+    assert_answer(&a, "spec.ingressClassName", "ic");
+    assert_answer(&a, "metadata.generation", "1");
+    /* A controller that writes the status is not told again. */
+    merge(NETWORKING "/namespaces/default/ingresses/i/status",
+          "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"9.9.9.9\"}]}}}", &a);
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) < 0);
+    assert_answer(&a, "metadata.generation", "1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_nothing_enforces_says_so),
+        cmocka_unit_test(test_priority_comes_from_classes),
+        cmocka_unit_test(test_runtimes),
+        cmocka_unit_test(test_default_ingress_class),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
