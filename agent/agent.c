@@ -243,6 +243,7 @@ int agent_start(struct loop *loop, const struct agent_options *options, struct a
     struct images_options images = {.insecure_hosts = options->registry_insecure};
     const struct join_options join = {.server = options->server, .token = options->token};
     char *store CLEANUP_FREE = NULL;
+    char *logins CLEANUP_FREE = NULL;
     int r;
 
     (void)setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
@@ -258,7 +259,9 @@ int agent_start(struct loop *loop, const struct agent_options *options, struct a
         r = agent_lock(&agent->config, 0, &agent->lock, err);
     if (!r) {
         store = mem_printf("%s/images", agent->config.home);
+        logins = mem_printf("%s/registries.json", agent->config.home);
         images.store_dir = store;
+        images.logins = logins;
         images.archive_dir = agent->config.archives;
         r = images_new(loop, &images, &agent->images, err);
     }

@@ -3,76 +3,24 @@
  * Pull of one image. One document or layer at a time:
  *
  *     MANIFEST -> (index: MANIFEST of this machine) -> CONFIG -> LAYER -> UNPACKING -> LAYER ... -> RECORD -> done
- *        401 with a Bearer challenge: TOKEN, then the same request again, once
+ *        401 from the registry itself: (Bearer: TOKEN), then the same request again, once
+ *        MANIFEST or CONFIG refused, or no token: from the start with the next login, if there is one
  *
  * Bytes are hashed while they arrive; a layer is unpacked only after its digest has matched, and unpacking checks the
- * digest of the uncompressed tar again. Everything that comes from the registry is bounded.
+ * digest of the uncompressed tar again. Everything that comes from the registry is bounded. With logins nothing is
+ * asked for without one: an image that a login is for is pulled as somebody, or not at all.
  */
-#include "agent/image_pull.h"
+#include "agent/image_pull_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include "agent/fs.h"
-#include "agent/image_manifest.h"
 #include "lib/encoding.h"
-#include "lib/http_client.h"
 #include "lib/random.h"
 
-#define LAYER_MAX      (16LL << 30) /* bytes of one compressed layer */
-#define INDEX_DEPTH    3
-#define IDLE_MS        60000
-#define TOKEN_MAX      65536
-#define ERROR_BODY_MAX 4096
-
-#define ACCEPT_MANIFEST                                                                                                \
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "                            \
-    "application/vnd.docker.distribution.manifest.v2+json, "                                                           \
-    "application/vnd.docker.distribution.manifest.list.v2+json"
-
-enum pull_state { PULL_MANIFEST, PULL_TOKEN, PULL_CONFIG, PULL_LAYER, PULL_UNPACKING, PULL_RECORD, PULL_DONE };
-
-struct image_pull {
-    struct loop *loop;
-    struct http_client *http;
-    struct http_call *call;
-    struct loop_timer *fail; /* reports a failure that happened inside the start */
-    enum pull_state state;
-    enum pull_state after_token;
-    bool token_tried;
-    bool insecure;
-    bool cancelled;
-    bool on_pool;
-    char *store_dir;
-    char *registry;
-    char *repository;
-    char *reference; /* tag or digest of the manifest asked for */
-    char *name;
-    char *token;
-    char *manifest_digest; /* of the manifest of this machine */
-    char *top_digest;      /* of what the tag names: goes into the repo digest */
-    unsigned depth;
-    struct image_manifest manifest;
-    struct image *image;
-    size_t layer;
-    /* what is being received */
-    const char *want; /* digest, NULL = unknown (a tag) */
-    int64_t limit;
-    int64_t received;
-    int status;
-    EVP_MD_CTX *hash;
-    struct buf body;
-    int file;
-    char *path; /* of the file */
-    char *challenge;
-    struct error err;
-    void (*done)(void *arg, struct image *image, const struct error *err);
-    void *arg;
-};
-
-static void pull_request(struct image_pull *p);
+#define INDEX_DEPTH 3
 
 /* ---- pure helpers ---- */
 
@@ -92,50 +40,6 @@ bool image_host_insecure(const char *registry, const char *const *insecure_hosts
             (strlen(*insecure_hosts) == host && !strncmp(*insecure_hosts, registry, host)))
             return true;
     return false;
-}
-
-/* The value of `key="value"` in a challenge. */
-static struct slice challenge_get(struct slice header, const char *key)
-{
-    size_t len = strlen(key);
-
-    for (size_t i = 0; i + len + 2 < header.len; i++) {
-        struct slice rest = slice_make(header.data + i, header.len - i);
-        ptrdiff_t end;
-
-        if (!slice_starts(rest, slice_str(key)) || rest.data[len] != '=' || rest.data[len + 1] != '"')
-            continue;
-        if (i && header.data[i - 1] != ' ' && header.data[i - 1] != ',')
-            continue;
-        rest = slice_make(rest.data + len + 2, rest.len - len - 2);
-        end = slice_find(rest, '"');
-        return end < 0 ? SLICE_NONE : slice_make(rest.data, (size_t)end);
-    }
-    return SLICE_NONE;
-}
-
-char *image_token_url(struct slice header, const char *repository)
-{
-    struct slice realm = challenge_get(header, "realm");
-    struct slice service = challenge_get(header, "service");
-    struct slice scope = challenge_get(header, "scope");
-    char *own CLEANUP_FREE = mem_printf("repository:%s:pull", repository);
-    BUF_LOCAL(url);
-
-    if (header.len < 7 || !slice_equal_nocase(slice_make(header.data, 7), SLICE_LIT("Bearer ")) || !realm.len)
-        return NULL;
-    if (!slice_starts(realm, SLICE_LIT("https://")) && !slice_starts(realm, SLICE_LIT("http://")))
-        return NULL;
-    buf_append_slice(&url, realm);
-    buf_append_byte(&url, slice_find(realm, '?') < 0 ? '?' : '&');
-    if (service.len) {
-        buf_append_str(&url, "service=");
-        percent_encode(&url, service);
-        buf_append_byte(&url, '&');
-    }
-    buf_append_str(&url, "scope=");
-    percent_encode(&url, scope.len ? scope : slice_str(own));
-    return buf_steal_str(&url);
 }
 
 /* ---- end ---- */
@@ -163,17 +67,19 @@ static void pull_free(struct image_pull *p)
     EVP_MD_CTX_free(p->hash);
     image_manifest_clear(&p->manifest);
     image_free(p->image);
+    image_free((struct image *)p->present);
     buf_free(&p->body);
     error_clear(&p->err);
+    image_pull_authorize(p, NULL);
+    registry_logins_clear(&p->logins);
+    registry_challenge_clear(&p->challenge);
     free(p->store_dir);
+    free(p->base);
     free(p->registry);
     free(p->repository);
     free(p->reference);
     free(p->name);
-    free(p->token);
-    free(p->manifest_digest);
     free(p->top_digest);
-    free(p->challenge);
     free(p);
 }
 
@@ -249,6 +155,23 @@ static void unpack_done(void *arg)
         next_layer(p);
 }
 
+/* Who may have the image without being asked again: everybody when the registry asked for no login, or got the node's;
+ * else whose login it was, beside those who could before. */
+static void record_access(struct image_pull *p)
+{
+    const struct image *before = p->present;
+    bool same = before && !strcmp(before->id, p->image->id);
+    char hash[REGISTRY_LOGIN_HASH_LEN + 1];
+
+    if (!p->authorization || p->login >= p->host_logins || (same && !before->access.count))
+        return;
+    registry_login_hash(&p->logins.items[p->login], hash);
+    str_list_add(&p->image->access, hash);
+    for (size_t i = 0; same && i < before->access.count && p->image->access.count < IMAGE_ACCESS_MAX; i++)
+        if (!str_list_has(&p->image->access, before->access.items[i]))
+            str_list_add(&p->image->access, before->access.items[i]);
+}
+
 static void next_layer(struct image_pull *p)
 {
     char suffix[9];
@@ -257,6 +180,7 @@ static void next_layer(struct image_pull *p)
         p->layer++;
     if (p->layer == p->image->layers.count) {
         p->state = PULL_RECORD;
+        record_access(p);
         pull_to_pool(p, record_work, record_done);
         return;
     }
@@ -269,7 +193,7 @@ static void next_layer(struct image_pull *p)
         pull_end(p);
         return;
     }
-    pull_request(p);
+    image_pull_request(p);
 }
 
 /* ---- documents ---- */
@@ -328,8 +252,7 @@ static int got_token(struct image_pull *p)
         token = value_str(value_get(v, "access_token"));
     if (!token || strpbrk(token, "\r\n"))
         return error_set(&p->err, ERROR_UNAUTHORIZED, "the registry's token service gave no token");
-    free(p->token);
-    p->token = mem_strdup(token);
+    image_pull_authorize(p, mem_printf("Bearer %s", token));
     p->state = p->after_token;
     return 0;
 }
@@ -351,7 +274,7 @@ static int check_digest(struct image_pull *p, char ret_digest[7 + 65])
     return 0;
 }
 
-static int pull_received(struct image_pull *p)
+int image_pull_received(struct image_pull *p)
 {
     char digest[7 + 65];
 
@@ -366,79 +289,12 @@ static int pull_received(struct image_pull *p)
     return 0;
 }
 
-/* ---- one request ---- */
+/* ---- steps ---- */
 
-static int want_token(struct image_pull *p)
+/* What follows from an answer, or from a failure. */
+void image_pull_step(struct image_pull *p)
 {
-    if (p->status != 401 || p->token_tried || p->state == PULL_TOKEN)
-        return 0;
-    p->token_tried = true;
-    p->after_token = p->state;
-    p->state = PULL_TOKEN;
-    return 1;
-}
-
-static int status_error(struct image_pull *p)
-{
-    struct value *v CLEANUP_VALUE = value_parse_lenient(buf_slice(&p->body), NULL);
-    struct slice message = value_string(value_path(value_at(value_get(v, "errors"), 0), "message", NULL));
-    static const char *const what[] = {"manifest", "token", "config", "layer"};
-
-    if (p->status == 404 && p->state == PULL_MANIFEST)
-        return error_set(&p->err, ERROR_NOT_FOUND, "%s: not found", p->name);
-    return error_set(&p->err, ERROR_IO, "reading the %s: the registry answered %d%s%.*s", what[p->state], p->status,
-                     message.len ? ": " : "", SLICE_ARGS(message));
-}
-
-static void on_head(void *arg, int status, const struct http_header *headers, size_t header_count)
-{
-    struct image_pull *p = arg;
-
-    p->status = status;
-    for (size_t i = 0; status == 401 && i < header_count; i++) {
-        if (strcmp(headers[i].name, "www-authenticate") != 0)
-            continue;
-        free(p->challenge);
-        p->challenge = slice_dup(headers[i].value);
-    }
-}
-
-static void on_data(void *arg, struct slice data)
-{
-    struct image_pull *p = arg;
-    int64_t limit = p->status == 200 ? p->limit : ERROR_BODY_MAX;
-
-    if (error_is_set(&p->err))
-        return;
-    p->received += (int64_t)data.len;
-    if (p->received > limit) {
-        if (p->status == 200)
-            (void)error_set(&p->err, ERROR_TOO_LARGE, "the registry sends more than %lld bytes", (long long)limit);
-        return;
-    }
-    if (p->status != 200 || p->file < 0) {
-        buf_append_slice(&p->body, data);
-    } else if (write(p->file, data.data, data.len) != (ssize_t)data.len) {
-        (void)error_set_errno(&p->err, errno, "writing %s", p->path);
-        return;
-    }
-    (void)EVP_DigestUpdate(p->hash, data.data, data.len);
-}
-
-static void on_end(void *arg, const struct error *err)
-{
-    struct image_pull *p = arg;
-
-    p->call = NULL;
-    if (err && !error_is_set(&p->err)) {
-        error_copy(&p->err, err);
-        (void)error_wrap(&p->err, "failed to do request to %s", p->registry);
-    }
-    if (!error_is_set(&p->err) && p->status != 200 && !want_token(p))
-        (void)status_error(p);
-    else if (!error_is_set(&p->err) && p->status == 200)
-        (void)pull_received(p);
-    if (error_is_set(&p->err)) {
+    if (error_is_set(&p->err) && !image_pull_login_next(p)) {
         pull_end(p);
     } else if (p->status == 200 && p->state == PULL_LAYER && p->file >= 0) {
         p->state = PULL_UNPACKING;
@@ -446,71 +302,16 @@ static void on_end(void *arg, const struct error *err)
     } else if (p->state == PULL_CONFIG && p->image) {
         next_layer(p);
     } else {
-        pull_request(p);
+        image_pull_request(p);
     }
 }
 
-static char *request_url(struct image_pull *p)
+static char *registry_base(const struct image_pull_options *options)
 {
-    const char *scheme = p->insecure ? "http" : "https";
-    const char *host = !strcmp(p->registry, "docker.io") ? "registry-1.docker.io" : p->registry;
+    const char *registry = options->ref->registry;
 
-    if (p->state == PULL_TOKEN)
-        return image_token_url(slice_str(p->challenge ? p->challenge : ""), p->repository);
-    if (p->state == PULL_MANIFEST)
-        return mem_printf("%s://%s/v2/%s/manifests/%s", scheme, host, p->repository, p->reference);
-    return mem_printf("%s://%s/v2/%s/blobs/%s", scheme, host, p->repository, p->want);
-}
-
-static void request_bounds(struct image_pull *p)
-{
-    switch (p->state) {
-    case PULL_MANIFEST:
-        p->want = image_digest_valid(slice_str(p->reference)) ? p->reference : NULL;
-        p->limit = IMAGE_DOCUMENT_MAX;
-        break;
-    case PULL_CONFIG:
-        p->want = p->manifest.config.digest;
-        p->limit = IMAGE_DOCUMENT_MAX;
-        break;
-    case PULL_LAYER:
-        p->want = p->manifest.layers[p->layer].digest;
-        p->limit = p->manifest.layers[p->layer].size < LAYER_MAX ? p->manifest.layers[p->layer].size : LAYER_MAX;
-        break;
-    default:
-        p->want = NULL;
-        p->limit = TOKEN_MAX;
-    }
-}
-
-static void pull_request(struct image_pull *p)
-{
-    static const struct http_call_events events = {on_head, on_data, on_end};
-    struct http_call_options options = {.method = "GET", .idle_timeout_ms = IDLE_MS, .redirects_max = 5};
-    struct http_header headers[2];
-    char *authorization CLEANUP_FREE = NULL;
-    char *url CLEANUP_FREE = NULL;
-
-    request_bounds(p);
-    url = request_url(p);
-    if (!url) {
-        (void)error_set(&p->err, ERROR_UNAUTHORIZED, "the registry wants an authorization that is not supported: %s",
-                        p->challenge ? p->challenge : "none named");
-        pull_end(p);
-        return;
-    }
-    buf_reset(&p->body);
-    p->received = 0;
-    p->status = 0;
-    (void)EVP_DigestInit_ex(p->hash, EVP_sha256(), NULL);
-    headers[options.header_count++] = (struct http_header){"accept", SLICE_LIT(ACCEPT_MANIFEST)};
-    if (p->token && p->state != PULL_TOKEN) {
-        authorization = mem_printf("Bearer %s", p->token);
-        headers[options.header_count++] = (struct http_header){"authorization", slice_str(authorization)};
-    }
-    options.headers = headers;
-    options.url = url;
-    p->call = http_client_call(p->http, &options, &events, p);
+    return mem_printf("%s://%s", options->insecure ? "http" : "https",
+                      !strcmp(registry, "docker.io") ? "registry-1.docker.io" : registry);
 }
 
 struct image_pull *image_pull_start(struct loop *loop, const struct image_pull_options *options,
@@ -523,6 +324,11 @@ struct image_pull *image_pull_start(struct loop *loop, const struct image_pull_o
     p->http = http_client_new(loop, &(struct http_client_options){0});
     p->fail = loop_timer_new(loop, pull_report, p);
     p->insecure = options->insecure;
+    p->base = registry_base(options);
+    if (options->present)
+        p->present = image_hold(options->present);
+    registry_logins_append(&p->logins, options->logins);
+    p->host_logins = options->host_logins;
     p->store_dir = mem_strdup(options->store_dir);
     p->registry = mem_strdup(ref->registry);
     p->repository = mem_strdup(ref->repository);
@@ -534,7 +340,8 @@ struct image_pull *image_pull_start(struct loop *loop, const struct image_pull_o
     p->arg = arg;
     if (!p->hash)
         mem_die(0);
-    pull_request(p);
+    image_pull_login(p);
+    image_pull_request(p);
     return p;
 }
 

@@ -7,6 +7,7 @@
 #define KNARR_AGENT_IMAGE_PULL_H
 
 #include "agent/image_store.h"
+#include "agent/registry_login.h"
 #include "lib/loop.h"
 
 struct image_pull;
@@ -14,6 +15,10 @@ struct image_pull_options {
     const char *store_dir;
     const struct image_ref *ref;
     bool insecure; /* plain HTTP */
+    /* Tried in turn; none = anonymous. Those from `host_logins` on are the node's own and count as everybody's. */
+    const struct registry_logins *logins;
+    size_t host_logins;
+    const struct image *present; /* of that name, as it is here; NULL = none */
 };
 /* `done` comes once, later: `image` is the caller's and NULL when it failed. The record is on disk by then. */
 struct image_pull *image_pull_start(struct loop *loop, const struct image_pull_options *options,
@@ -23,8 +28,5 @@ void image_pull_cancel(struct image_pull *pull);
 
 /* Is the host one that is spoken to over plain HTTP? `insecure_hosts` NULL = loopback only. */
 bool image_host_insecure(const char *registry, const char *const *insecure_hosts);
-
-/* WWW-Authenticate: Bearer realm="...",service="...",scope="..." -> URL of the token. NULL when it is no such. */
-char *image_token_url(struct slice header, const char *repository);
 
 #endif

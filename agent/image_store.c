@@ -32,6 +32,7 @@ void image_free(struct image *image)
     free(image->id);
     free(image->digest);
     str_list_clear(&image->layers);
+    str_list_clear(&image->access);
     value_free(image->config);
     free(image);
 }
@@ -45,6 +46,7 @@ static struct image *record_parse(struct slice json, struct error *err)
 {
     struct value *v CLEANUP_VALUE = value_parse(json, err);
     const struct value *layers = value_get(v, "layers");
+    const struct value *access = value_get(v, "access");
     struct image *image;
 
     if (!v)
@@ -60,6 +62,8 @@ static struct image *record_parse(struct slice json, struct error *err)
         image->digest = slice_dup(value_string(value_get(v, "digest")));
     for (size_t i = 0; i < value_count(layers); i++)
         str_list_take(&image->layers, slice_dup(value_string(value_at(layers, i))));
+    for (size_t i = 0; i < value_count(access); i++)
+        str_list_take(&image->access, slice_dup(value_string(value_at(access, i))));
     image->size = value_int(value_get(v, "size"));
     image->config = value_take(v, "config");
     return image;
@@ -78,6 +82,7 @@ int image_record_write(const char *dir, const struct image *image, struct error 
     char *path CLEANUP_FREE = record_path(dir, image->name);
     struct value *v CLEANUP_VALUE = value_new_object();
     struct value *layers;
+    struct value *access;
     BUF_LOCAL(json);
 
     value_set_str(v, "name", image->name);
@@ -87,6 +92,11 @@ int image_record_write(const char *dir, const struct image *image, struct error 
     layers = value_need_array(v, "layers");
     for (size_t i = 0; i < image->layers.count; i++)
         value_append(layers, value_new_str(image->layers.items[i]));
+    if (image->access.count) {
+        access = value_need_array(v, "access");
+        for (size_t i = 0; i < image->access.count; i++)
+            value_append(access, value_new_str(image->access.items[i]));
+    }
     value_set(v, "size", value_new_int(image->size));
     value_set(v, "config", image->config ? value_copy(image->config) : value_new_object());
     value_write(v, &json);

@@ -17,6 +17,8 @@
 #include "api/value.h"
 #include "lib/map.h"
 
+#define IMAGE_ACCESS_MAX 64
+
 /* Immutable once it is in a store; counted, so that a pool thread may look at one while the store gets another. */
 struct image {
     int refs;               /* touched on the loop only */
@@ -25,6 +27,7 @@ struct image {
     char *digest;           /* "docker.io/library/hello@sha256:..." of the manifest; NULL = unknown */
     struct str_list layers; /* diffIDs in hex, lowest first */
     int64_t size;           /* bytes as transferred */
+    struct str_list access; /* registry_login_hash of those who may have it; empty = everybody */
     struct value *config;   /* the "config" object of the image's config */
 };
 struct image *image_hold(const struct image *image);

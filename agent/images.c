@@ -6,6 +6,8 @@
  */
 #include "agent/images.h"
 
+#include <string.h>
+#include <sys/stat.h>
 #include <uv.h>
 
 #include "agent/fs.h"
@@ -14,11 +16,12 @@
 #include "lib/list.h"
 #include "lib/log.h"
 
+#define LOGINS_MAX      (1u << 20)
 #define IMPORT_DELAY_MS 300 /* after a change in the directory: a file that is being copied changes often */
 
 struct pull {
     struct images *images;
-    char *name; /* normalised */
+    char *key; /* the name, and as whom */
     struct image_pull *pull;
     struct list requests;
     int64_t start_ns;
@@ -30,6 +33,8 @@ struct images_request {
     struct pull *pull;
     char *text; /* as the pod wrote it */
     char *policy;
+    struct registry_logins logins; /* of its pod */
+    int64_t asked_ns;
     bool imported; /* archives were looked through for it */
     bool started;
     void (*on_start)(void *arg);
@@ -43,8 +48,9 @@ struct images {
     char *archive_dir;
     struct str_list insecure;
     bool insecure_given;
-    struct list requests; /* to be looked at */
-    struct map pulls;     /* name -> struct pull */
+    struct list requests;          /* to be looked at */
+    struct map pulls;              /* key -> struct pull */
+    struct registry_logins logins; /* the node's own */
     struct loop_timer *tick;
     struct loop_timer *rescan;
     uv_fs_event_t *watch;
@@ -156,6 +162,7 @@ static void request_free(struct images_request *r)
     list_remove(&r->link);
     free(r->text);
     free(r->policy);
+    registry_logins_clear(&r->logins);
     free(r);
 }
 
@@ -175,8 +182,8 @@ static void request_fail(struct images_request *r, const char *reason, const str
 
 static void pull_free(struct pull *p)
 {
-    (void)map_remove(&p->images->pulls, slice_str(p->name));
-    free(p->name);
+    (void)map_remove(&p->images->pulls, slice_str(p->key));
+    free(p->key);
     free(p);
 }
 
@@ -185,9 +192,10 @@ static void pull_done(void *arg, struct image *image, const struct error *err)
     struct pull *p = arg;
     struct images *images = p->images;
     struct images_result result = {.pulled = true, .reason = "ErrImagePull", .err = err};
+    int64_t now = clock_monotonic_ns(loop_clock(images->loop));
     struct list waiting;
 
-    result.pull_ns = clock_monotonic_ns(loop_clock(images->loop)) - p->start_ns;
+    result.pull_ns = now - p->start_ns;
     if (image) {
         image_store_add(images->store, image);
         result.image = image;
@@ -201,32 +209,63 @@ static void pull_done(void *arg, struct image *image, const struct error *err)
     }
     pull_free(p);
     /* A callback may cancel others that wait here: take the first until none is left. */
-    while (!list_empty(&waiting))
-        request_answer(container_of(waiting.next, struct images_request, link), &result);
+    while (!list_empty(&waiting)) {
+        struct images_request *r = container_of(waiting.next, struct images_request, link);
+
+        result.wait_ns = now - r->asked_ns;
+        request_answer(r, &result);
+    }
 }
 
-static void request_pull(struct images_request *r, const struct image_ref *ref)
+/* Those who ask as somebody else do not share a pull. */
+static char *pull_key(const char *name, const struct registry_logins *logins)
+{
+    BUF_LOCAL(key);
+
+    buf_append_str(&key, name);
+    for (size_t i = 0; i < logins->count; i++) {
+        char hash[REGISTRY_LOGIN_HASH_LEN + 1];
+
+        registry_login_hash(&logins->items[i], hash);
+        buf_printf(&key, " %s", hash);
+    }
+    return buf_steal_str(&key);
+}
+
+static struct pull *pull_start(struct images *images, const struct image_ref *ref, const struct image *present,
+                               const struct registry_logins *logins, size_t own)
+{
+    const struct image_pull_options options = {
+        .store_dir = images->store->dir,
+        .ref = ref,
+        .insecure = image_host_insecure(ref->registry,
+                                        images->insecure_given ? (const char *const *)images->insecure.items : NULL),
+        .logins = logins,
+        .host_logins = own,
+        .present = present};
+    struct pull *p = mem_zalloc(sizeof(*p));
+
+    p->images = images;
+    p->start_ns = clock_monotonic_ns(loop_clock(images->loop));
+    list_init(&p->requests);
+    p->pull = image_pull_start(images->loop, &options, pull_done, p);
+    return p;
+}
+
+/* `logins`: those that fit the image, `own` of them the pod's. */
+static void request_pull(struct images_request *r, const struct image_ref *ref, const struct image *present,
+                         const struct registry_logins *logins, size_t own)
 {
     struct images *images = r->images;
-    char *name = image_ref_name(ref);
-    struct pull *p = map_get(&images->pulls, slice_str(name));
+    char *name CLEANUP_FREE = image_ref_name(ref);
+    char *key CLEANUP_FREE = pull_key(name, logins);
+    struct pull *p = map_get(&images->pulls, slice_str(key));
 
     if (!p) {
-        const struct image_pull_options options = {
-            .store_dir = images->store->dir,
-            .ref = ref,
-            .insecure = image_host_insecure(
-                ref->registry, images->insecure_given ? (const char *const *)images->insecure.items : NULL)};
-
-        p = mem_zalloc(sizeof(*p));
-        p->images = images;
-        p->name = mem_strdup(name);
-        p->start_ns = clock_monotonic_ns(loop_clock(images->loop));
-        list_init(&p->requests);
-        map_put(&images->pulls, slice_str(name), p);
-        p->pull = image_pull_start(images->loop, &options, pull_done, p);
+        p = pull_start(images, ref, present, logins, own);
+        p->key = STEAL(key);
+        map_put(&images->pulls, slice_str(p->key), p);
     }
-    free(name);
     list_remove(&r->link);
     list_append(&p->requests, &r->link);
     r->pull = p;
@@ -235,24 +274,45 @@ static void request_pull(struct images_request *r, const struct image_ref *ref)
     r->started = true;
 }
 
-/* One look at a request; it may be answered, handed to a pull, or left waiting for an import. */
-static void request_look(struct images_request *r)
+static bool may_have(const struct image *image, const struct registry_logins *logins)
+{
+    char hash[REGISTRY_LOGIN_HASH_LEN + 1];
+
+    for (size_t i = 0; i < logins->count && image->access.count; i++) {
+        registry_login_hash(&logins->items[i], hash);
+        if (str_list_has(&image->access, hash))
+            return true;
+    }
+    return !image->access.count;
+}
+
+static void never_pull(struct images_request *r, bool present)
+{
+    ERROR_LOCAL(err);
+
+    if (present)
+        (void)error_set(&err, ERROR_FORBIDDEN,
+                        "Container image \"%s\" is present with pull policy of Never, but was pulled with a login that "
+                        "this pod does not have",
+                        r->text);
+    else
+        (void)error_set(&err, ERROR_NOT_FOUND, "Container image \"%s\" is not present with pull policy of Never",
+                        r->text);
+    request_fail(r, "ErrImageNeverPull", &err);
+}
+
+/* Gets a request the image by policy: what is here, an import that is under way, a pull. */
+static void request_serve(struct images_request *r, const struct image_ref *ref)
 {
     struct images *images = r->images;
-    IMAGE_REF_LOCAL(ref);
-    ERROR_LOCAL(err);
-    const char *policy = r->policy;
-    const struct image *image;
+    const char *policy = *r->policy ? r->policy : image_ref_default_policy(ref);
+    const struct image *image = image_store_find(images->store, ref);
+    struct registry_logins logins CLEANUP(registry_logins_clear) = {0};
+    size_t own;
 
-    if (image_ref_parse(slice_str(r->text), &ref, &err) < 0) {
-        (void)error_wrap(&err, "Failed to apply default image tag \"%s\"", r->text);
-        request_fail(r, "InvalidImageName", &err);
-        return;
-    }
-    if (!*policy)
-        policy = image_ref_default_policy(&ref);
-    image = image_store_find(images->store, &ref);
-    if (image && strcmp(policy, "Always") != 0) {
+    registry_logins_pick(&r->logins, ref, &logins);
+    own = logins.count;
+    if (image && strcmp(policy, "Always") != 0 && may_have(image, &logins)) {
         request_answer(r, &(struct images_result){.image = image});
         return;
     }
@@ -264,12 +324,25 @@ static void request_look(struct images_request *r)
     if (images->importing && !image)
         return;
     if (!strcmp(policy, "Never")) {
-        (void)error_set(&err, ERROR_NOT_FOUND, "Container image \"%s\" is not present with pull policy of Never",
-                        r->text);
-        request_fail(r, "ErrImageNeverPull", &err);
+        never_pull(r, image != NULL);
         return;
     }
-    request_pull(r, &ref);
+    registry_logins_pick(&images->logins, ref, &logins);
+    request_pull(r, ref, image, &logins, own);
+}
+
+/* One look at a request; it may be answered, handed to a pull, or left waiting for an import. */
+static void request_look(struct images_request *r)
+{
+    IMAGE_REF_LOCAL(ref);
+    ERROR_LOCAL(err);
+
+    if (image_ref_parse(slice_str(r->text), &ref, &err) == 0) {
+        request_serve(r, &ref);
+        return;
+    }
+    (void)error_wrap(&err, "Failed to apply default image tag \"%s\"", r->text);
+    request_fail(r, "InvalidImageName", &err);
 }
 
 static void on_tick(void *arg)
@@ -294,14 +367,16 @@ static void on_tick(void *arg)
     }
 }
 
-struct images_request *images_ensure(struct images *images, const char *name, const char *policy,
-                                     void (*started)(void *arg), images_done *done, void *arg)
+struct images_request *images_ensure(struct images *images, const struct images_wish *wish, void (*started)(void *arg),
+                                     images_done *done, void *arg)
 {
     struct images_request *r = mem_zalloc(sizeof(*r));
 
     r->images = images;
-    r->text = mem_strdup(name);
-    r->policy = mem_strdup(policy);
+    r->text = mem_strdup(wish->name);
+    r->policy = mem_strdup(wish->policy);
+    registry_logins_append(&r->logins, wish->logins);
+    r->asked_ns = clock_monotonic_ns(loop_clock(images->loop));
     r->on_start = started;
     r->done = done;
     r->arg = arg;
@@ -325,6 +400,24 @@ const struct image_store *images_store(const struct images *images)
 
 /* ---- life ---- */
 
+/* A file that cannot be used is no reason not to start: images of other registries do without. */
+static void read_logins(struct images *images, const char *path)
+{
+    struct stat st;
+    ERROR_LOCAL(err);
+    BUF_LOCAL(json);
+
+    if (!path || stat(path, &st))
+        return;
+    if (st.st_mode & 077)
+        log_warning("agent", "%s can be read by others than root; chmod 600 it", path);
+    if (fs_read(path, LOGINS_MAX, &json, &err) < 0 ||
+        registry_logins_read(&images->logins, buf_slice(&json), false, &err) < 0)
+        log_error("agent", "%s: %s; its logins are not used", path, error_text(&err));
+    if (json.data)
+        explicit_bzero(json.data, json.len);
+}
+
 int images_new(struct loop *loop, const struct images_options *options, struct images **ret_images, struct error *err)
 {
     struct images *images = mem_zalloc(sizeof(*images));
@@ -342,6 +435,7 @@ int images_new(struct loop *loop, const struct images_options *options, struct i
     list_init(&images->requests);
     images->tick = loop_timer_new(loop, on_tick, images);
     images->rescan = loop_timer_new(loop, on_rescan, images);
+    read_logins(images, options->logins);
     watch_archives(images);
     import_start(images);
     *ret_images = images;
@@ -352,6 +446,7 @@ static void images_close(struct images *images)
 {
     image_store_free(images->store);
     str_list_clear(&images->insecure);
+    registry_logins_clear(&images->logins);
     map_clear(&images->pulls, NULL);
     free(images->archive_dir);
     free(images);

@@ -6,6 +6,7 @@
 #include "agent/pod_internal.h"
 
 #include "agent/pod_spec.h"
+#include "agent/text.h"
 
 #define RETRY_CONFIG_MS 10000 /* after CreateContainerConfigError and its like */
 #define REFS_FRESH_MS   5000  /* what was read so recently is not read again before a start */
@@ -151,6 +152,8 @@ static void image_got(void *arg, const struct images_result *r)
 {
     struct pod_container *c = arg;
     const char *name = object_text(pod_container_spec(c->pod, c), "image");
+    char took[TEXT_DURATION_MAX];
+    char waited[TEXT_DURATION_MAX];
 
     c->request = NULL;
     if (!r->image) {
@@ -162,12 +165,36 @@ static void image_got(void *arg, const struct images_result *r)
     backoff_clear(&c->pull);
     if (r->pulled)
         pod_event(c->pod, c, false, "Pulled",
-                  "Successfully pulled image \"%s\" in %lldms (%lldms including waiting). Image size: %lld bytes.",
-                  name, (long long)(r->pull_ns / NS_PER_MS), (long long)(r->pull_ns / NS_PER_MS),
-                  (long long)r->image->size);
+                  "Successfully pulled image \"%s\" in %s (%s including waiting). Image size: %lld bytes.", name,
+                  text_duration(r->pull_ns, took), text_duration(r->wait_ns, waited), (long long)r->image->size);
     else
-        pod_event(c->pod, c, false, "Pulled", "Container image \"%s\" already present on machine", name);
+        pod_event(c->pod, c, false, "Pulled",
+                  "Container image \"%s\" already present on machine and can be accessed by the pod", name);
     pod_tick(c->pod);
+}
+
+/* What the pod's imagePullSecrets say. One that is missing or spoilt is told of; the image may do without. */
+static void collect_logins(struct pod_container *c, struct registry_logins *ret_logins)
+{
+    const struct value *list = value_path(c->pod->object->tree, "spec", "imagePullSecrets", NULL);
+    BUF_LOCAL(missing);
+
+    for (size_t i = 0; i < value_count(list); i++) {
+        const char *name = object_text(value_at(list, i), "name");
+        const struct value *secret = references_find(c->pod->refs, "secrets", name ? name : "");
+        ERROR_LOCAL(err);
+
+        if (!secret)
+            buf_printf(&missing, "%s%s", missing.len ? ", " : "", name ? name : "");
+        else if (registry_logins_add_secret(ret_logins, secret, &err) < 0)
+            pod_event(c->pod, NULL, true, "FailedToRetrieveImagePullSecret",
+                      "Unable to use image pull secret %s: %s; attempting to pull the image may not succeed.", name,
+                      error_text(&err));
+    }
+    if (missing.len)
+        pod_event(c->pod, NULL, true, "FailedToRetrieveImagePullSecret",
+                  "Unable to retrieve some image pull secrets (%s); attempting to pull the image may not succeed.",
+                  buf_cstr(&missing));
 }
 
 static void container_want_image(struct pod_container *c)
@@ -175,10 +202,12 @@ static void container_want_image(struct pod_container *c)
     const struct value *spec = pod_container_spec(c->pod, c);
     const char *name = object_text(spec, "image");
     const char *policy = object_text(spec, "imagePullPolicy");
+    struct registry_logins logins CLEANUP(registry_logins_clear) = {0};
+    const struct images_wish wish = {.name = name ? name : "", .policy = policy ? policy : "", .logins = &logins};
 
+    collect_logins(c, &logins);
     c->state = CONTAINER_IMAGE;
-    c->request =
-        images_ensure(c->pod->agent->images, name ? name : "", policy ? policy : "", image_asked, image_got, c);
+    c->request = images_ensure(c->pod->agent->images, &wish, image_asked, image_got, c);
 }
 
 void pod_containers_references(struct pod *pod, struct pod_container *c, const struct error *err)

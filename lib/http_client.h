@@ -50,6 +50,8 @@ void http_client_free(struct http_client *client);
 void http_client_set_certificate(struct http_client *client, struct slice certificate, struct slice key);
 struct http_call *http_client_call(struct http_client *client, const struct http_call_options *options,
                                    const struct http_call_events *events, void *arg);
+/* Where the answer comes from, redirects followed; borrowed, for the time of an event. */
+const char *http_call_url(const struct http_call *call);
 /* No event follows. */
 void http_call_cancel(struct http_call *call);
 /* Back-pressure: stops and resumes delivering data. */

@@ -351,3 +351,11 @@ struct http_call *http_client_call(struct http_client *client, const struct http
     http_client_settle(client);
     return call;
 }
+
+const char *http_call_url(const struct http_call *call)
+{
+    char *url = NULL;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
+    return url ? url : "";
+}

@@ -1,33 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pure parts of a pull: challenges, insecure hosts, manifests. */
+/* The pure parts of a pull: insecure hosts, manifests. */
 #include "tests/unit/test.h"
 
 #include "agent/image_manifest.h"
 #include "agent/image_pull.h"
-
-static void challenges_become_urls(void **state)
-{
-    static const char *const cases[][2] = {
-        {"Bearer realm=\"https://auth.example/token\",service=\"reg\",scope=\"repository:a/b:pull\"",
-         "https://auth.example/token?service=reg&scope=repository%3Aa%2Fb%3Apull"},
-        {"bearer realm=\"https://auth.example/t?x=1\"", "https://auth.example/t?x=1&scope=repository%3Aq%3Apull"},
-    };
-    static const char *const bad[] = {"",
-                                      "Basic realm=\"x\"",
-                                      "Bearer service=\"s\"",
-                                      "Bearer realm=\"ftp://x\"",
-                                      "Bearer realm=\"https://x",
-                                      "Bearer xrealm=\"https://x\""};
-
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        char *url CLEANUP_FREE = image_token_url(slice_str(cases[i][0]), "q");
-
-        assert_non_null(url);
-        assert_string_equal(url, cases[i][1]);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        assert_null(image_token_url(slice_str(bad[i]), "q"));
-}
 
 static void only_named_hosts_are_plain(void **state)
 {
@@ -97,9 +73,9 @@ static void indexes_are_searched_by_platform(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(challenges_become_urls), cmocka_unit_test(only_named_hosts_are_plain),
-        cmocka_unit_test(manifests_are_checked), cmocka_unit_test(indexes_are_searched_by_platform)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(only_named_hosts_are_plain),
+                                       cmocka_unit_test(manifests_are_checked),
+                                       cmocka_unit_test(indexes_are_searched_by_platform)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
