@@ -9,6 +9,7 @@
 #include "apiserver/authz.h"
 #include "apiserver/info.h"
 #include "apiserver/request.h"
+#include "apiserver/request_metrics.h"
 #include "apiserver/strategy.h"
 #include "apiserver/subresource.h"
 #include "lib/encoding.h"
@@ -47,13 +48,18 @@ static void front_leave(void *arg)
     (void)__atomic_sub_fetch(req->in_flight, 1, __ATOMIC_RELAXED);
 }
 
+static bool front_is_long(const struct request *req)
+{
+    return req->info.verb == REQUEST_WATCH || !strcmp(req->info.subresource, "log");
+}
+
 /* Watches and logs last for hours and do not count, as upstream's long-running requests. */
 static int front_limit(struct request *req, struct error *err)
 {
     bool reads = req->info.verb == REQUEST_GET || req->info.verb == REQUEST_LIST || !req->info.is_resource;
     int max = reads ? APISERVER_READ_MAX : APISERVER_MUTATING_MAX;
 
-    if (req->info.verb == REQUEST_WATCH || !strcmp(req->info.subresource, "log"))
+    if (front_is_long(req))
         return 0;
     req->in_flight = reads ? &req->server->reading : &req->server->mutating;
     pool_on_free(req->pool, front_leave, req);
@@ -141,6 +147,7 @@ void front_handle(struct http_request *http, void *arg)
     req->server = req->front->server;
     req->pool = http->pool;
     req->info.path = "";
+    request_metrics_begin(req);
     for (size_t i = 0; i < ARRAY_SIZE(front_phases); i++)
         if (front_phases[i](req, &err) < 0) {
             reply_error(req, &err);
@@ -154,5 +161,7 @@ void front_handle(struct http_request *http, void *arg)
         reply_error_text(req, ERROR_METHOD_NOT_ALLOWED, FRONT_NOT_ALLOWED);
         return;
     }
+    if (front_is_long(req))
+        request_metrics_long(req);
     handler(req);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/info.h"
 
+#include "apiserver/metrics.h"
+
 /* kubectl and helm choose their behaviour by these numbers (wire.md, rule 14). */
 #define INFO_VERSION                                                                                                   \
     "{\"major\":\"1\",\"minor\":\"35\",\"emulationMajor\":\"1\",\"emulationMinor\":\"35\","                            \
@@ -47,9 +49,10 @@ static void info_health(struct request *req)
 
 static void info_index(struct request *req)
 {
-    reply_json(req, 200,
-               SLICE_LIT("{\"paths\":[\"/api\",\"/apis\",\"/healthz\",\"/livez\",\"/openapi/v2\",\"/openapi/v3\","
-                         "\"/readyz\",\"/version\"]}"));
+    reply_json(
+        req, 200,
+        SLICE_LIT("{\"paths\":[\"/api\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\","
+                  "\"/readyz\",\"/version\"]}"));
 }
 
 /* The ETag is the quoted hash. */
@@ -120,14 +123,23 @@ static void info_well_known(struct request *req)
         reply_pieces(req, 200, "application/x-pem-file", &piece, 1);
 }
 
+static void info_metrics(struct request *req)
+{
+    if (req->info.segment_count == 1)
+        metrics_get(req);
+    else
+        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+}
+
 static const struct {
     const char *first; /* segment; "" = the root */
     void (*answer)(struct request *req);
     bool any_method;
 } info_routes[] = {
-    {"", info_index, false},        {"version", info_version, false},  {"healthz", info_health, true},
-    {"livez", info_health, true},   {"readyz", info_health, true},     {"api", info_document, false},
-    {"apis", info_document, false}, {"openapi", info_document, false}, {".well-known", info_well_known, false},
+    {"", info_index, false},          {"version", info_version, false},  {"healthz", info_health, true},
+    {"livez", info_health, true},     {"readyz", info_health, true},     {"api", info_document, false},
+    {"apis", info_document, false},   {"openapi", info_document, false}, {".well-known", info_well_known, false},
+    {"metrics", info_metrics, false},
 };
 
 static ptrdiff_t info_find(const struct request_info *info)

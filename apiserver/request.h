@@ -15,6 +15,7 @@
 #include "apiserver/server_internal.h"
 #include "lib/http.h"
 
+struct metric_series;
 struct strategy;
 
 struct user {
@@ -47,7 +48,8 @@ struct request {
     const char *object_name; /* known after decoding a create; NULL = info.name */
     const char *warnings[REQUEST_WARNINGS_MAX];
     size_t warning_count;
-    int *in_flight; /* the counter this request holds; NULL = none */
+    int *in_flight;                    /* the counter this request holds; NULL = none */
+    struct metric_series *long_series; /* where it counts among those that stay; NULL = it does not */
 };
 
 /* What a resource error speaks of: the name in the path, or that of the object being created. */

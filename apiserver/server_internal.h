@@ -34,7 +34,7 @@ struct front {
     pthread_t thread;
     bool running;        /* the thread was started */
     bool http_stopped;   /* loop only */
-    size_t writes;       /* transactions on their way through the store; loop only */
+    size_t writes;       /* transactions on their way through the store, and jobs on the pool; loop only */
     unsigned stop_grace; /* ms */
 };
 

@@ -13,11 +13,22 @@
  */
 #include "client/client.h"
 
+#include <stdio.h>
+
 #include "api/status.h"
 #include "lib/list.h"
+#include "lib/metrics.h"
 
 #define CLIENT_BODY_MAX      (256u << 20)
 #define CLIENT_IN_FLIGHT_MAX 32
+
+#define CLIENT_METHOD_MAX 8
+
+static const char *const client_request_labels[] = {"code", "method", NULL};
+static struct metric client_requests = {.name = "rest_client_requests_total",
+                                        .help = "Requests to the API server, by the status of the answer.",
+                                        .type = METRIC_COUNTER,
+                                        .labels = client_request_labels};
 
 struct client {
     struct loop *loop;
@@ -39,7 +50,8 @@ struct client_call {
     client_done *done; /* a gathered call; NULL = a stream */
     struct client_events events;
     void *arg;
-    int status;
+    char method[CLIENT_METHOD_MAX];
+    int status; /* 0 = no answer yet */
     unsigned retry_after_s;
     struct buf body;
 };
@@ -128,6 +140,8 @@ static void client_call_finish(struct client_call *call, const struct error *err
     struct client_call last = *call;
     ERROR_LOCAL(failed);
 
+    if (!last.status)
+        metric_add(metric_with(&client_requests, "<error>", last.method), 1);
     call->body = (struct buf){0};
     client_call_free(call);
     if (!last.done) {
@@ -157,8 +171,11 @@ static void client_on_head(void *arg, int status, const char *content_type, unsi
 {
     struct client_call *call = arg;
     struct client *client = call->client;
+    char code[12];
 
     call->status = status;
+    (void)snprintf(code, sizeof(code), "%d", status);
+    metric_add(metric_with(&client_requests, code, call->method), 1);
     call->retry_after_s = retry_after_s;
     client_enter(client);
     if (!call->done && call->events.head)
@@ -251,6 +268,7 @@ static struct client_call *client_start(struct client *client, const struct clie
     struct client_call *call = mem_zalloc(sizeof(*call));
 
     call->client = client;
+    (void)snprintf(call->method, sizeof(call->method), "%s", request->method);
     call->done = done;
     if (events)
         call->events = *events;

@@ -14,9 +14,47 @@
 #include "client/backoff.h"
 #include "lib/list.h"
 #include "lib/map.h"
+#include "lib/metrics.h"
 
 /* Items started in one turn, so that a long queue does not starve the loop. */
 #define WORK_QUEUE_TURN 64
+
+static const char *const work_queue_labels[] = {"name", NULL};
+static struct metric work_queue_depth = {.name = "workqueue_depth",
+                                         .help = "Keys that wait for a worker.",
+                                         .type = METRIC_GAUGE,
+                                         .labels = work_queue_labels};
+static struct metric work_queue_adds = {.name = "workqueue_adds_total",
+                                        .help = "Keys that became ready.",
+                                        .type = METRIC_COUNTER,
+                                        .labels = work_queue_labels};
+static struct metric work_queue_retries = {.name = "workqueue_retries_total",
+                                           .help = "Keys that come back after a failure.",
+                                           .type = METRIC_COUNTER,
+                                           .labels = work_queue_labels};
+static struct metric work_queue_wait = {.name = "workqueue_queue_duration_seconds",
+                                        .help = "From being ready to being worked on.",
+                                        .type = METRIC_HISTOGRAM,
+                                        .unit = METRIC_NS,
+                                        .labels = work_queue_labels,
+                                        .bounds = metric_duration_bounds,
+                                        .bound_count = METRIC_DURATION_BOUNDS};
+static struct metric work_queue_work = {.name = "workqueue_work_duration_seconds",
+                                        .help = "How long a key was worked on.",
+                                        .type = METRIC_HISTOGRAM,
+                                        .unit = METRIC_NS,
+                                        .labels = work_queue_labels,
+                                        .bounds = metric_duration_bounds,
+                                        .bound_count = METRIC_DURATION_BOUNDS};
+
+/* A queue's own series. */
+struct work_queue_metrics {
+    struct metric_series *depth;
+    struct metric_series *adds;
+    struct metric_series *retries;
+    struct metric_series *wait;
+    struct metric_series *work;
+};
 
 struct work_item {
     struct list link; /* in ready */
@@ -25,6 +63,7 @@ struct work_item {
     uint64_t due_ms;   /* of the heap */
     uint64_t order;    /* ties of due_ms go by it */
     size_t heap_index; /* 1-based; 0 = not delayed */
+    int64_t since_ns;  /* ready, or active, since then */
     unsigned failures;
     bool ready;
     bool active;
@@ -34,6 +73,7 @@ struct work_item {
 struct work_queue {
     struct loop *loop;
     struct work_queue_options options;
+    struct work_queue_metrics metrics; /* NULLs when it has no name */
     struct map items;
     struct list ready;
     size_t ready_count;
@@ -136,11 +176,21 @@ static void work_queue_settle(struct work_queue *q, struct work_item *item)
     work_item_free(item);
 }
 
+static int64_t work_queue_now(const struct work_queue *q)
+{
+    return clock_monotonic_ns(loop_clock(q->loop));
+}
+
 static void work_queue_ready(struct work_queue *q, struct work_item *item)
 {
     if (item->active) {
         item->dirty = true;
     } else if (!item->ready) {
+        if (q->metrics.adds) {
+            metric_add(q->metrics.adds, 1);
+            metric_add(q->metrics.depth, 1);
+            item->since_ns = work_queue_now(q);
+        }
         item->ready = true;
         list_append(&q->ready, &item->link);
         q->ready_count++;
@@ -149,10 +199,33 @@ static void work_queue_ready(struct work_queue *q, struct work_item *item)
 
 static void work_queue_destroy(struct work_queue *q)
 {
+    if (q->metrics.depth)
+        metric_add(q->metrics.depth, -(int64_t)q->ready_count);
     loop_timer_free(q->timer);
     map_clear(&q->items, work_item_free);
     free(q->heap);
     free(q);
+}
+
+static void work_queue_count_start(struct work_queue *q, struct work_item *item)
+{
+    int64_t now;
+
+    if (!q->metrics.adds)
+        return;
+    now = work_queue_now(q);
+    metric_add(q->metrics.depth, -1);
+    metric_observe(&work_queue_wait, q->metrics.wait, now - item->since_ns);
+    item->since_ns = now;
+}
+
+static void work_queue_count_done(struct work_queue *q, const struct work_item *item, bool failed)
+{
+    if (!q->metrics.adds)
+        return;
+    metric_observe(&work_queue_work, q->metrics.work, work_queue_now(q) - item->since_ns);
+    if (failed)
+        metric_add(q->metrics.retries, 1);
 }
 
 /* Takes due keys over, then gives work out while slots are free. */
@@ -173,6 +246,7 @@ static void work_queue_tick(void *arg)
         char *key CLEANUP_FREE = mem_strndup(item->key, item->key_len);
 
         list_remove(&item->link);
+        work_queue_count_start(q, item);
         item->ready = false;
         q->ready_count--;
         item->active = true;
@@ -200,6 +274,14 @@ struct work_queue *work_queue_new(struct loop *loop, const struct work_queue_opt
         q->options.backoff_ms = 5;
     if (!q->options.backoff_max_ms)
         q->options.backoff_max_ms = 1000000;
+    if (options->name)
+        q->metrics = (struct work_queue_metrics){
+            .depth = metric_with(&work_queue_depth, options->name),
+            .adds = metric_with(&work_queue_adds, options->name),
+            .retries = metric_with(&work_queue_retries, options->name),
+            .wait = metric_with(&work_queue_wait, options->name),
+            .work = metric_with(&work_queue_work, options->name),
+        };
     list_init(&q->ready);
     q->timer = loop_timer_new(loop, work_queue_tick, q);
     return q;
@@ -249,6 +331,7 @@ void work_queue_done(struct work_queue *q, struct slice key, bool failed)
 
     if (!item || !item->active)
         return;
+    work_queue_count_done(q, item, failed);
     item->active = false;
     q->active--;
     if (item->dirty) {

@@ -12,6 +12,7 @@
 struct work_queue;
 
 struct work_queue_options {
+    const char *name;        /* in the metrics (workqueue_*); NULL = it is not counted. Borrowed */
     unsigned parallel;       /* keys worked on at the same time; 0 = 1 */
     unsigned backoff_ms;     /* first delay after a failure; 0 = 5 */
     unsigned backoff_max_ms; /* 0 = 1,000,000 as upstream */

@@ -178,6 +178,7 @@ static void run_start(struct controllers *c, struct run *run, const struct contr
     run->client = c->options.client_for(c->options.arg, row->name);
     run->recorder = event_recorder_new(run->client, row->component ? row->component : row->name, NULL);
     run->queue = work_queue_new(c->options.loop, &(struct work_queue_options){
+                                                     .name = row->name,
                                                      .parallel = row->parallel,
                                                      .backoff_max_ms = 60000,
                                                      .work = run_work,

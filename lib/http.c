@@ -21,6 +21,7 @@ void http_request_each_header(const struct http_request *req,
 void http_respond(struct http_request *req, int status, const char *content_type, const struct http_header *headers,
                   size_t header_count, struct refbuf *body)
 {
+    req->status = status;
     req->ops->respond(req, status, content_type, headers, header_count, body);
 }
 
@@ -28,6 +29,7 @@ struct http_stream *http_stream_start(struct http_request *req, int status, cons
                                       const struct http_header *headers, size_t header_count,
                                       const struct http_stream_events *events, void *arg)
 {
+    req->status = status;
     return req->ops->stream_start(req, status, content_type, headers, header_count, events, arg);
 }
 
@@ -54,6 +56,7 @@ void http_stream_abort(struct http_stream *stream)
 void http_take_over(struct http_request *req, const struct http_header *headers, size_t header_count,
                     void (*opened)(void *arg, struct http_socket *socket), void *arg)
 {
+    req->status = 101;
     req->ops->take_over(req, headers, header_count, opened, arg);
 }
 

@@ -47,6 +47,7 @@ struct http_request {
     const struct http_peer *peer;
     bool upgrade;     /* the client asked to upgrade (Connection: upgrade) */
     int64_t start_ns; /* monotonic time of arrival */
+    int status;       /* of the answer; 0 before there is one */
     const struct http_exchange_ops *ops;
     void *exchange; /* the engine's */
     void *user;     /* the handler's */

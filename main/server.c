@@ -21,10 +21,11 @@
 #include "scheduler/scheduler.h"
 #include "store/store.h"
 
-#define SERVER_PORT    6443
-#define SERVER_GRACE   5000 /* ms that requests get to finish */
-#define SERVER_DAY     86400
-#define SERVER_HISTORY 300 /* seconds; as upstream's compaction of etcd */
+#define SERVER_PORT       6443
+#define SERVER_NODE_GRACE 50   /* seconds; as upstream's node-monitor-grace-period */
+#define SERVER_GRACE      5000 /* ms that requests get to finish */
+#define SERVER_DAY        86400
+#define SERVER_HISTORY    300 /* seconds; as upstream's compaction of etcd */
 
 struct server_flags {
     struct common_options common;
@@ -33,7 +34,7 @@ struct server_flags {
     const char *service_cidr;
     const char *token_file;
     long port;
-    long node_grace; /* seconds without a sign of life after which a node is Unknown; 0 = the controller's default */
+    long node_grace; /* seconds without a sign of life after which a node is Unknown */
     long history;    /* seconds that lists and watches can go back at the least */
 };
 
@@ -277,6 +278,7 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .address = "0.0.0.0",
                                            .service_cidr = "10.96.0.0/16",
                                            .port = SERVER_PORT,
+                                           .node_grace = SERVER_NODE_GRACE,
                                            .history = SERVER_HISTORY};
 
 static const struct flag server_options[] = {
@@ -286,7 +288,7 @@ static const struct flag server_options[] = {
     {"port", 0, FLAG_NUMBER, &server_flags.port, "port of the API", "N", .min = 1, .max = 65535},
     {"service-cidr", 0, FLAG_TEXT, &server_flags.service_cidr, "block of Services' addresses", "CIDR"},
     {"token-auth-file", 0, FLAG_TEXT, &server_flags.token_file, "CSV of static tokens: token,user,uid,groups", "FILE"},
-    {"node-grace", 0, FLAG_NUMBER, &server_flags.node_grace, "seconds until a silent node is given up; 0 = 40", "S",
+    {"node-grace", 0, FLAG_NUMBER, &server_flags.node_grace, "seconds until a silent node is given up", "S", .min = 1,
      .max = SERVER_DAY},
     {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that lists and watches can go back", "S", .min = 1,
      .max = SERVER_DAY},

@@ -14,11 +14,30 @@
 #include "client/informer.h"
 #include "lib/encoding.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "scheduler/decide.h"
 #include "scheduler/queue.h"
 
 #define DECISIONS_PER_TURN 64  /* so that events are not kept waiting by a long queue */
 #define BINDINGS_MAX       256 /* requests under way */
+
+static const char *const scheduler_attempt_labels[] = {"profile", "result", NULL};
+static struct metric scheduler_attempts = {.name = "scheduler_schedule_attempts_total",
+                                           .help = "Attempts to place a pod, by how they ended.",
+                                           .type = METRIC_COUNTER,
+                                           .labels = scheduler_attempt_labels};
+static struct metric scheduler_seconds = {.name = "scheduler_scheduling_attempt_duration_seconds",
+                                          .help = "From taking a pod to its being bound, or to no node for it.",
+                                          .type = METRIC_HISTOGRAM,
+                                          .unit = METRIC_NS,
+                                          .labels = scheduler_attempt_labels,
+                                          .bounds = metric_duration_bounds,
+                                          .bound_count = METRIC_DURATION_BOUNDS};
+static const char *const scheduler_pending_labels[] = {"queue", NULL};
+static struct metric scheduler_pending = {.name = "scheduler_pending_pods",
+                                          .help = "Pods without a node, by where they wait.",
+                                          .type = METRIC_GAUGE,
+                                          .labels = scheduler_pending_labels};
 
 struct scheduler {
     struct client *client;
@@ -39,7 +58,32 @@ struct binding {
     struct pod_view *pod; /* name, namespace and uid of what is bound */
     char *node_name;
     struct client_call *call;
+    int64_t start_ns;
 };
+
+static int64_t now_ns(const struct scheduler *s)
+{
+    return clock_monotonic_ns(loop_clock(client_loop(s->client)));
+}
+
+/* result: "scheduled", "unschedulable" or "error", as upstream. */
+static void count_attempt(const struct scheduler *s, const char *result, int64_t start_ns)
+{
+    metric_add(metric_with(&scheduler_attempts, s->name, result), 1);
+    metric_observe(&scheduler_seconds, metric_with(&scheduler_seconds, s->name, result), now_ns(s) - start_ns);
+}
+
+static void count_pending(const struct scheduler *s)
+{
+    size_t active = s->queue.active.count;
+    size_t backoff = s->queue.backoff.count;
+    size_t all = s->queue.items.count;
+    size_t busy = active + backoff + s->binding.count;
+
+    metric_set(metric_with(&scheduler_pending, "active"), (int64_t)active);
+    metric_set(metric_with(&scheduler_pending, "backoff"), (int64_t)backoff);
+    metric_set(metric_with(&scheduler_pending, "unschedulable"), all > busy ? (int64_t)(all - busy) : 0);
+}
 
 static uint64_t now_ms(const struct scheduler *s)
 {
@@ -51,6 +95,7 @@ static void arm(struct scheduler *s)
 {
     uint64_t wait = queue_next_ms(&s->queue, now_ms(s));
 
+    count_pending(s);
     if (wait == UINT64_MAX || s->binding.count >= BINDINGS_MAX)
         loop_timer_stop(s->timer);
     else
@@ -143,6 +188,7 @@ static void bind_done(void *arg, int status, struct slice body, const struct err
     (void)status;
     (void)body;
     (void)map_remove(&s->binding, slice_str(b->key));
+    count_attempt(s, err ? "error" : "scheduled", b->start_ns);
     if (err) {
         bind_failed(s, b, err);
     } else {
@@ -167,13 +213,15 @@ static struct pod_view *identity_of(const struct pod_view *pod)
     return copy;
 }
 
-static void bind_pod(struct scheduler *s, struct slice key, const struct pod_view *pod, const char *node_name)
+static void bind_pod(struct scheduler *s, struct slice key, const struct pod_view *pod, const char *node_name,
+                     int64_t start_ns)
 {
     const struct schema_kind *kind = schema_find_kind(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("Pod"));
     struct binding *b = mem_zalloc(sizeof(*b));
     BUF_LOCAL(body);
 
     b->scheduler = s;
+    b->start_ns = start_ns;
     b->key = slice_dup(key);
     b->pod = identity_of(pod);
     b->node_name = mem_strdup(node_name);
@@ -203,6 +251,7 @@ static void decide_one(struct scheduler *s, struct slice key)
 {
     const struct pod_view *pod = informer_get(s->pods, key);
     char *message CLEANUP_FREE = NULL;
+    int64_t start_ns = now_ns(s);
     int32_t row;
 
     if (!pod || !wants_node(s, pod)) {
@@ -211,9 +260,10 @@ static void decide_one(struct scheduler *s, struct slice key)
     }
     row = decide_node(&s->table, pod, s->turn++, &message);
     if (row >= 0) {
-        bind_pod(s, key, pod, s->table.view[row]->name);
+        bind_pod(s, key, pod, s->table.view[row]->name, start_ns);
         return;
     }
+    count_attempt(s, "unschedulable", start_ns);
     record(s, pod, true, "FailedScheduling", message);
     patch_condition(s, pod, message);
     queue_failed(&s->queue, key, false, now_ms(s));

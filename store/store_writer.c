@@ -15,6 +15,24 @@
  */
 #include "store/store_internal.h"
 
+#include "lib/metrics.h"
+
+static const int64_t store_batch_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+static struct metric store_batch_size = {.name = "knarr_store_commit_transactions",
+                                         .help = "Transactions made durable by one commit.",
+                                         .type = METRIC_HISTOGRAM,
+                                         .bounds = store_batch_bounds,
+                                         .bound_count = ARRAY_SIZE(store_batch_bounds)};
+static struct metric store_commit_seconds = {.name = "knarr_store_commit_duration_seconds",
+                                             .help = "From taking a batch to its being durable.",
+                                             .type = METRIC_HISTOGRAM,
+                                             .unit = METRIC_NS,
+                                             .bounds = metric_duration_bounds,
+                                             .bound_count = METRIC_DURATION_BOUNDS};
+static struct metric store_failures = {.name = "knarr_store_commit_failures_total",
+                                       .help = "Batches that could not be made durable.",
+                                       .type = METRIC_COUNTER};
+
 static void *copy_bytes(char **at, struct slice *slice)
 {
     char *to = *at;
@@ -314,14 +332,19 @@ static void batch_publish(struct store *store, struct list *batch, const struct 
 static int batch_try(struct store *store, struct list *batch)
 {
     struct batch_result result;
+    int64_t start = clock_monotonic_ns(store->clock);
     ERROR_LOCAL(failure);
 
     if (batch_commit(store, batch, &result, &failure) < 0) {
+        metric_add(metric_only(&store_failures), 1);
         batch_reset(batch, &failure);
         return -failure.code;
     }
-    if (result.applied)
-        batch_publish(store, batch, &result);
+    if (!result.applied)
+        return 0;
+    metric_observe(&store_commit_seconds, metric_only(&store_commit_seconds), clock_monotonic_ns(store->clock) - start);
+    metric_observe(&store_batch_size, metric_only(&store_batch_size), (int64_t)result.applied);
+    batch_publish(store, batch, &result);
     return 0;
 }
 
