@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Binding (a scheduler gives a pod its node) and eviction (a deletion that may be refused). */
-#include "apiserver/delete.h"
+/* Binding: a scheduler gives a pod its node. */
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategy.h"
@@ -130,37 +129,4 @@ void binding_create(struct request *req)
     u->make = binding_make;
     u->answer = binding_answer;
     update_start(req, u);
-}
-
-static int eviction_plan(struct write *w, struct error *err)
-{
-    return delete_plan_one(w, w->arg, w->req->info.namespace_, w->req->info.name, err);
-}
-
-static void eviction_done(struct write *w)
-{
-    binding_reply_created(w->req);
-}
-
-static const struct write_ops eviction_ops = {eviction_plan, eviction_done, NULL};
-
-/* Budgets are not served yet, so nothing refuses an eviction. */
-void eviction_create(struct request *req)
-{
-    const struct schema_kind *kind = schema_find_kind(SLICE_LIT("policy"), SLICE_LIT("v1"), SLICE_LIT("Eviction"));
-    struct delete_options *o = pool_alloc(req->pool, sizeof(*o));
-    struct value *body;
-    ERROR_LOCAL(err);
-
-    if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "CreateOptions", &err) < 0 ||
-        !(body = request_own_value(req, request_decode_body(req, kind, &err))) ||
-        delete_take_options(req, value_get(body, "deleteOptions"), o, &err) < 0) {
-        reply_error(req, &err);
-        return;
-    }
-    if (*meta_name(body) && strcmp(meta_name(body), req->info.name) != 0) {
-        reply_error_text(req, ERROR_BAD_REQUEST, "name in URL does not match name in Eviction object");
-        return;
-    }
-    write_start(req, &eviction_ops, o);
 }

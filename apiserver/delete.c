@@ -276,6 +276,8 @@ int delete_plan_one(struct write *w, const struct delete_options *options, const
         (r = delete_check_preconditions(req, options, old, item.revision, err)) < 0)
         return r;
     object = value_copy(old);
+    if (options->last_word && (r = options->last_word(w, object, err)) < 0)
+        return r;
     w->deleted = delete_apply(req, object, options);
     return delete_commit(w, object, old, item.revision, registry_key(w->pool, req->kind, namespace_, name), err);
 }

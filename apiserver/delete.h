@@ -13,6 +13,9 @@ struct delete_options {
     enum delete_propagation propagation;
     const char *uid;      /* precondition; NULL = none */
     const char *revision; /* precondition; NULL = none */
+    /* After all checks: may refuse, change what is stored of the object when it does not go at once, or add to the
+     * transaction. NULL = none. */
+    int (*last_word)(struct write *w, struct value *object, struct error *err);
 };
 
 /* From body and query; sets req->dry_run. */

@@ -91,7 +91,8 @@ void view_key(const struct view *v, struct buf *out);
 
 /* ---- rows (views.c) ---- */
 extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
-    view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices, view_cluster_roles;
+    view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices, view_cluster_roles,
+    view_budgets;
 /* The row of that kind, or NULL. */
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
 
@@ -143,6 +144,10 @@ enum view_configmap_field {
 enum view_cluster_role_field {
     CLUSTER_ROLE_RULES = VIEW_OWN_FIELDS,
     CLUSTER_ROLE_SELECTORS, /* of the aggregationRule */
+};
+enum view_budget_field {
+    BUDGET_SPEC = VIEW_OWN_FIELDS,
+    BUDGET_STATUS,
 };
 enum view_csr_field {
     CSR_SPEC = VIEW_OWN_FIELDS,

@@ -25,12 +25,13 @@ VIEW_ROW(view_endpointslices, "discovery.k8s.io/v1", "EndpointSlice", "endpoints
          "ports");
 VIEW_ROW(view_cluster_roles, "rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rules",
          "aggregationRule.clusterRoleSelectors");
+VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "spec", "status");
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
 
 static const struct view_kind *const view_rows[] = {
-    &view_pods,   &view_replicasets, &view_deployments,    &view_nodes,
-    &view_leases, &view_namespaces,  &view_configmaps,     &view_serviceaccounts,
-    &view_csrs,   &view_services,    &view_endpointslices, &view_cluster_roles,
+    &view_pods,           &view_replicasets,   &view_deployments,     &view_nodes, &view_leases,
+    &view_namespaces,     &view_configmaps,    &view_serviceaccounts, &view_csrs,  &view_services,
+    &view_endpointslices, &view_cluster_roles, &view_budgets,
 };
 
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Evictions against a budget whose status this test writes, as the controller would. */
+#include "tests/unit/apiserver/harness.h"
+
+static struct harness h;
+
+#define NS     "/api/v1/namespaces/default"
+#define BUDGET "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+/* A pod on a node, Running, ready or not. */
+static void make_pod(const char *name, bool ready)
+{
+    char *pod CLEANUP_FREE = mem_printf(
+        "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"a\"}},\"spec\":{\"nodeName\":\"n\",\"containers\":["
+        "{\"name\":\"c\",\"image\":\"i\"}]}}",
+        name);
+    char *path CLEANUP_FREE = mem_printf(NS "/pods/%s/status", name);
+    char *status CLEANUP_FREE =
+        mem_printf("{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\"}]}}",
+                   ready ? "True" : "False");
+    const struct ask ask = {
+        .method = "PATCH", .path = path, .body = status, .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", NS "/pods", pod, NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+}
+
+static void make_budget(const char *spec, int allowed, int healthy, int desired)
+{
+    char *budget CLEANUP_FREE =
+        mem_printf("{\"metadata\":{\"name\":\"b\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"a\"}}%s}}", spec);
+    char *status CLEANUP_FREE = mem_printf("{\"status\":{\"observedGeneration\":1,\"disruptionsAllowed\":%d,"
+                                           "\"currentHealthy\":%d,\"desiredHealthy\":%d,\"expectedPods\":3}}",
+                                           allowed, healthy, desired);
+    const struct ask ask = {
+        .method = "PATCH", .path = BUDGET "/b/status", .body = status, .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", BUDGET, budget, NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+}
+
+static void evict(const char *pod, const char *query, int status, struct answer *ret)
+{
+    char *path CLEANUP_FREE = mem_printf(NS "/pods/%s/eviction%s", pod, query);
+
+    harness_expect(&h, status, "POST", path, "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\"}", ret);
+}
+
+static void clean(void)
+{
+    harness_expect(&h, 200, "DELETE", BUDGET, NULL, NULL);
+    harness_expect(&h, 200, "DELETE", NS "/pods?gracePeriodSeconds=0", NULL, NULL);
+}
+
+static void test_budget_counts_down(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    make_pod("p1", true);
+    make_pod("p2", true);
+    make_budget("", 1, 2, 1);
+    evict("p1", "?dryRun=All", 201, &a);
+    harness_expect(&h, 200, "GET", BUDGET "/b", NULL, &a);
+    assert_answer(&a, "status.disruptionsAllowed", "1");
+    evict("p1", "", 201, &a);
+    assert_answer(&a, "status", "Success");
+    harness_expect(&h, 200, "GET", NS "/pods/p1", NULL, &a);
+    assert_true(answer_has(&a, "deletionTimestamp"));
+    assert_true(answer_has(&a, "\"type\":\"DisruptionTarget\",\"status\":\"True\""));
+    assert_true(answer_has(&a, "EvictionByEvictionAPI"));
+    harness_expect(&h, 200, "GET", BUDGET "/b", NULL, &a);
+    assert_answer(&a, "status.disruptionsAllowed", "0");
+    assert_true(answer_has(&a, "\"disruptedPods\":{\"p1\":\""));
+    evict("p2", "", 429, &a);
+    assert_answer(&a, "message", "Cannot evict pod as it would violate the pod's disruption budget.");
+    assert_answer(&a, "reason", "TooManyRequests");
+    assert_answer(&a, "details",
+                  "{\"causes\":[{\"reason\":\"DisruptionBudget\",\"message\":\"The disruption budget b needs 1 healthy "
+                  "pods and has 2 currently\"}]}");
+    evict("p1", "", 201, &a); /* on its way already: takes nothing */
+    clean();
+}
+
+static void test_stale_budget_asks_to_wait(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    make_pod("p1", true);
+    harness_expect(&h, 201, "POST", BUDGET, "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"selector\":{}}}", NULL);
+    evict("p1", "", 429, &a);
+    assert_true(answer_has(&a, "The disruption budget b is still being processed by the server."));
+    assert_answer(&a, "details.retryAfterSeconds", "10");
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("retry-after: 10")) >= 0);
+    harness_expect(&h, 201, "POST", BUDGET, "{\"metadata\":{\"name\":\"c\"},\"spec\":{\"selector\":{}}}", NULL);
+    evict("p1", "", 500, &a);
+    assert_true(answer_has(&a, "This pod has more than one PodDisruptionBudget"));
+    clean();
+}
+
+static void test_unhealthy_pods(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    make_pod("sick", false);
+    make_budget("", 0, 1, 2);
+    evict("sick", "", 429, &a); /* the others are too few already */
+    harness_expect(&h, 200, "DELETE", BUDGET "/b", NULL, NULL);
+    make_budget("", 0, 2, 2);
+    evict("sick", "?dryRun=All", 201, &a);
+    harness_expect(&h, 200, "DELETE", BUDGET "/b", NULL, NULL);
+    make_budget(",\"unhealthyPodEvictionPolicy\":\"AlwaysAllow\"", 0, 1, 2);
+    evict("sick", "", 201, &a);
+    harness_expect(&h, 200, "GET", BUDGET "/b", NULL, &a);
+    assert_false(answer_has(&a, "disruptedPods"));
+    clean();
+}
+
+static void test_preconditions_and_names(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    make_pod("p1", true);
+    make_budget("", 1, 1, 0);
+    harness_expect(&h, 409, "POST", NS "/pods/p1/eviction",
+                   "{\"deleteOptions\":{\"preconditions\":{\"uid\":\"other\"}}}", NULL);
+    harness_expect(&h, 400, "POST", NS "/pods/p1/eviction", "{\"metadata\":{\"name\":\"p2\"}}", NULL);
+    harness_expect(&h, 200, "GET", BUDGET "/b", NULL, &a);
+    assert_answer(&a, "status.disruptionsAllowed", "1"); /* what was refused took nothing */
+    harness_expect(&h, 201, "POST", NS "/pods/p1/eviction", "{\"deleteOptions\":{\"gracePeriodSeconds\":0}}", NULL);
+    harness_expect(&h, 404, "GET", NS "/pods/p1", NULL, NULL);
+    clean();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_budget_counts_down),
+        cmocka_unit_test(test_stale_budget_asks_to_wait),
+        cmocka_unit_test(test_unhealthy_pods),
+        cmocka_unit_test(test_preconditions_and_names),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
