@@ -303,6 +303,8 @@ static int env_own(struct env_builder *b, struct error *err)
     const struct value *from = value_get(b->container, "envFrom");
     const struct value *env = value_get(b->container, "env");
 
+    for (size_t i = 0; b->facts->services && i < b->facts->services->count; i++)
+        str_list_add(&b->own, b->facts->services->items[i]);
     for (size_t i = 0; i < value_count(from); i++) {
         const struct value *item = value_at(from, i);
         const struct value *map = value_get(item, "configMapRef");

@@ -19,6 +19,7 @@ struct pod_facts {
     int64_t node_memory;
     reference_find *find;
     const void *find_arg;
+    const struct str_list *services; /* "NAME=value" texts that tell of Services; NULL = none */
 };
 
 /* The text of metadata.name, metadata.labels['x'], status.podIP and the other fields of the downward API; false when
@@ -31,8 +32,8 @@ bool downward_resource(const struct value *pod, const struct pod_facts *facts, c
 /* Replaces $(NAME) by its value in `env` ("NAME=value" texts), $$(NAME) by $(NAME); unknown names stay. */
 void env_expand(struct slice text, const struct str_list *env, struct buf *out);
 
-/* "NAME=value" texts: the image's, then envFrom, then env. ERROR_NOT_FOUND or ERROR_INVALID with upstream's words when
- * a reference cannot be resolved (CreateContainerConfigError). */
+/* "NAME=value" texts: the image's, then those of Services, envFrom, env. ERROR_NOT_FOUND or ERROR_INVALID with
+ * upstream's words when a reference cannot be resolved (CreateContainerConfigError). */
 int env_build(const struct value *pod, const struct value *container, const struct value *image_config,
               const struct pod_facts *facts, struct str_list *ret_env, struct error *err);
 /* command and args over the image's Entrypoint and Cmd. ERROR_INVALID when nothing is left to run. */

@@ -18,6 +18,7 @@
 
 #include "agent/fs.h"
 #include "agent/pod_spec.h"
+#include "agent/token.h"
 #include "lib/encoding.h"
 
 #define MODE_DEFAULT 0644
@@ -65,6 +66,7 @@ static struct payload_file *payload_add(struct payload *p, struct slice path, un
     }
     buf_reset(&f->data);
     f->mode = mode;
+    f->owned = false;
     return f;
 }
 
@@ -169,6 +171,31 @@ static int add_downward(struct payload *p, const struct value *pod, const struct
     return 0;
 }
 
+/* Only its own user, and the pod's group where there is one, may read it; everybody when the pod names neither. */
+static int add_token(struct payload *p, const struct value *pod, const struct pod_facts *facts,
+                     const struct value *source, unsigned mode, struct error *err)
+{
+    char *name CLEANUP_FREE = token_reference_name(source);
+    const struct value *answer = facts->find(facts->find_arg, TOKEN_RESOURCE, name);
+    struct slice token = value_string(value_path(answer, "status", "token", NULL));
+    bool grouped = value_path(pod, "spec", "securityContext", "fsGroup", NULL) != NULL;
+    const char *account = value_str(value_path(pod, "spec", "serviceAccountName", NULL));
+    int64_t user = -1;
+    bool owned = pod_common_user(pod, &user);
+    struct payload_file *f;
+
+    if (!token.len)
+        return error_set(err, ERROR_NOT_FOUND, "failed to fetch token: serviceaccounts \"%s\" not found",
+                         account ? account : "");
+    f = payload_add(p, value_string(value_get(source, "path")), owned || grouped ? 0600 : mode);
+    if (!f)
+        return error_set(err, ERROR_INVALID, "bad path of a serviceAccountToken source");
+    f->owned = owned;
+    f->owner = owned ? (uid_t)user : 0;
+    buf_append_slice(&f->data, token);
+    return 0;
+}
+
 static int add_projected(struct payload *p, const struct value *pod, const struct pod_facts *facts,
                          const struct value *sources, unsigned mode, struct error *err)
 {
@@ -184,8 +211,8 @@ static int add_projected(struct payload *p, const struct value *pod, const struc
             return -1;
         if (add_downward(p, pod, facts, value_path(s, "downwardAPI", "items", NULL), mode, err) < 0)
             return -1;
-        if (token)
-            return error_set(err, ERROR_INVALID, "serviceAccountToken sources are not supported by this agent yet");
+        if (token && add_token(p, pod, facts, token, mode, err) < 0)
+            return -1;
     }
     return 0;
 }
@@ -224,7 +251,8 @@ static void payload_version(const struct payload *p, gid_t group, char ret_name[
     BUF_LOCAL(all);
 
     for (size_t i = 0; i < p->count; i++) {
-        buf_printf(&all, "%s %o %zu ", p->files[i].path, p->files[i].mode, p->files[i].data.len);
+        buf_printf(&all, "%s %o %d %zu ", p->files[i].path, p->files[i].mode,
+                   p->files[i].owned ? (int)p->files[i].owner : -1, p->files[i].data.len);
         buf_append_slice(&all, buf_slice(&p->files[i].data));
     }
     buf_printf(&all, "%d", (int)group);
@@ -240,8 +268,8 @@ static int write_file(const char *version_dir, const struct payload_file *f, gid
 
     if (fs_make_dirs(dir, 0755, err) < 0 || fs_write(path, buf_slice(&f->data), mode, err) < 0)
         return -1;
-    if (group != (gid_t)-1 && chown(path, (uid_t)-1, group))
-        return error_set_errno(err, errno, "setting the group of %s", path);
+    if ((group != (gid_t)-1 || f->owned) && chown(path, f->owned ? f->owner : (uid_t)-1, group))
+        return error_set_errno(err, errno, "setting the owner of %s", path);
     return 0;
 }
 

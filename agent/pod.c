@@ -170,7 +170,7 @@ static void refresh_finished(struct pod *pod, struct pod_step *s);
 
 void pod_references_read(struct pod *pod, struct pod_container *c)
 {
-    pod->fetch = references_fetch(pod->agent->client, pod->object->tree, references_got, pod);
+    pod->fetch = references_fetch(pod->agent->client, pod->object->tree, pod->refs, references_got, pod);
     pod->fetch_for = c;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "agent/token.h"
 #include "api/quantity.h"
 
 #define PIDS_DEFAULT 1024 /* per container: a fork bomb stays in its pod */
@@ -218,6 +219,29 @@ enum cgroup_qos pod_qos(const struct value *pod)
     return nothing ? CGROUP_BESTEFFORT : guaranteed ? CGROUP_GUARANTEED : CGROUP_BURSTABLE;
 }
 
+static bool user_agrees(const struct value *pod, const struct value *containers, int64_t *user, bool *found)
+{
+    for (size_t i = 0; i < value_count(containers); i++) {
+        const struct value *own = value_path(value_at(containers, i), "securityContext", "runAsUser", NULL);
+
+        if (!own)
+            own = value_path(pod, "spec", "securityContext", "runAsUser", NULL);
+        if (!value_is(own, VALUE_INT) || (*found && value_int(own) != *user))
+            return false;
+        *user = value_int(own);
+        *found = true;
+    }
+    return true;
+}
+
+bool pod_common_user(const struct value *pod, int64_t *ret_user)
+{
+    bool found = false;
+
+    return user_agrees(pod, value_path(pod, "spec", "initContainers", NULL), ret_user, &found) &&
+           user_agrees(pod, value_path(pod, "spec", "containers", NULL), ret_user, &found) && found;
+}
+
 /* ---- references ---- */
 
 struct references {
@@ -262,8 +286,13 @@ static void volume_references(const struct references *r, const struct value *vo
         reference_report(r, "configmaps", value_get(v, "configMap"), "name");
         reference_report(r, "secrets", value_get(v, "secret"), "secretName");
         for (size_t s = 0; s < value_count(sources); s++) {
+            const struct value *token = value_get(value_at(sources, s), "serviceAccountToken");
+            char *name CLEANUP_FREE = token ? token_reference_name(token) : NULL;
+
             reference_report(r, "configmaps", value_get(value_at(sources, s), "configMap"), "name");
             reference_report(r, "secrets", value_get(value_at(sources, s), "secret"), "name");
+            if (name)
+                r->fn(r->arg, TOKEN_RESOURCE, name, false);
         }
     }
 }

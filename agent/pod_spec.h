@@ -36,7 +36,11 @@ void container_limits(const struct value *container, struct cgroup_limits *ret_l
 /* Limits of the pod's group: sums; a limit holds only when every container has one. */
 void pod_limits(const struct value *pod, struct cgroup_limits *ret_limits);
 
-/* Calls fn for every ConfigMap and Secret the pod names ("configmaps"/"secrets", name, may it be absent). */
+/* The user that all containers run as; false when one says nothing or another. */
+bool pod_common_user(const struct value *pod, int64_t *ret_user);
+
+/* Calls fn for every ConfigMap, Secret and token the pod names ("configmaps"/"secrets"/"tokens", name, may it be
+ * absent). */
 void pod_each_reference(const struct value *pod,
                         void (*fn)(void *arg, const char *resource, const char *name, bool optional), void *arg);
 

@@ -6,10 +6,12 @@
 #include "agent/pod_internal.h"
 
 #include "agent/pod_spec.h"
+#include "agent/services.h"
 #include "agent/text.h"
 
 #define RETRY_CONFIG_MS 10000 /* after CreateContainerConfigError and its like */
 #define REFS_FRESH_MS   5000  /* what was read so recently is not read again before a start */
+#define SERVICES_MS     50    /* until Services are listed, which they nearly always are */
 #define ANNOUNCE_MS     2000  /* how long ErrImagePull is shown before ImagePullBackOff */
 
 /* ---- the start of a container ---- */
@@ -21,6 +23,7 @@ struct starting {
     struct references *refs;
     struct image *image;
     struct pod_facts facts;
+    struct str_list services;
     struct container_start start;
     enum container_result result;
     struct runtime_container *fresh;
@@ -84,9 +87,19 @@ static void starting_done(void *arg)
     pod_tree_free(s->object);
     references_free(s->refs);
     image_free(s->image);
+    str_list_clear(&s->services);
     error_clear(&s->err);
     free(s);
     pod_tick(pod);
+}
+
+static void starting_add_services(struct starting *s)
+{
+    const struct value *links = value_path(s->object->tree, "spec", "enableServiceLinks", NULL);
+    bool all = !value_is(links, VALUE_BOOL) || value_bool(links);
+
+    services_environment(s->pod->agent->services, pod_namespace(s->object->tree), all, &s->services);
+    s->facts.services = &s->services;
 }
 
 static void container_make(struct pod_container *c)
@@ -102,6 +115,7 @@ static void container_make(struct pod_container *c)
     s->facts = pod->facts;
     s->facts.find = references_find;
     s->facts.find_arg = s->refs;
+    starting_add_services(s);
     s->start = (struct container_start){
         .runtime = &pod->agent->config.runtime,
         .pod = s->object->tree,
@@ -251,6 +265,8 @@ void pod_container_tick(struct pod_container *c, uint64_t *next)
         pod_earliest(next, c->start_after_ms);
     else if (c->state == CONTAINER_WAITING)
         container_begin(c);
+    else if (c->state == CONTAINER_IMAGE && c->image && !services_known(c->pod->agent->services))
+        pod_earliest(next, now + SERVICES_MS);
     else if (c->state == CONTAINER_IMAGE && c->image && !c->pod->starting)
         container_make(c);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ConfigMaps and Secrets a pod refers to, as they were when it asked for them. */
+/* The ConfigMaps and Secrets a pod refers to, as they were when it asked for them, and tokens of its ServiceAccount. */
 #ifndef KNARR_AGENT_REFERENCES_H
 #define KNARR_AGENT_REFERENCES_H
 
@@ -12,9 +12,10 @@ struct references;
 /* Does the pod refer to anything? */
 bool references_needed(const struct value *pod);
 struct references_fetch;
-/* Gets them all. What does not exist is left out (the reader judges); any other failure fails the whole. `done` owns
- * refs. */
+/* Gets them all; tokens of `known` (may be NULL) that still serve are taken from there. What does not exist is left out
+ * (the reader judges); any other failure fails the whole. `done` owns refs. */
 struct references_fetch *references_fetch(struct client *client, const struct value *pod,
+                                          const struct references *known,
                                           void (*done)(void *arg, struct references *refs, const struct error *err),
                                           void *arg);
 void references_fetch_cancel(struct references_fetch *fetch); /* NULL is allowed */

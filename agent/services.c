@@ -22,6 +22,7 @@
 
 #include "agent/fs.h"
 #include "agent/process.h"
+#include "agent/service_env.h"
 #include "agent/service_rules.h"
 #include "client/informer.h"
 #include "lib/log.h"
@@ -349,6 +350,27 @@ void services_free(struct services *services)
     services->closing = true;
     if (services->state != SERVICES_APPLYING)
         services_close(services);
+}
+
+/* ---- environment ---- */
+
+bool services_known(const struct services *services)
+{
+    return informer_has_synced(services->services);
+}
+
+void services_environment(const struct services *services, const char *ns, bool all, struct str_list *out)
+{
+    map_for_each (it, &services->entries) {
+        const struct entry *e = it->value;
+        struct slice name = slice_str(e->key);
+        struct slice space;
+
+        if (!e->service || !slice_split(&name, '/', &space) || !name.data)
+            continue;
+        if (!strcmp(e->key, "default/kubernetes") || (all && slice_is(space, ns)))
+            service_env_write(name.data, e->service, out);
+    }
 }
 
 int services_clean(const char *bridge, struct error *err)

@@ -7,6 +7,7 @@
 #define KNARR_AGENT_SERVICES_H
 
 #include "agent/agent_internal.h"
+#include "agent/str_list.h"
 
 /* Needs agent->client and config.pod_cidr. */
 struct services *services_start(struct agent *agent);
@@ -15,6 +16,10 @@ void services_free(struct services *services); /* leaves the rules as they are: 
 void services_pod(struct services *services, const char *uid, struct slice json);
 /* All of them have been told once. */
 void services_pods_listed(struct services *services);
+/* All Services have been listed once. */
+bool services_known(const struct services *services);
+/* Adds the variables of the API server's Service and, when `all`, of all Services of the namespace. */
+void services_environment(const struct services *services, const char *ns, bool all, struct str_list *out);
 /* Removes the rules. Blocks. */
 int services_clean(const char *bridge, struct error *err);
 

@@ -27,6 +27,8 @@ struct payload_file {
     char *path; /* relative, checked */
     struct buf data;
     unsigned mode;
+    bool owned; /* by another than root */
+    uid_t owner;
 };
 struct payload {
     struct payload_file *files;

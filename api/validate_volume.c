@@ -86,7 +86,8 @@ static void check_projection(const struct rule_site *s)
         report_forbidden(s->v, s->at, "may not specify more than 1 volume type per source");
 }
 
-static void check_token_projection(const struct rule_site *s)
+/* Of a projected token and of a request for one. */
+static void check_token_life(const struct rule_site *s)
 {
     const struct value *seconds = value_get(s->object, "expirationSeconds");
 
@@ -96,6 +97,11 @@ static void check_token_projection(const struct rule_site *s)
     if (value_int(seconds) > (int64_t)1 << 32)
         report_invalid(s->v, VFIELD(s->at, "expirationSeconds"), seconds,
                        "may not specify a duration larger than 2^32 seconds");
+}
+
+static void check_token_projection(const struct rule_site *s)
+{
+    check_token_life(s);
     check_local_path(s->v, VFIELD(s->at, "path"), value_string(value_get(s->object, "path")));
 }
 
@@ -150,6 +156,7 @@ static const struct rule rules[] = {
     {"KeyToPath", NULL, check_key_to_path},
     {"VolumeProjection", NULL, check_projection},
     {"ServiceAccountTokenProjection", NULL, check_token_projection},
+    {"TokenRequestSpec", NULL, check_token_life},
     {"DownwardAPIVolumeFile", NULL, check_downward_file},
     {"NFSVolumeSource", NULL, check_nfs},
     {"CSIVolumeSource", NULL, check_csi},

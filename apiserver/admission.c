@@ -74,47 +74,6 @@ static int namespace_lifecycle(const struct admission *a, struct error *err)
     return 0;
 }
 
-/* ---- ServiceAccount -----------------------------------------------------------------------------------------------
- */
-
-/* What a node runs on its own and shows here: it has no part in the cluster's accounts and Secrets. */
-static int service_account_mirror(const struct admission *a, const struct value *spec, struct error *err)
-{
-    if (value_string(value_get(spec, "serviceAccountName")).len)
-        return admission_forbid(a, err, "a mirror pod may not reference service accounts");
-    return 0;
-}
-
-/* The "default" account is made by a controller, which may still be on its way: a pod does not wait for it. */
-static int service_account_exists(const struct admission *a, struct slice name, struct error *err)
-{
-    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
-    const char *text = pool_slice_dup(a->req->pool, name);
-
-    if (slice_is(name, "default") || registry_get(a->req->server->store, registry_need_kind("", "serviceaccounts"),
-                                                  a->namespace_, text, &item, NULL) == 0)
-        return 0;
-    return admission_forbid(a, err, "error looking up service account %s/%s: serviceaccount \"%s\" not found",
-                            a->namespace_, text, text);
-}
-
-/* The name only: tokens and the volume that carries them come with token requests. */
-static int service_account(const struct admission *a, struct error *err)
-{
-    struct value *spec = value_need_object(a->object, "spec");
-    struct slice name = value_string(value_get(spec, "serviceAccountName"));
-
-    if (value_path(a->object, "metadata", "annotations", "kubernetes.io/config.mirror", NULL))
-        return service_account_mirror(a, spec, err);
-    if (!name.len) {
-        struct slice legacy = value_string(value_get(spec, "serviceAccount"));
-
-        value_set(spec, "serviceAccountName", value_new_string(legacy.len ? legacy : SLICE_LIT("default")));
-    }
-    value_set(spec, "serviceAccount", value_copy(value_get(spec, "serviceAccountName")));
-    return service_account_exists(a, value_string(value_get(spec, "serviceAccountName")), err);
-}
-
 /* ---- DefaultTolerationSeconds -------------------------------------------------------------------------------------
  */
 
@@ -229,6 +188,7 @@ static const struct {
     {"", "nodes", ADMISSION_CREATE | ADMISSION_UPDATE, node_restrict_node},
     {"coordination.k8s.io", "leases", ADMISSION_CREATE | ADMISSION_UPDATE, node_restrict_lease},
     {"", "pods", ADMISSION_UPDATE | ADMISSION_DELETE, node_restrict_pod},
+    {"", "serviceaccounts", ADMISSION_CREATE, admit_node_token},
 };
 
 static int node_restriction(const struct admission *a, struct error *err)
@@ -278,7 +238,7 @@ static const struct {
     {"NamespaceLifecycle", ADMISSION_CREATE | ADMISSION_DELETE, "", NULL, false, namespace_lifecycle},
     {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, "", NULL, false, node_restriction},
     {"TaintNodesByCondition", ADMISSION_CREATE, "", "nodes", true, taint_new_node},
-    {"ServiceAccount", ADMISSION_CREATE, "", "pods", true, service_account},
+    {"ServiceAccount", ADMISSION_CREATE, "", "pods", true, admit_pod_account},
     {"Priority", ADMISSION_CREATE, "", "pods", true, admit_pod_priority},
     {"Priority", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, "scheduling.k8s.io", "priorityclasses", true,
      admit_priority_class},

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "apiserver/account.h"
 #include "apiserver/authn.h"
 #include "apiserver/hub.h"
 #include "apiserver/node_link.h"
@@ -30,6 +31,7 @@ static void front_make(struct apiserver *server, struct front *front)
     front->server = server;
     front->loop = loop_new(server->clock);
     front->hub = hub_new(server->store, front->loop);
+    front->accounts = account_cache_new();
 }
 
 static void front_unmake(struct front *front)
@@ -37,6 +39,7 @@ static void front_unmake(struct front *front)
     loop_timer_free(front->keeper);
     node_link_free(front);
     rbac_index_unref(front->rbac_index);
+    account_cache_free(front->accounts);
     hub_free(front->hub);
     loop_free(front->loop);
 }
@@ -64,6 +67,9 @@ int apiserver_make(const struct apiserver_options *options, struct apiserver **r
     r = service_range_parse(options->service_cidr ? options->service_cidr : "10.96.0.0/16", &server->services, err);
     if (r == 0 && options->static_token_file)
         r = authn_tokens_load(options->static_token_file, &server->tokens, err);
+    if (r == 0)
+        r = account_issuer_make(options->account_issuer, options->account_key, server->advertise_address,
+                                &server->accounts, err);
     if (r < 0) {
         apiserver_unmake(server);
         return r;
@@ -86,6 +92,7 @@ void apiserver_unmake(struct apiserver *server)
     rbac_free(server->rbac);
     documents_free(server->documents);
     authn_tokens_free(server->tokens);
+    account_issuer_free(server->accounts);
     pki_pair_clear(&server->node_client);
     free(server->advertise_address);
     free(server->cluster_ca);

@@ -27,6 +27,8 @@ struct apiserver_options {
     const char *advertise_address; /* for discovery and the kubernetes Service; NULL = listen address */
     const char *service_cidr;      /* "10.96.0.0/16" */
     const char *static_token_file; /* upstream's CSV: token,user,uid,"group1,group2"; NULL = none */
+    struct slice account_key;      /* PEM: signs tokens of ServiceAccounts; empty = a new one at each start */
+    const char *account_issuer;    /* who they are issued by; NULL = "https://kubernetes.default.svc.cluster.local" */
     struct pki_pair node_client;   /* the identity the API server shows to node servers (logs) */
 };
 

@@ -115,6 +115,7 @@ static int node_visit_pod(void *arg, const struct store_item *item)
     return s->found;
 }
 
+/* Reading what its pods name; and tokens of their accounts, where admission looks at which pod it is for. */
 static enum authz_answer node_references_of_pods(const struct authz_node_ask *a)
 {
     static const char *const reads[] = {"get", "list", "watch"};
@@ -122,11 +123,12 @@ static enum authz_answer node_references_of_pods(const struct authz_node_ask *a)
     struct node_search s = {.ask = a};
     struct store_range range = {.prefix = registry_prefix(a->pool, registry_need_kind("", "pods"), a->q->namespace_)};
     struct store_range_result result;
+    bool token = !strcmp(a->q->subresource, "token") && !strcmp(a->q->verb, "create");
     bool reading = false;
 
     for (size_t i = 0; i < ARRAY_SIZE(reads); i++)
         reading = reading || !strcmp(a->q->verb, reads[i]);
-    if (!reading || *a->q->subresource)
+    if (!token && (!reading || *a->q->subresource))
         return node_deny(a, "a node may only read it");
     if (!*a->q->name || !*a->q->namespace_)
         return node_deny(a, "a node may only read objects by name");
@@ -165,7 +167,7 @@ static const struct {
     {"", "pods", "status", node_pods},
     {"", "secrets", "", node_references_of_pods},
     {"", "configmaps", "", node_references_of_pods},
-    {"", "serviceaccounts", "", node_references_of_pods},
+    {"", "serviceaccounts", "token", node_references_of_pods},
     {"", "services", "", node_read},
     {"discovery.k8s.io", "endpointslices", "", node_read},
     {"", "events", "", node_events},

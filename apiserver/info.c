@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/info.h"
 
+#include "apiserver/account.h"
 #include "apiserver/metrics.h"
 
 /* kubectl and helm choose their behaviour by these numbers (wire.md, rule 14). */
@@ -51,8 +52,8 @@ static void info_index(struct request *req)
 {
     reply_json(
         req, 200,
-        SLICE_LIT("{\"paths\":[\"/api\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\","
-                  "\"/readyz\",\"/version\"]}"));
+        SLICE_LIT("{\"paths\":[\"/.well-known/openid-configuration\",\"/api\",\"/apis\",\"/healthz\",\"/livez\","
+                  "\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/openid/v1/jwks\",\"/readyz\",\"/version\"]}"));
 }
 
 /* The ETag is the quoted hash. */
@@ -112,15 +113,39 @@ static void info_document(struct request *req)
         reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
 }
 
-/* The CA's certificate, for machines that join: they know its hash and check it before they send anything. */
+static void info_missing(struct request *req)
+{
+    reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+}
+
+/* What others verify tokens of ServiceAccounts by. */
+static void info_openid(struct request *req, const char *content_type, const char *text)
+{
+    struct slice piece = slice_str(text);
+
+    req->media = MEDIA_JSON;
+    reply_pieces(req, 200, content_type, &piece, 1);
+}
+
+static void info_keys(struct request *req)
+{
+    if (strcmp(req->info.path, "/openid/v1/jwks") != 0)
+        info_missing(req);
+    else
+        info_openid(req, "application/jwk-set+json", req->server->accounts->keys);
+}
+
+/* The CA's certificate is for machines that join: they know its hash and check it before they send anything. */
 static void info_well_known(struct request *req)
 {
     struct slice piece = slice_str(req->server->cluster_ca);
 
-    if (strcmp(req->info.path, INFO_CA_PATH) != 0)
-        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
-    else
+    if (!strcmp(req->info.path, INFO_CA_PATH))
         reply_pieces(req, 200, "application/x-pem-file", &piece, 1);
+    else if (!strcmp(req->info.path, "/.well-known/openid-configuration"))
+        info_openid(req, "application/json", req->server->accounts->configuration);
+    else
+        info_missing(req);
 }
 
 static void info_metrics(struct request *req)
@@ -139,7 +164,7 @@ static const struct {
     {"", info_index, false},          {"version", info_version, false},  {"healthz", info_health, true},
     {"livez", info_health, true},     {"readyz", info_health, true},     {"api", info_document, false},
     {"apis", info_document, false},   {"openapi", info_document, false}, {".well-known", info_well_known, false},
-    {"metrics", info_metrics, false},
+    {"metrics", info_metrics, false}, {"openid", info_keys, false},
 };
 
 static ptrdiff_t info_find(const struct request_info *info)

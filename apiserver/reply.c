@@ -61,6 +61,15 @@ bool user_in_group(const struct user *user, const char *group)
     return false;
 }
 
+struct value *user_extra_value(const struct user *user)
+{
+    struct value *extra = user->extra_count ? value_new_object() : NULL;
+
+    for (size_t i = 0; i < user->extra_count; i++)
+        value_append(value_need_array(extra, user->extra[i].key), value_new_str(user->extra[i].value));
+    return extra;
+}
+
 const char *request_now(const struct request *req)
 {
     char text[TIME_TEXT_MAX];

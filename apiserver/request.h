@@ -18,11 +18,19 @@
 struct metric_series;
 struct strategy;
 
+/* What else is known of a user; a key with several values stands in neighbouring rows. */
+struct user_extra {
+    const char *key;
+    const char *value;
+};
+
 struct user {
     const char *name;
     const char *uid;
     const char *const *groups;
     size_t group_count;
+    const struct user_extra *extra;
+    size_t extra_count;
 };
 
 /* In which form the answer goes out. */
@@ -66,6 +74,8 @@ void request_warn(struct request *req, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void request_warn_inert(struct request *req, const struct schema_kind *kind, const struct value *body);
 void request_warn_findings(struct request *req, const struct codec_findings *findings);
 bool user_in_group(const struct user *user, const char *group);
+/* {"key": ["value", ...]}, or NULL when there is none. */
+struct value *user_extra_value(const struct user *user);
 /* RFC 3339 seconds of now, in the pool. */
 const char *request_now(const struct request *req);
 /* Frees the tree when the request goes. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reviews: questions about what one is and may do, or others may. Answered at once, never stored. */
+#include "apiserver/review.h"
+
 #include "apiserver/rbac.h"
 #include "apiserver/subresource.h"
 
-static struct value *review_begin(struct request *req)
+struct value *review_begin(struct request *req)
 {
     struct value *body;
     ERROR_LOCAL(err);
@@ -17,7 +19,7 @@ static struct value *review_begin(struct request *req)
     return NULL;
 }
 
-static void review_answer(struct request *req, struct value *body, struct value *status)
+void review_answer(struct request *req, struct value *body, struct value *status)
 {
     value_set(body, "status", status);
     if (req->media == MEDIA_TABLE || req->media == MEDIA_PARTIAL || req->media == MEDIA_PROTOBUF)
@@ -141,7 +143,8 @@ static struct user review_user(struct request *req, const struct value *spec)
 
     for (size_t i = 0; i < count; i++)
         groups[i] = pool_slice_dup(req->pool, value_string(value_at(list, i)));
-    return (struct user){review_text(spec, "user"), review_text(spec, "uid"), groups, count};
+    return (struct user){
+        .name = review_text(spec, "user"), .uid = review_text(spec, "uid"), .groups = groups, .group_count = count};
 }
 
 static void review_decide(struct request *req, struct value *body, const struct user *user)
@@ -239,22 +242,29 @@ void review_rules(struct request *req)
     review_answer(req, body, status);
 }
 
+void review_write_user(struct value *out, const struct user *user)
+{
+    struct value *extra = user_extra_value(user);
+    struct value *groups;
+
+    value_set_str(out, "username", user->name);
+    if (*user->uid)
+        value_set_str(out, "uid", user->uid);
+    groups = value_need_array(out, "groups");
+    for (size_t i = 0; i < user->group_count; i++)
+        value_append(groups, value_new_str(user->groups[i]));
+    if (extra)
+        value_set(out, "extra", extra);
+}
+
 void review_self(struct request *req)
 {
     struct value *body = review_begin(req);
     struct value *status;
-    struct value *user;
-    struct value *groups;
 
     if (!body)
         return;
     status = value_new_object();
-    user = value_need_object(status, "userInfo");
-    value_set_str(user, "username", req->user.name);
-    if (*req->user.uid)
-        value_set_str(user, "uid", req->user.uid);
-    groups = value_need_array(user, "groups");
-    for (size_t i = 0; i < req->user.group_count; i++)
-        value_append(groups, value_new_str(req->user.groups[i]));
+    review_write_user(value_need_object(status, "userInfo"), &req->user);
     review_answer(req, body, status);
 }

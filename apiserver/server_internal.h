@@ -15,6 +15,8 @@
 #include "lib/http_server.h"
 
 struct hub;
+struct account_cache;
+struct account_issuer;
 struct authn_tokens;
 struct rbac;
 struct rbac_index;
@@ -31,6 +33,7 @@ struct front {
     struct http_server *http;        /* NULL in tests and before it listens */
     struct rbac_index *rbac_index;   /* the front's own reference; loop only */
     uint64_t rbac_revision;          /* of the change that it has seen */
+    struct account_cache *accounts;  /* tokens that were verified; loop only */
     pthread_t thread;
     bool running;        /* the thread was started */
     bool http_stopped;   /* loop only */
@@ -44,13 +47,14 @@ struct apiserver {
     struct http_listener *listener; /* NULL in tests */
     struct front *fronts;
     size_t front_count;
-    unsigned next_front;           /* atomic: round robin of the in-process transport */
-    int reading;                   /* atomic: requests in flight */
-    int mutating;                  /* atomic */
-    struct rbac *rbac;             /* roles and bindings */
-    struct documents *documents;   /* discovery and OpenAPI */
-    struct authn_tokens *tokens;   /* the static token file; NULL = none */
-    struct service_range services; /* ClusterIPs */
+    unsigned next_front;             /* atomic: round robin of the in-process transport */
+    int reading;                     /* atomic: requests in flight */
+    int mutating;                    /* atomic */
+    struct rbac *rbac;               /* roles and bindings */
+    struct documents *documents;     /* discovery and OpenAPI */
+    struct authn_tokens *tokens;     /* the static token file; NULL = none */
+    struct account_issuer *accounts; /* who signs the tokens of ServiceAccounts */
+    struct service_range services;   /* ClusterIPs */
     char *advertise_address;
     char *cluster_ca;
     struct pki_pair node_client; /* owned copies; NULL texts = none */

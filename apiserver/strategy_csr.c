@@ -17,8 +17,11 @@ void csr_prepare_create(struct request *req, struct value *object)
 {
     struct value *spec = value_need_object(object, "spec");
     struct value *groups = value_new_array();
+    struct value *extra = user_extra_value(&req->user);
 
     (void)value_remove(spec, "extra");
+    if (extra)
+        value_set(spec, "extra", extra);
     value_set_str(spec, "username", req->user.name);
     if (*req->user.uid)
         value_set_str(spec, "uid", req->user.uid);

@@ -15,6 +15,8 @@ static const struct {
     {"bindings", "", REQUEST_CREATE, binding_create},
     {"pods", "log", REQUEST_GET, log_get},
     {"pods", "eviction", REQUEST_CREATE, eviction_create},
+    {"serviceaccounts", "token", REQUEST_CREATE, account_request_create},
+    {"tokenreviews", "", REQUEST_CREATE, review_token},
     {"selfsubjectaccessreviews", "", REQUEST_CREATE, review_access},
     {"subjectaccessreviews", "", REQUEST_CREATE, review_subject},
     {"localsubjectaccessreviews", "", REQUEST_CREATE, review_local},

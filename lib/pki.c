@@ -15,12 +15,17 @@
 
 #define BACKDATE_S 300
 
+void pki_key_free(char *key)
+{
+    if (key)
+        OPENSSL_cleanse(key, strlen(key));
+    free(key);
+}
+
 void pki_pair_clear(struct pki_pair *pair)
 {
     free(pair->certificate);
-    if (pair->key)
-        OPENSSL_cleanse(pair->key, strlen(pair->key));
-    free(pair->key);
+    pki_key_free(pair->key);
     *pair = (struct pki_pair){0};
 }
 

@@ -62,5 +62,7 @@ int pki_public_key_hash(struct slice pem, char ret_hex[65], struct error *err);
 
 /* A P-256 key alone, PEM. */
 int pki_make_key(char **ret_key, struct error *err);
+/* Overwrites it before it is freed; NULL is allowed. */
+void pki_key_free(char *key);
 
 #endif

@@ -33,6 +33,7 @@ struct server_flags {
     const char *advertise_address;
     const char *service_cidr;
     const char *token_file;
+    const char *account_issuer;
     long port;
     long node_grace; /* seconds without a sign of life after which a node is Unknown */
     long history;    /* seconds that lists and watches can go back at the least */
@@ -216,6 +217,8 @@ static int server_start_api(struct server *s, struct error *err)
                                               .advertise_address = s->flags.advertise_address,
                                               .service_cidr = s->flags.service_cidr,
                                               .static_token_file = s->flags.token_file,
+                                              .account_key = slice_str(s->state.account_key),
+                                              .account_issuer = s->flags.account_issuer,
                                               .node_client = s->state.node_client};
 
     return apiserver_start(&options, &s->api, err);
@@ -288,6 +291,8 @@ static const struct flag server_options[] = {
     {"port", 0, FLAG_NUMBER, &server_flags.port, "port of the API", "N", .min = 1, .max = 65535},
     {"service-cidr", 0, FLAG_TEXT, &server_flags.service_cidr, "block of Services' addresses", "CIDR"},
     {"token-auth-file", 0, FLAG_TEXT, &server_flags.token_file, "CSV of static tokens: token,user,uid,groups", "FILE"},
+    {"service-account-issuer", 0, FLAG_TEXT, &server_flags.account_issuer, "issuer and audience of accounts' tokens",
+     "URL"},
     {"node-grace", 0, FLAG_NUMBER, &server_flags.node_grace, "seconds until a silent node is given up", "S", .min = 1,
      .max = SERVER_DAY},
     {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that lists and watches can go back", "S", .min = 1,

@@ -109,6 +109,22 @@ static int state_load_ca(const char *pki, struct pki_pair *ret_ca, struct error 
     return 0;
 }
 
+/* Tokens of ServiceAccounts are signed with it, so it must be the same at every start. */
+static int state_load_account_key(const char *pki, char **ret_key, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/sa.key", pki);
+    ERROR_LOCAL(failed);
+
+    *ret_key = state_read(path, &failed);
+    if (error_is_set(&failed))
+        return error_pass(err, &failed, NULL);
+    if (*ret_key)
+        return 0;
+    if (pki_make_key(ret_key, err) < 0)
+        return -(int)ERROR_INTERNAL;
+    return state_write(path, 0600, slice_str(*ret_key), err);
+}
+
 static int state_make_serving(const struct state_options *o, struct state *state, struct error *err)
 {
     char host[256] = "localhost";
@@ -180,6 +196,7 @@ int state_load(const struct state_options *o, struct state *state, struct error 
 
     *state = (struct state){.kubeconfig = mem_printf("%s/kubeconfig", o->home)};
     if ((r = state_make_dir(pki, err)) < 0 || (r = state_load_ca(pki, &state->ca, err)) < 0 ||
+        (r = state_load_account_key(pki, &state->account_key, err)) < 0 ||
         (r = state_make_serving(o, state, err)) < 0 ||
         (r = state_make_client(&state->ca, "kube-apiserver-kubelet-client", NULL, &state->node_client, err)) < 0 ||
         (r = state_write_kubeconfig(o, state, err)) < 0)
@@ -192,6 +209,7 @@ void state_clear(struct state *state)
     pki_pair_clear(&state->ca);
     pki_pair_clear(&state->serving);
     pki_pair_clear(&state->node_client);
+    pki_key_free(state->account_key);
     free(state->kubeconfig);
     *state = (struct state){0};
 }

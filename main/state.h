@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a server keeps under its home: the CA, certificates made from it, and the administrator's kubeconfig. */
+/* What a server keeps under its home: the CA, certificates made from it, the key of ServiceAccounts' tokens, and the
+ * administrator's kubeconfig. */
 #ifndef KNARR_MAIN_STATE_H
 #define KNARR_MAIN_STATE_H
 
@@ -17,13 +18,15 @@ struct state {
     struct pki_pair ca;          /* kept in home/pki/ca.crt and ca.key */
     struct pki_pair serving;     /* made anew at every start */
     struct pki_pair node_client; /* likewise: what the API server shows to node servers */
+    char *account_key;           /* PEM, kept in home/pki/sa.key: signs tokens of ServiceAccounts */
     char *kubeconfig;            /* path */
 };
 
 /* home, 0700. */
 int state_make_home(const char *home, struct error *err);
-/* Makes what is missing in home, which exists. The CA is made once; everything it signs is made anew, so that a
- * certificate never outlives a year of running nor a change of addresses. ERROR_IO with the file that failed. */
+/* Makes what is missing in home, which exists. The CA and the key of tokens are made once; everything the CA signs is
+ * made anew, so that a certificate never outlives a year of running nor a change of addresses. ERROR_IO with the file
+ * that failed. */
 int state_load(const struct state_options *options, struct state *ret_state, struct error *err);
 void state_clear(struct state *state);
 /* "192.0.2.1": the first address of this machine that is not loopback, else "127.0.0.1". Caller frees. */

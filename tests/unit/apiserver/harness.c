@@ -74,7 +74,7 @@ void harness_begin(struct harness *h, const struct ask *ask, struct answer *a)
     struct slice path = slice_str(ask->path);
     ptrdiff_t query = slice_find(path, '?');
     struct http_peer peer = {.address = "192.0.2.9", .local_groups = &group, .local_group_count = 1};
-    struct http_header headers[3];
+    struct http_header headers[5];
     struct http_local_request request = {.method = slice_str(ask->method), .headers = headers, .peer = &peer};
     char *bearer CLEANUP_FREE = ask->bearer ? mem_printf("Bearer %s", ask->bearer) : NULL;
     struct http_local *local;
@@ -93,6 +93,10 @@ void harness_begin(struct harness *h, const struct ask *ask, struct answer *a)
         headers[request.header_count++] = (struct http_header){"accept", slice_str(ask->accept)};
     if (bearer)
         headers[request.header_count++] = (struct http_header){"authorization", slice_str(bearer)};
+    if (ask->impersonate)
+        headers[request.header_count++] = (struct http_header){"impersonate-user", slice_str(ask->impersonate)};
+    if (ask->header_name)
+        headers[request.header_count++] = (struct http_header){ask->header_name, slice_str(ask->header_value)};
     local = http_local_start(front->loop, front_handle, front, &request, &events, a);
     if (!a->over)
         a->local = local;

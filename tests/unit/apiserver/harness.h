@@ -36,7 +36,10 @@ struct ask {
     const char *accept;       /* NULL = none */
     const char *user;         /* NULL = an administrator */
     const char *group;
-    const char *bearer; /* over the wire, without certificate */
+    const char *bearer;      /* over the wire, without certificate */
+    const char *impersonate; /* NULL = nobody */
+    const char *header_name; /* one more; NULL = none */
+    const char *header_value;
     bool anonymous;
 };
 void harness_begin(struct harness *h, const struct ask *ask, struct answer *ret_answer);
