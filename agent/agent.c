@@ -27,6 +27,7 @@
 #include "agent/pods.h"
 #include "agent/process.h"
 #include "agent/services.h"
+#include "agent/usage.h"
 #include "lib/log.h"
 
 #define POOL_THREADS "16" /* jobs wait for child processes most of the time */
@@ -252,6 +253,7 @@ int agent_start(struct loop *loop, const struct agent_options *options, struct a
     agent->loop = loop;
     agent->clock = loop_clock(loop);
     list_init(&agent->log_streams);
+    agent->usage = usage_new(agent);
     agent_config_fill(&agent->config, options);
     agent->lock = -1;
     r = config_check(&agent->config, err);
@@ -285,6 +287,7 @@ void agent_free(struct agent *agent)
     if (!agent)
         return;
     /* From the top down; containers are not asked. */
+    usage_free(STEAL(agent->usage)); /* answers who waits, while there is a server to answer with */
     node_server_free(agent->server);
     log_rotate_free(agent->log_rotate);
     pods_free(agent->pods);

@@ -39,6 +39,7 @@ struct services;
 struct join;
 struct node_server;
 struct log_rotate;
+struct usage;
 
 struct agent {
     struct loop *loop;
@@ -56,6 +57,7 @@ struct agent {
     struct node_server *server;
     struct list log_streams;
     struct log_rotate *log_rotate;
+    struct usage *usage;
     bool failed;
     int lock;
     size_t jobs; /* on the pool: the agent is not freed before they are done */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "agent/agent_metrics.h"
 #include "agent/fs.h"
 #include "agent/image_archive.h"
 #include "agent/image_pull.h"
@@ -196,6 +197,7 @@ static void pull_done(void *arg, struct image *image, const struct error *err)
     struct list waiting;
 
     result.pull_ns = now - p->start_ns;
+    (void)agent_count_operation("pull_image", p->start_ns, image ? 0 : -1);
     if (image) {
         image_store_add(images->store, image);
         result.image = image;

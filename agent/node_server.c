@@ -6,6 +6,7 @@
 #include "agent/node_server.h"
 
 #include "agent/log_stream.h"
+#include "agent/node_stats.h"
 #include "agent/pods.h"
 #include "lib/encoding.h"
 #include "lib/http_server.h"
@@ -162,6 +163,8 @@ static void handle(struct http_request *req, void *arg)
         respond_text(req, 405, "Method Not Allowed\n");
         return;
     }
+    if (node_stats_serve(s->agent, req))
+        return;
     count = split_path(req, parts);
     for (size_t i = 0; count && i < ARRAY_SIZE(routes); i++) {
         if (strcmp(routes[i].first, parts[0]) != 0)

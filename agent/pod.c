@@ -569,3 +569,13 @@ const struct value *pod_object(const struct pod *pod)
 {
     return pod->object->tree;
 }
+
+const char *pod_cgroup(const struct pod *pod)
+{
+    return pod->cgroup;
+}
+
+int64_t pod_start_ns(const struct pod *pod)
+{
+    return pod->start_ns;
+}

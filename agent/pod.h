@@ -25,6 +25,10 @@ const char *pod_id(const struct pod *pod); /* uid */
 const struct value *pod_object(const struct pod *pod);
 /* The log of a container (previous: of the attempt before), NULL when there is none. Caller frees. */
 char *pod_log_path(const struct pod *pod, const char *container, bool previous, bool *ret_running, struct error *err);
+/* The pod's control group, and when it was seen first (wall clock). */
+const char *pod_cgroup(const struct pod *pod);
+int64_t pod_start_ns(const struct pod *pod);
+void pod_each_running(const struct pod *pod, void (*fn)(void *arg, const struct runtime_container *c), void *arg);
 /* Adds for each running container the path of its log and of its conmon's control pipe. */
 void pod_each_log(const struct pod *pod, struct str_list *out);
 

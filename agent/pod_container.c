@@ -186,6 +186,7 @@ void pod_container_adopt(struct pod *pod, struct runtime_container *found)
 
 void pod_containers_resume(struct pod *pod)
 {
+    pod->start_counted = true; /* by an earlier run */
     for (size_t i = 0; i < pod->count; i++) {
         struct pod_container *c = &pod->containers[i];
 
@@ -289,6 +290,13 @@ char *pod_log_path(const struct pod *pod, const char *container, bool previous, 
     }
     (void)error_set(err, ERROR_BAD_REQUEST, "container %s is not valid for pod %s", container, pod_name(o));
     return NULL;
+}
+
+void pod_each_running(const struct pod *pod, void (*fn)(void *arg, const struct runtime_container *c), void *arg)
+{
+    for (size_t i = 0; i < pod->count; i++)
+        if (pod->containers[i].state == CONTAINER_RUNNING)
+            fn(arg, pod->containers[i].current);
 }
 
 void pod_each_log(const struct pod *pod, struct str_list *out)

@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "agent/agent_metrics.h"
 #include "agent/log_stream.h"
 #include "agent/pod_spec.h"
 
@@ -128,9 +129,21 @@ static void on_ended(void *arg)
     pod_tick(c->pod);
 }
 
+/* All that are to run together do, for the first time. */
+static void count_start(struct pod *pod)
+{
+    for (size_t i = 0; i < pod->count; i++)
+        if (!pod->containers[i].init && pod->containers[i].state != CONTAINER_RUNNING)
+            return;
+    if (!pod->start_counted)
+        agent_count_pod_start(clock_wall_ns(pod->agent->clock) - pod->start_ns);
+    pod->start_counted = true;
+}
+
 void pod_container_watch(struct pod_container *c)
 {
     c->state = CONTAINER_RUNNING;
+    count_start(c->pod);
     c->watch = runtime_watch_start(c->pod->agent->loop, c->current, on_ended, c);
 }
 

@@ -99,6 +99,7 @@ struct pod {
     uint64_t refresh_ms; /* when volumes are brought up to date again; 0 = never */
     struct sandbox sandbox;
     bool sandbox_ready;
+    bool start_counted;               /* in the metrics */
     bool initialized;                 /* all init containers have done their part, once */
     struct pod_container *containers; /* init containers first */
     size_t count;

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <uv.h>
 
+#include "agent/agent_metrics.h"
 #include "agent/fs.h"
 #include "agent/process.h"
 #include "agent/text.h"
@@ -351,8 +352,9 @@ static int start_steps(const struct runtime *rt, struct runtime_container *c, co
 int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec, struct error *err)
 {
     const char *arguments[] = {"delete", "--force", c->id, NULL};
+    int64_t begin = agent_count_begin();
 
-    if (start_steps(rt, c, spec, err) == 0)
+    if (agent_count_operation("start_container", begin, start_steps(rt, c, spec, err)) == 0)
         return 0;
     (void)runc_run(rt, arguments, NULL);
     return -1;
@@ -362,11 +364,13 @@ int runtime_signal(const struct runtime *rt, const char *id, int signal, struct 
 {
     char number[16];
     const char *arguments[] = {"kill", id, number, NULL};
+    int64_t begin = agent_count_begin();
     ERROR_LOCAL(why);
 
     (void)snprintf(number, sizeof(number), "%d", signal);
-    if (runc_run(rt, arguments, &why) == 0 || strstr(error_text(&why), "not running") ||
-        strstr(error_text(&why), "does not exist") || strstr(error_text(&why), "process already finished"))
+    if (agent_count_operation("signal_container", begin, runc_run(rt, arguments, &why)) == 0 ||
+        strstr(error_text(&why), "not running") || strstr(error_text(&why), "does not exist") ||
+        strstr(error_text(&why), "process already finished"))
         return 0;
     return error_pass(err, &why, NULL);
 }
@@ -482,7 +486,7 @@ static void conmon_wait(const struct runtime *rt, const char *id)
         (void)poll(&end, 1, CONMON_END_MS);
 }
 
-int runtime_remove(const struct runtime *rt, const char *id, struct error *err)
+static int remove_steps(const struct runtime *rt, const char *id, struct error *err)
 {
     const char *arguments[] = {"delete", "--force", id, NULL};
     char *home CLEANUP_FREE = home_path(rt, id, NULL);
@@ -494,6 +498,13 @@ int runtime_remove(const struct runtime *rt, const char *id, struct error *err)
     if (fs_unmount_below(home, err) < 0 || fs_remove_tree(home, err) < 0)
         return error_wrap(err, "removing container %s", id);
     return fs_remove_tree(bundle, err);
+}
+
+int runtime_remove(const struct runtime *rt, const char *id, struct error *err)
+{
+    int64_t begin = agent_count_begin();
+
+    return agent_count_operation("remove_container", begin, remove_steps(rt, id, err));
 }
 
 struct runtime_container *runtime_load(const struct runtime *rt, const char *id, struct error *err)

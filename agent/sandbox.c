@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include <linux/magic.h>
 
+#include "agent/agent_metrics.h"
 #include "agent/fs.h"
 #include "agent/process.h"
 #include "api/value.h"
@@ -290,6 +291,7 @@ int sandbox_create(const struct sandbox_config *config, const char *uid, const c
 {
     char *records CLEANUP_FREE = mem_printf("%s/sandboxes", config->run_dir);
     struct sandbox s = {0};
+    int64_t begin = agent_count_begin();
 
     if (sandbox_load(config, uid, ret_sandbox, NULL) == 0)
         return 0;
@@ -298,7 +300,7 @@ int sandbox_create(const struct sandbox_config *config, const char *uid, const c
     s.uid = mem_strdup(uid);
     s.flags = flags;
     paths_fill(config, &s);
-    if (sandbox_make(config, &s, host_name, err) < 0) {
+    if (agent_count_operation("run_podsandbox", begin, sandbox_make(config, &s, host_name, err)) < 0) {
         (void)sandbox_remove(config, uid, NULL);
         sandbox_clear(&s);
         return -1;
