@@ -124,6 +124,7 @@ void agent_config_fill(struct agent_config *c, const struct agent_options *o)
     c->node_ip = o->node_ip ? mem_strdup(o->node_ip) : own_address(o->server);
     c->address = or_default(o->address, "0.0.0.0");
     c->port = o->port ? o->port : 10250;
+    c->renewal_percent = o->renewal_percent;
     c->cgroup_parent = or_default(o->cgroup_parent, "/knarr");
     c->bridge = or_default(o->bridge, "knarr0");
     c->pod_cidr = o->pod_cidr ? mem_strdup(o->pod_cidr) : NULL;

@@ -30,6 +30,7 @@ struct agent_config {
     enum cgroup_version cgroup_version;
     int64_t cpu_milli;
     int64_t memory;
+    unsigned renewal_percent; /* 0 = 70 to 89 */
 };
 
 struct pods;

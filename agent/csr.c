@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *     CREATE -> WAIT (GET every half second, then every five) -> done
+ *     CREATE -> WAIT (GET soon, then every half second, then every five) -> done
  *
  * The object's name comes from the key, so that trying again after a lost answer finds the request that was made.
  * Waiting asks again and again instead of watching, because a joining machine may read its one request and nothing
@@ -11,6 +11,7 @@
 #include "api/value.h"
 #include "lib/encoding.h"
 
+#define ASK_FIRST_MS   20 /* the signer is a controller beside the server; doubled up to ASK_FAST_MS */
 #define ASK_FAST_MS    500
 #define ASK_SLOW_MS    5000
 #define ASK_FAST_TIMES 60
@@ -57,7 +58,9 @@ static void csr_end(struct csr *c, const struct error *err)
 
 static void csr_later(struct csr *c)
 {
-    loop_timer_start(c->timer, ++c->asked < ASK_FAST_TIMES ? ASK_FAST_MS : ASK_SLOW_MS, 0);
+    uint64_t ms = c->asked < 5 ? (uint64_t)ASK_FIRST_MS << c->asked : ASK_FAST_MS;
+
+    loop_timer_start(c->timer, ++c->asked < ASK_FAST_TIMES ? ms : ASK_SLOW_MS, 0);
 }
 
 /* Would the same request be refused again? */

@@ -11,7 +11,8 @@
  * and the bootstrap token: a CSR for system:node:NAME in system:nodes JOINED    certificate, key, CA and server address
  * on disk (0600); the token is not needed again
  *
- * Renewal starts at 70 to 90 percent of a certificate's life and changes it under the running client.
+ * The certificate and its key are one file, so that one never lies there without the other. Renewal (renew.c) changes
+ * them under the running client.
  */
 #include "agent/join.h"
 
@@ -19,15 +20,16 @@
 
 #include "agent/csr.h"
 #include "agent/fs.h"
+#include "agent/renew.h"
 #include "lib/encoding.h"
 #include "lib/http_client.h"
 #include "lib/log.h"
 
-#define CA_PATH     "/.well-known/knarr/ca.crt"
-#define CA_MAX      65536
-#define RETRY_MS    2000
-#define RENEW_RETRY 60000
-#define TIMER_MAX   (24ULL * 3600 * 1000)
+#define CA_PATH  "/.well-known/knarr/ca.crt"
+#define CA_MAX   65536
+#define RETRY_MS 2000
+
+#define CLIENT_SIGNER "kubernetes.io/kube-apiserver-client-kubelet"
 
 struct join {
     struct agent *agent;
@@ -35,17 +37,18 @@ struct join {
     char *server;
     char *ca;
     struct pki_pair client;
-    struct pki_pair serving;
     struct join_token token;
     struct http_client *http; /* to read the CA */
     struct http_call *call;
     int status;
     struct buf body;
     struct client *bootstrap;
-    struct csr *csr;         /* of the client certificate */
-    struct csr *serving_csr; /* of the node server's */
+    struct csr *csr; /* of the first client certificate */
     struct loop_timer *timer;
-    struct loop_timer *serving_timer;
+    struct renew *client_renew;
+    struct renew *serving_renew;
+    bool saving;  /* a save is under way */
+    bool unsaved; /* and the identity has changed since it began */
     bool done;
     void (*joined)(void *arg, const struct join_identity *identity);
     void (*failed)(void *arg, const struct error *err);
@@ -103,13 +106,6 @@ static int file_read(const struct join *j, const char *name, char **ret_text, st
     return 0;
 }
 
-static int file_write(const struct join *j, const char *name, const char *text, struct error *err)
-{
-    char *path CLEANUP_FREE = mem_printf("%s/%s", j->dir, name);
-
-    return fs_write(path, slice_str(text), 0600, err);
-}
-
 /* The identity of an earlier join, when it is whole and still holds. */
 static int identity_read(struct join *j, struct error *err)
 {
@@ -117,9 +113,10 @@ static int identity_read(struct join *j, struct error *err)
     char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
     char *server = NULL;
 
-    if (file_read(j, "ca.crt", &j->ca, err) < 0 || file_read(j, "client.crt", &j->client.certificate, err) < 0 ||
-        file_read(j, "client.key", &j->client.key, err) < 0 || file_read(j, "server", &server, err) < 0)
+    if (file_read(j, "ca.crt", &j->ca, err) < 0 || file_read(j, "client.pem", &j->client.certificate, err) < 0 ||
+        file_read(j, "server", &server, err) < 0)
         return -1;
+    j->client.key = mem_strdup(j->client.certificate); /* readers take what they look for */
     if (j->server)
         free(server);
     else
@@ -132,15 +129,6 @@ static int identity_read(struct join *j, struct error *err)
     if (info.not_after_ns <= clock_wall_ns(j->agent->clock))
         return error_set(err, ERROR_INVALID, "the stored certificate has expired");
     return 0;
-}
-
-static int identity_write(const struct join *j, struct error *err)
-{
-    /* The key goes first and the certificate last: a certificate without its key is never found. */
-    if (file_write(j, "client.key", j->client.key, err) < 0 || file_write(j, "ca.crt", j->ca, err) < 0 ||
-        file_write(j, "server", j->server, err) < 0)
-        return -1;
-    return file_write(j, "client.crt", j->client.certificate, err);
 }
 
 /* ---- joining ---- */
@@ -162,47 +150,80 @@ static void join_finished(struct join *j)
     j->joined(j->arg, &identity);
 }
 
-/* Files are written on the pool: they are synced. */
+/* Files are written on the pool, because they are synced, from copies, because the next renewal may come meanwhile. */
 struct save {
     struct join *join;
+    char *dir;
+    char *ca;
+    char *server;
+    char *client; /* certificate and key */
     struct error err;
 };
+
+static int save_file(const struct save *s, const char *name, const char *text, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/%s", s->dir, name);
+
+    return fs_write(path, slice_str(text), 0600, err);
+}
 
 static void save_work(void *arg)
 {
     struct save *s = arg;
 
-    (void)identity_write(s->join, &s->err);
+    if (save_file(s, "ca.crt", s->ca, &s->err) == 0 && save_file(s, "server", s->server, &s->err) == 0)
+        (void)save_file(s, "client.pem", s->client, &s->err);
 }
+
+static void save_free(struct save *s)
+{
+    if (s->client)
+        explicit_bzero(s->client, strlen(s->client));
+    free(s->dir);
+    free(s->ca);
+    free(s->server);
+    free(s->client);
+    error_clear(&s->err);
+    free(s);
+}
+
+static void save_start(struct join *j);
 
 static void save_done(void *arg)
 {
     struct save *s = arg;
     struct join *j = s->join;
-    ERROR_LOCAL(err);
+    bool failed = error_is_set(&s->err);
 
-    error_copy(&err, &s->err);
-    error_clear(&s->err);
-    free(s);
-    if (j->done) {
-        if (error_is_set(&err))
-            log_error("agent", "the renewed certificate cannot be stored: %s; it is used all the same",
-                      error_text(&err));
-        return;
+    j->saving = false;
+    if (j->done && failed) {
+        log_error("agent", "the renewed certificate cannot be stored: %s; it is used all the same",
+                  error_text(&s->err));
+    } else if (failed) {
+        join_failed(j, &s->err);
+    } else if (!j->done) {
+        log_info("agent", "joined %s as node %s", j->server, j->agent->config.node_name);
+        join_finished(j);
     }
-    if (error_is_set(&err)) {
-        join_failed(j, &err);
-        return;
-    }
-    log_info("agent", "joined %s as node %s", j->server, j->agent->config.node_name);
-    join_finished(j);
+    save_free(s);
+    if (j->unsaved)
+        save_start(j);
 }
 
 static void save_start(struct join *j)
 {
-    struct save *s = mem_zalloc(sizeof(*s));
+    struct save *s;
 
-    s->join = j;
+    j->unsaved = j->saving;
+    if (j->saving)
+        return;
+    s = mem_zalloc(sizeof(*s));
+    *s = (struct save){.join = j,
+                       .dir = mem_strdup(j->dir),
+                       .ca = mem_strdup(j->ca),
+                       .server = mem_strdup(j->server),
+                       .client = mem_printf("%s%s", j->client.certificate, j->client.key)};
+    j->saving = true;
     agent_work(j->agent, save_work, save_done, s);
 }
 
@@ -240,7 +261,7 @@ static void join_request(struct join *j)
     static const char *const organizations[] = {"system:nodes"};
     char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
     const struct csr_options options = {
-        .signer = "kubernetes.io/kube-apiserver-client-kubelet",
+        .signer = CLIENT_SIGNER,
         .usage = "client auth",
         .subject = {.common_name = name, .organizations = organizations, .organization_count = 1}};
     const struct client_https_options https = {.server = j->server, .ca = slice_str(j->ca), .token = j->token.bearer};
@@ -377,119 +398,46 @@ int join_start(struct agent *agent, const struct join_options *options,
 
 /* ---- keeping ---- */
 
-/* 70 to 90 percent of the life, so that a cluster's nodes do not all come at once; long waits are cut into days. */
-static uint64_t renew_wait_ms(struct join *j, const char *certificate)
-{
-    struct pki_info info CLEANUP(pki_info_clear) = {0};
-    int64_t now = clock_wall_ns(j->agent->clock);
-    int64_t life;
-    int64_t at;
-
-    if (pki_read_certificate(slice_str(certificate), &info, NULL) < 0)
-        return 0;
-    life = info.not_after_ns - info.not_before_ns;
-    /* The same share of the life each time this is asked for one certificate. */
-    at = info.not_before_ns + life / 100 * (70 + (info.not_after_ns / NS_PER_S) % 20);
-    return at <= now ? 0 : (uint64_t)((at - now) / NS_PER_MS);
-}
-
-static void renew_schedule(struct join *j, struct loop_timer *timer, const char *certificate)
-{
-    uint64_t ms = renew_wait_ms(j, certificate);
-
-    loop_timer_start(timer, ms > TIMER_MAX ? TIMER_MAX : ms, 0);
-}
-
-static void client_renewed(void *arg, struct pki_pair *pair, const struct error *err)
+static void client_renewed(void *arg, struct pki_pair *pair)
 {
     struct join *j = arg;
 
-    j->csr = NULL;
-    if (err) {
-        log_warning("agent", "renewing the client certificate: %s; trying again", error_text(err));
-        loop_timer_start(j->timer, RENEW_RETRY, 0);
-        return;
-    }
     take_pair(&j->client, pair);
     client_transport_https_set_certificate(j->agent->transport, slice_str(j->client.certificate),
                                            slice_str(j->client.key));
-    log_info("agent", "the client certificate was renewed");
     save_start(j);
-    renew_schedule(j, j->timer, j->client.certificate);
 }
 
-static void client_tick(void *arg)
-{
-    static const char *const organizations[] = {"system:nodes"};
-    struct join *j = arg;
-    char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
-    const struct csr_options options = {
-        .signer = "kubernetes.io/kube-apiserver-client-kubelet",
-        .usage = "client auth",
-        .subject = {.common_name = name, .organizations = organizations, .organization_count = 1}};
-    ERROR_LOCAL(err);
-
-    if (renew_wait_ms(j, j->client.certificate) > 0) {
-        renew_schedule(j, j->timer, j->client.certificate);
-        return;
-    }
-    if (csr_start(j->agent->client, &options, client_renewed, j, &j->csr, &err) < 0)
-        loop_timer_start(j->timer, RENEW_RETRY, 0);
-}
-
-static void serving_signed(void *arg, struct pki_pair *pair, const struct error *err)
+static void serving_renewed(void *arg, struct pki_pair *pair)
 {
     struct join *j = arg;
 
-    j->serving_csr = NULL;
-    if (err) {
-        log_warning("agent", "getting the node server's certificate: %s; trying again", error_text(err));
-        loop_timer_start(j->serving_timer, RENEW_RETRY, 0);
-        return;
-    }
-    take_pair(&j->serving, pair);
-    j->on_serving(j->arg, slice_str(j->serving.certificate), slice_str(j->serving.key), slice_str(j->ca));
-    renew_schedule(j, j->serving_timer, j->serving.certificate);
-}
-
-static void serving_tick(void *arg)
-{
-    static const char *const organizations[] = {"system:nodes"};
-    struct join *j = arg;
-    const struct agent_config *config = &j->agent->config;
-    char *name CLEANUP_FREE = mem_printf("system:node:%s", config->node_name);
-    const char *names[] = {config->node_name};
-    const char *addresses[] = {config->node_ip};
-    const struct csr_options options = {.signer = "kubernetes.io/kubelet-serving",
-                                        .usage = "server auth",
-                                        .subject = {.common_name = name,
-                                                    .organizations = organizations,
-                                                    .organization_count = 1,
-                                                    .dns_names = names,
-                                                    .dns_name_count = 1,
-                                                    .ip_addresses = addresses,
-                                                    .ip_address_count = 1}};
-    ERROR_LOCAL(err);
-
-    if (j->serving.certificate && renew_wait_ms(j, j->serving.certificate) > 0) {
-        renew_schedule(j, j->serving_timer, j->serving.certificate);
-        return;
-    }
-    if (csr_start(j->agent->client, &options, serving_signed, j, &j->serving_csr, &err) < 0)
-        loop_timer_start(j->serving_timer, RENEW_RETRY, 0);
+    j->on_serving(j->arg, slice_str(pair->certificate), slice_str(pair->key), slice_str(j->ca));
 }
 
 void join_keep(struct join *join,
                void (*serving)(void *arg, struct slice certificate, struct slice key, struct slice ca))
 {
+    const struct agent_config *config = &join->agent->config;
+
     join->on_serving = serving;
     client_free(join->bootstrap);
     join->bootstrap = NULL;
-    loop_timer_free(join->timer);
-    join->timer = loop_timer_new(join->agent->loop, client_tick, join);
-    renew_schedule(join, join->timer, join->client.certificate);
-    join->serving_timer = loop_timer_new(join->agent->loop, serving_tick, join);
-    loop_timer_start(join->serving_timer, 0, 0);
+    join->client_renew = renew_start(join->agent, &(struct renew_options){.what = "client certificate",
+                                                                          .signer = CLIENT_SIGNER,
+                                                                          .usage = "client auth",
+                                                                          .current = join->client.certificate,
+                                                                          .ca = join->ca,
+                                                                          .taken = client_renewed,
+                                                                          .arg = join});
+    join->serving_renew = renew_start(join->agent, &(struct renew_options){.what = "certificate of the node server",
+                                                                           .signer = "kubernetes.io/kubelet-serving",
+                                                                           .usage = "server auth",
+                                                                           .dns_name = config->node_name,
+                                                                           .ip_address = config->node_ip,
+                                                                           .ca = join->ca,
+                                                                           .taken = serving_renewed,
+                                                                           .arg = join});
 }
 
 void join_free(struct join *join)
@@ -500,12 +448,11 @@ void join_free(struct join *join)
         http_call_cancel(join->call);
     http_client_free(join->http);
     csr_cancel(join->csr);
-    csr_cancel(join->serving_csr);
     client_free(join->bootstrap);
     loop_timer_free(join->timer);
-    loop_timer_free(join->serving_timer);
+    renew_free(join->client_renew);
+    renew_free(join->serving_renew);
     pki_pair_clear(&join->client);
-    pki_pair_clear(&join->serving);
     join_token_clear(&join->token);
     buf_free(&join->body);
     free(join->server);

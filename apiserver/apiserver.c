@@ -26,9 +26,10 @@ static unsigned apiserver_front_count(unsigned wanted)
     return cores < 1 ? 1 : cores > APISERVER_FRONTS_MAX ? APISERVER_FRONTS_MAX : (unsigned)cores;
 }
 
-static void front_make(struct apiserver *server, struct front *front)
+static void front_make(struct apiserver *server, struct front *front, const struct pki_pair *node_client)
 {
     front->server = server;
+    node_link_set_identity(front, node_client);
     front->loop = loop_new(server->clock);
     front->hub = hub_new(server->store, front->loop);
     front->accounts = account_cache_new();
@@ -52,10 +53,6 @@ static void apiserver_copy_options(struct apiserver *server, const struct apiser
     server->clock = o->clock ? o->clock : clock_system();
     server->advertise_address = mem_printf("%s:%u", address ? address : "127.0.0.1", o->port ? o->port : 6443);
     server->cluster_ca = slice_dup(o->cluster_ca);
-    if (o->node_client.certificate) {
-        server->node_client.certificate = mem_strdup(o->node_client.certificate);
-        server->node_client.key = mem_strdup(o->node_client.key);
-    }
 }
 
 int apiserver_make(const struct apiserver_options *options, struct apiserver **ret_server, struct error *err)
@@ -79,7 +76,7 @@ int apiserver_make(const struct apiserver_options *options, struct apiserver **r
     server->front_count = apiserver_front_count(options->fronts);
     server->fronts = mem_calloc(server->front_count, sizeof(*server->fronts));
     for (size_t i = 0; i < server->front_count; i++)
-        front_make(server, &server->fronts[i]);
+        front_make(server, &server->fronts[i], &options->node_client);
     *ret_server = server;
     return 0;
 }
@@ -93,10 +90,20 @@ void apiserver_unmake(struct apiserver *server)
     documents_free(server->documents);
     authn_tokens_free(server->tokens);
     account_issuer_free(server->accounts);
-    pki_pair_clear(&server->node_client);
     free(server->advertise_address);
     free(server->cluster_ca);
     free(server);
+}
+
+int apiserver_set_certificates(struct apiserver *server, const struct pki_pair *serving,
+                               const struct pki_pair *node_client, struct error *err)
+{
+    int r =
+        http_listener_set_certificate(server->listener, slice_str(serving->certificate), slice_str(serving->key), err);
+
+    for (size_t i = 0; r == 0 && i < server->front_count; i++)
+        node_link_post_identity(&server->fronts[i], node_client);
+    return r;
 }
 
 void front_end_streams(struct front *front)

@@ -35,6 +35,10 @@ struct apiserver_options {
 /* Makes the default namespaces and the `kubernetes` Service when they are missing, then listens and serves. */
 int apiserver_start(const struct apiserver_options *options, struct apiserver **ret_server, struct error *err);
 uint16_t apiserver_port(const struct apiserver *server);
+/* New certificates for connections from now on: of the listener, and of the identity shown to node servers. From any
+ * thread, before apiserver_stop. On failure the old ones stay. */
+int apiserver_set_certificates(struct apiserver *server, const struct pki_pair *serving,
+                               const struct pki_pair *node_client, struct error *err);
 /* Ends watches cleanly, lets requests finish for grace_ms, joins the threads. */
 void apiserver_stop(struct apiserver *server, unsigned grace_ms);
 

@@ -51,16 +51,54 @@ struct http_client *node_link_client(struct front *front)
 {
     struct apiserver *server = front->server;
     struct http_client_options options = {.ca = slice_str(server->cluster_ca),
-                                          .certificate = slice_str(server->node_client.certificate),
-                                          .key = slice_str(server->node_client.key)};
+                                          .certificate = slice_str(front->node_identity.certificate),
+                                          .key = slice_str(front->node_identity.key)};
 
     if (!front->node_client)
         front->node_client = http_client_new(front->loop, &options);
     return front->node_client;
 }
 
+static struct pki_pair node_link_copy(const struct pki_pair *from)
+{
+    return (struct pki_pair){from->certificate ? mem_strdup(from->certificate) : NULL,
+                             from->key ? mem_strdup(from->key) : NULL};
+}
+
+void node_link_set_identity(struct front *front, const struct pki_pair *identity)
+{
+    pki_pair_clear(&front->node_identity);
+    front->node_identity = node_link_copy(identity);
+    if (front->node_client)
+        http_client_set_certificate(front->node_client, slice_str(front->node_identity.certificate),
+                                    slice_str(front->node_identity.key));
+}
+
+struct node_link_message {
+    struct front *front;
+    struct pki_pair identity;
+};
+
+static void node_link_take(void *arg)
+{
+    struct node_link_message *message = arg;
+
+    node_link_set_identity(message->front, &message->identity);
+    pki_pair_clear(&message->identity);
+    free(message);
+}
+
+void node_link_post_identity(struct front *front, const struct pki_pair *identity)
+{
+    struct node_link_message *message = mem_alloc(sizeof(*message));
+
+    *message = (struct node_link_message){front, node_link_copy(identity)};
+    loop_post(front->loop, node_link_take, message);
+}
+
 void node_link_free(struct front *front)
 {
     http_client_free(front->node_client);
     front->node_client = NULL;
+    pki_pair_clear(&front->node_identity);
 }

@@ -8,6 +8,11 @@
 /* The front's client; made when first asked for. */
 struct http_client *node_link_client(struct front *front);
 void node_link_free(struct front *front);
+/* What the front shows to node servers from the next connection on; copied, NULL texts = nothing. On the front's
+ * thread, or before it runs. */
+void node_link_set_identity(struct front *front, const struct pki_pair *identity);
+/* The same from any thread. */
+void node_link_post_identity(struct front *front, const struct pki_pair *identity);
 /* "https://192.0.2.7:10250" of a node, in the pool. ERROR_NOT_FOUND: no such node; ERROR_INTERNAL: it has no address.
  */
 int node_link_url(struct apiserver *server, struct pool *pool, const char *node, const char **ret_url,

@@ -29,6 +29,7 @@ struct front {
     struct loop *loop;
     struct hub *hub;
     struct http_client *node_client; /* to node servers; made when first used */
+    struct pki_pair node_identity;   /* what it shows there; loop only once it runs */
     struct loop_timer *keeper;       /* of the first front: looks after the default objects; NULL elsewhere */
     struct http_server *http;        /* NULL in tests and before it listens */
     struct rbac_index *rbac_index;   /* the front's own reference; loop only */
@@ -57,7 +58,6 @@ struct apiserver {
     struct service_range services;   /* ClusterIPs */
     char *advertise_address;
     char *cluster_ca;
-    struct pki_pair node_client; /* owned copies; NULL texts = none */
 };
 
 /* The server without sockets and threads: fronts whose loops the caller turns. apiserver_start adds the rest; tests use

@@ -14,6 +14,7 @@ struct controllers_options {
     void *arg;
     const struct pki_pair *signer; /* signs approved CSRs */
     struct slice root_ca;          /* PEM for kube-root-ca.crt */
+    int64_t certificate_s;         /* the longest life of what it signs; 0 = a year */
     unsigned node_grace_s;         /* no Lease renewal for so long = Unknown; 0 = 50 */
 };
 struct controllers *controllers_start(const struct controllers_options *options);

@@ -75,13 +75,13 @@ struct slice csr_node_name(const struct view *csr)
     return slice_starts(user, prefix) ? slice_make(user.data + prefix.len, user.len - prefix.len) : slice_make("", 0);
 }
 
-int64_t csr_seconds(const struct view *csr)
+int64_t csr_seconds(const struct view *csr, int64_t most)
 {
-    int64_t seconds = scan_int(csr_spec(csr, "expirationSeconds"), CSR_YEAR_S);
+    int64_t seconds = scan_int(csr_spec(csr, "expirationSeconds"), most);
 
-    if (seconds > CSR_YEAR_S)
-        return CSR_YEAR_S;
-    return seconds < CSR_LEAST_S ? CSR_LEAST_S : seconds;
+    if (seconds < CSR_LEAST_S)
+        seconds = CSR_LEAST_S;
+    return seconds > most ? most : seconds;
 }
 
 /* The PEM of spec.request. */
@@ -223,6 +223,7 @@ static void csr_plan_condition(const struct view *csr, const char *sub, const ch
 
 static int csr_plan_certificate(struct run *run, const struct view *csr, struct plan *plan)
 {
+    int64_t most = run_options(run)->certificate_s;
     char *certificate CLEANUP_FREE = NULL;
     struct action *action;
     BUF_LOCAL(pem);
@@ -230,7 +231,7 @@ static int csr_plan_certificate(struct run *run, const struct view *csr, struct 
 
     if (!run_options(run)->signer || !csr_read_pem(csr, &pem) ||
         pki_sign_request(run_options(run)->signer, buf_slice(&pem), csr_find_rule(csr)->pki_usage, run_clock(run),
-                         csr_seconds(csr), &certificate, NULL) < 0)
+                         csr_seconds(csr, most ? most : CSR_YEAR_S), &certificate, NULL) < 0)
         return -1;
     action = plan_add(plan, ACTION_PATCH, &view_csrs, SLICE_NONE, view_text(csr, VIEW_NAME));
     action->sub = "status";

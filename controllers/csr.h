@@ -16,7 +16,7 @@ enum csr_verdict {
 enum csr_verdict csr_judge(const struct view *csr, const struct view *node, const char **ret_text);
 /* "NAME" of a request of user system:node:NAME; empty when it is of somebody else. */
 struct slice csr_node_name(const struct view *csr);
-/* How long the certificate is valid: what was asked for, at most a year, at least ten minutes. */
-int64_t csr_seconds(const struct view *csr);
+/* How long the certificate is valid: what was asked for, at least ten minutes, at most `most`. */
+int64_t csr_seconds(const struct view *csr, int64_t most);
 
 #endif

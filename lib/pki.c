@@ -13,7 +13,7 @@
 #include "lib/random.h"
 #include "lib/tls.h"
 
-#define BACKDATE_S 300
+#define BACKDATE_S 300 /* for clocks that are behind */
 
 void pki_key_free(char *key)
 {
@@ -176,8 +176,9 @@ static bool set_serial(X509 *certificate)
 static bool set_validity(X509 *certificate, struct clock *clock, int64_t seconds)
 {
     time_t now = (time_t)clock_wall_s(clock);
+    time_t backdate = seconds / 10 < BACKDATE_S ? (time_t)(seconds / 10) : BACKDATE_S;
 
-    return ASN1_TIME_set(X509_getm_notBefore(certificate), now - BACKDATE_S) &&
+    return ASN1_TIME_set(X509_getm_notBefore(certificate), now - backdate) &&
            ASN1_TIME_set(X509_getm_notAfter(certificate), now + (time_t)seconds);
 }
 

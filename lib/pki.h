@@ -29,7 +29,8 @@ struct pki_subject {
     size_t ip_address_count;
 };
 
-/* Valid from 5 minutes before clock's now for `seconds`. */
+/* Valid until clock's now and `seconds`; from 5 minutes before it, of a short life from a tenth of that before it. A
+ * leaf never outlives its CA. */
 int pki_make_ca(const char *common_name, struct clock *clock, int64_t seconds, struct pki_pair *ret_pair,
                 struct error *err);
 int pki_make_leaf(const struct pki_pair *ca, const struct pki_subject *subject, unsigned usages, struct clock *clock,

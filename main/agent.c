@@ -20,6 +20,7 @@ struct agent_flags {
     struct flag_list insecure;
     const char *token_file;
     long port;
+    long renewal; /* percent; 0 = the agent's own choice */
     char token[TOKEN_MAX];
     bool clean;
 };
@@ -48,6 +49,8 @@ static const struct flag agent_option_rows[] = {
     {"run-dir", 0, FLAG_TEXT, &agent_flags.options.run_dir, "volatile state; without it /run/knarr", "DIR"},
     {"log-dir", 0, FLAG_TEXT, &agent_flags.options.log_dir, "containers' logs; without it /var/log/pods", "DIR"},
     {"insecure-registry", 0, FLAG_LIST, &agent_flags.insecure, "registry over plain HTTP; can be given again", "HOST"},
+    {"certificate-renewal", 0, FLAG_NUMBER, &agent_flags.renewal,
+     "part of a certificate's life after which it is renewed; without it 70 to 89", "PERCENT", .max = 95},
     {"clean", 0, FLAG_BOOL, &agent_flags.clean, "remove all that the agent of this home has made, and end",
      .flag_only = true},
     {NULL, 0, FLAG_BOOL, NULL},
@@ -81,6 +84,7 @@ static bool agent_read_options(struct agent_flags *f, struct pool *pool, int arg
     common_options_apply(&f->common);
     f->options.home = f->common.home;
     f->options.port = (uint16_t)f->port;
+    f->options.renewal_percent = (unsigned)f->renewal;
     if (f->insecure.count)
         f->options.registry_insecure = f->insecure.items;
     return f->options.token || !f->token_file || agent_read_token(f);

@@ -15,6 +15,7 @@
 #include "api/value.h"
 #include "apiserver/apiserver.h"
 #include "controllers/controllers.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "main/common_options.h"
 #include "main/state.h"
@@ -26,6 +27,9 @@
 #define SERVER_GRACE      5000 /* ms that requests get to finish */
 #define SERVER_DAY        86400
 #define SERVER_HISTORY    300 /* seconds; as upstream's compaction of etcd */
+#define SERVER_YEAR       (365LL * SERVER_DAY)
+#define SERVER_RETRY_S    60 /* after new certificates could not be made */
+#define SERVER_CA_WARN_S  (180LL * SERVER_DAY)
 
 struct server_flags {
     struct common_options common;
@@ -35,13 +39,15 @@ struct server_flags {
     const char *token_file;
     const char *account_issuer;
     long port;
-    long node_grace; /* seconds without a sign of life after which a node is Unknown */
-    long history;    /* seconds that lists and watches can go back at the least */
+    long node_grace;       /* seconds without a sign of life after which a node is Unknown */
+    long history;          /* seconds that lists and watches can go back at the least */
+    long certificate_life; /* seconds; of what the CA signs */
 };
 
 struct server {
     struct server_flags flags;
     char *own_address;
+    char *service_address; /* first of the Service block */
     struct state state;
     struct store *store;
     struct apiserver *api;
@@ -100,6 +106,7 @@ static void controllers_worker_start(struct worker *w)
                                                 .arg = w,
                                                 .signer = &w->server->state.ca,
                                                 .root_ca = slice_str(w->server->state.ca.certificate),
+                                                .certificate_s = w->server->flags.certificate_life,
                                                 .node_grace_s = (unsigned)w->server->flags.node_grace};
 
     w->what = controllers_start(&options);
@@ -177,18 +184,56 @@ static char *server_service_address(const char *cidr)
     return mem_printf("%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
 }
 
+static struct state_options server_state_options(const struct server *s)
+{
+    return (struct state_options){.home = s->flags.common.home,
+                                  .address = s->flags.address,
+                                  .advertise_address = s->flags.advertise_address,
+                                  .service_address = s->service_address,
+                                  .port = (uint16_t)s->flags.port,
+                                  .certificate_s = s->flags.certificate_life};
+}
+
 static int server_load_state(struct server *s, struct error *err)
 {
-    char *service CLEANUP_FREE = server_service_address(s->flags.service_cidr);
-    struct state_options options = {.home = s->flags.common.home,
-                                    .address = s->flags.address,
-                                    .advertise_address = s->flags.advertise_address,
-                                    .service_address = service,
-                                    .port = (uint16_t)s->flags.port};
+    struct state_options options;
 
-    if (!service)
+    s->service_address = server_service_address(s->flags.service_cidr);
+    if (!s->service_address)
         return error_set(err, ERROR_BAD_REQUEST, "--service-cidr %s is not an IPv4 block", s->flags.service_cidr);
+    options = server_state_options(s);
     return state_load(&options, &s->state, err);
+}
+
+/* Nothing can be renewed beyond the CA's end, and a new CA is a decision of people. */
+static void server_judge_ca(const struct server *s)
+{
+    int64_t left = s->state.ca_end_ns - clock_wall_ns(clock_system());
+    char end[TIME_TEXT_MAX];
+
+    if (left > SERVER_CA_WARN_S * NS_PER_S)
+        return;
+    time_format_seconds(s->state.ca_end_ns, end);
+    log_warning("server",
+                "the cluster's CA ends at %s: then no certificate counts any more. Replace %s/pki/ca.crt and ca.key "
+                "before, and let the nodes join again",
+                end, s->flags.common.home);
+}
+
+/* Certificates that the server made for itself, anew; who is connected does not notice. */
+static void server_renew(struct server *s)
+{
+    const struct state_options options = server_state_options(s);
+    ERROR_LOCAL(err);
+
+    if (state_renew(&options, &s->state, &err) < 0 ||
+        apiserver_set_certificates(s->api, &s->state.serving, &s->state.node_client, &err) < 0) {
+        log_error("server", "renewing the server's certificates: %s; trying again", error_text(&err));
+        s->state.renew_ns = clock_wall_ns(clock_system()) + SERVER_RETRY_S * NS_PER_S;
+        return;
+    }
+    log_info("server", "the server's certificates were renewed");
+    server_judge_ca(s);
 }
 
 static int server_open_store(struct server *s, struct error *err)
@@ -231,19 +276,41 @@ static void server_compacted(void *arg, const struct error *err)
         log_warning("server", "forgetting old revisions: %s; trying again later", error_text(err));
 }
 
-/* Meanwhile, each period, forgets what was old at the end of the period before. */
+/* Nanoseconds until the earlier of both, at least a millisecond and at most a day. */
+static int64_t server_wait_ns(const struct server *s, int64_t compact_ns)
+{
+    int64_t compact = compact_ns - clock_monotonic_ns(clock_system());
+    int64_t renew = s->state.renew_ns - clock_wall_ns(clock_system());
+    int64_t wait = compact < renew ? compact : renew;
+
+    if (wait > SERVER_DAY * NS_PER_S)
+        return SERVER_DAY * NS_PER_S;
+    return wait < NS_PER_MS ? NS_PER_MS : wait;
+}
+
+/* Meanwhile, each period, forgets what was old at the end of the period before; and renews certificates. */
 static void server_wait_for_signal(struct server *s, const sigset_t *signals)
 {
-    const struct timespec period = {.tv_sec = s->flags.history};
+    int64_t period = s->flags.history * NS_PER_S;
+    int64_t compact_ns = clock_monotonic_ns(clock_system()) + period;
     uint64_t keep = store_revision(s->store);
     int number;
 
-    while ((number = sigtimedwait(signals, NULL, &period)) < 0) {
-        if (errno != EAGAIN)
-            continue;
-        if (keep > store_compacted(s->store))
-            store_compact(s->store, keep, server_compacted, NULL);
-        keep = store_revision(s->store);
+    server_judge_ca(s);
+    for (;;) {
+        int64_t wait = server_wait_ns(s, compact_ns);
+        const struct timespec timeout = {.tv_sec = wait / NS_PER_S, .tv_nsec = wait % NS_PER_S};
+
+        if ((number = sigtimedwait(signals, NULL, &timeout)) >= 0)
+            break;
+        if (clock_monotonic_ns(clock_system()) >= compact_ns) {
+            if (keep > store_compacted(s->store))
+                store_compact(s->store, keep, server_compacted, NULL);
+            keep = store_revision(s->store);
+            compact_ns += period;
+        }
+        if (clock_wall_ns(clock_system()) >= s->state.renew_ns)
+            server_renew(s);
     }
     log_info("server", "stopping: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
@@ -282,7 +349,8 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .service_cidr = "10.96.0.0/16",
                                            .port = SERVER_PORT,
                                            .node_grace = SERVER_NODE_GRACE,
-                                           .history = SERVER_HISTORY};
+                                           .history = SERVER_HISTORY,
+                                           .certificate_life = SERVER_YEAR};
 
 static const struct flag server_options[] = {
     COMMON_OPTIONS_ROWS(server_flags.common),
@@ -297,6 +365,9 @@ static const struct flag server_options[] = {
      .max = SERVER_DAY},
     {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that lists and watches can go back", "S", .min = 1,
      .max = SERVER_DAY},
+    {"certificate-life", 0, FLAG_NUMBER, &server_flags.certificate_life,
+     "seconds that certificates of nodes and of the server live; they are renewed while they run", "S", .min = 2,
+     .max = SERVER_YEAR},
     {NULL, 0, FLAG_BOOL, NULL},
 };
 
@@ -336,6 +407,7 @@ static int server_command(int argc, char **argv)
     store_close(s.store);
     state_clear(&s.state);
     free(s.own_address);
+    free(s.service_address);
     return r < 0 ? 1 : 0;
 }
 

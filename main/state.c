@@ -12,9 +12,10 @@
 
 #include "lib/encoding.h"
 
-#define STATE_YEAR     (365LL * 24 * 3600)
-#define STATE_CA_YEARS 10
-#define STATE_FILE_MAX (1u << 20)
+#define STATE_YEAR          (365LL * 24 * 3600)
+#define STATE_CA_YEARS      10
+#define STATE_RENEW_PERCENT 80 /* of a certificate's life */
+#define STATE_FILE_MAX      (1u << 20)
 
 /* ---- files --------------------------------------------------------------------------------------------------------
  */
@@ -125,7 +126,8 @@ static int state_load_account_key(const char *pki, char **ret_key, struct error 
     return state_write(path, 0600, slice_str(*ret_key), err);
 }
 
-static int state_make_serving(const struct state_options *o, struct state *state, struct error *err)
+static int state_make_serving(const struct state_options *o, const struct pki_pair *ca, struct pki_pair *ret_pair,
+                              struct error *err)
 {
     char host[256] = "localhost";
     const char *names[] = {"localhost",
@@ -149,16 +151,16 @@ static int state_make_serving(const struct state_options *o, struct state *state
         addresses[count++] = o->address;
     subject.ip_addresses = addresses;
     subject.ip_address_count = count;
-    return pki_make_leaf(&state->ca, &subject, PKI_USAGE_SERVER, clock_system(), STATE_YEAR, &state->serving, err);
+    return pki_make_leaf(ca, &subject, PKI_USAGE_SERVER, clock_system(), o->certificate_s, ret_pair, err);
 }
 
-static int state_make_client(const struct pki_pair *ca, const char *name, const char *group, struct pki_pair *ret_pair,
-                             struct error *err)
+static int state_make_client(const struct pki_pair *ca, const char *name, const char *group, int64_t seconds,
+                             struct pki_pair *ret_pair, struct error *err)
 {
     const struct pki_subject subject = {
         .common_name = name, .organizations = &group, .organization_count = group ? 1 : 0};
 
-    return pki_make_leaf(ca, &subject, PKI_USAGE_CLIENT, clock_system(), STATE_YEAR, ret_pair, err);
+    return pki_make_leaf(ca, &subject, PKI_USAGE_CLIENT, clock_system(), seconds, ret_pair, err);
 }
 
 static void state_add_base64(struct buf *out, const char *key, const char *text)
@@ -173,7 +175,7 @@ static int state_write_kubeconfig(const struct state_options *o, struct state *s
     struct pki_pair admin = {0};
     const char *server = strcmp(o->address, "0.0.0.0") != 0 && strcmp(o->address, "::") != 0 ? o->address : "127.0.0.1";
     BUF_LOCAL(text);
-    int r = state_make_client(&state->ca, "kubernetes-admin", "system:masters", &admin, err);
+    int r = state_make_client(&state->ca, "kubernetes-admin", "system:masters", STATE_YEAR, &admin, err);
 
     if (r < 0)
         return r;
@@ -189,16 +191,53 @@ static int state_write_kubeconfig(const struct state_options *o, struct state *s
     return state_write(state->kubeconfig, 0600, buf_slice(&text), err);
 }
 
+int state_renew(const struct state_options *o, struct state *state, struct error *err)
+{
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
+    struct pki_pair serving = {0};
+    struct pki_pair node_client = {0};
+    int r = state_make_serving(o, &state->ca, &serving, err);
+
+    if (r == 0)
+        r = state_make_client(&state->ca, "kube-apiserver-kubelet-client", NULL, o->certificate_s, &node_client, err);
+    if (r == 0)
+        r = pki_read_certificate(slice_str(serving.certificate), &info, err);
+    if (r < 0) {
+        pki_pair_clear(&serving);
+        pki_pair_clear(&node_client);
+        return r;
+    }
+    pki_pair_clear(&state->serving);
+    pki_pair_clear(&state->node_client);
+    state->serving = serving;
+    state->node_client = node_client;
+    /* What ends with its CA cannot be renewed. */
+    state->renew_ns = info.not_after_ns >= state->ca_end_ns
+                          ? INT64_MAX
+                          : info.not_before_ns + (info.not_after_ns - info.not_before_ns) / 100 * STATE_RENEW_PERCENT;
+    return 0;
+}
+
+/* The CA and its end. */
+static int state_find_ca(const char *pki, struct state *state, struct error *err)
+{
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
+    int r = state_load_ca(pki, &state->ca, err);
+
+    if (r == 0)
+        r = pki_read_certificate(slice_str(state->ca.certificate), &info, err);
+    state->ca_end_ns = info.not_after_ns;
+    return r;
+}
+
 int state_load(const struct state_options *o, struct state *state, struct error *err)
 {
     char *pki CLEANUP_FREE = mem_printf("%s/pki", o->home);
     int r;
 
     *state = (struct state){.kubeconfig = mem_printf("%s/kubeconfig", o->home)};
-    if ((r = state_make_dir(pki, err)) < 0 || (r = state_load_ca(pki, &state->ca, err)) < 0 ||
-        (r = state_load_account_key(pki, &state->account_key, err)) < 0 ||
-        (r = state_make_serving(o, state, err)) < 0 ||
-        (r = state_make_client(&state->ca, "kube-apiserver-kubelet-client", NULL, &state->node_client, err)) < 0 ||
+    if ((r = state_make_dir(pki, err)) < 0 || (r = state_find_ca(pki, state, err)) < 0 ||
+        (r = state_load_account_key(pki, &state->account_key, err)) < 0 || (r = state_renew(o, state, err)) < 0 ||
         (r = state_write_kubeconfig(o, state, err)) < 0)
         state_clear(state);
     return r;

@@ -109,7 +109,8 @@ class Node:
                 '--cgroup-parent', f'/{self.cluster.id}-{self.name}', '--bridge', 'kn0', '--log-dir', self.home / 'logs']
 
     def start(self, token=None):
-        arguments = self.common() + ['--node-ip', self.ip, '--server', f'https://{SERVER_IP}:{PORT}']
+        arguments = self.common() + ['--node-ip', self.ip, '--server', f'https://{SERVER_IP}:{PORT}',
+                                     *self.cluster.agent_arguments]
         if token:
             arguments += ['--token', token]
         (self.home / 'images').mkdir(parents=True, exist_ok=True)
@@ -130,12 +131,13 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, nodes=0, server_arguments=()):
+    def __init__(self, nodes=0, server_arguments=(), agent_arguments=()):
         self.id = 'kn' + secrets.token_hex(3)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=self.id + '-', dir='/tmp'))
         self.home = self.folder / 's'
         self.netns = f'{self.id}s'
         self.server_arguments = list(server_arguments)
+        self.agent_arguments = list(agent_arguments)
         self.server = None
         self.troubles = []
         self.nodes = [Node(self, i + 1) for i in range(nodes)]

@@ -71,7 +71,7 @@ def test_stolen_certificate_of_a_node(strict):
 
     def as_node(path, method=None, body=None, content_type='application/merge-patch+json'):
         data = None if body is None else json.dumps(body)
-        return c.curl(path, '--cert', str(pki / 'client.crt'), '--key', str(pki / 'client.key'), '-H', f'Content-Type: {content_type}',
+        return c.curl(path, '--cert', str(pki / 'client.pem'), '-H', f'Content-Type: {content_type}',
                       user=None, method=method, data=data)[0]
     pods, secrets = '/api/v1/namespaces/default/pods', '/api/v1/namespaces/default/secrets'
     assert as_node(f'{secrets}/mine') == 200 and as_node(f'{pods}/user') == 200
@@ -92,7 +92,7 @@ def test_stolen_certificate_of_a_node(strict):
                    'application/json') == 403
     assert as_node(f'{pods}/foreign/log') == 403
     # Nor does the node server of another node listen to it.
-    for credentials in ([], ['--cert', pki / 'client.crt', '--key', pki / 'client.key']):
+    for credentials in ([], ['--cert', pki / 'client.pem']):
         done = c.nodes[0].run('curl', '-sk', *credentials, '-o', '/dev/null', '-w', '%{http_code}',
                               f'https://{c.nodes[1].ip}:10250/containerLogs/default/foreign/main', check=False)
         assert done.returncode != 0 or done.stdout in ('401', '403')

@@ -161,7 +161,7 @@ static void test_validity_is_bounded(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct view *csr = view_of_f(&view_csrs, "{\"spec\":%s}", rows[i].asked);
 
-        assert_int_equal(csr_seconds(csr), rows[i].seconds);
+        assert_int_equal(csr_seconds(csr, 365LL * 24 * 3600), rows[i].seconds);
         free(csr);
     }
 }
