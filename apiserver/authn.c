@@ -162,10 +162,28 @@ static struct slice authn_bearer(const struct request *req)
     return slice_trim(slice_make(header.data + 7, header.len - 7));
 }
 
+/*
+ * A browser shows a client certificate to its server whoever wrote the page that asks, so for a page of another site
+ * the certificate proves nothing about what its owner wants. Browsers say where a request comes from: a page of our own
+ * is "same-origin", an address that was typed "none"; old ones name the page's origin at least. WebSockets have a rule
+ * of their own (apiserver/upgrade.h).
+ */
+static bool authn_from_other_site(const struct request *req)
+{
+    struct slice site = http_request_header(req->http, "sec-fetch-site");
+
+    if (websocket_requested(req->http))
+        return false;
+    if (site.data)
+        return !slice_is(site, "same-origin") && !slice_is(site, "none");
+    return !upgrade_same_origin(req);
+}
+
 static int authn_identify(struct request *req, struct error *err)
 {
     const struct http_peer *peer = req->http->peer;
     struct authn_groups groups = {.count = 0};
+    bool certificate = peer->certificate_given && !authn_from_other_site(req);
     struct slice token;
     int r;
 
@@ -175,7 +193,7 @@ static int authn_identify(struct request *req, struct error *err)
         authn_set_user(req, peer->local_user, "", &groups);
         return 0;
     }
-    if (peer->certificate_verified && peer->common_name && *peer->common_name) {
+    if (certificate && peer->certificate_verified && peer->common_name && *peer->common_name) {
         for (size_t i = 0; i < peer->organization_count; i++)
             authn_add_group(&groups, peer->organizations[i]);
         authn_set_user(req, peer->common_name, "", &groups);
@@ -186,7 +204,7 @@ static int authn_identify(struct request *req, struct error *err)
         return r;
     if (token.len)
         return authn_by_token(req, token, err);
-    if (peer->certificate_given)
+    if (certificate)
         return error_set(err, ERROR_UNAUTHORIZED, "Unauthorized");
     authn_add_group(&groups, "system:unauthenticated");
     authn_set_user(req, "system:anonymous", "", &groups);

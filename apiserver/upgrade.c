@@ -48,15 +48,19 @@ int upgrade_bearer(struct request *req, struct slice *ret_token, struct error *e
     return 0;
 }
 
-int upgrade_check_origin(const struct request *req, struct error *err)
+bool upgrade_same_origin(const struct request *req)
 {
     const struct slice scheme = SLICE_LIT("https://");
     struct slice origin = slice_trim(http_request_header(req->http, "origin"));
 
-    if (!websocket_requested(req->http) || !origin.len)
-        return 0;
-    if (slice_starts(origin, scheme) &&
-        slice_equal_nocase(slice_make(origin.data + scheme.len, origin.len - scheme.len), req->http->authority))
+    return !origin.len ||
+           (slice_starts(origin, scheme) &&
+            slice_equal_nocase(slice_make(origin.data + scheme.len, origin.len - scheme.len), req->http->authority));
+}
+
+int upgrade_check_origin(const struct request *req, struct error *err)
+{
+    if (!websocket_requested(req->http) || upgrade_same_origin(req))
         return 0;
     return error_set(err, ERROR_FORBIDDEN,
                      "a WebSocket from another origin is not taken with a client certificate; use a token");

@@ -15,6 +15,8 @@
 int upgrade_bearer(struct request *req, struct slice *ret_token, struct error *err);
 /* The subprotocols without the token; at most WEBSOCKET_PROTOCOLS_MAX. */
 size_t upgrade_protocols(const struct request *req, struct slice *ret_protocols);
+/* The page that asks is of this server, or there is none. */
+bool upgrade_same_origin(const struct request *req);
 /*
  * A browser shows a client certificate to any page's WebSocket, and pages of one origin may open one to another, so who
  * is known by a certificate must come from this server's own pages, or from no page. Tokens are given by the page
