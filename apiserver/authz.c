@@ -8,6 +8,7 @@
 
 #include "api/scan.h"
 #include "api/selector.h"
+#include "apiserver/dashboard.h"
 #include "apiserver/info.h"
 #include "apiserver/rbac.h"
 #include "apiserver/registry.h"
@@ -25,10 +26,16 @@ static enum authz_answer authz_masters(struct request *req, const struct authz_q
     return user_in_group(q->user, "system:masters") ? AUTHZ_ALLOW : AUTHZ_NO_OPINION;
 }
 
-/* The CA's certificate, before anybody can be somebody. */
-static enum authz_answer authz_joining(struct request *req, const struct authz_question *q, const char **ret_reason)
+/* What is there before anybody can be somebody: the CA's certificate, and the Dashboard's files. */
+static enum authz_answer authz_public(struct request *req, const struct authz_question *q, const char **ret_reason)
 {
-    return !q->is_resource && !strcmp(q->path, INFO_CA_PATH) ? AUTHZ_ALLOW : AUTHZ_NO_OPINION;
+    static const char *const reads[] = {"get", "head", NULL};
+
+    if (q->is_resource)
+        return AUTHZ_NO_OPINION;
+    if (!strcmp(q->path, INFO_CA_PATH) || (dashboard_owns(q->path) && authz_one_of(q->verb, reads)))
+        return AUTHZ_ALLOW;
+    return AUTHZ_NO_OPINION;
 }
 
 /* A joining machine or a node: asks for a certificate, and looks whether its own request was signed. */
@@ -56,7 +63,7 @@ static enum authz_answer authz_csr(struct request *req, const struct authz_quest
 typedef enum authz_answer authz_authorizer(struct request *req, const struct authz_question *q,
                                            const char **ret_reason);
 
-static authz_authorizer *const authz_chain[] = {authz_masters, authz_node, authz_joining, authz_csr, rbac_authorize};
+static authz_authorizer *const authz_chain[] = {authz_masters, authz_node, authz_public, authz_csr, rbac_authorize};
 
 bool authz_allows(struct request *req, const struct authz_question *q, const char **ret_reason)
 {

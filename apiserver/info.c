@@ -2,6 +2,7 @@
 #include "apiserver/info.h"
 
 #include "apiserver/account.h"
+#include "apiserver/dashboard.h"
 #include "apiserver/metrics.h"
 
 /* kubectl and helm choose their behaviour by these numbers (wire.md, rule 14). */
@@ -164,7 +165,7 @@ static const struct {
     {"", info_index, false},          {"version", info_version, false},  {"healthz", info_health, true},
     {"livez", info_health, true},     {"readyz", info_health, true},     {"api", info_document, false},
     {"apis", info_document, false},   {"openapi", info_document, false}, {".well-known", info_well_known, false},
-    {"metrics", info_metrics, false}, {"openid", info_keys, false},
+    {"metrics", info_metrics, false}, {"openid", info_keys, false},      {"dashboard", dashboard_handle, false},
 };
 
 static ptrdiff_t info_find(const struct request_info *info)
