@@ -13,13 +13,10 @@
 #include <sys/stat.h>
 
 #include "agent/container_mounts.h"
+#include "agent/container_security.h"
 #include "agent/fs.h"
-#include "agent/image_unpack.h"
 #include "agent/pod_spec.h"
-#include "agent/user.h"
 #include "lib/encoding.h"
-
-#define PASSWD_MAX (1u << 20)
 
 int container_signal(const char *name)
 {
@@ -59,80 +56,6 @@ void container_hash(const struct value *container, char ret_hash[17])
 char *container_log_dir(const char *log_dir, const struct value *pod)
 {
     return mem_printf("%s/%s_%s_%s", log_dir, pod_namespace(pod), pod_name(pod), pod_uid(pod));
-}
-
-/* ---- security context: the container's word over the pod's ---- */
-
-static const struct value *security(const struct container_start *s, const char *name)
-{
-    const struct value *own = value_path(s->container, "securityContext", name, NULL);
-
-    return own ? own : value_path(s->pod, "spec", "securityContext", name, NULL);
-}
-
-static void read_inside(int root, const char *path, struct buf *out)
-{
-    int fd CLEANUP_FD = image_open_inside(root, path, O_RDONLY | O_NONBLOCK, NULL);
-    struct stat st;
-    char *at CLEANUP_FREE = NULL;
-
-    if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
-        return;
-    at = mem_printf("/proc/self/fd/%d", fd);
-    if (fs_read(at, PASSWD_MAX, out, NULL) < 0)
-        buf_reset(out);
-}
-
-static int fill_user(const struct container_start *s, const char *rootfs, struct user *user, struct error *err)
-{
-    const struct value *run_as = security(s, "runAsUser");
-    const struct value *group = security(s, "runAsGroup");
-    const struct value *fs_group = value_path(s->pod, "spec", "securityContext", "fsGroup", NULL);
-    const struct value *more = value_path(s->pod, "spec", "securityContext", "supplementalGroups", NULL);
-    struct slice spec = value_string(value_get(s->image->config, "User"));
-    char *number CLEANUP_FREE = NULL;
-    int root CLEANUP_FD = open(rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    BUF_LOCAL(passwd);
-    BUF_LOCAL(groups);
-
-    if (root < 0)
-        return error_set_errno(err, errno, "opening %s", rootfs);
-    read_inside(root, "etc/passwd", &passwd);
-    read_inside(root, "etc/group", &groups);
-    if (value_is(run_as, VALUE_INT)) {
-        number = mem_printf("%lld", (long long)value_int(run_as));
-        spec = slice_str(number);
-    }
-    if (user_resolve(spec, buf_slice(&passwd), buf_slice(&groups), user, err) < 0)
-        return -1;
-    if (value_is(group, VALUE_INT))
-        user->gid = (gid_t)value_int(group);
-    if (value_is(fs_group, VALUE_INT))
-        user_add_group(user, (gid_t)value_int(fs_group));
-    for (size_t i = 0; i < value_count(more); i++)
-        user_add_group(user, (gid_t)value_int(value_at(more, i)));
-    if (value_bool(security(s, "runAsNonRoot")) && user->uid == 0)
-        return error_set(err, ERROR_INVALID, "container has runAsNonRoot and image will run as root");
-    return 0;
-}
-
-static void fill_list(const struct value *list, struct str_list *out)
-{
-    for (size_t i = 0; i < value_count(list); i++)
-        str_list_take(out, slice_dup(value_string(value_at(list, i))));
-}
-
-static void fill_security(const struct container_start *s, struct oci_spec *spec)
-{
-    const struct value *own = value_get(s->container, "securityContext");
-    const struct value *escalation = value_get(own, "allowPrivilegeEscalation");
-
-    spec->privileged = value_bool(value_get(own, "privileged"));
-    spec->no_new_privileges = value_is(escalation, VALUE_BOOL) && !value_bool(escalation);
-    spec->rootfs_read_only = value_bool(value_get(own, "readOnlyRootFilesystem"));
-    spec->unmask_proc = slice_is(value_string(value_get(own, "procMount")), "Unmasked");
-    fill_list(value_path(own, "capabilities", "add", NULL), &spec->capabilities_add);
-    fill_list(value_path(own, "capabilities", "drop", NULL), &spec->capabilities_drop);
 }
 
 /* ---- the parts of a start ---- */
@@ -190,8 +113,7 @@ static void fill_resources(const struct container_start *s, struct runtime_conta
     spec->cgroup_path = c->cgroup_path;
 }
 
-static int fill_process(const struct container_start *s, struct oci_spec *spec, const char *rootfs, struct user *user,
-                        struct error *err)
+static int fill_process(const struct container_start *s, struct oci_spec *spec, struct error *err)
 {
     const char *cwd = object_text(s->container, "workingDir");
     char *host_name CLEANUP_FREE = pod_host_name(s->pod);
@@ -202,14 +124,7 @@ static int fill_process(const struct container_start *s, struct oci_spec *spec, 
     if (env_build(s->pod, s->container, s->image->config, s->facts, &spec->env, err) < 0 ||
         env_command(s->pod, s->container, s->image->config, s->facts, &spec->args, err) < 0)
         return -1;
-    if (fill_user(s, rootfs, user, err) < 0)
-        return -1;
-    spec->uid = user->uid;
-    spec->gid = user->gid;
-    spec->groups = user->groups;
-    spec->group_count = user->group_count;
     spec->cwd = cwd && *cwd ? cwd : object_text(s->image->config, "WorkingDir");
-    fill_security(s, spec);
     return 0;
 }
 
@@ -233,7 +148,11 @@ static enum container_result start_prepared(const struct container_start *s, str
     spec->rootfs = rootfs;
     fill_resources(s, c, spec);
     fill_namespaces(s, spec);
-    if (fill_process(s, spec, rootfs, &user, err) < 0 || container_mounts_fill(s, c, spec, err) < 0)
+    if (fill_process(s, spec, err) < 0 || container_user_fill(s, rootfs, &user, spec, err) < 0)
+        return CONTAINER_BAD_CONFIG;
+    if (container_security_fill(s, spec, err) < 0)
+        return CONTAINER_NOT_MADE;
+    if (container_mounts_fill(s, c, spec, err) < 0)
         return CONTAINER_BAD_CONFIG;
     if (runtime_start(s->runtime, c, spec, &why) == 0)
         return CONTAINER_STARTED;

@@ -2,15 +2,19 @@
 /*
  * The OCI runtime configuration. What a container gets by default: nine capabilities (CRI-O's set: no NET_RAW, MKNOD,
  * SYS_CHROOT, SETFCAP, AUDIT_WRITE), the usual masked and read-only paths of /proc and /sys, no devices but the
- * harmless ones, a read-only view of its control group. A privileged container gets all of it open.
+ * harmless ones, a read-only view of its control group, and a filter of system calls (seccomp_default.c). A privileged
+ * container gets all of it open.
  */
 #include "agent/oci_spec.h"
 
 #include <ctype.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
-#include "api/value.h"
+#include "agent/seccomp.h"
 
+/* By number. */
 static const char *const capabilities_all[] = {
     "CHOWN",
     "DAC_OVERRIDE",
@@ -58,17 +62,9 @@ static const char *const capabilities_default[] = {
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETPCAP", "SETUID",
 };
 static const char *const masked_paths[] = {
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
+    "/proc/acpi",        "/proc/asound",        "/proc/interrupts", "/proc/kcore",
+    "/proc/keys",        "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
+    "/proc/sched_debug", "/proc/scsi",          "/sys/firmware",    "/sys/devices/virtual/powercap",
 };
 static const char *const readonly_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
@@ -100,21 +96,42 @@ void oci_spec_clear(struct oci_spec *spec)
         free(spec->mounts[i].destination);
     }
     free(spec->mounts);
+    for (size_t i = 0; i < spec->device_count; i++)
+        free(spec->devices[i].path);
+    free(spec->devices);
+    for (size_t i = 0; i < spec->sysctl_count; i++) {
+        free(spec->sysctls[i].name);
+        free(spec->sysctls[i].value);
+    }
+    free(spec->sysctls);
+    value_free(spec->seccomp);
+    spec->mount_count = spec->device_count = spec->sysctl_count = 0;
     spec->mounts = NULL;
-    spec->mount_count = 0;
+    spec->devices = NULL;
+    spec->sysctls = NULL;
+    spec->seccomp = NULL;
 }
 
 /* Names come with or without "CAP_", in any case. */
-static bool capability_named(const struct str_list *names, const char *capability)
+static bool capability_listed(const struct str_list *names, const char *capability)
 {
     for (size_t i = 0; i < names->count; i++) {
         struct slice name = slice_str(names->items[i]);
 
         if (name.len > 4 && slice_equal_nocase(slice_make(name.data, 4), SLICE_LIT("CAP_")))
             name = slice_make(name.data + 4, name.len - 4);
-        if (slice_equal_nocase(name, slice_str(capability)) || slice_equal_nocase(name, SLICE_LIT("ALL")))
+        if (slice_equal_nocase(name, slice_str(capability)))
             return true;
     }
+    return false;
+}
+
+/* "All" is all the agent itself has: inside some machines that is less than the kernel knows. */
+static bool host_has(const struct oci_spec *s, const char *capability)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(capabilities_all); i++)
+        if (!strcmp(capabilities_all[i], capability))
+            return !s->capabilities_host || s->capabilities_host >> i & 1;
     return false;
 }
 
@@ -127,11 +144,16 @@ static bool is_default(const char *capability)
 }
 
 /* Adding wins over dropping a name, dropping ALL wins over the defaults: as upstream combines them. */
-static bool capability_granted(const struct oci_spec *s, const char *capability)
+static bool capability_granted(const void *spec, const char *capability)
 {
-    if (s->privileged || capability_named(&s->capabilities_add, capability))
+    const struct oci_spec *s = spec;
+
+    if (capability_listed(&s->capabilities_add, capability))
         return true;
-    return is_default(capability) && !capability_named(&s->capabilities_drop, capability);
+    if (s->privileged || capability_listed(&s->capabilities_add, "ALL"))
+        return host_has(s, capability);
+    return is_default(capability) && !capability_listed(&s->capabilities_drop, capability) &&
+           !capability_listed(&s->capabilities_drop, "ALL");
 }
 
 static void write_capabilities(const struct oci_spec *s, struct value *process)
@@ -222,7 +244,7 @@ static void write_mounts(const struct oci_spec *s, struct value *root)
         struct value *options = append_mount(mounts, m->destination, "bind", m->source, SLICE_LIT("rbind"));
 
         value_append(options, value_new_str(m->propagation ? m->propagation : "rprivate"));
-        value_append(options, value_new_str(m->read_only ? "ro" : "rw"));
+        value_append(options, value_new_str(!m->read_only ? "rw" : m->recursive_read_only ? "rro" : "ro"));
     }
 }
 
@@ -251,6 +273,52 @@ static void write_namespaces(const struct oci_spec *s, struct value *linux_)
         append_namespace(list, "uts", s->uts_namespace);
     if (s->cgroup_version == CGROUP_V2)
         append_namespace(list, "cgroup", NULL);
+}
+
+/* What is mounted later must be able to come in, or go out, through the root of the container's mounts. */
+static void write_propagation(const struct oci_spec *s, struct value *linux_)
+{
+    const char *wanted = NULL;
+
+    for (size_t i = 0; i < s->mount_count; i++)
+        if (s->mounts[i].propagation && (!wanted || !strcmp(s->mounts[i].propagation, "rshared")))
+            wanted = s->mounts[i].propagation;
+    if (wanted)
+        value_set_str(linux_, "rootfsPropagation", wanted);
+}
+
+static void write_devices(const struct oci_spec *s, struct value *linux_)
+{
+    struct value *list = s->device_count ? value_need_array(linux_, "devices") : NULL;
+
+    for (size_t i = 0; i < s->device_count; i++) {
+        const struct oci_device *d = &s->devices[i];
+        struct value *v = value_new_object();
+
+        value_set_str(v, "path", d->path);
+        value_set_str(v, "type", S_ISBLK(d->mode) ? "b" : "c");
+        value_set(v, "major", value_new_int(major(d->number)));
+        value_set(v, "minor", value_new_int(minor(d->number)));
+        value_set(v, "fileMode", value_new_int(d->mode & 07777));
+        value_set(v, "uid", value_new_int(d->uid));
+        value_set(v, "gid", value_new_int(d->gid));
+        value_append(list, v);
+    }
+}
+
+/* What confines the container beside its namespaces. */
+static void write_confinement(const struct oci_spec *s, struct value *linux_)
+{
+    struct value *sysctls = s->sysctl_count ? value_need_object(linux_, "sysctl") : NULL;
+
+    for (size_t i = 0; i < s->sysctl_count; i++)
+        value_set_str(sysctls, s->sysctls[i].name, s->sysctls[i].value);
+    if (!s->privileged && !s->unmask_proc) {
+        append_all(value_need_array(linux_, "maskedPaths"), masked_paths, ARRAY_SIZE(masked_paths));
+        append_all(value_need_array(linux_, "readonlyPaths"), readonly_paths, ARRAY_SIZE(readonly_paths));
+    }
+    if (!s->privileged && !s->seccomp_unconfined)
+        value_set(linux_, "seccomp", s->seccomp ? value_copy(s->seccomp) : seccomp_default_make(capability_granted, s));
 }
 
 static struct value *device_rule(bool allow, const char *type, int major, int minor)
@@ -301,9 +369,8 @@ void oci_spec_write(const struct oci_spec *spec, struct buf *out)
     write_namespaces(spec, linux_);
     value_set_str(linux_, "cgroupsPath", spec->cgroup_path);
     write_resources(spec, linux_);
-    if (!spec->privileged && !spec->unmask_proc) {
-        append_all(value_need_array(linux_, "maskedPaths"), masked_paths, ARRAY_SIZE(masked_paths));
-        append_all(value_need_array(linux_, "readonlyPaths"), readonly_paths, ARRAY_SIZE(readonly_paths));
-    }
+    write_devices(spec, linux_);
+    write_propagation(spec, linux_);
+    write_confinement(spec, linux_);
     value_write(root, out);
 }

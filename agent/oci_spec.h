@@ -7,12 +7,28 @@
 
 #include "agent/cgroup.h"
 #include "agent/str_list.h"
+#include "api/value.h"
 
 struct oci_mount {
     char *source; /* on the host */
     char *destination;
     bool read_only;
-    const char *propagation; /* "rprivate", "rslave", "rshared" */
+    const char *propagation;  /* "rprivate", "rslave", "rshared" */
+    bool recursive_read_only; /* mounts below it too */
+};
+
+/* A device of the host that a privileged container has. */
+struct oci_device {
+    char *path;
+    mode_t mode; /* type and permissions */
+    dev_t number;
+    uid_t uid;
+    gid_t gid;
+};
+
+struct oci_sysctl {
+    char *name; /* with dots */
+    char *value;
 };
 
 struct oci_spec {
@@ -28,9 +44,17 @@ struct oci_spec {
     /* "ALL" or names without "CAP_", as in securityContext.capabilities. */
     struct str_list capabilities_add;
     struct str_list capabilities_drop;
+    /* Bit n = capability n: what the host has to give when all are asked for. 0 = all there are. */
+    uint64_t capabilities_host;
     bool privileged;
     bool no_new_privileges;
     bool unmask_proc; /* procMount: Unmasked */
+    bool seccomp_unconfined;
+    struct value *seccomp; /* a profile of the node's owner; NULL = our default */
+    struct oci_device *devices;
+    size_t device_count;
+    struct oci_sysctl *sysctls;
+    size_t sysctl_count;
     struct oci_mount *mounts;
     size_t mount_count;
     /* Paths of pinned namespaces; NULL = the host's. */
@@ -43,7 +67,7 @@ struct oci_spec {
     struct cgroup_limits limits;
     int oom_score;
 };
-void oci_spec_clear(struct oci_spec *spec); /* args, env, capabilities, mounts */
+void oci_spec_clear(struct oci_spec *spec); /* all that is allocated */
 
 void oci_spec_write(const struct oci_spec *spec, struct buf *out);
 

@@ -260,13 +260,28 @@ static void payload_version(const struct payload *p, gid_t group, char ret_name[
     (void)snprintf(ret_name, 24, "..%.16s", hash);
 }
 
+/* Makes the directories on the way to a file. With a group, they are the group's to read, and what is in them too. */
+static int make_way(const char *version_dir, const char *path, gid_t group, struct error *err)
+{
+    char *copy CLEANUP_FREE = mem_printf("%s/%s", version_dir, path);
+
+    for (char *p = copy + strlen(version_dir); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (fs_make_dirs(copy, 0755, err) < 0)
+            return -1;
+        if (group != (gid_t)-1 && (chown(copy, (uid_t)-1, group) || chmod(copy, 02755)))
+            return error_set_errno(err, errno, "setting the group of %s", copy);
+        *p = '/';
+    }
+    return 0;
+}
+
 static int write_file(const char *version_dir, const struct payload_file *f, gid_t group, struct error *err)
 {
     char *path CLEANUP_FREE = mem_printf("%s/%s", version_dir, f->path);
-    char *dir CLEANUP_FREE = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
     unsigned mode = group == (gid_t)-1 ? f->mode : f->mode | 0440;
 
-    if (fs_make_dirs(dir, 0755, err) < 0 || fs_write(path, buf_slice(&f->data), mode, err) < 0)
+    if (make_way(version_dir, f->path, group, err) < 0 || fs_write(path, buf_slice(&f->data), mode, err) < 0)
         return -1;
     if ((group != (gid_t)-1 || f->owned) && chown(path, f->owned ? f->owner : (uid_t)-1, group))
         return error_set_errno(err, errno, "setting the owner of %s", path);
@@ -322,7 +337,7 @@ int payload_write(const char *dir, const struct payload *p, gid_t group, struct 
     if (n > 0 && slice_is(slice_make(now, (size_t)n), version))
         return 0;
     version_dir = mem_printf("%s/%s", dir, version);
-    if (fs_make_dirs(version_dir, 0755, err) < 0)
+    if (fs_make_dirs(version_dir, 0755, err) < 0 || volume_set_group(dir, group, 02050, err) < 0)
         return -1;
     for (size_t i = 0; i < p->count; i++)
         if (write_file(version_dir, &p->files[i], group, err) < 0)

@@ -434,6 +434,7 @@ static void pod_free(struct pod *pod)
     buf_free(&pod->sending);
     free(pod->dir);
     free(pod->cgroup);
+    free(pod->refused_message);
     free(pod);
 }
 
@@ -516,9 +517,23 @@ static bool phase_is_final(const struct value *object)
     return slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
 }
 
+/* What the spec asks for and this node never gives: the pod fails at once, as at the kubelet's admission. */
+static void pod_refuse(struct pod *pod)
+{
+    char *why CLEANUP_FREE = pod_sysctl_forbidden(pod->object->tree);
+
+    if (!why)
+        return;
+    pod->refused = "SysctlForbidden";
+    pod->refused_message = mem_printf("Pod was rejected: %s", why);
+    if (!phase_is_final(pod->object->tree))
+        pod_event(pod, NULL, true, pod->refused, "%s", why);
+}
+
 void pod_run(struct pod *pod)
 {
-    pod->stop = pod_deleting(pod->object->tree) || phase_is_final(pod->object->tree);
+    pod_refuse(pod);
+    pod->stop = pod_deleting(pod->object->tree) || phase_is_final(pod->object->tree) || pod->refused;
     pod_containers_resume(pod);
     pod_tick(pod);
 }

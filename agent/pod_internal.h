@@ -86,8 +86,10 @@ struct pod {
     bool starting;
     bool vanished;
     bool abandoned;
-    bool stop;     /* wanted: deleted, vanished or complete */
-    bool complete; /* every container has done its work */
+    bool stop;           /* wanted: deleted, vanished, complete or refused */
+    bool complete;       /* every container has done its work */
+    const char *refused; /* reason: this node does not run it, whatever its containers; NULL = it does */
+    char *refused_message;
     int64_t start_ns;
     uint64_t retry_ms; /* a failed preparation is tried again then; 0 = now */
     struct backoff backoff;

@@ -66,11 +66,13 @@ static struct value *status_compute(const struct pod *pod)
     struct value *before CLEANUP_VALUE = status_before(pod);
     const struct status_facts facts = {
         .containers = containers,
-        .count = pod->count,
+        .count = pod->refused ? 0 : pod->count,
         .sandbox_ready = pod->sandbox_ready && pod->state <= POD_RUNNING,
         .finished = pod->state > POD_STOPPING || pod->complete,
         .pod_ip = pod->facts.pod_ip,
         .host_ip = pod->agent->config.node_ip,
+        .reason = pod->refused,
+        .message = pod->refused_message,
         .now_ns = clock_wall_ns(pod->agent->clock),
         .start_ns = pod->start_ns,
     };

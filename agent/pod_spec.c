@@ -8,7 +8,7 @@
 #include "agent/token.h"
 #include "api/quantity.h"
 
-#define PIDS_DEFAULT 1024 /* per container: a fork bomb stays in its pod */
+#define PIDS_DEFAULT 4096 /* of a pod, and of each of its containers: a fork bomb stays in its pod */
 
 const char *object_text(const struct value *object, const char *name)
 {
@@ -185,6 +185,7 @@ void pod_limits(const struct value *pod, struct cgroup_limits *ret_limits)
         s.sum.cpu_limit_milli = 0;
     if (!s.all_memory)
         s.sum.memory_limit = 0;
+    s.sum.pids_limit = PIDS_DEFAULT;
     *ret_limits = s.sum;
 }
 

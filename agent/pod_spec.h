@@ -39,6 +39,11 @@ void pod_limits(const struct value *pod, struct cgroup_limits *ret_limits);
 /* The user that all containers run as; false when one says nothing or another. */
 bool pod_common_user(const struct value *pod, int64_t *ret_user);
 
+/* securityContext.sysctls: the name with dots between its parts; caller frees. */
+char *pod_sysctl_name(const char *name);
+/* Why the pod must not run for what it asks of the kernel, in the kubelet's words; NULL = it may. Caller frees. */
+char *pod_sysctl_forbidden(const struct value *pod);
+
 /* Calls fn for every ConfigMap, Secret and token the pod names ("configmaps"/"secrets"/"tokens", name, may it be
  * absent). */
 void pod_each_reference(const struct value *pod,

@@ -249,7 +249,10 @@ static void set_containers(struct value *status, const struct value *before, con
         value_set(status, "initContainerStatuses", init);
     else
         value_free(init);
-    value_set(status, "containerStatuses", app);
+    if (facts->count)
+        value_set(status, "containerStatuses", app);
+    else
+        value_free(app);
 }
 
 /* ---- conditions ---- */

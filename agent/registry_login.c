@@ -219,10 +219,12 @@ static struct slice cut_port(struct slice *host)
 /* Label by label, so that a star does not reach over a dot. */
 static bool host_matches(struct slice pattern, struct slice host)
 {
+    struct slice want_port = cut_port(&pattern);
+    struct slice port = cut_port(&host);
     struct slice want;
     struct slice label;
 
-    if (!slice_equal(cut_port(&pattern), cut_port(&host)))
+    if (slice_compare(want_port, port) != 0)
         return false;
     while (slice_split(&pattern, '.', &want)) {
         char *glob CLEANUP_FREE = slice_dup(want);

@@ -48,13 +48,15 @@ static bool find(struct slice file, struct slice who, struct line *ret_line)
     return false;
 }
 
-void user_add_group(struct user *user, gid_t gid)
+bool user_add_group(struct user *user, gid_t gid)
 {
     for (size_t i = 0; i < user->group_count; i++)
         if (user->groups[i] == gid)
-            return;
-    if (user->group_count < USER_GROUPS_MAX)
-        user->groups[user->group_count++] = gid;
+            return true;
+    if (user->group_count == USER_GROUPS_MAX)
+        return false;
+    user->groups[user->group_count++] = gid;
+    return true;
 }
 
 static void add_memberships(struct user *user, struct slice name, struct slice group)
@@ -68,7 +70,7 @@ static void add_memberships(struct user *user, struct slice name, struct slice g
 
         while (members.len && slice_split(&members, ',', &member))
             if (slice_equal(member, name) && number(line.fields[2], &gid) && gid != user->gid)
-                user_add_group(user, gid);
+                (void)user_add_group(user, gid);
     }
 }
 

@@ -20,6 +20,7 @@ struct user {
 /* `spec` is "", "NAME", "UID", "NAME:GROUP" ...; passwd and group are the files' texts (may be empty). A name that is
  * not there is ERROR_NOT_FOUND. Supplementary groups are those that list the user's name. */
 int user_resolve(struct slice spec, struct slice passwd, struct slice group, struct user *ret_user, struct error *err);
-void user_add_group(struct user *user, gid_t gid);
+/* False when there is no room; a group that is there already is not added again. */
+bool user_add_group(struct user *user, gid_t gid);
 
 #endif

@@ -58,10 +58,11 @@ bool volumes_change(const struct value *pod)
     return false;
 }
 
-static int mount_tmpfs(const char *dir, const char *mode, int64_t size, struct error *err)
+/* Once: an earlier one stays. */
+static int mount_tmpfs(const char *dir, const char *how, int64_t size, struct error *err)
 {
     struct statfs fs;
-    char options[64];
+    char options[160];
 
     if (!statfs(dir, &fs) && (unsigned long)fs.f_type == TMPFS_MAGIC) {
         struct stat here;
@@ -71,9 +72,9 @@ static int mount_tmpfs(const char *dir, const char *mode, int64_t size, struct e
         if (!stat(dir, &here) && !stat(parent, &above) && here.st_dev != above.st_dev)
             return 0; /* mounted by an earlier call */
     }
-    (void)snprintf(options, sizeof(options), "mode=%s", mode);
+    (void)snprintf(options, sizeof(options), "%s", how);
     if (size > 0)
-        (void)snprintf(options, sizeof(options), "mode=%s,size=%lld", mode, (long long)size);
+        (void)snprintf(options, sizeof(options), "%s,size=%lld", how, (long long)size);
     if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, options))
         return error_set_errno(err, errno, "mounting a tmpfs");
     return 0;
@@ -86,24 +87,52 @@ static gid_t pod_fs_group(const struct value *pod)
     return value_is(group, VALUE_INT) ? (gid_t)value_int(group) : (gid_t)-1;
 }
 
-static int set_group(const char *dir, gid_t group, struct error *err)
+int volume_set_group(const char *dir, gid_t group, mode_t mode, struct error *err)
 {
+    struct stat st;
+
     if (group == (gid_t)-1)
         return 0;
-    if (chown(dir, (uid_t)-1, group) || chmod(dir, 02777))
+    if (chown(dir, (uid_t)-1, group) || stat(dir, &st) || chmod(dir, (st.st_mode & 07777) | mode))
         return error_set_errno(err, errno, "setting the group of %s", dir);
     return 0;
 }
 
-static int setup_empty(const struct value *source, const char *dir, gid_t group, struct error *err)
+/* The most a volume in memory may hold: what it says, but not more than the pod may use. 0 = the kernel's half. */
+static int64_t memory_size(const struct value *pod, const struct value *source)
 {
-    bool memory = slice_is(value_string(value_get(source, "medium")), "Memory");
+    int64_t size = object_quantity(source, "sizeLimit");
+    struct cgroup_limits limits = {0};
 
-    if (memory && mount_tmpfs(dir, "0777", object_quantity(source, "sizeLimit"), err) < 0)
+    pod_limits(pod, &limits);
+    if (limits.memory_limit > 0 && (size <= 0 || limits.memory_limit < size))
+        return limits.memory_limit;
+    return size;
+}
+
+/* It appears whole, by rename, and is then the pod's: setting it up again must not undo what the pod did to it. */
+static int setup_empty(const struct value *pod, const struct value *source, const char *dir, gid_t group,
+                       struct error *err)
+{
+    char *fresh CLEANUP_FREE = mem_printf("%s..new", dir);
+    struct slice medium = value_string(value_get(source, "medium"));
+    char options[128];
+
+    if (slice_is(medium, "Memory")) {
+        (void)snprintf(options, sizeof(options), group == (gid_t)-1 ? "mode=0777" : "mode=02777,gid=%u", group);
+        return fs_make_dirs(dir, 0755, err) < 0 ? -1 : mount_tmpfs(dir, options, memory_size(pod, source), err);
+    }
+    if (medium.len)
+        return error_set(err, ERROR_INVALID, "emptyDir medium %.*s is not supported by this agent", SLICE_ARGS(medium));
+    if (fs_exists(dir))
+        return 0;
+    if (fs_make_dirs(fresh, 0755, err) < 0)
         return -1;
-    if (chmod(dir, 0777))
-        return error_set_errno(err, errno, "setting the mode of %s", dir);
-    return set_group(dir, group, err);
+    if (chmod(fresh, 0777))
+        return error_set_errno(err, errno, "setting the mode of %s", fresh);
+    if (volume_set_group(fresh, group, 02000, err) < 0)
+        return -1;
+    return rename(fresh, dir) ? error_set_errno(err, errno, "placing %s", dir) : 0;
 }
 
 struct host_path_type {
@@ -160,7 +189,7 @@ static int setup_files(const struct value *pod, const struct pod_facts *facts, c
     int r = payload_build(pod, facts, volume, &p, err);
 
     if (!r && secret)
-        r = mount_tmpfs(dir, "01777", 0, err);
+        r = mount_tmpfs(dir, "mode=01777", 0, err);
     if (!r)
         r = payload_write(dir, &p, group, err);
     payload_clear(&p);
@@ -177,13 +206,13 @@ static int setup_one(const struct value *pod, const struct pod_facts *facts, con
 
     if (value_get(volume, "hostPath"))
         return setup_host_path(value_get(volume, "hostPath"), err);
+    if (value_get(volume, "emptyDir") || value_count(volume) == 1)
+        return setup_empty(pod, value_get(volume, "emptyDir"), dir, group, err);
     if (fs_make_dirs(dir, 0755, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_SIZE(files); i++)
         if (value_get(volume, files[i]))
             return setup_files(pod, facts, volume, dir, group, err);
-    if (value_get(volume, "emptyDir") || value_count(volume) == 1)
-        return setup_empty(value_get(volume, "emptyDir"), dir, group, err);
     return error_set(err, ERROR_INVALID, "this kind of volume is not supported by this agent");
 }
 

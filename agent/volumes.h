@@ -13,6 +13,8 @@
 
 /* pod_dir: home/agent/pods/UID. Errors are worded for the FailedMount event. */
 int volumes_setup(const struct value *pod, const struct pod_facts *facts, const char *pod_dir, struct error *err);
+/* Gives a directory to the group and adds `mode` bits; group -1 = nothing to do. */
+int volume_set_group(const char *dir, gid_t group, mode_t mode, struct error *err);
 /* Where volume `name` is on the host; NULL when the pod has no such volume. Caller frees. */
 char *volume_path(const struct value *pod, const char *pod_dir, const char *name);
 

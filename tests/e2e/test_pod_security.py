@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container may do, asked of the kernel from inside: system calls, capabilities, users and groups, owners of files,
+kernel settings."""
+import json
+
+import pytest
+
+from cluster import pod, run, wait_for
+from test_workloads import finished, log_of
+
+# Tries system calls and says what came of each: a name and an errno (0: it went through).
+PROBE = r'''
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define TRY(name, ...) do { int end = 0; pid_t child; fflush(stdout); child = fork(); \
+    if (!child) _exit((__VA_ARGS__) < 0 ? errno : 0); \
+    waitpid(child, &end, 0); printf("%s=%d\n", name, WIFEXITED(end) ? WEXITSTATUS(end) : -1); } while (0)
+int main(void)
+{
+    char buffer[256];
+    memset(buffer, 0, sizeof(buffer));
+    TRY("getpid", syscall(SYS_getpid));
+    TRY("unshare", unshare(CLONE_NEWUSER));
+    TRY("clone-ns", syscall(SYS_clone, CLONE_NEWNET, 0, 0, 0, 0));
+    TRY("clone3", syscall(SYS_clone3, buffer, 64));
+    TRY("mount", mount("x", "/tmp", "tmpfs", 0, ""));
+    TRY("keyctl", syscall(SYS_keyctl, 0, -3, 0));
+    TRY("add_key", syscall(SYS_add_key, "user", "x", "y", 1, -3));
+    TRY("bpf", syscall(SYS_bpf, 0, buffer, 64));
+    TRY("userfaultfd", syscall(SYS_userfaultfd, 0));
+    TRY("io_uring_setup", syscall(SYS_io_uring_setup, 1, buffer));
+    TRY("perf_event_open", syscall(SYS_perf_event_open, buffer, 0, -1, -1, 0));
+    TRY("kexec_load", syscall(SYS_kexec_load, 0, 0, 0, 0));
+    TRY("init_module", syscall(SYS_init_module, buffer, 1, ""));
+    TRY("open_by_handle_at", syscall(SYS_open_by_handle_at, -1, buffer, 0));
+    TRY("setns", syscall(SYS_setns, 0, 0));
+    TRY("sethostname", sethostname("x", 1));
+    TRY("reboot", syscall(SYS_reboot, 0, 0, 0, 0));
+    TRY("swapon", syscall(SYS_swapon, "/x", 0));
+    TRY("pivot_root", syscall(SYS_pivot_root, "/", "/"));
+    TRY("af_alg", socket(38, SOCK_SEQPACKET, 0));
+    TRY("af_vsock", socket(40, SOCK_STREAM, 0));
+    TRY("af_unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    TRY("personality", personality(0x0040000));
+    TRY("personality-ask", personality(0xffffffff));
+    return 0;
+}
+'''
+EPERM, ENOSYS = 1, 38
+STATUS = ['grep', '-E', '^(Seccomp|CapEff|CapBnd|NoNewPrivs|Groups|Uid|Gid):', '/proc/self/status']
+
+
+@pytest.fixture(scope='module')
+def probe(cluster):
+    (cluster.folder / 'probe.c').write_text(PROBE)
+    run('cc', '-static', '-O1', '-w', '-o', cluster.folder / 'probe', cluster.folder / 'probe.c')
+    return cluster.folder / 'probe'
+
+
+def secured(name, command, pod_context=None, mounts=(), **context):
+    manifest = pod(name, command, securityContext=pod_context or {})
+    manifest['spec']['containers'][0]['securityContext'] = context
+    manifest['spec']['volumes'] = [v for v, _ in mounts]
+    manifest['spec']['containers'][0]['volumeMounts'] = [{'name': v['name'], 'mountPath': path} for v, path in mounts]
+    return manifest
+
+
+def calls(name, probe, **context):
+    return secured(name, ['/probe'], mounts=[({'name': 'probe', 'hostPath': {'path': str(probe)}}, '/probe')], **context)
+
+
+def answers(cluster, name):
+    finished(cluster, name)
+    return {n: int(v) for n, v in (line.split('=') for line in log_of(cluster, name).splitlines())}
+
+
+def status(cluster, name):
+    finished(cluster, name)
+    return {k: v.split() for k, v in (line.split(':', 1) for line in log_of(cluster, name).splitlines())}
+
+
+def test_system_calls(cluster, probe):
+    c = cluster
+    c.apply(calls('calls', probe))
+    c.apply(calls('calls-default', probe, seccompProfile={'type': 'RuntimeDefault'}, capabilities={'add': ['SYS_ADMIN']}))
+    c.apply(calls('calls-open', probe, seccompProfile={'type': 'Unconfined'}))
+    got = answers(c, 'calls')
+    assert got.pop('clone3') == ENOSYS
+    assert [n for n, e in got.items() if e == 0] == ['getpid', 'af_unix', 'personality-ask']
+    assert {e for e in got.values() if e} == {EPERM}, got
+    # With the capability come the calls that need it, and no others.
+    got = answers(c, 'calls-default')
+    assert got['unshare'] == got['mount'] == 0 and got['clone3'] not in (EPERM, ENOSYS)
+    assert got['keyctl'] == got['io_uring_setup'] == got['init_module'] == got['af_alg'] == EPERM
+    # Without a filter the kernel's own answers come.
+    got = answers(c, 'calls-open')
+    assert got['keyctl'] == got['unshare'] == got['personality'] == 0 and got['mount'] == EPERM
+    c.kubectl('delete', 'pod', 'calls', 'calls-default', 'calls-open')
+
+
+def test_profiles_of_the_node(cluster):
+    c = cluster
+    folder = c.nodes[0].home / 'agent/seccomp/team'
+    folder.mkdir(parents=True)
+    (folder / 'no-mkdir.json').write_text(json.dumps({
+        'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': [{'names': ['mkdir', 'mkdirat'], 'action': 'SCMP_ACT_ERRNO'}]}))
+    (folder / 'bad.json').write_text('{}')
+    (c.nodes[0].home / 'agent/outside.json').write_text((folder / 'no-mkdir.json').read_text())
+    profiles = {'local': 'team/no-mkdir.json', 'local-bad': 'team/bad.json', 'local-none': 'team/none.json'}
+    for name, profile in profiles.items():
+        manifest = secured(name, ['mkdir', '/x'], {'seccompProfile': {'type': 'Localhost', 'localhostProfile': profile}})
+        manifest['spec']['nodeName'] = 'node-1'
+        c.apply(manifest)
+    assert finished(c, 'local')['status']['phase'] == 'Failed'
+    assert 'Operation not permitted' in log_of(c, 'local')
+    for name, text in {'local-bad': 'defaultAction', 'local-none': 'no seccomp profile'}.items():
+        state = wait_for(lambda n=name: (s := (c.get('pod', n)['status'].get('containerStatuses') or [{}])[0].get('state', {})
+                                         .get('waiting', {})) and s.get('message') and s, f'{name} to be refused', 60)
+        assert state['reason'] == 'CreateContainerError' and text in state['message']
+    c.kubectl('delete', 'pod', *profiles)
+
+
+def test_capabilities_and_privileges(cluster):
+    c = cluster
+    c.apply(secured('caps', STATUS))
+    c.apply(secured('caps-none', STATUS, capabilities={'drop': ['ALL'], 'add': ['NET_BIND_SERVICE']}, allowPrivilegeEscalation=False))
+    c.apply(secured('caps-user', STATUS, runAsUser=1000, capabilities={'add': ['SYS_TIME']}))
+    c.apply(secured('caps-all', ['sh', '-c', f"{' '.join(STATUS).replace('^(', chr(39) + '^(').replace('):', '):' + chr(39))}; "
+                                 'mount -t tmpfs x /tmp && touch /sys/x 2>&1; ls /dev/kmsg; head -c1 /proc/interrupts | wc -c'], privileged=True))
+    got = status(c, 'caps')
+    assert got['CapEff'] == ['00000000000005fb'] and got['Seccomp'] == ['2'] and got['NoNewPrivs'] == ['0']
+    got = status(c, 'caps-none')
+    assert got['CapEff'] == got['CapBnd'] == ['0000000000000400'] and got['NoNewPrivs'] == ['1']
+    got = status(c, 'caps-user')
+    assert got['CapEff'] == ['0000000000000000'] and got['CapBnd'] == ['00000000020005fb'] and got['Uid'][0] == '1000'
+    finished(c, 'caps-all')
+    text = log_of(c, 'caps-all')
+    own = next(line for line in open('/proc/self/status', encoding='ascii') if line.startswith('CapEff'))
+    assert 'Seccomp:\t0' in text and own in text and '/dev/kmsg' in text and text.endswith('\n1\n')
+    assert 'Read-only' not in text
+    c.kubectl('delete', 'pod', 'caps', 'caps-none', 'caps-user', 'caps-all')
+
+
+def test_users_groups_and_owners(cluster):
+    c = cluster
+    c.kubectl('create', 'cm', 'owned', '--from-literal=a=x')
+    c.kubectl('create', 'secret', 'generic', 'owned', '--from-literal=a=x')
+    labels = {'path': 'a', 'fieldRef': {'fieldPath': 'metadata.name'}}
+    mounts = [({'name': 'e', 'emptyDir': {}}, '/e'), ({'name': 'm', 'emptyDir': {'medium': 'Memory', 'sizeLimit': '1Mi'}}, '/m'),
+              ({'name': 'c', 'configMap': {'name': 'owned', 'defaultMode': 0o400}}, '/c'),
+              ({'name': 's', 'secret': {'secretName': 'owned', 'defaultMode': 0o400}}, '/s'),
+              ({'name': 'd', 'downwardAPI': {'items': [labels]}}, '/d'),
+              ({'name': 'p', 'projected': {'sources': [{'secret': {'name': 'owned'}}, {'configMap': {'name': 'owned', 'items': [
+                  {'key': 'a', 'path': 'deep/b'}]}}]}}, '/p')]
+    script = 'grep -E "^(Uid|Gid|Groups)" /proc/self/status; touch /e/f /m/f; mkdir /e/g; stat -c "%n %u %g %a" /e /m /e/f /m/f /e/g; ' \
+             'stat -L -c "%n %u %g %a" /c /s /d /p /c/a /s/a /d/a /p/a /p/deep; cat /c/a /s/a /d/a /p/a /p/deep/b'
+    context = {'runAsUser': 1000, 'runAsGroup': 2000, 'supplementalGroups': [3000], 'fsGroup': 4000, 'fsGroupChangePolicy': 'OnRootMismatch',
+               'runAsNonRoot': True}
+    c.apply(secured('owners', ['sh', '-c', script], context, mounts))
+    c.apply(secured('strict', STATUS, {'runAsUser': 65534, 'supplementalGroupsPolicy': 'Strict', 'supplementalGroups': [7]}))
+    finished(c, 'owners')
+    lines = log_of(c, 'owners').splitlines()
+    assert lines[:3] == ['Uid:\t' + '\t'.join(['1000'] * 4), 'Gid:\t' + '\t'.join(['2000'] * 4), 'Groups:\t2000 3000 4000 ']
+    owners = {line.split()[0]: line.split()[1:] for line in lines[3:] if line.startswith('/')}
+    assert owners['/e'] == owners['/m'] == ['0', '4000', '2777']
+    assert owners['/e/f'] == owners['/m/f'] == ['1000', '4000', '644'] and owners['/e/g'] == ['1000', '4000', '2755']
+    for volume in 'csdp':
+        uid, gid, mode = owners[f'/{volume}']
+        assert (uid, gid) == ('0', '4000') and int(mode, 8) & 0o2050 == 0o2050, volume
+    assert owners['/c/a'] == owners['/s/a'] == ['0', '4000', '440'] and owners['/d/a'] == owners['/p/a'] == ['0', '4000', '644']
+    assert owners['/p/deep'][1] == '4000'
+    assert lines[-1] == 'xxownersxx'
+    assert status(c, 'strict')['Groups'] == ['7', '65534']
+    c.kubectl('delete', 'pod', 'owners', 'strict')
+
+
+def test_roots_are_refused(cluster):
+    c = cluster
+    c.apply(secured('root-image', ['true'], {'runAsNonRoot': True}))
+    c.apply(secured('root-said', ['true'], {'runAsNonRoot': True}, runAsUser=0))
+    c.apply(secured('root-not', ['id', '-u'], {'runAsNonRoot': True}, runAsUser=5))
+    words = {'root-image': 'container has runAsNonRoot and image will run as root (pod: "root-image_default(',
+             'root-said': "container's runAsUser breaks non-root policy (pod: \"root-said_default("}
+    for name, text in words.items():
+        state = wait_for(lambda n=name: (s := (c.get('pod', n)['status'].get('containerStatuses') or [{}])[0].get('state', {})
+                                         .get('waiting', {})) and s.get('message') and s, f'{name} to be refused', 60)
+        assert state['reason'] == 'CreateContainerConfigError' and state['message'].startswith(text)
+    assert finished(c, 'root-not') and log_of(c, 'root-not') == '5\n'
+    c.kubectl('delete', 'pod', 'root-image', 'root-said', 'root-not')
+
+
+def test_read_only_roots_and_paths(cluster):
+    c = cluster
+    script = 'touch /x; touch /etc/hosts; touch /proc/sys/kernel/domainname; wc -c < /proc/interrupts; touch /sys/x; df /dev/shm | tail -1'
+    c.apply(secured('sealed', ['sh', '-c', script], readOnlyRootFilesystem=True, mounts=[({'name': 'e', 'emptyDir': {}}, '/e')]))
+    finished(c, 'sealed')
+    text = log_of(c, 'sealed')
+    assert text.count('Read-only file system') == 4, text
+    assert '\n0\n' in '\n' + text and '65536' in text
+    c.kubectl('delete', 'pod', 'sealed')
+
+
+def test_kernel_settings(cluster):
+    c = cluster
+    good = [{'name': 'net.ipv4.ip_local_port_range', 'value': '40000 40100'}, {'name': 'kernel/shm_rmid_forced', 'value': '1'}]
+    c.apply(secured('tuned', ['cat', '/proc/sys/net/ipv4/ip_local_port_range', '/proc/sys/kernel/shm_rmid_forced'], {'sysctls': good}))
+    c.apply(secured('untunable', ['true'], {'sysctls': [{'name': 'kernel.msgmax', 'value': '1'}]}))
+    finished(c, 'tuned')
+    assert log_of(c, 'tuned').split() == ['40000', '40100', '1']
+    p = finished(c, 'untunable')
+    assert p['status']['phase'] == 'Failed' and p['status']['reason'] == 'SysctlForbidden'
+    assert p['status']['message'] == 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'
+    assert c.events('untunable', 'SysctlForbidden')
+    assert 'SysctlForbidden' in c.kubectl('get', 'pod', 'untunable').stdout
+    c.kubectl('delete', 'pod', 'tuned', 'untunable')
