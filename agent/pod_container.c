@@ -186,10 +186,10 @@ void pod_container_adopt(struct pod *pod, struct runtime_container *found)
 
 void pod_containers_resume(struct pod *pod)
 {
-    pod->start_counted = true; /* by an earlier run */
     for (size_t i = 0; i < pod->count; i++) {
         struct pod_container *c = &pod->containers[i];
 
+        pod->start_counted = pod->start_counted || c->current; /* by an earlier run */
         if (c->current && c->current->state == RUNTIME_RUNNING)
             pod_container_watch(c);
         else if (c->current)

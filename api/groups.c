@@ -6,9 +6,7 @@
 
 bool groups_is_resource(const struct schema_kind *kind)
 {
-    if (!kind->plural || !kind->plural[0] || !kind->verbs)
-        return false;
-    return !kind->virtual_kind || kind->verbs == SCHEMA_VERB_CREATE;
+    return kind->plural && kind->plural[0] && kind->verbs;
 }
 
 bool groups_has(const struct schema_kind *kind, struct slice group, struct slice version)

@@ -14,6 +14,7 @@
 #include "apiserver/node_link.h"
 #include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
+#include "apiserver/usage_cache.h"
 
 #define APISERVER_FRONTS_MAX 4
 
@@ -38,6 +39,7 @@ static void front_make(struct apiserver *server, struct front *front, const stru
 static void front_unmake(struct front *front)
 {
     loop_timer_free(front->keeper);
+    usage_cache_free(front);
     node_link_free(front);
     rbac_index_unref(front->rbac_index);
     account_cache_free(front->accounts);

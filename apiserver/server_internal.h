@@ -20,6 +20,7 @@ struct account_issuer;
 struct authn_tokens;
 struct rbac;
 struct rbac_index;
+struct usage_cache;
 
 #define APISERVER_READ_MAX     400 /* requests in flight, as upstream's --max-requests-inflight */
 #define APISERVER_MUTATING_MAX 200
@@ -30,6 +31,7 @@ struct front {
     struct hub *hub;
     struct http_client *node_client; /* to node servers; made when first used */
     struct pki_pair node_identity;   /* what it shows there; loop only once it runs */
+    struct usage_cache *usage;       /* what nodes said lately; NULL = nothing */
     struct loop_timer *keeper;       /* of the first front: looks after the default objects; NULL elsewhere */
     struct http_server *http;        /* NULL in tests and before it listens */
     struct rbac_index *rbac_index;   /* the front's own reference; loop only */

@@ -7,6 +7,7 @@ static const struct {
     const char *subresource;
     enum request_verb verb;
     request_handler *handler;
+    const char *group; /* NULL = any */
 } subresource_rows[] = {
     {NULL, "scale", REQUEST_GET, scale_get},
     {NULL, "scale", REQUEST_UPDATE, scale_update},
@@ -14,6 +15,9 @@ static const struct {
     {"pods", "binding", REQUEST_CREATE, binding_create},
     {"bindings", "", REQUEST_CREATE, binding_create},
     {"pods", "log", REQUEST_GET, log_get},
+    {"nodes", "proxy", REQUEST_GET, node_proxy_get},
+    {NULL, "", REQUEST_GET, usage_get, "metrics.k8s.io"},
+    {NULL, "", REQUEST_LIST, usage_list, "metrics.k8s.io"},
     {"pods", "eviction", REQUEST_CREATE, eviction_create},
     {"serviceaccounts", "token", REQUEST_CREATE, account_request_create},
     {"tokenreviews", "", REQUEST_CREATE, review_token},
@@ -41,6 +45,7 @@ request_handler *subresource_handler(const struct request *req)
 
     for (size_t i = 0; i < ARRAY_SIZE(subresource_rows); i++)
         if (subresource_rows[i].verb == info->verb && !strcmp(subresource_rows[i].subresource, info->subresource) &&
+            (!subresource_rows[i].group || !strcmp(subresource_rows[i].group, info->group)) &&
             (!subresource_rows[i].resource || !strcmp(subresource_rows[i].resource, info->resource)))
             return subresource_rows[i].handler;
     for (size_t i = 0; !req->kind->virtual_kind && i < ARRAY_SIZE(subresource_common); i++)

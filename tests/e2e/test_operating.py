@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What who operates a cluster sees: metrics, usage, logs, options, units."""
+import json
 import re
 
 import pytest
@@ -99,3 +100,81 @@ def test_strange_requests_make_no_series(one):
         one.curl(f'/apis/made.up{i}/v1/things{i}')
         one.curl(f'/made-up-{i}', method=f'MADEUP{i}')
     assert not [labels for _, labels, _ in server_metrics(one) if any('made' in v.lower() for v in labels.values())]
+
+
+def cores(text):
+    return int(text.removesuffix('n')) / 1e9 if text.endswith('n') else int(text.removesuffix('m')) / 1e3
+
+
+def test_usage(one):
+    busy = pod('busy', ['sh', '-c', 'while :; do :; done'])
+    busy['metadata']['labels'] = {'kind': 'busy'}
+    busy['spec']['containers'].append({'name': 'idle', 'image': 'localhost/knarr/hello:v1', 'command': ['sleep', '600']})
+    one.apply(busy)
+    one.apply(pod('calm', ['sleep', '600']))
+    for name in ('busy', 'calm'):
+        wait_for(lambda n=name: one.get('pod', n)['status'].get('phase') == 'Running', f'{name} to run', 60)
+
+    def used():
+        pods = {p['metadata']['name']: p for p in one.get('podmetrics', '-n', 'default')['items']}
+        return pods if {'busy', 'calm'} <= pods.keys() else None
+    pods = wait_for(used, 'both pods to be known', 20)
+    containers = {c['name']: c['usage'] for c in pods['busy']['containers']}
+    assert cores(containers['main']['cpu']) > 0.2 and cores(containers['idle']['cpu']) < 0.1, containers
+    assert containers['main']['memory'].endswith('Ki')
+    assert pods['busy']['metadata']['labels'] == {'kind': 'busy'}
+    node, = one.get('nodemetrics')['items']
+    assert node['metadata']['name'] == 'node-1' and cores(node['usage']['cpu']) > 0.2
+    # What kubectl makes of it.
+    lines = one.kubectl('top', 'pod', '--sort-by=cpu').stdout.splitlines()
+    assert lines[0].split() == ['NAME', 'CPU(cores)', 'MEMORY(bytes)'] and lines[1].startswith('busy ')
+    lines = one.kubectl('top', 'pod', '-A', '-l', 'kind=busy', '--containers').stdout.splitlines()
+    assert [line.split()[:3] for line in lines] == [['NAMESPACE', 'POD', 'NAME'], ['default', 'busy', 'idle'],
+                                                    ['default', 'busy', 'main']] or len(lines) == 3
+    row = one.kubectl('top', 'node').stdout.splitlines()[1].split()
+    assert row[0] == 'node-1' and row[1].endswith('m') and row[2].endswith('%') and row[4].endswith('%')
+    assert one.kubectl('top', 'pod', 'busy').stdout.splitlines()[1].startswith('busy ')
+    assert 'CPU' in one.kubectl('get', 'nodes.metrics.k8s.io').stdout.splitlines()[0]
+    # Who may not, does not.
+    assert as_user(one, 'ann', '/apis/metrics.k8s.io/v1beta1/namespaces/default/pods')[0] == 403
+    one.kubectl('create', 'rolebinding', 'ann', '--clusterrole=view', '--user=ann')
+    code, body = as_user(one, 'ann', '/apis/metrics.k8s.io/v1beta1/namespaces/default/pods')
+    assert code == 200 and b'"busy"' in body
+    assert as_user(one, 'ann', '/apis/metrics.k8s.io/v1beta1/nodes')[0] == 403
+
+
+def test_node_through_the_api_server(one):
+    def get(path):
+        return one.kubectl('get', '--raw', f'/api/v1/nodes/node-1/proxy/{path}').stdout
+    summary = json.loads(get('stats/summary'))
+    assert summary['node']['nodeName'] == 'node-1' and summary['node']['fs']['capacityBytes'] > 0
+    busy = [p for p in summary['pods'] if p['podRef']['name'] == 'busy'][0]
+    assert {c['name'] for c in busy['containers']} == {'main', 'idle'} and busy['memory']['workingSetBytes'] > 0
+    first = total(parse(get('metrics/resource')), 'container_cpu_usage_seconds_total', pod='busy', container='main')
+    wait_for(lambda: total(parse(get('metrics/resource')), 'container_cpu_usage_seconds_total', pod='busy',
+                           container='main') > first + 0.05, 'the counter to move', 10)
+    assert total(parse(get('metrics/cadvisor')), 'container_memory_working_set_bytes', pod='busy') > 0
+    own = parse(get('metrics'))
+    assert total(own, 'kubelet_running_pods') == 2 and total(own, 'kubelet_running_containers') == 3
+    assert total(own, 'kubelet_runtime_operations_total', operation_type='start_container') >= 3
+    assert total(own, 'kubelet_pod_start_duration_seconds_count') >= 2
+    assert total(own, 'kubelet_node_name', node='node-1') == 1 and total(own, 'process_resident_memory_bytes') > 0
+    assert get('healthz') == 'ok' and 'busy' in get('pods')
+    done = one.kubectl('get', '--raw', '/api/v1/nodes/node-1/proxy/containerLogs/default/busy/main', check=False)
+    assert done.returncode == 1 and 'NotFound' in done.stderr
+    assert as_user(one, 'ann', '/api/v1/nodes/node-1/proxy/metrics')[0] == 403
+    assert one.curl('/api/v1/nodes/node-1/proxy/metrics', method='POST')[0] == 405
+    # A certificate of the cluster is not enough to be answered by the node itself.
+    certificate, key = one.nodes[0].home / 'agent/pki/client.crt', one.nodes[0].home / 'agent/pki/client.key'
+    if certificate.exists():
+        done = one.run('curl', '-sk', '-o', '/dev/null', '-w', '%{http_code}', '--cert', certificate, '--key', key,
+                       f'https://{one.nodes[0].ip}:10250/metrics', check=False)
+        assert done.stdout == '403'
+
+
+def test_a_node_that_is_away_is_left_out(one):
+    one.nodes[0].stop()
+    wait_for(lambda: not one.get('nodemetrics')['items'], 'the node to be left out', 20)
+    one.nodes[0].start()
+    wait_for(lambda: one.get('nodemetrics')['items'], 'the node to be back', 20)
+    one.kubectl('delete', 'pod', 'busy', 'calm', '--grace-period=1')
