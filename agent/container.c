@@ -138,9 +138,11 @@ static void fill_resources(const struct container_start *s, struct runtime_conta
 static int fill_process(const struct container_start *s, struct oci_spec *spec, struct error *err)
 {
     const char *cwd = object_text(s->container, "workingDir");
-    char *host_name CLEANUP_FREE = pod_host_name(s->pod);
-    char *env_name CLEANUP_FREE = mem_printf("HOSTNAME=%s", host_name);
+    char *host_name CLEANUP_FREE = pod_kernel_name(s->pod, POD_DOMAIN, err);
+    char *env_name CLEANUP_FREE = mem_printf("HOSTNAME=%s", host_name ? host_name : "");
 
+    if (!host_name)
+        return -1;
     if (!pod_host_network(s->pod))
         str_list_add(&spec->env, env_name);
     if (env_build(s->pod, s->container, s->image->config, s->facts, &spec->env, err) < 0 ||

@@ -241,14 +241,14 @@ static void sandbox_work(void *arg)
     struct pod_step *s = arg;
     const struct agent_config *config = &s->pod->agent->config;
     const struct sandbox_config sandbox_config = agent_sandbox_config(config);
-    char *host_name CLEANUP_FREE = pod_host_name(s->object->tree);
+    char *host_name CLEANUP_FREE = pod_kernel_name(s->object->tree, POD_DOMAIN, &s->err);
     struct cgroup_limits limits = {0};
     unsigned flags = pod_host_network(s->object->tree) ? SANDBOX_HOST_NETWORK : 0;
 
     if (value_bool(value_path(s->object->tree, "spec", "hostIPC", NULL)))
         flags |= SANDBOX_HOST_IPC;
     pod_limits(s->object->tree, &limits);
-    if (cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
+    if (!host_name || cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
         sandbox_create(&sandbox_config, pod_uid(s->object->tree), host_name, flags, &s->sandbox, &s->err) < 0)
         return;
     (void)container_write_etc(s->object->tree, &s->sandbox, s->pod->dir, &s->err);
