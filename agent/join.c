@@ -251,6 +251,8 @@ static void csr_signed(void *arg, struct pki_pair *pair, const struct error *err
                          "%s refused the join token: it is wrong, was deleted or has expired (make a new one with "
                          "`knarr token create`)",
                          j->server);
+    else if (err->code == ERROR_FORBIDDEN)
+        (void)error_wrap(&why, "%s refused the join (another token: `knarr token create`)", j->server);
     else
         (void)error_wrap(&why, "joining %s", j->server);
     join_failed(j, &why);

@@ -231,7 +231,7 @@ bool authn_bootstrap_find(struct apiserver *server, struct pool *pool, struct sl
     }
     authn_secret_data(buf_slice(&item.value), "data.auth-extra-groups", &data);
     authn_bootstrap_groups(pool, buf_slice(&data), &b);
-    b.user = pool_printf(pool, "system:bootstrap:%.*s", SLICE_ARGS(id));
+    b.user = pool_printf(pool, AUTHN_BOOTSTRAP_USER "%.*s", SLICE_ARGS(id));
     *ret_bootstrap = b;
     return true;
 }

@@ -20,6 +20,9 @@ struct authn_token {
 const struct authn_token *authn_tokens_find(const struct authn_tokens *tokens, struct slice token);
 
 #define AUTHN_BOOTSTRAP_GROUPS_MAX 16
+#define AUTHN_BOOTSTRAP_USER       "system:bootstrap:"
+/* The Secret's key (ours) with how many machines may still join by it; absent = any number. */
+#define AUTHN_BOOTSTRAP_USES "uses-left"
 struct authn_bootstrap {
     const char *user; /* "system:bootstrap:abcdef" */
     const char *groups[AUTHN_BOOTSTRAP_GROUPS_MAX];

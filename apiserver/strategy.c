@@ -98,7 +98,7 @@ static const struct strategy strategies[] = {
     {"", "nodes", STRATEGY_KEEPS_STATUS, NULL, NULL, NULL},
     {"coordination.k8s.io", "leases", STRATEGY_MADE_BY_PUT, NULL, NULL, NULL},
     {"apps", "deployments", STRATEGY_ANNOTATIONS_COUNT, NULL, NULL, NULL},
-    {"certificates.k8s.io", "certificatesigningrequests", 0, csr_prepare_create, csr_prepare_update, NULL},
+    {"certificates.k8s.io", "certificatesigningrequests", 0, csr_prepare_create, csr_prepare_update, csr_allocate},
 };
 
 static const struct strategy strategy_none = {"", "", 0, NULL, NULL, NULL};

@@ -43,5 +43,6 @@ int service_allocate(struct write *w, struct value *object, const struct value *
 void csr_prepare_create(struct request *req, struct value *object);
 int csr_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                        struct error *err);
+int csr_allocate(struct write *w, struct value *object, const struct value *old, struct error *err);
 
 #endif

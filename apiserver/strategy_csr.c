@@ -3,8 +3,16 @@
  * Certificate requests say who asks for them, and the server says it for them: the requester is the authenticated user,
  * never what the body claims. The spec is frozen from then on; approval writes only conditions, status only the
  * certificate and the signer's own conditions.
+ *
+ * A joining machine's request is one use of its bootstrap token: where the token's Secret has a number under uses-left,
+ * it goes down in the same transaction that makes the request, so that two machines cannot share the last one. The
+ * token goes on to tell who somebody is, because the machine asks with it whether its request was signed.
  */
 #include "apiserver/strategy.h"
+
+#include "apiserver/authn_tokens.h"
+#include "apiserver/registry.h"
+#include "lib/encoding.h"
 
 static bool csr_is_approval(const struct value *condition)
 {
@@ -102,4 +110,65 @@ int csr_prepare_update(struct request *req, struct value *object, const struct v
         value_set(status, "certificate", value_copy(certificate));
     value_set(object, "status", status);
     return 0;
+}
+
+/* ---- uses of bootstrap tokens -------------------------------------------------------------------------------------
+ */
+
+static int csr_refuse_token(const struct request *req, const char *id, const char *why, struct error *err)
+{
+    return error_set(err, ERROR_FORBIDDEN,
+                     "certificatesigningrequests.certificates.k8s.io \"%s\" is forbidden: the "
+                     "bootstrap token %s %s",
+                     req->object_name, id, why);
+}
+
+/* Puts the Secret with one use less; what is no number above zero is used up. */
+static int csr_count_down(struct write *w, struct value *secret, struct slice key, const char *id, struct error *err)
+{
+    struct value *data = value_get(secret, "data");
+    int64_t left = 0;
+    BUF_LOCAL(text);
+    BUF_LOCAL(value);
+    BUF_LOCAL(header);
+
+    if (!base64_decode(&text, value_string(value_get(data, AUTHN_BOOTSTRAP_USES))) ||
+        !slice_to_int64(buf_slice(&text), &left) || left < 1)
+        return csr_refuse_token(w->req, id, "is used up", err);
+    buf_reset(&text);
+    buf_printf(&text, "%lld", (long long)left - 1);
+    base64_encode(&value, buf_slice(&text));
+    value_set(data, AUTHN_BOOTSTRAP_USES, value_new_string(buf_slice(&value)));
+    buf_reset(&value);
+    object_encode(registry_need_kind("", "secrets"), secret, &value, &header);
+    return write_put(w, key, slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
+                     slice_make(pool_slice_dup(w->pool, buf_slice(&value)), value.len))
+               ? 0
+               : error_set(err, ERROR_INTERNAL, "too many operations in one write");
+}
+
+int csr_allocate(struct write *w, struct value *object, const struct value *old, struct error *err)
+{
+    static const char prefix[] = AUTHN_BOOTSTRAP_USER;
+    const struct schema_kind *kind = registry_need_kind("", "secrets");
+    const char *user = w->req->user.name;
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    struct value *secret CLEANUP_VALUE = NULL;
+    const char *id = user + sizeof(prefix) - 1;
+    const char *name;
+    struct slice key;
+
+    if (!object || old || strncmp(user, prefix, sizeof(prefix) - 1) != 0)
+        return 0;
+    name = pool_printf(w->pool, "bootstrap-token-%s", id);
+    if (registry_get(w->req->server->store, kind, "kube-system", name, &item, NULL) < 0)
+        return csr_refuse_token(w->req, id, "was deleted", err);
+    secret = object_decode(buf_slice(&item.value), 0, err);
+    if (!secret)
+        return -(int)ERROR_CORRUPT;
+    (void)value_remove(value_get(secret, "metadata"), "resourceVersion");
+    key = registry_key(w->pool, kind, "kube-system", name);
+    if (!write_require(w, key, item.revision))
+        return error_set(err, ERROR_INTERNAL, "too many conditions in one write");
+    return value_path(secret, "data", AUTHN_BOOTSTRAP_USES, NULL) ? csr_count_down(w, secret, key, id, err) : 0;
 }

@@ -15,7 +15,8 @@ const struct cli_command cli_commands[] = {
     {"logs", "POD [-c CONTAINER] [-f] [--tail N] [--previous]", "Print a container's log", cli_logs},
     {"wait", "TYPE NAME --for condition=NAME|delete [--timeout SECONDS]", "Wait for a condition of an object",
      cli_wait},
-    {"token", "create [--ttl SECONDS]", "Make a token for nodes to join with", cli_token},
+    {"token", "create [--ttl T] [--uses N] [--description D] | list | revoke ID", "Tokens for nodes to join with",
+     cli_token},
     {"version", "", "Print the version", cli_version},
     {NULL, NULL, NULL, NULL, NULL},
 };

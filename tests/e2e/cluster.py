@@ -151,7 +151,7 @@ class Cluster:
         if self.nodes:
             image = self.folder / 'hello.tar'
             run(ROOT / 'tools/make-hello-image', image)
-            token = self.token()
+            token = self.token('--uses', len(self.nodes))
             for node in self.nodes:
                 (node.home / 'images').mkdir(parents=True)
                 shutil.copy(image, node.home / 'images/hello.tar')

@@ -116,6 +116,82 @@ static void test_bootstrap_token(void **state)
     assert_int_equal(status_of(&ask), 403);
 }
 
+/* Asks for the certificate of a joining machine under this name; the status. */
+static int join_as(const char *token, const char *name)
+{
+    char *text CLEANUP_FREE = make_request();
+    struct value *body CLEANUP_VALUE = value_parse(slice_str(text), NULL);
+    const struct ask ask = {.method = "POST", .path = CSRS, .bearer = token};
+    struct ask with = ask;
+    BUF_LOCAL(json);
+
+    value_set_str(value_get(body, "metadata"), "name", name);
+    value_write(body, &json);
+    with.body = buf_cstr(&json);
+    return status_of(&with);
+}
+
+static void set_uses(const char *uses)
+{
+    char *body CLEANUP_FREE = mem_printf("{\"stringData\":{\"uses-left\":\"%s\"}}", uses);
+    struct answer a CLEANUP_ANSWER = {0};
+    const struct ask ask = {.method = "PATCH",
+                            .path = "/api/v1/namespaces/kube-system/secrets/bootstrap-token-usesus",
+                            .body = body,
+                            .content_type = "application/merge-patch+json"};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+}
+
+static void assert_uses(const char *base64)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces/kube-system/secrets/bootstrap-token-usesus", NULL, &a);
+    assert_answer(&a, "data.uses-left", base64);
+}
+
+static void test_uses_of_a_bootstrap_token(void **state)
+{
+    static const char token[] = "usesus.0123456789abcdef";
+    const struct ask own = {.method = "GET", .path = CSRS "/use-2", .bearer = token};
+
+    make_bootstrap_token("usesus", "2999-01-01T00:00:00Z");
+    assert_int_equal(join_as(token, "use-0"), 201); /* no count: any number */
+    set_uses("2");
+    assert_int_equal(join_as(token, "use-1"), 201);
+    assert_uses("MQ==");
+    assert_int_equal(join_as(token, "use-1"), 409); /* asking again after a lost answer costs nothing */
+    assert_uses("MQ==");
+    assert_int_equal(join_as(token, "use-2"), 201);
+    assert_uses("MA==");
+    assert_int_equal(join_as(token, "use-3"), 403);
+    assert_int_equal(status_of(&own), 200); /* it still asks for its own */
+    set_uses("many");
+    assert_int_equal(join_as(token, "use-4"), 403);
+    set_uses("-1");
+    assert_int_equal(join_as(token, "use-5"), 403);
+    assert_uses("LTE=");
+}
+
+/* A token may be there for other things only. */
+static void test_bootstrap_token_for_something_else(void **state)
+{
+    static const char path[] = "/api/v1/namespaces/kube-system/secrets/bootstrap-token-signer";
+    static const char token[] = "signer.0123456789abcdef";
+    const struct ask patch = {.method = "PATCH",
+                              .path = path,
+                              .body = "{\"stringData\":{\"usage-bootstrap-authentication\":\"false\","
+                                      "\"usage-bootstrap-signing\":\"true\"}}",
+                              .content_type = "application/merge-patch+json"};
+
+    make_bootstrap_token("signer", "2999-01-01T00:00:00Z");
+    assert_int_equal(join_as(token, "signer-1"), 201);
+    assert_int_equal(status_of(&patch), 200);
+    assert_int_equal(join_as(token, "signer-2"), 401);
+}
+
 static void test_forbidden_words(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -356,9 +432,14 @@ static void test_node_address(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token_file),      cmocka_unit_test(test_bootstrap_token),
-        cmocka_unit_test(test_forbidden_words), cmocka_unit_test(test_node),
-        cmocka_unit_test(test_node_matrix),     cmocka_unit_test(test_node_restriction),
+        cmocka_unit_test(test_token_file),
+        cmocka_unit_test(test_bootstrap_token),
+        cmocka_unit_test(test_uses_of_a_bootstrap_token),
+        cmocka_unit_test(test_bootstrap_token_for_something_else),
+        cmocka_unit_test(test_forbidden_words),
+        cmocka_unit_test(test_node),
+        cmocka_unit_test(test_node_matrix),
+        cmocka_unit_test(test_node_restriction),
         cmocka_unit_test(test_node_address),
     };
 

@@ -7,6 +7,7 @@
 #include "controllers/garbage_collector.h"
 #include "controllers/namespace.h"
 #include "controllers/rows.h"
+#include "lib/encoding.h"
 
 #define NAMESPACE(more) "{\"metadata\":{\"name\":\"a\",\"uid\":\"n-1\",\"resourceVersion\":\"8\"" more "}"
 #define DELETED         ",\"deletionTimestamp\":\"2023-11-14T22:13:20Z\""
@@ -113,6 +114,48 @@ static void test_pods_of_a_missing_node(void **state)
     assert_body_text(&plan.actions[0], "preconditions.uid", "u");
     free(node);
     free(pod);
+}
+
+static struct view *bootstrap_token(const char *ns, const char *type, const char *expiration)
+{
+    BUF_LOCAL(data);
+
+    base64_encode(&data, slice_str(expiration));
+    return view_of_f(
+        &view_secrets,
+        "{\"metadata\":{\"name\":\"t\",\"namespace\":\"%s\",\"uid\":\"u\"},\"type\":\"%s\",\"data\":{%s%s%s}}", ns,
+        type, *expiration ? "\"expiration\":\"" : "", buf_cstr(&data), *expiration ? "\"" : "");
+}
+
+static void test_old_bootstrap_tokens_go(void **state)
+{
+    static const char type[] = "bootstrap.kubernetes.io/token";
+    const struct {
+        const char *ns;
+        const char *type;
+        const char *expiration;
+        size_t deletes;
+        uint64_t again_ms;
+    } rows[] = {
+        {"kube-system", type, ago(1), 1, 0},
+        {"kube-system", type, ago(-10), 0, 10001},
+        {"kube-system", type, ago(-10LL * 86400), 0, 86400000},
+        {"kube-system", type, "tomorrow", 1, 0},
+        {"kube-system", type, "", 0, 0},
+        {"default", type, ago(1), 0, 0},
+        {"kube-system", "Opaque", ago(1), 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct view *secret = bootstrap_token(rows[i].ns, rows[i].type, rows[i].expiration);
+        PLAN_LOCAL(plan);
+
+        token_cleaner_plan(secret, NOW, &plan);
+        assert_int_equal(plan_count(&plan, ACTION_DELETE, &view_secrets, ""), rows[i].deletes);
+        assert_int_equal(plan.again_ms, rows[i].again_ms);
+        free(secret);
+    }
 }
 
 /* ---- namespace ---- */
@@ -295,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_node_ranges),
         cmocka_unit_test(test_node_ranges_run_out),
         cmocka_unit_test(test_pods_of_a_missing_node),
+        cmocka_unit_test(test_old_bootstrap_tokens_go),
         cmocka_unit_test(test_namespace_is_emptied_then_finalized),
         cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
         cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
