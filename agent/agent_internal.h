@@ -40,7 +40,6 @@ struct services;
 struct join;
 struct node_server;
 struct log_rotate;
-struct handlers;
 struct usage;
 
 struct agent {
@@ -55,7 +54,6 @@ struct agent {
     struct node *node;
     struct network *network;
     struct services *services;
-    struct handlers *handlers; /* probes and hooks */
     struct join *join;
     struct node_server *server;
     struct list log_streams;

@@ -39,7 +39,8 @@ export function restart(kind, object) {
 /** Only what was looked at: an object that was made anew under the same name is left alone. */
 export function remove(kind, object, done) {
   confirm({
-    title: `Delete ${full(kind, object)}?`, text: 'What belongs to it is deleted too. This cannot be undone.', button: 'Delete', danger: true,
+    title: `Delete ${full(kind, object)}?`, button: 'Delete', danger: true,
+    text: 'What belongs to it is deleted too. This cannot be undone.',
     act: async () => {
       await request(at(kind, object), {
         method: 'DELETE',

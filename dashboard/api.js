@@ -68,9 +68,10 @@ export async function list(path, query, signal) {
   }
 }
 
-/** The pieces of a text as they come, until it ends or the signal says so. */
-export async function* streamText(path, signal) {
+/** The pieces of a text as they come, until it ends or the signal says so; `opened` is called when it begins. */
+export async function* streamText(path, signal, opened = () => {}) {
   const response = await send(path, { accept: '*/*', signal });
+  opened();
   const decoder = new TextDecoder();
   for (const reader = response.body.getReader(); ;) {
     const { done, value } = await reader.read();
@@ -141,8 +142,7 @@ async function watchByFetch(path, signal, opened, onEvent) {
   try {
     if (signal.aborted) return;
     const splitter = lineSplitter();
-    opened();
-    for await (const text of streamText(path, own.signal))
+    for await (const text of streamText(path, own.signal, opened))
       for (const line of splitter.push(text)) if (line) onEvent(JSON.parse(line));
   } catch (error) {
     if (!own.signal.aborted) throw error;
@@ -187,9 +187,10 @@ export async function watch(path, query, signal, opened, onEvent) {
     return await watchBySocket(full, signal, opened, onEvent);
   } catch (error) {
     if (!error.unopened) throw error;
-    // Is it WebSockets that do not get through, or nothing at all?
-    await requestText('/version', { signal });
-    sockets = false;
-    return watchByFetch(full, signal, opened, onEvent);
+    // A browser does not say why. The same by a plain request does; and when that begins, it is WebSockets that do not pass.
+    return watchByFetch(full, signal, () => {
+      sockets = false;
+      opened();
+    }, onEvent);
   }
 }

@@ -11,7 +11,8 @@ import * as views from './views.js';
 
 const PAGES = [
   ['overview', 'Overview', views.overview], ['nodes', 'Nodes', views.nodes], ['workloads', 'Workloads', views.workloads],
-  ['pods', 'Pods', pods], ['services', 'Services', views.services], ['events', 'Events', views.events], ['kinds', 'All kinds', views.kindList],
+  ['pods', 'Pods', pods], ['services', 'Services', views.services], ['events', 'Events', views.events],
+  ['kinds', 'All kinds', views.kindList],
 ];
 const NAMESPACE = 'knarr-namespace';
 const root = document.getElementById('app');
@@ -27,7 +28,9 @@ const ctx = {
 function loginPage(message = '') {
   leave();
   const error = h('p', { class: 'error', role: 'alert' }, message);
-  const input = h('input', { type: 'password', id: 'token', autocomplete: 'off', spellcheck: 'false', required: true, 'aria-describedby': 'token-help' });
+  const input = h('input', {
+    type: 'password', id: 'token', autocomplete: 'off', spellcheck: 'false', required: true, 'aria-describedby': 'token-help',
+  });
   const button = h('button', { type: 'submit', class: 'primary' }, 'Log in');
   const submit = async (event) => {
     event.preventDefault();
@@ -66,8 +69,10 @@ function logOut(message) {
 function namespacePicker(changed) {
   const kind = ctx.kindOf('', 'namespaces');
   const select = h('select', { id: 'namespace', onchange: () => changed(select.value) });
-  const text = h('input', { type: 'text', id: 'namespace-name', value: ctx.namespace, placeholder: 'all namespaces', 'aria-label': 'Namespace',
-    hidden: true, onchange: () => changed(text.value.trim()) });
+  const text = h('input', {
+    type: 'text', id: 'namespace-name', value: ctx.namespace, placeholder: 'all namespaces', 'aria-label': 'Namespace',
+    hidden: true, onchange: () => changed(text.value.trim()),
+  });
   const fill = (live) => {
     // Who may not list namespaces writes the name.
     text.hidden = live.state !== 'denied';
@@ -78,7 +83,8 @@ function namespacePicker(changed) {
     select.replaceChildren(...wanted.map((n) => h('option', { value: n }, n || 'all namespaces')));
     select.value = ctx.namespace;
   };
-  return { element: h('label', { class: 'field', for: 'namespace' }, h('span', { class: 'away' }, 'Namespace'), select, text), stop: look(kind, '', fill) };
+  const element = h('label', { class: 'field', for: 'namespace' }, h('span', { class: 'away' }, 'Namespace'), select, text);
+  return { element, stop: look(kind, '', fill) };
 }
 
 function connection() {
@@ -93,13 +99,21 @@ function connection() {
   return element;
 }
 
+const skipTo = (main) => h('a', { class: 'skip', href: '#main', onclick: (event) => {
+  event.preventDefault();
+  main.focus();
+} }, 'To the content');
+
 function frame() {
   const main = h('main', { id: 'main', tabindex: '-1' });
   const nav = h('nav', { 'aria-label': 'Pages' }, PAGES.map(([id, title]) => link(`#/${id}`, title)));
-  const filter = h('input', { type: 'search', id: 'filter', placeholder: 'Filter', 'aria-label': 'Filter by text', value: ctx.filter, oninput: () => {
-    ctx.filter = filter.value;
-    view?.refresh();
-  } });
+  const filter = h('input', {
+    type: 'search', id: 'filter', placeholder: 'Filter', 'aria-label': 'Filter by text', value: ctx.filter,
+    oninput: () => {
+      ctx.filter = filter.value;
+      view?.refresh();
+    },
+  });
   let view = null;
   const show = () => {
     view?.stop();
@@ -117,12 +131,9 @@ function frame() {
     show();
   });
   const who = h('span', { class: 'who', title: (ctx.user.groups ?? []).join('\n') }, ctx.user.username);
-  const skip = h('a', { class: 'skip', href: '#main', onclick: (event) => {
-    event.preventDefault();
-    main.focus();
-  } }, 'To the content');
-  root.replaceChildren(skip, h('header', {}, link('#/overview', 'Knarr'), nav,
-    h('div', { class: 'right' }, picker.element, filter, connection(), who, h('button', { type: 'button', onclick: () => logOut('') }, 'Log out'))), main);
+  const out = h('button', { type: 'button', onclick: () => logOut('') }, 'Log out');
+  root.replaceChildren(skipTo(main), h('header', {}, link('#/overview', 'Knarr'), nav,
+    h('div', { class: 'right' }, picker.element, filter, connection(), who, out)), main);
   window.addEventListener('hashchange', show);
   leave = () => {
     view?.stop();

@@ -121,7 +121,7 @@ export class Table {
   }
 
   classOf(column) {
-    return [column.level ? `level${column.level}` : '', column.number ? 'number' : '', column.wide ? 'wide' : ''].join(' ').trim() || undefined;
+    return [column.level && `level${column.level}`, column.number && 'number'].filter(Boolean).join(' ') || undefined;
   }
 
   sortBy(index) {

@@ -267,16 +267,17 @@ export const eventTime = (e) =>
 
 export const newestFirst = (a, b) => Date.parse(eventTime(b)) - Date.parse(eventTime(a));
 
-/** The addresses behind a Service, by its EndpointSlices. */
-export function endpointsOf(service, slices) {
-  const all = [];
+/** Key of a Service -> the addresses behind it, by the EndpointSlices. */
+export function endpointsByService(slices) {
+  const services = new Map();
   for (const s of slices) {
-    if (s.metadata.namespace !== service.metadata.namespace ||
-        s.metadata.labels?.['kubernetes.io/service-name'] !== service.metadata.name) continue;
+    const key = `${s.metadata.namespace}/${s.metadata.labels?.['kubernetes.io/service-name']}`;
+    const all = services.get(key) ?? services.set(key, []).get(key);
     for (const e of s.endpoints ?? [])
       all.push({ address: e.addresses[0], ready: e.conditions?.ready !== false, target: e.targetRef });
   }
-  return all.sort((a, b) => compareText(a.address, b.address));
+  for (const all of services.values()) all.sort((a, b) => compareText(a.address, b.address));
+  return services;
 }
 
 export const formatPorts = (ports = []) =>

@@ -48,11 +48,12 @@ const facts = {
     ['Status', badge(logic.nodeStatus(n).text, logic.nodeStatus(n).tone)],
     ['Addresses', (n.status?.addresses ?? []).map((a) => `${a.address} (${a.type})`).join(', ')],
     ['Taints', (n.spec?.taints ?? []).map((t) => `${t.key}${t.value ? `=${t.value}` : ''}:${t.effect}`).join(', ')],
-    ['System', n.status?.nodeInfo && `${n.status.nodeInfo.osImage}, ${n.status.nodeInfo.kernelVersion}, ${n.status.nodeInfo.containerRuntimeVersion}`],
+    ['System', ['osImage', 'kernelVersion', 'containerRuntimeVersion'].map((part) => n.status?.nodeInfo?.[part]).join(', ')],
     ['Pod network', n.spec?.podCIDR],
   ],
   services: (ctx, s) => [
-    ['Type', s.spec.type], ['Cluster IP', s.spec.clusterIP], ['Ports', logic.formatPorts(s.spec.ports)], ['Selector', chips(s.spec.selector)],
+    ['Type', s.spec.type], ['Cluster IP', s.spec.clusterIP], ['Ports', logic.formatPorts(s.spec.ports)],
+    ['Selector', chips(s.spec.selector)],
   ],
 };
 
@@ -73,14 +74,18 @@ function conditions(o) {
   const titles = [['Condition'], ['Status'], ['Reason'], ['Message', 'level1'], ['Since', 'level2']];
   return h('section', {}, h('h2', {}, 'Conditions'), h('div', { class: 'table' }, h('table', { 'aria-label': 'Conditions' },
     h('thead', {}, h('tr', {}, titles.map(([t, c]) => h('th', { scope: 'col', class: c }, t)))),
-    h('tbody', {}, list.map((c) => h('tr', {}, h('th', { scope: 'row' }, c.type), h('td', {}, badge(c.status, bad(c) ? 'bad' : 'good')),
-      h('td', {}, c.reason || '—'), h('td', { class: 'level1' }, c.message || '—'), h('td', { class: 'level2' }, age(c.lastTransitionTime))))))));
+    h('tbody', {}, list.map((c) => h('tr', {}, h('th', { scope: 'row' }, c.type),
+      h('td', {}, badge(c.status, bad(c) ? 'bad' : 'good')), h('td', {}, c.reason || '—'),
+      h('td', { class: 'level1' }, c.message || '—'), h('td', { class: 'level2' }, age(c.lastTransitionTime))))))));
 }
 
 function containerState(s) {
   const { running, waiting, terminated } = s?.state ?? {};
   if (running) return badge(s.ready ? 'running' : 'running, not ready', s.ready ? 'good' : 'busy');
-  if (terminated) return badge(terminated.reason || `exit code ${terminated.exitCode}`, terminated.exitCode ? 'bad' : 'done', terminated.message);
+  if (terminated) {
+    const { reason, exitCode, message } = terminated;
+    return badge(reason || `exit code ${exitCode}`, exitCode ? 'bad' : 'done', message);
+  }
   return badge(waiting?.reason || 'waiting', /Err|BackOff/.test(waiting?.reason) ? 'bad' : 'busy', waiting?.message);
 }
 
@@ -117,11 +122,12 @@ function related(ctx, kind, o) {
   const own = (child) => child.metadata.ownerReferences?.some((r) => r.uid === o.metadata.uid);
   const inside = { ...ctx, namespace: o.metadata.namespace };
   const rows = [];
-  if (kind.plural === 'nodes') rows.push(['Pods', pods, podColumns({ ...ctx, namespace: '' }), '', (p) => p.spec.nodeName === o.metadata.name]);
-  else if (kind.plural === 'services' && o.spec.selector)
-    rows.push(['Pods', pods, podColumns(inside), o.metadata.namespace, (p) => logic.matchesSelector({ matchLabels: o.spec.selector }, p.metadata.labels)]);
-  else if (o.spec?.selector && o.spec?.template)
-    rows.push(['Pods', pods, podColumns(inside), o.metadata.namespace, (p) => logic.matchesSelector(o.spec.selector, p.metadata.labels)]);
+  const chosen = (selector) => (p) => logic.matchesSelector(selector, p.metadata.labels);
+  const podsOf = (selector) => rows.push(['Pods', pods, podColumns(inside), o.metadata.namespace, chosen(selector)]);
+  if (kind.plural === 'nodes')
+    rows.push(['Pods', pods, podColumns({ ...ctx, namespace: '' }), '', (p) => p.spec.nodeName === o.metadata.name]);
+  else if (kind.plural === 'services' && o.spec.selector) podsOf({ matchLabels: o.spec.selector });
+  else if (o.spec?.selector && o.spec?.template) podsOf(o.spec.selector);
   if (kind.plural === 'deployments' && sets) rows.push(['ReplicaSets', sets, workloadColumns(inside, sets), o.metadata.namespace, own]);
   return rows;
 }
@@ -153,7 +159,8 @@ function summary(ctx, kind, first) {
   const show = (o) => {
     current = o;
     const own = facts[kind.plural]?.(ctx, o) ?? (logic.replicasOf(o) ? workloadFacts(o) : []);
-    if (kind.plural === 'services') own.push(['Endpoints', endpointList(ctx, logic.endpointsOf(o, other.slices))]);
+    const behind = kind.plural === 'services' && (logic.endpointsByService(other.slices).get(logic.keyOf(o)) ?? []);
+    if (behind) own.push(['Endpoints', endpointList(ctx, behind)]);
     top.replaceChildren(...[pairs([...own, ...common(ctx, o)]), kind.plural === 'pods' && containers(o),
       kind.plural === 'nodes' && nodeUse(o, other.pods), conditions(o)].filter(Boolean));
   };
@@ -202,10 +209,11 @@ function buttons(kind, o, can, leave) {
   const list = [];
   if (kind.subresources.includes('scale')) list.push(action('Scale', can.scale, () => actions.scale(kind, o())));
   if (RESTARTABLE.includes(kind.plural)) list.push(action('Restart', can.patch, () => actions.restart(kind, o())));
-  if (kind.plural === 'nodes') list.push(action(o().spec?.unschedulable ? 'Uncordon' : 'Cordon', can.patch, () => actions.cordon(kind, o())));
+  const cordon = o().spec?.unschedulable ? 'Uncordon' : 'Cordon';
+  if (kind.plural === 'nodes') list.push(action(cordon, can.patch, () => actions.cordon(kind, o())));
   if (kind.verbs.includes('delete')) list.push(action('Delete', can.remove, () => actions.remove(kind, o(), leave), true));
   const denied = [...new Set(list.filter((b) => b.getAttribute('aria-disabled')).map((b) => b.title))];
-  return [h('div', { class: 'buttons' }, list), denied.length ? h('p', { class: 'denied small' }, `${denied.join('. ')}.`) : null].filter(Boolean);
+  return [h('div', { class: 'buttons' }, list), ...(denied.length ? [h('p', { class: 'denied small' }, `${denied.join('. ')}.`)] : [])];
 }
 
 export function objectPage(ctx, kind, namespace, name, query) {
@@ -213,12 +221,15 @@ export function objectPage(ctx, kind, namespace, name, query) {
   const state = h('div', {});
   const body = h('div', {});
   const tools = h('div', { class: 'tools' });
-  const tabs = h('nav', { class: 'tabs', 'aria-label': 'Parts of the page' }, Object.entries(TABS).filter(([, t]) => t[1](kind)).map(([id, [title]]) =>
-    h('a', { href: logic.objectRoute(kind, namespace, name, id === 'summary' ? '' : `?tab=${id}`), 'aria-current': id === tab ? 'page' : undefined }, title)));
+  const address = (id) => logic.objectRoute(kind, namespace, name, id === 'summary' ? '' : `?tab=${id}`);
+  const tabs = h('nav', { class: 'tabs', 'aria-label': 'Parts of the page' },
+    Object.entries(TABS).filter(([, [, fits]]) => fits(kind)).map(([id, [title]]) =>
+      h('a', { href: address(id), 'aria-current': id === tab ? 'page' : undefined }, title)));
   let [part, object, can, drawn] = [null, null, null, ''];
   const draw = (live) => {
     const found = live.values[0];
-    state.replaceChildren(...[stateOf(live, found ? '' : object ? 'It is not there any more.' : 'There is no such object.')].filter(Boolean));
+    const gone = object ? 'It is not there any more.' : 'There is no such object.';
+    state.replaceChildren(...[stateOf(live, found ? '' : gone)].filter(Boolean));
     object = found ?? object;
     if (!object) return;
     if (!part) body.append((part = TABS[tab][2](ctx, kind, object)).element);

@@ -18,13 +18,15 @@ export function podColumns(ctx, use) {
   ] : [];
   return [
     nameColumn(kind), ...namespaceColumn(ctx),
-    { title: 'Status', cell: (p) => badge(logic.podStatus(p), logic.podTone(logic.podStatus(p)), p.status?.message), sort: logic.podStatus },
+    { title: 'Status', sort: logic.podStatus,
+      cell: (p) => badge(logic.podStatus(p), logic.podTone(logic.podStatus(p)), p.status?.message) },
     { title: 'Ready', cell: (p) => `${ready(p).ready}/${ready(p).all}`, sort: (p) => ready(p).ready, number: true },
     { title: 'Restarts', cell: (p) => logic.podRestarts(p), sort: logic.podRestarts, number: true, level: 1 }, ...measured,
     { title: 'Node', level: 2, sort: (p) => p.spec.nodeName,
       cell: (p) => (p.spec.nodeName ? nameLink(nodes, { metadata: { name: p.spec.nodeName } }) : null) },
     { title: 'IP', cell: (p) => h('span', { class: 'mono small' }, p.status?.podIP ?? '—'), sort: (p) => p.status?.podIP, level: 3 },
-    { title: 'Logs', level: 1, cell: (p) => link(logic.objectRoute(kind, p.metadata.namespace, p.metadata.name, '?tab=logs'), 'logs', `Logs of ${p.metadata.name}`) },
+    { title: 'Logs', level: 1, cell: ({ metadata: { namespace, name } }) =>
+      link(logic.objectRoute(kind, namespace, name, '?tab=logs'), 'logs', `Logs of ${name}`) },
     ageColumn,
   ];
 }
@@ -86,7 +88,8 @@ function controls(pod, pre, changed) {
     return [box, h('label', { class: 'check', for: id }, text, box)];
   };
   const [container, containerLabel] = choose('log-container', 'Container', names.map((n) => [n, n]), names[0]);
-  const [tail, tailLabel] = choose('log-tail', 'Last', [['100', '100 lines'], ['500', '500 lines'], ['2000', '2000 lines'], ['', 'everything']], '500');
+  const lengths = [['100', '100 lines'], ['500', '500 lines'], ['2000', '2000 lines'], ['', 'everything']];
+  const [tail, tailLabel] = choose('log-tail', 'Last', lengths, '500');
   const [follow, followLabel] = check('log-follow', 'Follow', true);
   const [previous, previousLabel] = check('log-previous', 'Previous run', false);
   const [times, timesLabel] = check('log-times', 'Times', false);
@@ -125,7 +128,8 @@ export function logs(ctx, kind, pod) {
         return;
       }
       say(badge(c.follow.checked && !c.previous.checked ? 'following' : 'reading', 'good'));
-      for await (const text of streamText(`${logic.pathOf(kind, namespace, name, 'log')}?${logQuery(c)}`, own.signal)) view.add(splitter.push(text));
+      const path = `${logic.pathOf(kind, namespace, name, 'log')}?${logQuery(c)}`;
+      for await (const text of streamText(path, own.signal)) view.add(splitter.push(text));
       view.add(splitter.end());
       say(badge('end of the log', 'done'), ' ', muted('at '), new Date().toLocaleTimeString());
     } catch (error) {

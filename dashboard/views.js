@@ -64,7 +64,7 @@ export const nameLink = (kind, object) => {
 
 const revision = (o) => o.metadata.resourceVersion;
 
-export const nameColumn = (kind) => ({ title: 'Name', cell: (o) => nameLink(kind, o), sort: (o) => o.metadata.name, wide: true });
+export const nameColumn = (kind) => ({ title: 'Name', cell: (o) => nameLink(kind, o), sort: (o) => o.metadata.name });
 export const namespaceColumn = (ctx) =>
   (ctx.namespace ? [] : [{ title: 'Namespace', cell: (o) => o.metadata.namespace, sort: (o) => o.metadata.namespace, level: 2 }]);
 export const ageColumn = {
@@ -157,7 +157,8 @@ function warnings(ctx, live) {
   const list = live.values.filter((e) => e.type === 'Warning').sort(logic.newestFirst).slice(0, 8);
   const says = stateOf(live) ?? (list.length ? null : notice('empty', 'No warnings.'));
   return h('section', {}, h('h2', {}, 'Recent warnings'), says, h('ul', { class: 'plain' }, list.map((e) =>
-    h('li', {}, age(logic.eventTime(e)), ' ', badge(e.reason, 'bad'), ' ', eventLine(ctx, e), ' ', h('span', { class: 'message' }, e.message)))));
+    h('li', {}, age(logic.eventTime(e)), ' ', badge(e.reason, 'bad'), ' ', eventLine(ctx, e), ' ',
+      h('span', { class: 'message' }, e.message)))));
 }
 
 export function overview(ctx) {
@@ -185,8 +186,7 @@ export function overview(ctx) {
 
 // ---- nodes ----
 
-function nodeColumns(ctx, kind, seen, use, mayPatch) {
-  const per = (n) => logic.requestsByNode(seen().pods?.values ?? []).get(n.metadata.name) ?? { cpu: 0, memory: 0, pods: 0 };
+function nodeColumns(kind, per, use, mayPatch) {
   const resource = (title, what, format) => ({
     title,
     cell: (n) => {
@@ -206,25 +206,25 @@ function nodeColumns(ctx, kind, seen, use, mayPatch) {
   return [
     nameColumn(kind), { title: 'Status', cell: status, sort: (n) => logic.nodeStatus(n).text },
     resource('CPU', 'cpu', logic.formatCpu), resource('Memory', 'memory', logic.formatBytes),
-    { title: 'Pods', level: 2, number: true, sort: (n) => per(n).pods, cell: (n) => `${per(n).pods} / ${n.status?.allocatable?.pods ?? '—'}` },
+    { title: 'Pods', level: 2, number: true, sort: (n) => per(n).pods,
+      cell: (n) => `${per(n).pods} / ${n.status?.allocatable?.pods ?? '—'}` },
     { title: 'Taints', level: 3, cell: (n) => (taints(n).length ? taints(n).map((t) => h('div', { class: 'mono small' }, t)) : null) },
     { title: 'Version', level: 3, cell: (n) => n.status?.nodeInfo?.kubeletVersion }, ageColumn,
-    { title: '', level: 1, cell: (n) => action(n.spec?.unschedulable ? 'Uncordon' : 'Cordon', mayPatch(), () => cordon(kind, n)) },
+    { title: 'Actions', level: 1, cell: (n) => action(n.spec?.unschedulable ? 'Uncordon' : 'Cordon', mayPatch(), () => cordon(kind, n)) },
   ];
 }
 
 export function nodes(ctx) {
   const kind = ctx.kindOf('', 'nodes');
   let verdict = null;
-  let all = { seen: {} };
+  let all = {};
+  let asked = new Map();
   const metrics = measure(ctx, () => all.refresh?.());
-  const taken = (n) => {
-    const sum = logic.requestsByNode(all.seen.pods?.values ?? []).get(n.metadata.name);
-    return JSON.stringify([revision(n), sum, metrics.use.nodes.get(`/${n.metadata.name}`), verdict?.allowed]);
-  };
-  const table = tableOf(ctx, 'Nodes', nodeColumns(ctx, kind, () => all.seen, metrics.use, () => verdict), { version: taken });
+  const per = (n) => asked.get(n.metadata.name) ?? { cpu: 0, memory: 0, pods: 0 };
+  const version = (n) => JSON.stringify([revision(n), per(n), metrics.use.nodes.get(`/${n.metadata.name}`), verdict?.allowed]);
+  const table = tableOf(ctx, 'Nodes', nodeColumns(kind, per, metrics.use, () => verdict), { version });
   const draw = (seen) => {
-    all.seen = seen;
+    asked = logic.requestsByNode(seen.pods?.values ?? []);
     if (seen.nodes) table.show(seen.nodes);
   };
   may('patch', kind).then((v) => {
@@ -245,8 +245,9 @@ export function workloadColumns(ctx, kind) {
   return [
     nameColumn(kind), ...namespaceColumn(ctx),
     { title: 'Status', cell: (o) => badge(tone(o).text, tone(o).tone), sort: (o) => tone(o).text },
-    { title: 'Ready', number: true, sort: (o) => counts(o)?.ready, cell: (o) => (counts(o) ? `${counts(o).ready}/${counts(o).wanted}` : null) },
-    { title: 'Images', level: 3, wide: true, cell: (o) => h('span', { class: 'mono small' }, images(o) || '—'), sort: images },
+    { title: 'Ready', number: true, sort: (o) => counts(o)?.ready,
+      cell: (o) => (counts(o) ? `${counts(o).ready}/${counts(o).wanted}` : null) },
+    { title: 'Images', level: 3, cell: (o) => h('span', { class: 'mono small' }, images(o) || '—'), sort: images },
     ageColumn,
   ];
 }
@@ -277,7 +278,8 @@ export function endpointList(ctx, list) {
   const pods = ctx.kindOf('', 'pods');
   if (!list.length) return badge('none', 'busy');
   const show = (e) => {
-    const text = e.target?.kind === 'Pod' ? link(logic.objectRoute(pods, e.target.namespace, e.target.name), e.address, e.target.name) : e.address;
+    const { kind, namespace, name } = e.target ?? {};
+    const text = kind === 'Pod' ? link(logic.objectRoute(pods, namespace, name), e.address, name) : e.address;
     return h('span', { class: e.ready ? 'mono small' : 'mono small muted', title: e.ready ? undefined : 'not ready' }, text);
   };
   const more = list.length > 4 ? [' ', muted(`and ${list.length - 4} more`)] : [];
@@ -286,17 +288,18 @@ export function endpointList(ctx, list) {
 
 export function services(ctx) {
   const kind = ctx.kindOf('', 'services');
-  let slices = [];
-  const ends = (s) => logic.endpointsOf(s, slices);
+  let known = new Map();
+  const ends = (s) => known.get(logic.keyOf(s)) ?? [];
   const columns = [
     nameColumn(kind), ...namespaceColumn(ctx), { title: 'Type', cell: (s) => s.spec.type, sort: (s) => s.spec.type, level: 2 },
-    { title: 'Cluster IP', cell: (s) => h('span', { class: 'mono small' }, s.spec.clusterIP || s.spec.externalName || '—'), sort: (s) => s.spec.clusterIP },
+    { title: 'Cluster IP', sort: (s) => s.spec.clusterIP,
+      cell: (s) => h('span', { class: 'mono small' }, s.spec.clusterIP || s.spec.externalName || '—') },
     { title: 'Ports', cell: (s) => h('span', { class: 'mono small' }, logic.formatPorts(s.spec.ports)), level: 2 },
-    { title: 'Endpoints', cell: (s) => endpointList(ctx, ends(s)), sort: (s) => ends(s).length, level: 1, wide: true }, ageColumn,
+    { title: 'Endpoints', cell: (s) => endpointList(ctx, ends(s)), sort: (s) => ends(s).length, level: 1 }, ageColumn,
   ];
   const table = tableOf(ctx, 'Services', columns, { version: (s) => JSON.stringify([revision(s), ends(s)]) });
   const all = gather(ctx, { services: kind, slices: ctx.kindOf('discovery.k8s.io', 'endpointslices') }, (seen) => {
-    slices = seen.slices?.values ?? [];
+    known = logic.endpointsByService(seen.slices?.values ?? []);
     if (seen.services) table.show(seen.services);
   });
   return { element: h('div', {}, h('h1', {}, 'Services'), table.element), refresh: all.refresh, stop: all.stop };
@@ -310,8 +313,9 @@ export function eventColumns(ctx, withObject = true) {
   return [
     { title: 'Last seen', cell: (e) => age(logic.eventTime(e)), sort: time },
     { title: 'Reason', cell: (e) => badge(e.reason, e.type === 'Warning' ? 'bad' : 'done', e.type), sort: (e) => e.reason },
-    ...(withObject ? [{ title: 'Object', cell: (e) => eventLine(ctx, e), sort: (e) => e.involvedObject.name, level: 1 }, ...namespaceColumn(ctx)] : []),
-    { title: 'Message', cell: (e) => h('span', { class: 'message' }, e.message), wide: true },
+    ...(withObject ? [{ title: 'Object', cell: (e) => eventLine(ctx, e), sort: (e) => e.involvedObject.name, level: 1 },
+      ...namespaceColumn(ctx)] : []),
+    { title: 'Message', cell: (e) => h('span', { class: 'message' }, e.message) },
     { title: 'Count', cell: (e) => (count(e) > 1 ? count(e) : ''), sort: count, number: true, level: 3 },
     { title: 'From', cell: (e) => e.source?.component || e.reportingComponent, level: 3 },
   ];
@@ -339,7 +343,8 @@ export function kindList(ctx) {
   const refresh = () => body.replaceChildren(...kinds
     .filter((k) => logic.matchesText(ctx.filter, { metadata: { name: k.kind, namespace: k.plural } }, [k.group]))
     .map((k) => h('tr', {}, h('th', { scope: 'row' }, link(`#/kind/${k.group || '-'}/${k.plural}`, k.kind)),
-      h('td', {}, k.group || 'core'), h('td', { class: 'level1' }, k.version), h('td', { class: 'level1' }, k.namespaced ? 'namespace' : 'cluster'))));
+      h('td', {}, k.group || 'core'), h('td', { class: 'level1' }, k.version),
+      h('td', { class: 'level1' }, k.namespaced ? 'namespace' : 'cluster'))));
   refresh();
   const titles = [['Kind'], ['Group'], ['Version', 'level1'], ['Belongs to', 'level1']];
   return {
@@ -353,7 +358,7 @@ export function anyKind(ctx, kind) {
   const labels = (o) => Object.entries(o.metadata.labels ?? {}).map(([k, v]) => `${k}=${v}`).join(' ');
   const table = tableOf(ctx, `${kind.kind} objects`, [
     nameColumn(kind), ...(kind.namespaced ? namespaceColumn(ctx) : []),
-    { title: 'Labels', cell: (o) => h('span', { class: 'mono small' }, labels(o) || '—'), level: 3, wide: true }, ageColumn,
+    { title: 'Labels', cell: (o) => h('span', { class: 'mono small' }, labels(o) || '—'), level: 3 }, ageColumn,
   ]);
   const all = gather(ctx, { all: kind }, (seen) => seen.all && table.show(seen.all));
   return { element: h('div', {}, h('h1', {}, kind.kind), table.element), refresh: all.refresh, stop: all.stop };

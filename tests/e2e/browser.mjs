@@ -22,12 +22,13 @@ page.on('console', (m) => ['error', 'warning'].includes(m.type()) && troubles.pu
 page.on('pageerror', (e) => troubles.push(`error: ${e.stack}`));
 
 const AsyncFunction = (async () => {}).constructor;
+const run = (code, argument) => new AsyncFunction('page', 'context', 'troubles', 'argument', code)(page, context, troubles, argument);
 const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 answer({ value: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
   const { code, argument } = JSON.parse(line);
   try {
-    answer({ value: (await new AsyncFunction('page', 'context', 'troubles', 'argument', code)(page, context, troubles, argument)) ?? null });
+    answer({ value: (await run(code, argument)) ?? null });
   } catch (error) {
     answer({ error: `${error.message}\n${await page.locator('body').innerText({ timeout: 1000 }).catch(() => '')}` });
   }

@@ -159,8 +159,9 @@ test('rollouts in a word', () => {
 test('the addresses behind a Service', () => {
   const slice = (service, ...ends) => ({ metadata: { namespace: 'd', labels: { 'kubernetes.io/service-name': service } }, endpoints: ends });
   const end = (address, ready) => ({ addresses: [address], conditions: { ready } });
-  const all = logic.endpointsOf(object('web', 1), [slice('web', end('10.0.0.10', true), end('10.0.0.2', false)), slice('other', end('9.9.9.9', true))]);
-  assert.deepEqual(all.map((e) => [e.address, e.ready]), [['10.0.0.2', false], ['10.0.0.10', true]]);
+  const all = logic.endpointsByService([slice('web', end('10.0.0.10', true)), slice('other', end('9.9.9.9', true)), slice('web', end('10.0.0.2', false)),
+    { metadata: { namespace: 'd' } }]);
+  assert.deepEqual(all.get('d/web').map((e) => [e.address, e.ready]), [['10.0.0.2', false], ['10.0.0.10', true]]);
   assert.equal(logic.formatPorts([{ port: 80 }, { port: 53, protocol: 'UDP', nodePort: 30053 }]), '80/TCP, 53:30053/UDP');
 });
 
