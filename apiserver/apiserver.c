@@ -11,12 +11,14 @@
 #include "apiserver/account.h"
 #include "apiserver/authn.h"
 #include "apiserver/hub.h"
+#include "apiserver/event_expiry.h"
 #include "apiserver/node_link.h"
 #include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
 #include "apiserver/usage_cache.h"
 
-#define APISERVER_FRONTS_MAX 4
+#define APISERVER_FRONTS_MAX  4
+#define APISERVER_EVENT_TTL_S 3600 /* as upstream */
 
 static unsigned apiserver_front_count(unsigned wanted)
 {
@@ -40,6 +42,7 @@ static void front_unmake(struct front *front)
 {
     loop_timer_free(front->keeper);
     usage_cache_free(front);
+    event_expiry_free(front->expiry);
     node_link_free(front);
     rbac_index_unref(front->rbac_index);
     account_cache_free(front->accounts);
@@ -189,6 +192,8 @@ int apiserver_start(const struct apiserver_options *options, struct apiserver **
         return r;
     }
     apiserver_bootstrap_keep(server);
+    server->fronts[0].expiry =
+        event_expiry_start(&server->fronts[0], options->event_ttl_s ? options->event_ttl_s : APISERVER_EVENT_TTL_S);
     for (size_t i = 0; r == 0 && i < server->front_count; i++)
         r = front_start(&server->fronts[i], err);
     if (r < 0) {

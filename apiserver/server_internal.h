@@ -18,6 +18,7 @@ struct hub;
 struct account_cache;
 struct account_issuer;
 struct authn_tokens;
+struct event_expiry;
 struct rbac;
 struct rbac_index;
 struct usage_cache;
@@ -32,6 +33,7 @@ struct front {
     struct http_client *node_client; /* to node servers; made when first used */
     struct pki_pair node_identity;   /* what it shows there; loop only once it runs */
     struct usage_cache *usage;       /* what nodes said lately; NULL = nothing */
+    struct event_expiry *expiry;     /* of the first front; NULL elsewhere */
     struct loop_timer *keeper;       /* of the first front: looks after the default objects; NULL elsewhere */
     struct http_server *http;        /* NULL in tests and before it listens */
     struct rbac_index *rbac_index;   /* the front's own reference; loop only */

@@ -15,6 +15,7 @@ struct controllers_options {
     const struct pki_pair *signer; /* signs approved CSRs */
     struct slice root_ca;          /* PEM for kube-root-ca.crt */
     int64_t certificate_s;         /* the longest life of what it signs; 0 = a year */
+    size_t terminated_pods;        /* pods that have ended and are kept; 0 = 12500 */
     unsigned node_grace_s;         /* no Lease renewal for so long = Unknown; 0 = 50 */
 };
 struct controllers *controllers_start(const struct controllers_options *options);

@@ -5,8 +5,9 @@
  * same rules are checked again before signing, so that an approval by hand cannot turn a node signer into something
  * else. Everything else is left to people and other signers.
  *
- *     new --approve--> Approved --sign--> has a certificate
- *                          \----rules broken----> Failed
+ *     new --approve--> Approved --sign--> has a certificate --an hour--> gone
+ *      |                   \----rules broken----> Failed ------an hour--> gone
+ *      '-------------------- a day -------------------------------------> gone
  */
 #include "controllers/csr.h"
 
@@ -18,6 +19,8 @@
 #define CSR_NODE_PREFIX "system:node:"
 #define CSR_YEAR_S      (365LL * 24 * 3600)
 #define CSR_LEAST_S     600
+#define CSR_ANSWERED_S  3600 /* as upstream */
+#define CSR_PENDING_S   (24 * 3600)
 #define CSR_REQUEST_MAX (64u << 10)
 
 struct csr_rule {
@@ -190,6 +193,52 @@ enum csr_verdict csr_judge(const struct view *csr, const struct view *node, cons
     return *ret_text ? CSR_APPROVE : CSR_LEAVE;
 }
 
+/* ---- the end of it ---- */
+
+/* When the last of these conditions came; 0 = there is none. */
+static int64_t csr_answered_ns(const struct view *csr, bool issued)
+{
+    static const char *const types[] = {"Denied", "Failed", "Approved"};
+    struct scan_cursor at = scan_open(view_raw(csr, CSR_CONDITIONS));
+    struct slice condition;
+    int64_t last = 0;
+
+    while (scan_element(&at, &condition))
+        for (size_t i = 0; i < ARRAY_SIZE(types) - (issued ? 0 : 1); i++) {
+            int64_t when;
+
+            if (scan_text_is(scan_get(condition, "type"), types[i]) &&
+                time_parse(view_unquote(scan_get(condition, "lastUpdateTime")), &when) && when > last)
+                last = when;
+        }
+    return last;
+}
+
+/* When the certificate ends; INT64_MAX = there is none, or it cannot be read. */
+static int64_t csr_certificate_end_ns(const struct view *csr)
+{
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
+    BUF_LOCAL(pem);
+
+    if (!base64_decode(&pem, view_text(csr, CSR_CERTIFICATE)) || !pem.len ||
+        pki_read_certificate(buf_slice(&pem), &info, NULL) < 0)
+        return INT64_MAX;
+    return info.not_after_ns;
+}
+
+int64_t csr_left_s(const struct view *csr, int64_t now_ns)
+{
+    bool issued = view_raw(csr, CSR_CERTIFICATE).len > 2;
+    int64_t answered = csr_answered_ns(csr, issued);
+    int64_t end = answered ? answered + CSR_ANSWERED_S * NS_PER_S
+                           : view_time(csr, VIEW_CREATED) + CSR_PENDING_S * NS_PER_S;
+    int64_t certificate_end = issued ? csr_certificate_end_ns(csr) : INT64_MAX;
+
+    if (certificate_end < end)
+        end = certificate_end;
+    return end <= now_ns ? 0 : (end - now_ns) / NS_PER_S + 1;
+}
+
 /* ---- reconcile ---- */
 
 /* Adds the patch of a subresource that sets the conditions to what they are and one more. */
@@ -250,9 +299,16 @@ static void csr_reconcile(struct run *run, struct slice key, struct plan *plan)
     const struct view *csr = run_get_key(run, &view_csrs, key);
     const char *text = NULL;
     enum csr_verdict verdict;
+    int64_t left;
 
     if (!csr || view_deleting(csr))
         return;
+    left = csr_left_s(csr, run_now(run));
+    if (!left) {
+        (void)plan_delete(plan, csr);
+        return;
+    }
+    plan_again(plan, (uint64_t)left * 1000);
     verdict = csr_judge(csr, run_get_key(run, &view_nodes, csr_node_name(csr)), &text);
     if (verdict == CSR_APPROVE)
         csr_plan_condition(csr, "approval", "Approved", "AutoApproved", text, run_now(run), plan);

@@ -19,4 +19,8 @@ struct slice csr_node_name(const struct view *csr);
 /* How long the certificate is valid: what was asked for, at least ten minutes, at most `most`. */
 int64_t csr_seconds(const struct view *csr, int64_t most);
 
+/* Seconds until a request is of no use to anybody and goes, 0 = now: an hour after it was answered (or when its
+ * certificate has ended, if that is before), a day after it was made when nobody answers. */
+int64_t csr_left_s(const struct view *csr, int64_t now_ns);
+
 #endif

@@ -1,11 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pods whose Node is gone: nobody is left to stop them, so they are deleted without grace, after a while in which the
- * Node may come back. Keys are node names.
+ * Node may come back. And pods that have ended, when too many of them lie about. Keys are node names, and one that no
+ * node can have for those that have ended.
  */
 #include "controllers/rows.h"
 
 #include "lib/map.h"
+
+#define POD_GC_TERMINATED "/terminated" /* a key */
+#define POD_GC_LIMIT      12500         /* as upstream */
+#define POD_GC_REST_S     5             /* between two looks at all pods that have ended */
+
+/* That very pod, at once. */
+static void pod_gc_delete(const struct view *pod, struct plan *plan)
+{
+    struct action *action = plan_delete(plan, pod);
+
+    action->group = 1;
+    buf_reset(&action->body);
+    buf_append_str(&action->body,
+                   "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,\"preconditions\":{");
+    plan_member(&action->body, "uid", view_text(pod, VIEW_UID));
+    buf_append_str(&action->body, "}}");
+}
 
 void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s,
                  struct plan *plan)
@@ -16,17 +34,27 @@ void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t
         plan_again(plan, (uint64_t)(POD_GC_WAIT_S - missing_s) * 1000);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        struct action *action = plan_delete(plan, pods[i]);
+    for (size_t i = 0; i < count; i++)
+        pod_gc_delete(pods[i], plan);
+}
 
-        action->group = 1;
-        buf_reset(&action->body);
-        buf_append_str(
-            &action->body,
-            "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,\"preconditions\":{");
-        plan_member(&action->body, "uid", view_text(pods[i], VIEW_UID));
-        buf_append_str(&action->body, "}}");
-    }
+/* Oldest first. */
+static int pod_gc_by_age(const void *a, const void *b)
+{
+    const struct view *const *x = a;
+    const struct view *const *y = b;
+    int order = slice_compare(view_text(*x, VIEW_CREATED), view_text(*y, VIEW_CREATED));
+
+    return order ? order : slice_compare(view_text(*x, VIEW_NAME), view_text(*y, VIEW_NAME));
+}
+
+void pod_gc_terminated_plan(const struct view **pods, size_t count, size_t limit, struct plan *plan)
+{
+    if (count <= limit)
+        return;
+    qsort(pods, count, sizeof(*pods), pod_gc_by_age);
+    for (size_t i = 0; i < count - limit; i++)
+        pod_gc_delete(pods[i], plan);
 }
 
 struct pod_gc_gather {
@@ -59,6 +87,40 @@ static void pod_gc_state_free(void *state)
     free(state);
 }
 
+static bool pod_gc_has_ended(const struct view *pod)
+{
+    struct slice phase = view_text(pod, POD_PHASE);
+
+    return !view_deleting(pod) && (slice_is(phase, "Succeeded") || slice_is(phase, "Failed"));
+}
+
+static void pod_gc_gather_ended(void *arg, const struct view *pod)
+{
+    if (pod_gc_has_ended(pod))
+        view_array_add(arg, (struct view_list){&pod, 1});
+}
+
+/* Thousands may end at once: all of them are looked at now and then only. */
+static void pod_gc_terminated(struct run *run, int64_t now, struct plan *plan)
+{
+    struct slice key = SLICE_LIT(POD_GC_TERMINATED);
+    size_t limit = run_options(run)->terminated_pods;
+    int64_t *last = map_get(pod_gc_state(run), key);
+    struct view_array pods = {0};
+
+    if (last && now - *last < POD_GC_REST_S * NS_PER_S) {
+        plan_again(plan, (uint64_t)(*last + POD_GC_REST_S * NS_PER_S - now) / NS_PER_MS + 1);
+        return;
+    }
+    if (last)
+        *last = now;
+    else
+        (void)map_put(pod_gc_state(run), key, mem_dup(&now, sizeof(now)));
+    run_each(run, &view_pods, pod_gc_gather_ended, &pods);
+    pod_gc_terminated_plan(pods.items, pods.count, limit ? limit : POD_GC_LIMIT, plan);
+    free(pods.items);
+}
+
 static void pod_gc_reconcile(struct run *run, struct slice key, struct plan *plan)
 {
     const struct view *node = run_get_key(run, &view_nodes, key);
@@ -66,6 +128,10 @@ static void pod_gc_reconcile(struct run *run, struct slice key, struct plan *pla
     int64_t now = clock_monotonic_ns(run_clock(run));
     int64_t *since;
 
+    if (slice_is(key, POD_GC_TERMINATED)) {
+        pod_gc_terminated(run, now, plan);
+        return;
+    }
     if (!node)
         run_each(run, &view_pods, pod_gc_gather, &gather);
     if (!gather.pods.count) {
@@ -90,6 +156,8 @@ static void pod_gc_map_node(struct run *run, const struct view *before, const st
 
 static void pod_gc_map_pod(struct run *run, const struct view *before, const struct view *now)
 {
+    if (now && pod_gc_has_ended(now) && !(before && pod_gc_has_ended(before)))
+        run_add(run, SLICE_LIT(POD_GC_TERMINATED));
     if (now && view_text(now, POD_NODE).len && !(before && view_text(before, POD_NODE).len) &&
         !run_get_key(run, &view_nodes, view_text(now, POD_NODE)))
         run_add(run, view_text(now, POD_NODE));

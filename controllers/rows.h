@@ -17,6 +17,9 @@ bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *
 void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s,
                  struct plan *plan);
 
+/* The oldest of these pods that have ended, beyond `limit`; puts them in order. */
+void pod_gc_terminated_plan(const struct view **pods, size_t count, size_t limit, struct plan *plan);
+
 /* ConfigMap kube-root-ca.crt of a namespace; configmap NULL = missing. */
 void root_ca_plan(const struct view *ns, const struct view *configmap, struct slice ca, struct plan *plan);
 /* The rules of a role that gathers those of others; `roles` are all ClusterRoles by name. */

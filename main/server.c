@@ -22,14 +22,16 @@
 #include "scheduler/scheduler.h"
 #include "store/store.h"
 
-#define SERVER_PORT       6443
-#define SERVER_NODE_GRACE 50   /* seconds; as upstream's node-monitor-grace-period */
-#define SERVER_GRACE      5000 /* ms that requests get to finish */
-#define SERVER_DAY        86400
-#define SERVER_HISTORY    300 /* seconds; as upstream's compaction of etcd */
-#define SERVER_YEAR       (365LL * SERVER_DAY)
-#define SERVER_RETRY_S    60 /* after new certificates could not be made */
-#define SERVER_CA_WARN_S  (180LL * SERVER_DAY)
+#define SERVER_PORT            6443
+#define SERVER_NODE_GRACE      50   /* seconds; as upstream's node-monitor-grace-period */
+#define SERVER_GRACE           5000 /* ms that requests get to finish */
+#define SERVER_DAY             86400
+#define SERVER_HISTORY         300 /* seconds; as upstream's compaction of etcd */
+#define SERVER_EVENT_TTL       3600
+#define SERVER_TERMINATED_PODS 12500 /* as upstream */
+#define SERVER_YEAR            (365LL * SERVER_DAY)
+#define SERVER_RETRY_S         60 /* after new certificates could not be made */
+#define SERVER_CA_WARN_S       (180LL * SERVER_DAY)
 
 struct server_flags {
     struct common_options common;
@@ -41,6 +43,8 @@ struct server_flags {
     long port;
     long node_grace;       /* seconds without a sign of life after which a node is Unknown */
     long history;          /* seconds that lists and watches can go back at the least */
+    long event_ttl;        /* seconds that an event stays */
+    long terminated_pods;  /* pods that have ended, kept for looking at */
     long certificate_life; /* seconds; of what the CA signs */
 };
 
@@ -107,6 +111,7 @@ static void controllers_worker_start(struct worker *w)
                                                 .signer = &w->server->state.ca,
                                                 .root_ca = slice_str(w->server->state.ca.certificate),
                                                 .certificate_s = w->server->flags.certificate_life,
+                                                .terminated_pods = (size_t)w->server->flags.terminated_pods,
                                                 .node_grace_s = (unsigned)w->server->flags.node_grace};
 
     w->what = controllers_start(&options);
@@ -261,6 +266,7 @@ static int server_start_api(struct server *s, struct error *err)
                                               .signer = &s->state.ca,
                                               .advertise_address = s->flags.advertise_address,
                                               .service_cidr = s->flags.service_cidr,
+                                              .event_ttl_s = s->flags.event_ttl,
                                               .static_token_file = s->flags.token_file,
                                               .account_key = slice_str(s->state.account_key),
                                               .account_issuer = s->flags.account_issuer,
@@ -350,6 +356,8 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .port = SERVER_PORT,
                                            .node_grace = SERVER_NODE_GRACE,
                                            .history = SERVER_HISTORY,
+                                           .event_ttl = SERVER_EVENT_TTL,
+                                           .terminated_pods = SERVER_TERMINATED_PODS,
                                            .certificate_life = SERVER_YEAR};
 
 static const struct flag server_options[] = {
@@ -365,6 +373,10 @@ static const struct flag server_options[] = {
      .max = SERVER_DAY},
     {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that lists and watches can go back", "S", .min = 1,
      .max = SERVER_DAY},
+    {"event-ttl", 0, FLAG_NUMBER, &server_flags.event_ttl, "seconds that an event stays", "S", .min = 1,
+     .max = 30 * SERVER_DAY},
+    {"terminated-pod-limit", 0, FLAG_NUMBER, &server_flags.terminated_pods,
+     "pods that have ended and are kept; the oldest beyond it go", "N", .min = 1, .max = 1000000},
     {"certificate-life", 0, FLAG_NUMBER, &server_flags.certificate_life,
      "seconds that certificates of nodes and of the server live; they are renewed while they run", "S", .min = 2,
      .max = SERVER_YEAR},

@@ -166,6 +166,64 @@ static void test_validity_is_bounded(void **state)
     }
 }
 
+/* Requests go when nobody needs them any more. */
+static void test_old_requests_go(void **state)
+{
+    static const struct {
+        const char *status;
+        int64_t age_s, left_s;
+    } rows[] = {
+        {"{}", 10, 24 * 3600 - 9},
+        {"{}", 24 * 3600, 0},
+        {"{\"conditions\":[{\"type\":\"Denied\",\"lastUpdateTime\":\"%s\"}]}", 3000, 601},
+        {"{\"conditions\":[{\"type\":\"Denied\",\"lastUpdateTime\":\"%s\"}]}", 3600, 0},
+        {"{\"conditions\":[{\"type\":\"Failed\",\"lastUpdateTime\":\"%s\"}]}", 3600, 0},
+        {"{\"conditions\":[{\"type\":\"Approved\",\"lastUpdateTime\":\"%s\"}]}", 3600, 23 * 3600 + 1},
+        {"{\"certificate\":\"eA==\",\"conditions\":[{\"type\":\"Approved\",\"lastUpdateTime\":\"%s\"}]}", 3500, 101},
+        {"{\"certificate\":\"eA==\",\"conditions\":[{\"type\":\"Approved\",\"lastUpdateTime\":\"%s\"}]}", 3600, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *then = ago(rows[i].age_s);
+        const char *mark = strstr(rows[i].status, "%s");
+        char *status CLEANUP_FREE =
+            mark ? mem_printf("%.*s%s%s", (int)(mark - rows[i].status), rows[i].status, then, mark + 2)
+                 : mem_strdup(rows[i].status);
+        struct view *csr = view_of_f(
+            &view_csrs, "{\"metadata\":{\"name\":\"c\",\"creationTimestamp\":\"%s\"},\"status\":%s}", then, status);
+
+        assert_int_equal(csr_left_s(csr, NOW), rows[i].left_s);
+        free(csr);
+    }
+}
+
+/* A certificate that has ended is of no use, however young its request. */
+static void test_requests_go_with_their_certificate(void **state)
+{
+    static const struct pki_subject subject = {.common_name = "x"};
+    struct clock_fake clock;
+    struct pki_pair ca = {0};
+    struct pki_pair leaf = {0};
+    struct view *csr;
+    BUF_LOCAL(text);
+
+    (void)state;
+    clock_fake_init(&clock, NOW);
+    assert_int_equal(pki_make_ca("ca", &clock.base, 1000, &ca, NULL), 0);
+    assert_int_equal(pki_make_leaf(&ca, &subject, PKI_USAGE_CLIENT, &clock.base, 50, &leaf, NULL), 0);
+    base64_encode(&text, slice_str(leaf.certificate));
+    csr = view_of_f(&view_csrs,
+                    "{\"metadata\":{\"name\":\"c\"},\"status\":{\"certificate\":\"%s\",\"conditions\":[{\"type\":"
+                    "\"Approved\",\"lastUpdateTime\":\"%s\"}]}}",
+                    buf_cstr(&text), ago(0));
+    assert_int_equal(csr_left_s(csr, NOW), 51);
+    assert_int_equal(csr_left_s(csr, NOW + 50 * NS_PER_S), 0);
+    free(csr);
+    pki_pair_clear(&ca);
+    pki_pair_clear(&leaf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +231,8 @@ int main(void)
         cmocka_unit_test(test_serving_waits_for_its_node),
         cmocka_unit_test(test_garbage_is_left_or_failed),
         cmocka_unit_test(test_validity_is_bounded),
+        cmocka_unit_test(test_old_requests_go),
+        cmocka_unit_test(test_requests_go_with_their_certificate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,10 +158,40 @@ static void test_old_bootstrap_tokens_go(void **state)
     }
 }
 
+/* Of pods that have ended the oldest go, and only beyond the limit. */
+static void test_too_many_ended_pods(void **state)
+{
+    const struct view *pods[3];
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        pods[i] = view_of_f(
+            &view_pods,
+            "{\"metadata\":{\"name\":\"p%d\",\"namespace\":\"a\",\"uid\":\"u%d\",\"creationTimestamp\":\"%s\"}}", i, i,
+            ago(i == 1 ? 100 : i));
+    pod_gc_terminated_plan(pods, 3, 3, &plan);
+    assert_int_equal(plan.count, 0);
+    pod_gc_terminated_plan(pods, 3, 1, &plan);
+    assert_int_equal(plan.count, 2);
+    assert_string_equal(plan.actions[0].name, "p1");
+    assert_string_equal(plan.actions[1].name, "p2");
+    for (int i = 0; i < 3; i++)
+        free((void *)(uintptr_t)pods[i]);
+}
+
 /* ---- namespace ---- */
 
 #define TERMINATING                                                                                                    \
     NAMESPACE(DELETED) ",\"spec\":{\"finalizers\":[\"mine\",\"kubernetes\"]},\"status\":{\"phase\":\"%s\"}}"
+
+static void plan_namespace(const struct view *ns, const struct namespace_content *contents, size_t count,
+                           struct plan *plan)
+{
+    const struct namespace_view in = {.ns = ns, .contents = contents, .count = count, .now = NOW};
+
+    namespace_plan(&in, plan);
+}
 
 static void test_namespace_is_emptied_then_finalized(void **state)
 {
@@ -175,9 +205,9 @@ static void test_namespace_is_emptied_then_finalized(void **state)
     {
         PLAN_LOCAL(plan);
 
-        namespace_plan(alive, contents, 3, &plan);
+        plan_namespace(alive, contents, 3, &plan);
         assert_int_equal(plan.count, 0);
-        namespace_plan(ns, contents, 3, &plan);
+        plan_namespace(ns, contents, 3, &plan);
         assert_body_text(plan_find(&plan, ACTION_PATCH, &view_namespaces, "status", 0), "status.phase", "Terminating");
         assert_int_equal(plan_count(&plan, ACTION_DELETE_COLLECTION, &view_pods, ""), 1);
         assert_int_equal(plan.count, 2);
@@ -186,13 +216,13 @@ static void test_namespace_is_emptied_then_finalized(void **state)
         PLAN_LOCAL(plan);
 
         contents[0] = (struct namespace_content){&view_pods, 0, 3};
-        namespace_plan(ready, contents, 3, &plan);
+        plan_namespace(ready, contents, 3, &plan);
         assert_int_equal(plan.count, 0); /* all are on their way */
     }
     {
         PLAN_LOCAL(plan);
 
-        namespace_plan(ready, contents, 0, &plan);
+        plan_namespace(ready, contents, 0, &plan);
         assert_int_equal(plan.count, 2);
         assert_string_equal(plan.actions[0].kind->plural, "events");
         action = plan_find(&plan, ACTION_UPDATE, &view_namespaces, "finalize", 0);
@@ -202,6 +232,73 @@ static void test_namespace_is_emptied_then_finalized(void **state)
     free(ns);
     free(ready);
     free(alive);
+}
+
+/* Pods end with all that they use still there. */
+static void test_namespace_pods_go_first(void **state)
+{
+    struct view *ns = view_of_f(&view_namespaces, TERMINATING, "Terminating");
+    struct namespace_content contents[] = {{&view_configmaps, 3, 0}, {&view_pods, 2, 1}};
+
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        PLAN_LOCAL(plan);
+
+        plan_namespace(ns, contents, 2, &plan);
+        assert_int_equal(plan_count(&plan, ACTION_DELETE_COLLECTION, &view_pods, ""), round == 0);
+        assert_int_equal(plan_count(&plan, ACTION_DELETE_COLLECTION, &view_configmaps, ""), round == 2);
+        assert_int_equal(plan_count(&plan, ACTION_UPDATE, &view_namespaces, "finalize"), 0);
+        contents[1] = (struct namespace_content){&view_pods, 0, round == 0 ? 3 : 0};
+    }
+    free(ns);
+}
+
+/* What keeps it is told in upstream's words, at most once in a while, and not again while nothing changes. */
+static void test_namespace_conditions(void **state)
+{
+    struct view *ns = view_of_f(&view_namespaces, TERMINATING, "Terminating");
+    const struct namespace_content contents[] = {{&view_replicasets, 0, 2}, {&view_pods, 0, 1}};
+    const struct namespace_finalizer finalizers[] = {{SLICE_LIT("a.b/c"), 2}};
+    struct namespace_view in = {.ns = ns,
+                                .contents = contents,
+                                .count = 2,
+                                .finalizers = finalizers,
+                                .finalizer_count = 1,
+                                .failure = "no",
+                                .now = NOW};
+    char *conditions CLEANUP_FREE = NULL;
+    PLAN_LOCAL(early);
+    PLAN_LOCAL(plan);
+    PLAN_LOCAL(same);
+    const struct action *action;
+
+    (void)state;
+    namespace_plan(&in, &early);
+    assert_int_equal(early.count, 0);
+    assert_int_equal(early.again_ms, 1000);
+    in.may_tell = true;
+    namespace_plan(&in, &plan);
+    action = plan_find(&plan, ACTION_PATCH, &view_namespaces, "status", 0);
+    conditions = slice_dup(scan_get(buf_slice(&action->body), "status.conditions"));
+    assert_non_null(strstr(conditions,
+                           "{\"type\":\"NamespaceDeletionDiscoveryFailure\",\"status\":\"False\","
+                           "\"lastTransitionTime\":\"2023-11-14T22:13:20Z\",\"reason\":\"ResourcesDiscovered\""));
+    assert_non_null(strstr(conditions, "\"NamespaceDeletionContentFailure\",\"status\":\"True\""));
+    assert_non_null(strstr(conditions, "\"reason\":\"ContentDeletionFailed\",\"message\":\"no\""));
+    assert_non_null(strstr(
+        conditions,
+        "\"Some resources are remaining: replicasets.apps has 2 resource instances, pods. has 1 resource instances\""));
+    assert_non_null(strstr(
+        conditions, "\"Some content in the namespace has finalizers remaining: a.b/c in 2 resource instances\""));
+    free(ns);
+    in.ns = ns = view_of_f(&view_namespaces,
+                           NAMESPACE(DELETED) ",\"spec\":{\"finalizers\":[\"kubernetes\"]},\"status\":{\"phase\":"
+                                              "\"Terminating\",\"conditions\":%s}}",
+                           conditions);
+    namespace_plan(&in, &same);
+    assert_int_equal(same.count, 0);
+    assert_int_equal(same.again_ms, 0);
+    free(ns);
 }
 
 /* ---- garbage ---- */
@@ -339,7 +436,10 @@ int main(void)
         cmocka_unit_test(test_node_ranges_run_out),
         cmocka_unit_test(test_pods_of_a_missing_node),
         cmocka_unit_test(test_old_bootstrap_tokens_go),
+        cmocka_unit_test(test_too_many_ended_pods),
         cmocka_unit_test(test_namespace_is_emptied_then_finalized),
+        cmocka_unit_test(test_namespace_pods_go_first),
+        cmocka_unit_test(test_namespace_conditions),
         cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
         cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
         cmocka_unit_test(test_orphan_lets_dependents_live),
