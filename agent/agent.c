@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 
 #include "agent/fs.h"
+#include "agent/handler.h"
 #include "agent/join.h"
 #include "agent/log_rotate.h"
 #include "agent/network.h"
@@ -202,6 +203,7 @@ static void network_known(void *arg, const char *pod_cidr)
     log_info("agent", "pods of node %s get addresses of %s", agent->config.node_name, pod_cidr);
     agent->network = network_start(agent);
     agent->services = services_start(agent);
+    agent->handlers = handlers_new(agent->loop, &agent->config.runtime);
     agent->pods = pods_start(agent);
     agent->log_rotate = log_rotate_start(agent);
 }
@@ -297,6 +299,7 @@ void agent_free(struct agent *agent)
     node_free(agent->node);
     while (agent->jobs)
         loop_turn(agent->loop, true);
+    handlers_free(agent->handlers);
     join_free(agent->join);
     event_recorder_free(agent->events);
     client_free(agent->client);

@@ -40,6 +40,7 @@ struct services;
 struct join;
 struct node_server;
 struct log_rotate;
+struct handlers;
 struct usage;
 
 struct agent {
@@ -54,6 +55,7 @@ struct agent {
     struct node *node;
     struct network *network;
     struct services *services;
+    struct handlers *handlers; /* probes and hooks */
     struct join *join;
     struct node_server *server;
     struct list log_streams;

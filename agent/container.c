@@ -18,21 +18,42 @@
 #include "agent/pod_spec.h"
 #include "lib/encoding.h"
 
+/* "RTMIN+3", "RTMAX": 0 when it is none. */
+static int64_t realtime_signal(const char *name)
+{
+    bool up = !strncmp(name, "RTMIN", 5);
+    int64_t step = 0;
+    int64_t number;
+
+    if ((!up && strncmp(name, "RTMAX", 5) != 0) ||
+        (name[5] && (name[5] != (up ? '+' : '-') || !slice_to_int64(slice_str(name + 6), &step) || step < 0)))
+        return 0;
+    number = up ? SIGRTMIN + step : SIGRTMAX - step;
+    return number >= SIGRTMIN && number <= SIGRTMAX ? number : 0;
+}
+
 int container_signal(const char *name)
 {
     static const struct {
         const char *name;
         int number;
-    } signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"HUP", SIGHUP},   {"KILL", SIGKILL},
-                   {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}, {"ABRT", SIGABRT}, {"CONT", SIGCONT}};
+    } signals[] = {
+        {"ABRT", SIGABRT},     {"ALRM", SIGALRM},   {"BUS", SIGBUS},   {"CHLD", SIGCHLD}, {"CLD", SIGCHLD},
+        {"CONT", SIGCONT},     {"FPE", SIGFPE},     {"HUP", SIGHUP},   {"ILL", SIGILL},   {"INT", SIGINT},
+        {"IO", SIGIO},         {"IOT", SIGIOT},     {"KILL", SIGKILL}, {"PIPE", SIGPIPE}, {"POLL", SIGPOLL},
+        {"PROF", SIGPROF},     {"PWR", SIGPWR},     {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"STKFLT", SIGSTKFLT},
+        {"STOP", SIGSTOP},     {"SYS", SIGSYS},     {"TERM", SIGTERM}, {"TRAP", SIGTRAP}, {"TSTP", SIGTSTP},
+        {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU},   {"URG", SIGURG},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
+        {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}};
     int64_t number;
 
     if (slice_to_int64(slice_str(name), &number))
         return number > 0 && number < 65 ? (int)number : 0;
     if (!strncmp(name, "SIG", 3))
         name += 3;
-    if (!strncmp(name, "RTMIN+", 6) && slice_to_int64(slice_str(name + 6), &number))
-        return SIGRTMIN + (int)number <= SIGRTMAX ? SIGRTMIN + (int)number : 0;
+    number = realtime_signal(name);
+    if (number)
+        return (int)number;
     for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
         if (!strcmp(signals[i].name, name))
             return signals[i].number;
@@ -69,6 +90,7 @@ static struct runtime_container *make_record(const struct container_start *s)
 {
     struct runtime_container *c = mem_zalloc(sizeof(*c));
     char *log_dir CLEANUP_FREE = container_log_dir(s->log_dir, s->pod);
+    const char *wish = value_str(value_path(s->container, "lifecycle", "stopSignal", NULL));
     char hash[17];
 
     container_hash(s->container, hash);
@@ -83,7 +105,7 @@ static struct runtime_container *make_record(const struct container_start *s)
     c->hash = mem_strdup(hash);
     c->reason = mem_strdup("");
     c->message = mem_strdup("");
-    c->stop_signal = text_or_empty(object_text(s->image->config, "StopSignal"));
+    c->stop_signal = text_or_empty(wish && *wish ? wish : object_text(s->image->config, "StopSignal"));
     c->termination_path = mem_printf("%s/containers/%s/%u", s->pod_dir, c->name, s->attempt);
     c->cgroup_path = mem_strdup("");
     return c;
@@ -116,9 +138,11 @@ static void fill_resources(const struct container_start *s, struct runtime_conta
 static int fill_process(const struct container_start *s, struct oci_spec *spec, struct error *err)
 {
     const char *cwd = object_text(s->container, "workingDir");
-    char *host_name CLEANUP_FREE = pod_host_name(s->pod);
-    char *env_name CLEANUP_FREE = mem_printf("HOSTNAME=%s", host_name);
+    char *host_name CLEANUP_FREE = pod_kernel_name(s->pod, POD_DOMAIN, err);
+    char *env_name CLEANUP_FREE = mem_printf("HOSTNAME=%s", host_name ? host_name : "");
 
+    if (!host_name)
+        return -1;
     if (!pod_host_network(s->pod))
         str_list_add(&spec->env, env_name);
     if (env_build(s->pod, s->container, s->image->config, s->facts, &spec->env, err) < 0 ||

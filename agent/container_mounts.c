@@ -31,40 +31,63 @@ static struct oci_mount *add_mount(struct oci_spec *spec, char *source, const ch
 
 /* ---- subPath ---- */
 
+/* One directory of a subPath, with the mode of the volume's own, so that whoever may write there may write here. */
+static int make_part(int root, const char *path, mode_t mode, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char *parent CLEANUP_FREE = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
+    int at CLEANUP_FD = image_open_inside(root, parent, O_RDONLY | O_DIRECTORY, err);
+    int fd CLEANUP_FD = -1;
+
+    if (at < 0)
+        return -1;
+    if (mkdirat(at, name, 0755))
+        return errno == EEXIST ? 0 : error_set_errno(err, errno, "making %s", path);
+    fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fchmod(fd, mode))
+        return error_set_errno(err, errno, "setting the mode of %s", path);
+    return 0;
+}
+
 /* Opens the place inside the volume, making directories that are missing. */
 static int open_sub_path(const char *volume, const char *sub, struct error *err)
 {
     int root CLEANUP_FD = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     char *path CLEANUP_FREE = mem_strdup(sub);
+    struct stat st;
     int fd;
 
-    if (root < 0)
+    if (root < 0 || fstat(root, &st))
         return error_set_errno(err, errno, "opening %s", volume);
     fd = image_open_inside(root, sub, O_PATH, NULL);
-    if (fd >= 0)
-        return fd;
-    for (char *p = path;; p++) {
-        char c = *p;
-
-        if (c != '/' && c)
-            continue;
-        *p = '\0';
-        fd = *path ? image_open_inside(root, path, O_PATH, NULL) : -1;
-        if (fd >= 0) {
-            (void)close(fd);
-        } else if (*path) {
-            char *slash = strrchr(path, '/');
-            char *parent CLEANUP_FREE = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
-            int at CLEANUP_FD = image_open_inside(root, parent, O_RDONLY | O_DIRECTORY, err);
-
-            if (at < 0 || (mkdirat(at, slash ? slash + 1 : path, 0755) && errno != EEXIST))
-                return error_set_errno(err, errno, "making subPath %s", sub);
-        }
-        *p = c;
-        if (!c)
+    for (char *p = strchr(path + 1, '/'); fd < 0; p = strchr(p + 1, '/')) {
+        if (p)
+            *p = '\0';
+        if (make_part(root, path, st.st_mode & 07777, err) < 0)
+            return error_wrap(err, "making subPath %s", sub);
+        if (!p)
             break;
+        *p = '/';
     }
-    return image_open_inside(root, sub, O_PATH, err);
+    if (fd < 0)
+        fd = image_open_inside(root, sub, O_PATH, err);
+    return fd < 0 ? error_wrap(err, "opening subPath %s", sub) : fd;
+}
+
+static bool sub_path_valid(const char *sub, struct error *err)
+{
+    struct slice rest = slice_str(sub);
+    struct slice part;
+
+    while (slice_split(&rest, '/', &part))
+        if (slice_is(part, "..")) {
+            (void)error_set(err, ERROR_INVALID, "subPath must not contain \"..\"");
+            return false;
+        }
+    if (*sub == '/')
+        (void)error_set(err, ERROR_INVALID, "subPath %s must not be an absolute path", sub);
+    return *sub != '/';
 }
 
 static char *bind_sub_path(const struct container_start *s, const struct runtime_container *c, const char *volume,
@@ -77,10 +100,8 @@ static char *bind_sub_path(const struct container_start *s, const struct runtime
     int fd CLEANUP_FD = -1;
     int place;
 
-    if (strstr(sub, "..") && (!strcmp(sub, "..") || strstr(sub, "../") || strstr(sub, "/.."))) {
-        (void)error_set(err, ERROR_INVALID, "subPath must not contain \"..\"");
+    if (!sub_path_valid(sub, err))
         return NULL;
-    }
     fd = open_sub_path(volume, sub, err);
     if (fd < 0)
         return NULL;
@@ -109,6 +130,7 @@ static int add_volume_mount(const struct container_start *s, const struct runtim
     const char *sub = object_text(mount_, "subPath");
     const char *expression = object_text(mount_, "subPathExpr");
     const char *propagation = object_text(mount_, "mountPropagation");
+    const char *recursive = object_text(mount_, "recursiveReadOnly");
     char *source CLEANUP_FREE = volume_path(s->pod, s->pod_dir, name ? name : "");
     struct oci_mount *m;
     BUF_LOCAL(expanded);
@@ -132,6 +154,7 @@ static int add_volume_mount(const struct container_start *s, const struct runtim
         return -1;
     m = add_mount(spec, STEAL(source), destination,
                   value_bool(value_get(mount_, "readOnly")) || volume_read_only(s->pod, name));
+    m->recursive_read_only = recursive && strcmp(recursive, "Disabled") != 0;
     if (propagation && !strcmp(propagation, "HostToContainer"))
         m->propagation = "rslave";
     if (propagation && !strcmp(propagation, "Bidirectional"))
@@ -157,6 +180,15 @@ static void add_etc(const struct container_start *s, struct oci_spec *spec)
         if (!destination_taken(spec, destination))
             add_mount(spec, mem_printf("%s/etc/%s", s->pod_dir, files[i]), destination, spec->rootfs_read_only);
     }
+}
+
+/* Shared by the pod's containers, as its IPC namespace is. */
+static void add_shm(const struct container_start *s, struct oci_spec *spec)
+{
+    bool host = value_bool(value_path(s->pod, "spec", "hostIPC", NULL));
+
+    if (!destination_taken(spec, "/dev/shm"))
+        add_mount(spec, host ? mem_strdup("/dev/shm") : mem_printf("%s/" VOLUMES_SHM, s->pod_dir), "/dev/shm", false);
 }
 
 static size_t depth(const char *path)
@@ -186,6 +218,7 @@ int container_mounts_fill(const struct container_start *s, const struct runtime_
         if (add_volume_mount(s, c, value_at(list, i), i, spec, err) < 0)
             return -1;
     add_etc(s, spec);
+    add_shm(s, spec);
     add_mount(spec, mem_strdup(c->termination_path), message_path ? message_path : "/dev/termination-log", false);
     /* What is mounted inside another mount comes after it. */
     qsort(spec->mounts, spec->mount_count, sizeof(*spec->mounts), compare_depth);
@@ -224,7 +257,7 @@ static void write_hosts(const struct value *pod, const struct sandbox *sandbox, 
                             "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
                             "fe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
         if (sandbox->ip && subdomain && *subdomain)
-            buf_printf(out, "%s\t%s.%s.%s.svc.cluster.local\t%s\n", sandbox->ip, host_name, subdomain,
+            buf_printf(out, "%s\t%s.%s.%s.svc." POD_DOMAIN "\t%s\n", sandbox->ip, host_name, subdomain,
                        pod_namespace(pod), host_name);
         else if (sandbox->ip)
             buf_printf(out, "%s\t%s\n", sandbox->ip, host_name);
@@ -279,15 +312,16 @@ int container_write_etc(const struct value *pod, const struct sandbox *sandbox, 
 {
     char *dir CLEANUP_FREE = mem_printf("%s/etc", pod_dir);
     char *host_name CLEANUP_FREE = pod_host_name(pod);
+    char *kernel_name CLEANUP_FREE = pod_kernel_name(pod, POD_DOMAIN, err);
     BUF_LOCAL(hosts);
     BUF_LOCAL(resolv);
     BUF_LOCAL(name);
 
-    if (fs_make_dirs(dir, 0755, err) < 0)
+    if (!kernel_name || fs_make_dirs(dir, 0755, err) < 0)
         return -1;
     write_hosts(pod, sandbox, host_name, &hosts);
     write_resolv(pod, &resolv);
-    buf_printf(&name, "%s\n", host_name);
+    buf_printf(&name, "%s\n", kernel_name);
     if (rewrite(dir, "hosts", buf_slice(&hosts), err) < 0 || rewrite(dir, "resolv.conf", buf_slice(&resolv), err) < 0)
         return -1;
     return rewrite(dir, "hostname", buf_slice(&name), err);

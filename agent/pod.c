@@ -43,6 +43,11 @@ static void pod_move(struct pod *pod, enum pod_state to)
     pod->state = to;
 }
 
+static bool can_stop(enum pod_state state)
+{
+    return (moves[state] & TO(STOPPING)) != 0;
+}
+
 uint64_t pod_now_ms(const struct pod *pod)
 {
     return loop_now_ms(pod->agent->loop);
@@ -236,14 +241,14 @@ static void sandbox_work(void *arg)
     struct pod_step *s = arg;
     const struct agent_config *config = &s->pod->agent->config;
     const struct sandbox_config sandbox_config = agent_sandbox_config(config);
-    char *host_name CLEANUP_FREE = pod_host_name(s->object->tree);
+    char *host_name CLEANUP_FREE = pod_kernel_name(s->object->tree, POD_DOMAIN, &s->err);
     struct cgroup_limits limits = {0};
     unsigned flags = pod_host_network(s->object->tree) ? SANDBOX_HOST_NETWORK : 0;
 
     if (value_bool(value_path(s->object->tree, "spec", "hostIPC", NULL)))
         flags |= SANDBOX_HOST_IPC;
     pod_limits(s->object->tree, &limits);
-    if (cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
+    if (!host_name || cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
         sandbox_create(&sandbox_config, pod_uid(s->object->tree), host_name, flags, &s->sandbox, &s->err) < 0)
         return;
     (void)container_write_etc(s->object->tree, &s->sandbox, s->pod->dir, &s->err);
@@ -375,6 +380,23 @@ static uint64_t tick_refresh(struct pod *pod)
     return pod->refresh_ms;
 }
 
+/* spec.activeDeadlineSeconds counts from when the node took the pod; it may be set or shortened while it runs. */
+static void tick_deadline(struct pod *pod, uint64_t *next)
+{
+    int64_t seconds = value_int(value_path(pod->object->tree, "spec", "activeDeadlineSeconds", NULL));
+    int64_t left_ms = (pod->start_ns - clock_wall_ns(pod->agent->clock)) / NS_PER_MS + seconds * 1000;
+
+    if (seconds <= 0 || pod->stop || !can_stop(pod->state))
+        return;
+    if (left_ms > 0) {
+        pod_earliest(next, pod_now_ms(pod) + (uint64_t)left_ms);
+        return;
+    }
+    pod->expired = true;
+    pod->stop = true;
+    pod_event(pod, NULL, false, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+}
+
 static uint64_t tick_running(struct pod *pod)
 {
     uint64_t next = pod_containers_tick(pod);
@@ -438,22 +460,19 @@ static void pod_free(struct pod *pod)
     free(pod);
 }
 
-static bool can_stop(enum pod_state state)
-{
-    return (moves[state] & TO(STOPPING)) != 0;
-}
-
 void pod_tick(struct pod *pod)
 {
     enum pod_state before;
     uint64_t next;
     uint64_t again;
+    uint64_t deadline = 0;
 
     if (pod->abandoned) {
         if (!pod->pending)
             pod_free(pod);
         return;
     }
+    tick_deadline(pod, &deadline);
     if (pod->stop && can_stop(pod->state)) {
         pod->retry_ms = 0;
         pod_move(pod, POD_STOPPING);
@@ -468,8 +487,8 @@ void pod_tick(struct pod *pod)
         pod_free(pod);
         return;
     }
-    if (again && (!next || again < next))
-        next = again;
+    pod_earliest(&next, again);
+    pod_earliest(&next, deadline);
     loop_timer_stop(pod->timer);
     if (next)
         loop_timer_start(pod->timer, next > pod_now_ms(pod) ? next - pod_now_ms(pod) : 0, 0);

@@ -28,6 +28,19 @@ bool pod_container_is_sidecar(const struct pod_container *c)
     return c->init && container_is_sidecar(pod_container_spec(c->pod, c));
 }
 
+bool pod_container_is_up(const struct pod_container *c)
+{
+    return c->state == CONTAINER_RUNNING || c->state == CONTAINER_POST_START;
+}
+
+bool pod_containers_at_rest(const struct pod *pod)
+{
+    for (size_t i = 0; i < pod->count; i++)
+        if (pod->containers[i].state != CONTAINER_WAITING && pod->containers[i].state != CONTAINER_ENDED)
+            return false;
+    return true;
+}
+
 static void replace_text(char **place, const char *text)
 {
     char *copy = text ? text_clean(slice_str(text), MESSAGE_MAX) : NULL;
@@ -88,6 +101,10 @@ static void container_detach(struct pod_container *c)
     c->watch = NULL;
     images_request_cancel(c->request);
     c->request = NULL;
+    pod_probes_stop(c, true);
+    /* What a hook has begun it may finish. */
+    handler_leave(c->hook);
+    c->hook = NULL;
 }
 
 void pod_containers_detach(struct pod *pod)
@@ -190,9 +207,10 @@ void pod_containers_resume(struct pod *pod)
         struct pod_container *c = &pod->containers[i];
 
         pod->start_counted = pod->start_counted || c->current; /* by an earlier run */
-        if (c->current && c->current->state == RUNTIME_RUNNING)
+        if (c->current && c->current->state == RUNTIME_RUNNING) {
             pod_container_watch(c);
-        else if (c->current)
+            pod_container_run(c, true);
+        } else if (c->current)
             pod_container_ending(c);
     }
 }
@@ -210,7 +228,7 @@ static bool init_tick(struct pod *pod, uint64_t *next)
     for (size_t i = 0; i < pod->count && pod->containers[i].init; i++) {
         struct pod_container *c = &pod->containers[i];
 
-        if (pod_container_is_sidecar(c) ? c->state == CONTAINER_RUNNING : ended_well(c))
+        if (pod_container_is_sidecar(c) ? pod_container_started(c) : ended_well(c))
             continue;
         if (c->state == CONTAINER_ENDED)
             pod->complete = true; /* it failed for good, and the pod with it */
@@ -221,10 +239,18 @@ static bool init_tick(struct pod *pod, uint64_t *next)
     return true;
 }
 
-static void replace_tick(struct pod_container *c, uint64_t *next)
+/* Those that are up are probed, and ended when there is a cause. */
+static void up_tick(struct pod *pod, uint64_t *next)
 {
-    if (c->replace && c->state == CONTAINER_RUNNING)
-        pod_container_stop(c, next);
+    for (size_t i = 0; i < pod->count; i++) {
+        struct pod_container *c = &pod->containers[i];
+
+        if (!pod_container_is_up(c))
+            continue;
+        pod_probes_tick(c, next);
+        if (c->cause)
+            pod_container_stop(c, true, next);
+    }
 }
 
 uint64_t pod_containers_tick(struct pod *pod)
@@ -232,6 +258,7 @@ uint64_t pod_containers_tick(struct pod *pod)
     uint64_t next = 0;
     bool running = false;
 
+    up_tick(pod, &next);
     if (!pod->initialized && !init_tick(pod, &next))
         return next;
     pod->initialized = true;
@@ -241,7 +268,6 @@ uint64_t pod_containers_tick(struct pod *pod)
         if (c->init && !pod_container_is_sidecar(c))
             continue;
         pod_container_tick(c, &next);
-        replace_tick(c, &next);
         running = running || (!c->init && c->state != CONTAINER_ENDED);
     }
     pod->complete = !running;
@@ -254,13 +280,12 @@ void pod_containers_changed(struct pod *pod)
         struct pod_container *c = &pod->containers[i];
         char hash[17];
 
-        if (c->state != CONTAINER_RUNNING || c->replace)
+        if (!pod_container_is_up(c) || c->cause)
             continue;
         container_hash(pod_container_spec(pod, c), hash);
         if (!strcmp(hash, c->current->hash))
             continue;
-        c->replace = true;
-        pod_event(pod, c, false, "Killing", "Container %s definition changed, will be restarted", c->name);
+        pod_container_condemn(c, STOP_BY_CHANGE, -1);
     }
 }
 
@@ -277,7 +302,7 @@ char *pod_log_path(const struct pod *pod, const char *container, bool previous, 
         /* While the next start waits, the one before is `current`, and `previous` means it too. */
         if (previous && c->state == CONTAINER_WAITING && c->current)
             r = c->current;
-        *ret_running = c->state == CONTAINER_RUNNING && r == c->current;
+        *ret_running = pod_container_is_up(c) && r == c->current;
         if (r)
             return mem_strdup(r->log_path);
         if (previous)
@@ -304,7 +329,7 @@ void pod_each_log(const struct pod *pod, struct str_list *out)
     for (size_t i = 0; i < pod->count; i++) {
         const struct pod_container *c = &pod->containers[i];
 
-        if (c->state != CONTAINER_RUNNING)
+        if (!pod_container_is_up(c))
             continue;
         str_list_add(out, c->current->log_path);
         str_list_take(out, mem_printf("%s/containers/%s/ctl", pod->agent->config.run_dir, c->current->id));

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From RUNNING to ENDED, by itself or by us. conmon's end is the one sign; a job then reads how the container ended and
- * gives back what it held. What follows is restartPolicy's to say. To be ended, a container gets SIGTERM once and
- * SIGKILL when its grace is over.
+ * gives back what it held. What follows is restartPolicy's to say. To be ended, a container runs its preStop hook, gets
+ * SIGTERM (or what it prefers) and, when its grace is over, SIGKILL; the grace covers the hook, but whoever was asked
+ * to end has MINIMUM_MS for it. (Drawn in pod_internal.h.)
  */
 #include "agent/pod_internal.h"
 
 #include <signal.h>
 
-#include "agent/agent_metrics.h"
 #include "agent/log_stream.h"
 #include "agent/pod_spec.h"
+
+#define MINIMUM_MS  2000
+#define GRACE_S_MAX 1000000000 /* thirty years: keeps sums in range */
 
 /* ---- the end of a container ---- */
 
@@ -20,8 +23,11 @@ static bool wants_restart(const struct pod_container *c)
 
     if (c->pod->stop)
         return false;
-    if (pod_container_is_sidecar(c) || c->replace)
+    if (pod_container_is_sidecar(c) || c->cause == STOP_BY_CHANGE)
         return true;
+    /* Ended as unhealthy: how it then ended does not matter. */
+    if (c->cause == STOP_BY_LIVENESS || c->cause == STOP_BY_STARTUP)
+        return strcmp(policy, "Never") != 0;
     if (!strcmp(policy, "Never") || (c->current->exit_code == 0 && (c->init || strcmp(policy, "Always") != 0)))
         return false;
     return true;
@@ -43,19 +49,18 @@ static void back_off(struct pod_container *c)
 void pod_container_ended(struct pod_container *c)
 {
     int64_t ran = c->current->started_ns ? c->current->finished_ns - c->current->started_ns : 0;
+    bool again = wants_restart(c);
+    bool changed = c->cause == STOP_BY_CHANGE;
 
-    c->state = CONTAINER_ENDED;
-    c->stop_ms = 0;
-    c->killed = false;
+    c->state = again ? CONTAINER_WAITING : CONTAINER_ENDED;
+    c->stop = STOP_NOT;
+    c->cause = STOP_BY_NONE;
     log_streams_poke(c->pod->agent);
-    if (!wants_restart(c))
+    if (!again)
         return;
-    c->state = CONTAINER_WAITING;
     c->start_after_ms = 0;
-    if (c->replace) {
-        c->replace = false;
+    if (changed)
         return;
-    }
     backoff_fail(&c->restart, pod_now_ms(c->pod), ran > 0 ? (uint64_t)(ran / NS_PER_MS) : 0, true);
     c->start_after_ms = c->restart.until_ms;
     if (c->restart.delay_ms)
@@ -112,6 +117,13 @@ void pod_container_ending(struct pod_container *c)
 {
     struct ending *e = mem_zalloc(sizeof(*e));
 
+    if (c->state == CONTAINER_POST_START && c->hook && !c->stop) {
+        c->pod->starting = false;
+        pod_event(c->pod, c, true, "FailedPostStartHook", "PostStartHook failed");
+    }
+    handler_cancel(c->hook);
+    c->hook = NULL;
+    pod_probes_stop(c, true);
     c->state = CONTAINER_ENDING;
     e->pod = c->pod;
     e->c = c;
@@ -129,21 +141,8 @@ static void on_ended(void *arg)
     pod_tick(c->pod);
 }
 
-/* All that are to run together do, for the first time. */
-static void count_start(struct pod *pod)
-{
-    for (size_t i = 0; i < pod->count; i++)
-        if (!pod->containers[i].init && pod->containers[i].state != CONTAINER_RUNNING)
-            return;
-    if (!pod->start_counted)
-        agent_count_pod_start(clock_wall_ns(pod->agent->clock) - pod->start_ns);
-    pod->start_counted = true;
-}
-
 void pod_container_watch(struct pod_container *c)
 {
-    c->state = CONTAINER_RUNNING;
-    count_start(c->pod);
     c->watch = runtime_watch_start(c->pod->agent->loop, c->current, on_ended, c);
 }
 
@@ -187,27 +186,100 @@ static void container_send(struct pod_container *c, int signal)
     pod_work(c->pod, signalling_work, signalling_done, s);
 }
 
-/* SIGTERM once, SIGKILL when the grace is over; the grace may shrink meanwhile. */
-void pod_container_stop(struct pod_container *c, uint64_t *next)
+static uint64_t seconds_ms(int64_t seconds)
+{
+    return (uint64_t)(seconds < GRACE_S_MAX ? seconds : GRACE_S_MAX) * 1000;
+}
+
+/* When the grace is over: the cause's, or the pod's if that is sooner. The pod's may shrink meanwhile. */
+static uint64_t grace_end(const struct pod_container *c)
+{
+    const struct pod *pod = c->pod;
+    int64_t grace = pod_grace_seconds(pod->object->tree);
+    uint64_t end = UINT64_MAX;
+
+    if (c->cause)
+        end = c->stop_ms + seconds_ms(c->grace_s >= 0 ? c->grace_s : grace);
+    /* Of a pod that is gone from the API server nobody waits for the end. */
+    if (pod->stop_ms && pod->stop_ms + (pod->vanished ? 0 : seconds_ms(grace)) < end)
+        end = pod->stop_ms + (pod->vanished ? 0 : seconds_ms(grace));
+    return end;
+}
+
+static void say_killing(const struct pod_container *c)
+{
+    static const char *const causes[] = {[STOP_BY_CHANGE] = "definition changed",
+                                         [STOP_BY_LIVENESS] = "failed liveness probe",
+                                         [STOP_BY_STARTUP] = "failed startup probe",
+                                         [STOP_BY_HOOK] = NULL};
+    bool again = c->cause == STOP_BY_CHANGE || strcmp(pod_restart_policy(c->pod->object->tree), "Never") != 0;
+
+    if (c->pod->stop || !c->cause)
+        pod_event(c->pod, c, false, "Killing", "Stopping container %s", c->name);
+    else if (c->cause == STOP_BY_HOOK)
+        pod_event(c->pod, c, false, "Killing", "FailedPostStartHook");
+    else if (c->init)
+        pod_event(c->pod, c, false, "Killing", "Init container %s %s", c->name, causes[c->cause]);
+    else
+        pod_event(c->pod, c, false, "Killing", "Container %s %s%s", c->name, causes[c->cause],
+                  again ? ", will be restarted" : "");
+}
+
+static void pre_stop_done(void *arg, enum handler_outcome outcome, const char *text)
+{
+    struct pod_container *c = arg;
+
+    c->hook = NULL;
+    if (outcome > HANDLER_WARNING)
+        pod_event(c->pod, c, true, "FailedPreStopHook", "PreStopHook failed");
+    pod_tick(c->pod);
+}
+
+static void stop_begin(struct pod_container *c, uint64_t now)
+{
+    c->stop_ms = now;
+    say_killing(c);
+    if (c->hook) { /* postStart: no use any more */
+        handler_cancel(c->hook);
+        c->hook = NULL;
+        c->pod->starting = false;
+    }
+    pod_probes_stop(c, false);
+    c->stop = grace_end(c) > now && pod_hook_start(c, "preStop", pre_stop_done) ? STOP_HOOK : STOP_TURN;
+}
+
+void pod_container_condemn(struct pod_container *c, enum stop_cause cause, int64_t grace_s)
+{
+    if (c->cause || c->stop)
+        return;
+    c->cause = cause;
+    c->grace_s = grace_s;
+}
+
+void pod_container_stop(struct pod_container *c, bool turn, uint64_t *next)
 {
     uint64_t now = pod_now_ms(c->pod);
-    uint64_t grace = (uint64_t)pod_grace_seconds(c->pod->object->tree) * 1000;
     int signal = container_signal(c->current->stop_signal);
+    uint64_t end;
 
-    if (!c->stop_ms) {
-        c->stop_ms = now;
-        pod_event(c->pod, c, false, "Killing", "Stopping container %s", c->name);
-        if (grace)
-            container_send(c, signal ? signal : SIGTERM);
+    if (c->stop == STOP_NOT)
+        stop_begin(c, now);
+    end = grace_end(c);
+    if (c->stop == STOP_HOOK && (!c->hook || now >= end))
+        c->stop = STOP_TURN;
+    if (c->stop == STOP_TURN && (turn || now >= end)) {
+        c->stop = STOP_TERM;
+        c->term_ms = now;
+        container_send(c, signal ? signal : SIGTERM);
     }
-    if (c->killed)
-        return;
-    if (now < c->stop_ms + grace) {
-        pod_earliest(next, c->stop_ms + grace);
-        return;
+    if (c->stop == STOP_TERM && end < c->term_ms + MINIMUM_MS)
+        end = c->term_ms + MINIMUM_MS;
+    if (c->stop == STOP_TERM && now >= end) {
+        c->stop = STOP_KILL;
+        container_send(c, SIGKILL);
     }
-    c->killed = true;
-    container_send(c, SIGKILL);
+    if (c->stop != STOP_KILL)
+        pod_earliest(next, end);
 }
 
 /* Forgets what had not begun; true when nothing of it runs. */
@@ -235,20 +307,25 @@ static bool container_quiet(struct pod_container *c)
     return true;
 }
 
+/* The others at once; the sidecars, which serve them to their end, from the last to the first. All hooks run at once.
+ */
 bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms)
 {
     bool quiet = true;
 
-    /* Sidecars serve the others to their end. */
-    for (int sidecars = 0; sidecars < 2 && quiet; sidecars++) {
-        for (size_t i = 0; i < pod->count; i++) {
+    if (!pod->stop_ms)
+        pod->stop_ms = pod_now_ms(pod);
+    for (int sidecars = 0; sidecars < 2; sidecars++) {
+        for (size_t i = pod->count; i-- > 0;) {
             struct pod_container *c = &pod->containers[i];
 
             if (pod_container_is_sidecar(c) != (sidecars == 1) || container_quiet(c))
                 continue;
+            if (pod_container_is_up(c)) {
+                pod_probes_tick(c, ret_next_ms);
+                pod_container_stop(c, !sidecars || quiet, ret_next_ms);
+            }
             quiet = false;
-            if (c->state == CONTAINER_RUNNING)
-                pod_container_stop(c, ret_next_ms);
         }
     }
     return quiet;

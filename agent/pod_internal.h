@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pod's machine, shared by pod.c (states), pod_container.c, pod_start.c, pod_end.c (its containers) and
- * pod_publish.c (what the API sees).
+ * The pod's machine, shared by pod.c (states), pod_container.c, pod_start.c, pod_end.c, pod_probe.c (its containers)
+ * and pod_publish.c (what the API sees).
  *
  *     REFERENCES -> VOLUMES -> SANDBOX -> RUNNING -> STOPPING -> CLEANING -> FINISHED -> CLEANING -> DELETING -> GONE
  *         ^  |         |          |                     ^            \__________________________________^
@@ -16,8 +16,10 @@
 
 #include "agent/backoff.h"
 #include "agent/container.h"
+#include "agent/handler.h"
 #include "agent/pod.h"
 #include "agent/pod_status.h"
+#include "agent/probe.h"
 #include "agent/references.h"
 
 enum pod_state {
@@ -33,18 +35,44 @@ enum pod_state {
     POD_STATES
 };
 
-/*     WAITING -> REFERENCES -> IMAGE -> STARTING -> RUNNING -> ENDING -> ENDED -> WAITING (restart)
- *        ^           |           |         |
- *        +-----------+-----------+---------+  failure, after a back-off
+/*     WAITING -> REFERENCES -> IMAGE -> STARTING -> POST_START -> RUNNING -> ENDING -> ENDED -> WAITING (restart)
+ *        ^           |           |         | \_________________^      ^
+ *        +-----------+-----------+---------+            \____________/  it ends, or is ended, during its hook
+ *          failure, after a back-off
  */
 enum container_state {
     CONTAINER_WAITING,
     CONTAINER_REFERENCES, /* its ConfigMaps and Secrets are being read */
     CONTAINER_IMAGE,      /* its image is being found or pulled */
     CONTAINER_STARTING,   /* a pool thread makes it */
+    CONTAINER_POST_START, /* it runs, and so does its hook; the pod's next container waits for that */
     CONTAINER_RUNNING,
     CONTAINER_ENDING, /* it has ended; a pool thread reads how */
     CONTAINER_ENDED,
+};
+
+/* How a container that runs is ended; see pod_end.c.
+ *
+ *     NOT -> HOOK -> TURN -> TERM -> KILL
+ *         \_________^
+ */
+enum stop_step {
+    STOP_NOT,
+    STOP_HOOK, /* its preStop runs */
+    STOP_TURN, /* a sidecar waits until those that it serves have ended */
+    STOP_TERM, /* it was asked to end */
+    STOP_KILL, /* and made to */
+};
+
+/* Why one container is ended though its pod is not. */
+enum stop_cause { STOP_BY_NONE, STOP_BY_CHANGE, STOP_BY_LIVENESS, STOP_BY_STARTUP, STOP_BY_HOOK };
+
+struct pod_probe {
+    struct pod_container *container;
+    bool wanted; /* the spec has it; the rest means nothing else */
+    struct probe_spec spec;
+    struct probe machine;
+    struct handler *call; /* while it is asked */
 };
 
 /* The object's tree, shared with pool threads that read it. */
@@ -68,10 +96,14 @@ struct pod_container {
     struct backoff restart;
     struct backoff pull;
     uint64_t start_after_ms; /* monotonic */
-    uint64_t stop_ms;        /* when it was told to end; 0 = it was not */
-    bool killed;             /* SIGKILL was sent too */
-    bool replace;            /* ended by us because its spec changed */
-    char *waiting_reason;    /* NULL = none */
+    enum stop_step stop;
+    enum stop_cause cause;
+    uint64_t stop_ms;     /* when its ending began */
+    uint64_t term_ms;     /* when it was asked to end */
+    int64_t grace_s;      /* of a `cause`; -1 = the pod's */
+    struct handler *hook; /* postStart or preStop, while it runs */
+    struct pod_probe probes[PROBE_KINDS];
+    char *waiting_reason; /* NULL = none */
     char *waiting_message;
     char *pending_reason; /* replaces the reason at announce_ms: ErrImagePull becomes ImagePullBackOff */
     char *pending_message;
@@ -90,6 +122,8 @@ struct pod {
     bool complete;       /* every container has done its work */
     const char *refused; /* reason: this node does not run it, whatever its containers; NULL = it does */
     char *refused_message;
+    bool expired;     /* activeDeadlineSeconds are over */
+    uint64_t stop_ms; /* when the ending of its containers began; 0 = it did not */
     int64_t start_ns;
     uint64_t retry_ms; /* a failed preparation is tried again then; 0 = now */
     struct backoff backoff;
@@ -147,6 +181,10 @@ void pod_containers_resume(struct pod *pod);
 void pod_containers_changed(struct pod *pod);
 const struct value *pod_container_spec(const struct pod *pod, const struct pod_container *c);
 bool pod_container_is_sidecar(const struct pod_container *c);
+/* It has a process. */
+bool pod_container_is_up(const struct pod_container *c);
+/* None is up, or on its way up or down. */
+bool pod_containers_at_rest(const struct pod *pod);
 /* Why it waits; NULL = no reason of its own. */
 void pod_container_set_waiting(struct pod_container *c, const char *reason, const char *message);
 /* Takes a new attempt over; the one before stays as `last`. */
@@ -160,16 +198,30 @@ void pod_containers_references(struct pod *pod, struct pod_container *c, const s
 void pod_container_tick(struct pod_container *c, uint64_t *next);
 
 /* pod_end.c */
-/* It runs: learn of its end. */
+/* It is up: learn of its end. */
 void pod_container_watch(struct pod_container *c);
 /* It does not run any more: read how it ended. */
 void pod_container_ending(struct pod_container *c);
 /* `current` has ended and its end is known: wait for a restart, or stay. */
 void pod_container_ended(struct pod_container *c);
-/* SIGTERM once, SIGKILL after the grace. */
-void pod_container_stop(struct pod_container *c, uint64_t *next);
+/* Goes on with the ending of one that is up. `turn`: nobody needs it any more. */
+void pod_container_stop(struct pod_container *c, bool turn, uint64_t *next);
+/* This one alone is to be ended, for a cause; the next tick begins. grace_s -1 = the pod's. */
+void pod_container_condemn(struct pod_container *c, enum stop_cause cause, int64_t grace_s);
 /* Ends what runs; true when nothing does any more. */
 bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms);
+
+/* pod_probe.c */
+/* It is RUNNING now, and probed from now on. `adopted`: it ran before this agent did. */
+void pod_container_run(struct pod_container *c, bool adopted);
+void pod_probes_tick(struct pod_container *c, uint64_t *next);
+/* Liveness and startup; readiness too when `all`. */
+void pod_probes_stop(struct pod_container *c, bool all);
+/* What holds of the probe in this run of the container is good; so it is when there is no such probe. */
+bool pod_probe_passed(const struct pod_container *c, enum probe_kind kind);
+bool pod_container_started(const struct pod_container *c);
+/* Starts lifecycle.NAME; false when the container has none. `done` gets the container. */
+bool pod_hook_start(struct pod_container *c, const char *name, handler_done *done);
 
 /* pod_publish.c */
 /* Sends the status when it differs from what was sent. Returns when it wants to be called again (0 = on events). */

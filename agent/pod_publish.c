@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the API sees of a pod. One request at a time; what changes meanwhile goes out in the next one. A merge patch of
- * the whole status with the pod's uid as precondition: a new pod of the same name is never written to.
+ * What the API sees of a pod. One request at a time; what changes meanwhile goes out in the next one. A strategic merge
+ * patch, so that conditions of others stay theirs, of all that is ours, with the pod's uid as precondition: a new pod
+ * of the same name is never written to.
  */
 #include "agent/pod_internal.h"
 
@@ -16,8 +17,13 @@ static const struct schema_kind *pod_kind(void)
     return schema_find_resource(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("pods"));
 }
 
+/* While its postStart hook runs, a container is shown as it was before its start. */
 static void facts_of_container(const struct pod *pod, const struct pod_container *c, struct container_facts *f)
 {
+    const struct runtime_container *current = c->state == CONTAINER_POST_START ? NULL : c->current;
+    const struct runtime_container *last = c->last;
+    unsigned made = c->next_attempt ? c->next_attempt - 1 : 0;
+
     const struct value *spec = pod_container_spec(pod, c);
     const char *image = object_text(spec, "image");
 
@@ -26,44 +32,24 @@ static void facts_of_container(const struct pod *pod, const struct pod_container
         .image = image ? image : "",
         .init = c->init,
         .sidecar = c->init && container_is_sidecar(spec),
-        .current = c->current,
-        .last = c->last,
-        .restarts = c->current        ? c->current->attempt
-                    : c->next_attempt ? c->next_attempt - 1
-                                      : 0,
+        .current = current,
+        .last = last,
+        .restarts = current              ? current->attempt
+                    : c->current && last ? last->attempt
+                                         : made,
+        .starting = !pod_probe_passed(c, PROBE_STARTUP),
+        .unready = !pod_probe_passed(c, PROBE_READINESS),
         .waiting_reason = c->state == CONTAINER_ENDED || c->state == CONTAINER_RUNNING ? NULL : c->waiting_reason,
         .waiting_message = c->waiting_message,
     };
 }
 
-/* The last status we made, with the conditions that others have added to the object since. */
-static struct value *status_before(const struct pod *pod)
-{
-    const struct value *seen = value_get(pod->object->tree, "status");
-    const struct value *conditions = value_get(seen, "conditions");
-    struct value *before;
-
-    if (!pod->status)
-        return seen ? value_copy(seen) : NULL;
-    before = value_copy(pod->status);
-    for (size_t i = 0; i < value_count(conditions); i++) {
-        const struct value *own = value_get(before, "conditions");
-        const struct value *other = value_at(conditions, i);
-        bool known = false;
-
-        for (size_t k = 0; k < value_count(own); k++)
-            known = known || slice_equal(value_string(value_get(value_at(own, k), "type")),
-                                         value_string(value_get(other, "type")));
-        if (!known)
-            value_append(value_need_array(before, "conditions"), value_copy(other));
-    }
-    return before;
-}
-
 static struct value *status_compute(const struct pod *pod)
 {
     struct container_facts *containers CLEANUP_FREE = mem_calloc(pod->count + 1, sizeof(*containers));
-    struct value *before CLEANUP_VALUE = status_before(pod);
+    const struct value *before = pod->status ? pod->status : value_get(pod->object->tree, "status");
+    /* A final phase is said when nothing runs any more. */
+    bool expired = pod->expired && (pod->state > POD_STOPPING || pod_containers_at_rest(pod));
     const struct status_facts facts = {
         .containers = containers,
         .count = pod->refused ? 0 : pod->count,
@@ -71,8 +57,8 @@ static struct value *status_compute(const struct pod *pod)
         .finished = pod->state > POD_STOPPING || pod->complete,
         .pod_ip = pod->facts.pod_ip,
         .host_ip = pod->agent->config.node_ip,
-        .reason = pod->refused,
-        .message = pod->refused_message,
+        .reason = expired ? "DeadlineExceeded" : pod->refused,
+        .message = expired ? "Pod was active on the node longer than the specified deadline" : pod->refused_message,
         .now_ns = clock_wall_ns(pod->agent->clock),
         .start_ns = pod->start_ns,
     };
@@ -117,22 +103,45 @@ static void published(void *arg, int status, struct slice body, const struct err
     pod_tick(pod);
 }
 
+/* A merge would keep what is absent, and what was in a list before. */
+static void patch_complete(struct value *status)
+{
+    static const char *const vanishing[] = {"reason", "message"};
+    static const char *const lists[] = {"podIPs", "hostIPs"};
+    const struct value *conditions = value_get(status, "conditions");
+
+    for (size_t n = 0; n < ARRAY_SIZE(vanishing); n++) {
+        if (!value_get(status, vanishing[n]))
+            value_set(status, vanishing[n], value_new_null());
+        for (size_t i = 0; i < value_count(conditions); i++)
+            if (!value_get(value_at(conditions, i), vanishing[n]))
+                value_set(value_at(conditions, i), vanishing[n], value_new_null());
+    }
+    for (size_t n = 0; n < ARRAY_SIZE(lists); n++) {
+        struct value *list = value_get(status, lists[n]);
+        struct value *directive;
+
+        if (!list)
+            continue;
+        directive = value_new_object();
+        value_set_str(directive, "$patch", "replace");
+        value_append(list, directive);
+    }
+}
+
 static void publish_send(struct pod *pod)
 {
     struct value *patch CLEANUP_VALUE = value_new_object();
     struct value *status = value_copy(pod->status);
     const struct value *o = pod->object->tree;
-    static const char *const vanishing[] = {"reason", "message"};
     BUF_LOCAL(body);
 
-    for (size_t i = 0; i < ARRAY_SIZE(vanishing); i++)
-        if (!value_get(status, vanishing[i]))
-            value_set(status, vanishing[i], value_new_null());
+    patch_complete(status);
     value_set_str(value_need_object(patch, "metadata"), "uid", pod_uid(o));
     value_set(patch, "status", status);
     value_write(patch, &body);
     pod->call = client_patch(pod->agent->client, pod_kind(), pod_namespace(o), pod_name(o), "status",
-                             "application/merge-patch+json", buf_slice(&body), published, pod);
+                             "application/strategic-merge-patch+json", buf_slice(&body), published, pod);
 }
 
 /* Nothing more will be said; a deletion that waited for that goes on in the next tick. */

@@ -3,6 +3,7 @@
  */
 #include "agent/pod_spec.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "agent/token.h"
@@ -44,10 +45,13 @@ char *pod_display_name(const struct value *pod)
 
 char *pod_host_name(const struct value *pod)
 {
-    const char *name = value_str(value_path(pod, "spec", "hostname", NULL));
+    const char *name = value_str(value_path(pod, "spec", "hostnameOverride", NULL));
     char *text;
     size_t len;
 
+    if (name && *name)
+        return mem_strdup(name);
+    name = value_str(value_path(pod, "spec", "hostname", NULL));
     if (!name || !*name)
         name = pod_name(pod);
     len = strnlen(name, 63);
@@ -55,6 +59,25 @@ char *pod_host_name(const struct value *pod)
     while (len && (text[len - 1] == '-' || text[len - 1] == '.'))
         text[--len] = '\0';
     return text;
+}
+
+char *pod_kernel_name(const struct value *pod, const char *domain, struct error *err)
+{
+    const char *subdomain = value_str(value_path(pod, "spec", "subdomain", NULL));
+    const struct value *whole = value_path(pod, "spec", "setHostnameAsFQDN", NULL);
+    char *name CLEANUP_FREE = pod_host_name(pod);
+    char *full CLEANUP_FREE = NULL;
+
+    if (!value_bool(whole) || !subdomain || !*subdomain)
+        return STEAL(name);
+    full = mem_printf("%s.%s.%s.svc.%s", name, subdomain, pod_namespace(pod), domain);
+    if (strlen(full) <= HOST_NAME_MAX)
+        return STEAL(full);
+    (void)error_set(err, ERROR_INVALID,
+                    "failed to construct FQDN from pod hostname and cluster domain, FQDN %s is too long (%d is the "
+                    "max, %zu characters requested)",
+                    full, HOST_NAME_MAX, strlen(full));
+    return NULL;
 }
 
 bool pod_host_network(const struct value *pod)

@@ -12,8 +12,12 @@ const char *pod_name(const struct value *pod);
 const char *pod_namespace(const struct value *pod);
 /* "name_namespace(uid)": how messages name a pod; caller frees. */
 char *pod_display_name(const struct value *pod);
-/* spec.hostname, else the pod's name cut to what a host name may be; caller frees. */
+/* spec.hostnameOverride, spec.hostname, else the pod's name cut to what a host name may be; caller frees. */
 char *pod_host_name(const struct value *pod);
+#define POD_DOMAIN "cluster.local"
+/* What the kernel is told: the same, or with its domain where setHostnameAsFQDN asks for it. `domain`: the cluster's.
+ * ERROR_INVALID when it is too long for the kernel. Caller frees. */
+char *pod_kernel_name(const struct value *pod, const char *domain, struct error *err);
 
 bool pod_host_network(const struct value *pod);
 const char *pod_restart_policy(const struct value *pod); /* "Always", "OnFailure", "Never" */

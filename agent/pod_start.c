@@ -45,17 +45,46 @@ static void start_failed(struct pod_container *c, const char *reason, const char
     c->start_after_ms = pod_now_ms(c->pod) + RETRY_CONFIG_MS;
 }
 
+static void post_start_done(void *arg, enum handler_outcome outcome, const char *text)
+{
+    struct pod_container *c = arg;
+
+    c->hook = NULL;
+    c->pod->starting = false;
+    if (outcome <= HANDLER_WARNING) {
+        pod_container_run(c, false);
+    } else {
+        /* What it said may be secret: not in an event. */
+        pod_event(c->pod, c, true, "FailedPostStartHook", "PostStartHook failed");
+        pod_container_condemn(c, STOP_BY_HOOK, -1);
+    }
+    pod_tick(c->pod);
+}
+
+static void container_started(struct starting *s)
+{
+    struct pod_container *c = s->c;
+
+    pod_container_set_waiting(c, NULL, NULL);
+    pod_container_set_current(c, s->fresh);
+    pod_event(c->pod, c, false, "Created", "Created container: %s", c->name);
+    pod_event(c->pod, c, false, "Started", "Started container %s", c->name);
+    pod_container_watch(c);
+    if (!pod_hook_start(c, "postStart", post_start_done)) {
+        pod_container_run(c, false);
+        return;
+    }
+    c->state = CONTAINER_POST_START;
+    c->pod->starting = true;
+}
+
 static void start_finished(struct starting *s)
 {
     struct pod_container *c = s->c;
 
     switch (s->result) {
     case CONTAINER_STARTED:
-        pod_container_set_waiting(c, NULL, NULL);
-        pod_container_set_current(c, s->fresh);
-        pod_event(c->pod, c, false, "Created", "Created container: %s", c->name);
-        pod_event(c->pod, c, false, "Started", "Started container %s", c->name);
-        pod_container_watch(c);
+        container_started(s);
         break;
     case CONTAINER_FAILED:
         pod_container_set_waiting(c, NULL, NULL);

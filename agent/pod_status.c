@@ -26,15 +26,35 @@ static bool succeeded(const struct container_facts *c)
     return state_of(c) == TERMINATED && c->current->exit_code == 0;
 }
 
+static bool is_started(const struct container_facts *c)
+{
+    return state_of(c) == RUNNING && !c->starting;
+}
+
 /* Has it done its part of starting the pod? */
 static bool init_complete(const struct container_facts *c)
 {
-    return c->sidecar ? state_of(c) == RUNNING : succeeded(c);
+    return c->sidecar ? is_started(c) : succeeded(c);
 }
 
 static bool is_ready(const struct container_facts *c)
 {
-    return c->init && !c->sidecar ? succeeded(c) : state_of(c) == RUNNING;
+    return c->init && !c->sidecar ? succeeded(c) : is_started(c) && !c->unready;
+}
+
+/* Init containers that have ended are of the past. */
+static bool is_ready_or_past(const struct container_facts *c)
+{
+    return (c->init && !c->sidecar) || is_ready(c);
+}
+
+/* Once one of the others was made, the pod has been initialized, whatever becomes of its sidecars. */
+static bool init_is_past(const struct status_facts *facts)
+{
+    for (size_t i = 0; i < facts->count; i++)
+        if (!facts->containers[i].init && (facts->containers[i].current || facts->containers[i].last))
+            return true;
+    return false;
 }
 
 /* ---- phase ---- */
@@ -70,7 +90,7 @@ static void tally_add(struct tally *t, const struct container_facts *c)
 static const char *phase_of_initializing(const struct status_facts *facts, const char *policy, bool *ret_decided)
 {
     *ret_decided = true;
-    for (size_t i = 0; i < facts->count; i++) {
+    for (size_t i = 0; i < facts->count && !init_is_past(facts); i++) {
         const struct container_facts *c = &facts->containers[i];
 
         if (!c->init || init_complete(c))
@@ -229,7 +249,7 @@ static struct value *container_status(const struct status_facts *facts, const st
     set_image(v, c, shown);
     if (shown && shown->id && *shown->id)
         set_container_id(v, shown);
-    value_set(v, "started", value_new_bool(state == RUNNING));
+    value_set(v, "started", value_new_bool(is_started(c)));
     return v;
 }
 
@@ -289,56 +309,75 @@ static void add_condition(struct value *list, const struct value *before, const 
 }
 
 /* "containers with unready status: [a b]", or nothing when there are none. */
-static char *list_lacking(const struct status_facts *facts, bool init, bool (*fine)(const struct container_facts *c),
+static char *list_lacking(const struct status_facts *facts, bool (*fine)(const struct container_facts *c),
                           const char *what)
 {
     BUF_LOCAL(text);
 
     for (size_t i = 0; i < facts->count; i++)
-        if (facts->containers[i].init == init && !fine(&facts->containers[i]))
+        if (!fine(&facts->containers[i]))
             buf_printf(&text, "%s%s", text.len ? " " : "", facts->containers[i].name);
     return text.len ? mem_printf("containers with %s status: [%s]", what, buf_cstr(&text)) : NULL;
+}
+
+static bool is_initialized(const struct container_facts *c)
+{
+    return !c->init || init_complete(c);
+}
+
+/* What the pod's readiness gates lack, or nothing. */
+static char *list_gates(const struct value *pod)
+{
+    const struct value *conditions = value_path(pod, "status", "conditions", NULL);
+    const struct value *gates = value_path(pod, "spec", "readinessGates", NULL);
+    BUF_LOCAL(text);
+
+    for (size_t i = 0; i < value_count(gates); i++) {
+        const char *type = object_text(value_at(gates, i), "conditionType");
+        const struct value *condition = find_named(conditions, "type", type ? type : "");
+        struct slice status = value_string(value_get(condition, "status"));
+
+        if (slice_is(status, "True"))
+            continue;
+        buf_append_str(&text, text.len ? ", " : "");
+        if (condition)
+            buf_printf(&text, "the status of pod readiness gate \"%s\" is not \"True\", but %.*s", type,
+                       SLICE_ARGS(status));
+        else
+            buf_printf(&text, "corresponding condition of pod readiness gate \"%s\" does not exist.", type ? type : "");
+    }
+    return text.len ? buf_steal_str(&text) : NULL;
 }
 
 static void set_conditions(struct value *status, const struct value *pod, const struct value *before,
                            const struct status_facts *facts, const char *phase)
 {
-    static const char *const ours[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                                       "PodScheduled"};
     struct value *list = value_new_array();
     bool done = !strcmp(phase, "Succeeded");
     bool over = done || !strcmp(phase, "Failed");
-    char *uninitialized CLEANUP_FREE = list_lacking(facts, true, init_complete, "incomplete");
-    char *unready CLEANUP_FREE = list_lacking(facts, false, is_ready, "unready");
+    char *uninitialized CLEANUP_FREE = init_is_past(facts) ? NULL : list_lacking(facts, is_initialized, "incomplete");
+    char *unready CLEANUP_FREE = list_lacking(facts, is_ready_or_past, "unready");
+    char *gates CLEANUP_FREE = list_gates(pod);
     const char *over_reason = done ? "PodCompleted" : "PodFailed";
     bool initialized = done || !uninitialized;
     bool ready = !over && initialized && !unready;
     const char *why = ready ? NULL : over ? over_reason : "ContainersNotReady";
     const char *message = over || ready ? NULL : unready;
     const struct condition conditions[] = {
-        {ours[0], facts->sandbox_ready, NULL, NULL},
-        {ours[1], initialized,
+        {"PodReadyToStartContainers", facts->sandbox_ready, NULL, NULL},
+        {"Initialized", initialized,
          done          ? "PodCompleted"
          : initialized ? NULL
                        : "ContainersNotInitialized",
          initialized ? NULL : uninitialized},
-        {ours[2], ready, why, message},
-        {ours[3], ready, why, message},
-        {ours[4], true, NULL, NULL},
+        {"Ready", ready && !gates, ready && gates ? "ReadinessGatesNotReady" : why, ready ? gates : message},
+        {"ContainersReady", ready, why, message},
+        {"PodScheduled", true, NULL, NULL},
     };
     int64_t generation = value_int(value_path(pod, "metadata", "generation", NULL));
 
     for (size_t i = 0; i < ARRAY_SIZE(conditions); i++)
         add_condition(list, before, &conditions[i], facts, generation);
-    for (size_t i = 0; i < value_count(before); i++) {
-        const struct value *other = value_at(before, i);
-        bool own = false;
-
-        for (size_t o = 0; o < ARRAY_SIZE(ours); o++)
-            own = own || slice_is(value_string(value_get(other, "type")), ours[o]);
-        if (!own)
-            value_append(list, value_copy(other));
-    }
     value_set(status, "conditions", list);
 }
 

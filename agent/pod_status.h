@@ -15,6 +15,8 @@ struct container_facts {
     const struct runtime_container *current;
     const struct runtime_container *last;
     unsigned restarts;
+    bool starting; /* it runs, but its startup probe has not succeeded yet */
+    bool unready;  /* it runs, but its readiness probe does not hold */
     /* Set: it is about to be (re)started and waits for this ("CrashLoopBackOff"); `current` has ended and becomes the
      * last state. */
     const char *waiting_reason;
@@ -35,8 +37,9 @@ struct status_facts {
     const char *message;
 };
 
-/* The whole status. `before` is the status as the API server has it (NULL = none): conditions of others are kept,
- * transition times move only when a status does, lastState of containers this node knows nothing of stays. */
+/* The whole status but for the conditions of others, which decide readiness gates all the same: those of `pod` count.
+ * `before` is the status made before (NULL = none): transition times move only when a status does, lastState of
+ * containers this node knows nothing of stays. */
 struct value *pod_status_make(const struct value *pod, const struct value *before, const struct status_facts *facts);
 
 /* Pending, Running, Succeeded, Failed. */

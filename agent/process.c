@@ -56,7 +56,8 @@ static int make_pipe(bool child_reads, int *ret_ours, int *ret_theirs, struct er
 }
 
 /* Default signals, nothing blocked, and no descriptor but the ones meant for it. */
-static int child_spawn(struct child *c, const struct process_options *o, const int theirs[FD_CHILD], struct error *err)
+int process_spawn(const struct process_options *o, const int *fds, size_t count, pid_t *ret_pid, int *ret_pidfd,
+                  struct error *err)
 {
     static const char *const path_only[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     const char *const *env = o->env ? o->env : path_only;
@@ -64,7 +65,6 @@ static int child_spawn(struct child *c, const struct process_options *o, const i
     posix_spawnattr_t attributes;
     sigset_t all;
     sigset_t none;
-    int last = o->report ? FD_REPORT : FD_ERR;
     int r;
 
     (void)sigfillset(&all);
@@ -74,17 +74,17 @@ static int child_spawn(struct child *c, const struct process_options *o, const i
     (void)posix_spawnattr_setsigmask(&attributes, &none);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     (void)posix_spawn_file_actions_init(&actions);
-    for (int i = 0; i <= last; i++)
-        (void)posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+    for (size_t i = 0; i < count; i++)
+        (void)posix_spawn_file_actions_adddup2(&actions, fds[i], (int)i);
     if (o->cwd)
         (void)posix_spawn_file_actions_addchdir_np(&actions, o->cwd);
-    (void)posix_spawn_file_actions_addclosefrom_np(&actions, last + 1);
-    r = posix_spawnp(&c->pid, o->argv[0], &actions, &attributes, (char *const *)o->argv, (char *const *)env);
+    (void)posix_spawn_file_actions_addclosefrom_np(&actions, (int)count);
+    r = posix_spawnp(ret_pid, o->argv[0], &actions, &attributes, (char *const *)o->argv, (char *const *)env);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
     if (r)
         return error_set_errno(err, r, "starting %s", o->argv[0]);
-    c->fds[FD_CHILD].fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+    *ret_pidfd = (int)syscall(SYS_pidfd_open, *ret_pid, 0);
     return 0;
 }
 
@@ -179,7 +179,7 @@ int process_run(const struct process_options *options, struct process_result *re
     for (int i = 0; !r && i < (options->report ? FD_CHILD : FD_REPORT); i++)
         r = make_pipe(i == FD_IN, &c.fds[i].fd, &theirs[i], err);
     if (!r)
-        r = child_spawn(&c, options, theirs, err);
+        r = process_spawn(options, theirs, options->report ? FD_CHILD : FD_REPORT, &c.pid, &c.fds[FD_CHILD].fd, err);
     for (int i = 0; i < FD_CHILD; i++)
         if (theirs[i] >= 0)
             (void)close(theirs[i]);

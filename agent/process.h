@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Child processes that are waited for: runtime, CNI plugins, nft. Blocks: pool threads only. */
+/* Child processes that are waited for: runtime, CNI plugins, nft. All but process_spawn block: pool threads only. */
 #ifndef KNARR_AGENT_PROCESS_H
 #define KNARR_AGENT_PROCESS_H
+
+#include <sys/types.h>
 
 #include "lib/bytes.h"
 #include "lib/error.h"
@@ -28,6 +30,10 @@ void process_result_clear(struct process_result *r);
 
 /* Fails when the child cannot be started or ran into the timeout; its own exit code is the caller's to judge. */
 int process_run(const struct process_options *options, struct process_result *ret_result, struct error *err);
+/* Starts a child that has `count` descriptors, `fds`, as 0, 1, 2...; it is the caller's to reap. Uses argv, env and cwd
+ * of the options. */
+int process_spawn(const struct process_options *options, const int *fds, size_t count, pid_t *ret_pid, int *ret_pidfd,
+                  struct error *err);
 /* Runs a program of the host (looked up, 20 s) that must end well. output NULL = not wanted. */
 int process_call(const char *const *argv, struct slice input, struct buf *output, struct error *err);
 /* nft rules, in one transaction. */

@@ -257,6 +257,14 @@ static void runtime_message(struct slice raw, struct buf *out)
     buf_append_slice(out, slice_trim(raw));
 }
 
+char *runtime_log_message(struct slice raw)
+{
+    BUF_LOCAL(text);
+
+    runtime_message(raw, &text);
+    return buf_steal_str(&text);
+}
+
 static int runc_run(const struct runtime *rt, const char *const *arguments, struct error *err)
 {
     char *root CLEANUP_FREE = mem_printf("%s/runc", rt->run_dir);

@@ -60,6 +60,9 @@ const char *runtime_choose(enum cgroup_version version, const char *runc, const 
 /* Looks for them and fills `program`; ERROR_NOT_FOUND says what to install. Needs cgroup_version. */
 int runtime_find(struct runtime *rt, struct error *err);
 
+/* What the runtime's own log lines say in the end; the text as it is when they are none. Caller frees. */
+char *runtime_log_message(struct slice raw);
+
 /* ---- these block: pool threads only ---- */
 
 /* Fills id; makes the directories and the record. */

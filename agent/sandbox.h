@@ -31,7 +31,7 @@ struct sandbox {
 };
 void sandbox_clear(struct sandbox *s);
 
-/* Makes the sandbox, or finds the one that is there. `host_name` is at most 63 bytes. */
+/* Makes the sandbox, or finds the one that is there. `host_name` is at most 64 bytes. */
 int sandbox_create(const struct sandbox_config *config, const char *uid, const char *host_name, unsigned flags,
                    struct sandbox *ret_sandbox, struct error *err);
 /* Reads the record of an earlier run; ERROR_NOT_FOUND when there is none, or its namespaces are gone (reboot). */

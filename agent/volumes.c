@@ -59,7 +59,7 @@ bool volumes_change(const struct value *pod)
 }
 
 /* Once: an earlier one stays. */
-static int mount_tmpfs(const char *dir, const char *how, int64_t size, struct error *err)
+static int mount_tmpfs(const char *dir, unsigned long flags, const char *how, int64_t size, struct error *err)
 {
     struct statfs fs;
     char options[160];
@@ -75,7 +75,7 @@ static int mount_tmpfs(const char *dir, const char *how, int64_t size, struct er
     (void)snprintf(options, sizeof(options), "%s", how);
     if (size > 0)
         (void)snprintf(options, sizeof(options), "%s,size=%lld", how, (long long)size);
-    if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV, options))
+    if (mount("tmpfs", dir, "tmpfs", flags | MS_NOSUID | MS_NODEV, options))
         return error_set_errno(err, errno, "mounting a tmpfs");
     return 0;
 }
@@ -120,7 +120,7 @@ static int setup_empty(const struct value *pod, const struct value *source, cons
 
     if (slice_is(medium, "Memory")) {
         (void)snprintf(options, sizeof(options), group == (gid_t)-1 ? "mode=0777" : "mode=02777,gid=%u", group);
-        return fs_make_dirs(dir, 0755, err) < 0 ? -1 : mount_tmpfs(dir, options, memory_size(pod, source), err);
+        return fs_make_dirs(dir, 0755, err) < 0 ? -1 : mount_tmpfs(dir, 0, options, memory_size(pod, source), err);
     }
     if (medium.len)
         return error_set(err, ERROR_INVALID, "emptyDir medium %.*s is not supported by this agent", SLICE_ARGS(medium));
@@ -189,7 +189,7 @@ static int setup_files(const struct value *pod, const struct pod_facts *facts, c
     int r = payload_build(pod, facts, volume, &p, err);
 
     if (!r && secret)
-        r = mount_tmpfs(dir, "mode=01777", 0, err);
+        r = mount_tmpfs(dir, 0, "mode=01777", 0, err);
     if (!r)
         r = payload_write(dir, &p, group, err);
     payload_clear(&p);
@@ -216,12 +216,20 @@ static int setup_one(const struct value *pod, const struct pod_facts *facts, con
     return error_set(err, ERROR_INVALID, "this kind of volume is not supported by this agent");
 }
 
+/* As large as runtimes make it. */
+static int setup_shm(const char *pod_dir, struct error *err)
+{
+    char *dir CLEANUP_FREE = mem_printf("%s/" VOLUMES_SHM, pod_dir);
+
+    return fs_make_dirs(dir, 0755, err) < 0 ? -1 : mount_tmpfs(dir, MS_NOEXEC, "mode=1777", 64 << 20, err);
+}
+
 int volumes_setup(const struct value *pod, const struct pod_facts *facts, const char *pod_dir, struct error *err)
 {
     const struct value *list = value_path(pod, "spec", "volumes", NULL);
     char *dir CLEANUP_FREE = mem_printf("%s/volumes", pod_dir);
 
-    if (fs_make_dirs(dir, 0755, err) < 0)
+    if (fs_make_dirs(dir, 0755, err) < 0 || setup_shm(pod_dir, err) < 0)
         return -1;
     for (size_t i = 0; i < value_count(list); i++) {
         const struct value *volume = value_at(list, i);

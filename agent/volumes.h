@@ -11,6 +11,8 @@
 
 #include "agent/env.h"
 
+#define VOLUMES_SHM "shm" /* in the pod's directory: what its containers have at /dev/shm */
+
 /* pod_dir: home/agent/pods/UID. Errors are worded for the FailedMount event. */
 int volumes_setup(const struct value *pod, const struct pod_facts *facts, const char *pod_dir, struct error *err);
 /* Gives a directory to the group and adds `mode` bits; group -1 = nothing to do. */

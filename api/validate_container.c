@@ -379,6 +379,16 @@ static void check_success_threshold(const struct rule_site *s)
         report_invalid(s->v, VFIELD(s->at, "successThreshold"), threshold, "must be 1");
 }
 
+/* A container that is not ready is not ended. */
+static void check_no_grace(const struct rule_site *s)
+{
+    const struct value *grace = value_get(s->value, "terminationGracePeriodSeconds");
+
+    if (grace)
+        report_invalid(s->v, VFIELD(s->at, "terminationGracePeriodSeconds"), grace,
+                       "must not be set for readinessProbes");
+}
+
 static void check_lifecycle_handler(const struct rule_site *s)
 {
     check_handler(s->v, s->at, s->object);
@@ -436,6 +446,7 @@ static const struct rule rules[] = {
     {"Container", "volumeMounts", check_mounts},
     {"Container", "livenessProbe", check_success_threshold},
     {"Container", "startupProbe", check_success_threshold},
+    {"Container", "readinessProbe", check_no_grace},
     {"EphemeralContainerCommon", "image", check_image},
     {"EphemeralContainerCommon", "volumeMounts", check_mounts},
     {"ContainerPort", NULL, check_container_port},

@@ -82,6 +82,51 @@ static void check_init_container(const struct rule_site *s, const struct vpath *
                              "may not be set for init containers without restartPolicy=Always");
 }
 
+static void check_stop_signal(const struct rule_site *s, const struct vpath *at, struct slice signal)
+{
+    static const char *const on_windows[] = {"SIGKILL", "SIGTERM", NULL};
+    static const char *const on_linux[] = {
+        "SIGABRT",     "SIGALRM",     "SIGBUS",      "SIGCHLD",     "SIGCLD",      "SIGCONT",     "SIGFPE",
+        "SIGHUP",      "SIGILL",      "SIGINT",      "SIGIO",       "SIGIOT",      "SIGKILL",     "SIGPIPE",
+        "SIGPOLL",     "SIGPROF",     "SIGPWR",      "SIGQUIT",     "SIGRTMAX",    "SIGRTMAX-1",  "SIGRTMAX-10",
+        "SIGRTMAX-11", "SIGRTMAX-12", "SIGRTMAX-13", "SIGRTMAX-14", "SIGRTMAX-2",  "SIGRTMAX-3",  "SIGRTMAX-4",
+        "SIGRTMAX-5",  "SIGRTMAX-6",  "SIGRTMAX-7",  "SIGRTMAX-8",  "SIGRTMAX-9",  "SIGRTMIN",    "SIGRTMIN+1",
+        "SIGRTMIN+10", "SIGRTMIN+11", "SIGRTMIN+12", "SIGRTMIN+13", "SIGRTMIN+14", "SIGRTMIN+15", "SIGRTMIN+2",
+        "SIGRTMIN+3",  "SIGRTMIN+4",  "SIGRTMIN+5",  "SIGRTMIN+6",  "SIGRTMIN+7",  "SIGRTMIN+8",  "SIGRTMIN+9",
+        "SIGSEGV",     "SIGSTKFLT",   "SIGSTOP",     "SIGSYS",      "SIGTERM",     "SIGTRAP",     "SIGTSTP",
+        "SIGTTIN",     "SIGTTOU",     "SIGURG",      "SIGUSR1",     "SIGUSR2",     "SIGVTALRM",   "SIGWINCH",
+        "SIGXCPU",     "SIGXFSZ",     NULL};
+    struct slice os = value_string(value_path(s->object, "os", "name", NULL));
+
+    if (!signal.len)
+        return;
+    if (!os.len)
+        report_forbidden(s->v, at, "may not be set for containers with empty `spec.os.name`");
+    else
+        (void)check_one_of(s->v, at, signal, slice_is(os, "windows") ? on_windows : on_linux);
+}
+
+/* What a container's hooks say must fit what the pod says. */
+static void check_lifecycle(const struct rule_site *s, const struct vpath *at, const struct value *container)
+{
+    static const char *const hooks[] = {"postStart", "preStop"};
+    const struct value *lifecycle = value_get(container, "lifecycle");
+    const struct value *grace = value_get(s->object, "terminationGracePeriodSeconds");
+    const struct vpath *here = VFIELD(at, "lifecycle");
+
+    for (size_t i = 0; grace && i < ARRAY_SIZE(hooks); i++) {
+        const struct value *seconds = value_path(lifecycle, hooks[i], "sleep", "seconds", NULL);
+        char *why CLEANUP_FREE = NULL;
+
+        if (!seconds || (value_int(seconds) >= 0 && value_int(seconds) <= value_int(grace)))
+            continue;
+        why = mem_printf("must be non-negative and less than terminationGracePeriodSeconds (%lld)",
+                         (long long)value_int(grace));
+        report_invalid(s->v, VFIELD(VFIELD(here, hooks[i]), "sleep"), seconds, why);
+    }
+    check_stop_signal(s, VFIELD(here, "stopSignal"), value_string(value_get(lifecycle, "stopSignal")));
+}
+
 /* host ports are taken on the node: the same twice in one pod cannot work. */
 static void check_host_ports(const struct rule_site *s, struct map *taken, const struct vpath *at,
                              const struct value *container)
@@ -125,6 +170,7 @@ static void check_containers(const struct rule_site *s)
                 report_duplicate_text(s->v, VFIELD(at, "name"), name);
             check_mounted_volumes(s, &volumes, at, container);
             check_devices(s, at, container);
+            check_lifecycle(s, at, container);
             if (n == 0)
                 check_host_ports(s, &ports, at, container);
             if (n == 1)

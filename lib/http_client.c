@@ -128,7 +128,8 @@ static int client_set_timer(CURLM *multi, long ms, void *arg)
 static void socket_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct client_socket *s = container_of(poll, struct client_socket, poll);
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    /* Told of an error alone, libcurl would not look which. */
+    int flags = status < 0 ? CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
 
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;

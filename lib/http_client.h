@@ -29,6 +29,8 @@ struct http_call_events {
     void (*data)(void *arg, struct slice data);
     /* Exactly once, last: complete (err NULL) or failed. */
     void (*end)(void *arg, const struct error *err);
+    /* A header after the data; `name` is as it came. May be NULL. */
+    void (*trailer)(void *arg, struct slice name, struct slice value);
 };
 
 struct http_call_options {
@@ -41,6 +43,9 @@ struct http_call_options {
     unsigned connect_timeout_ms; /* 0 = 10 s */
     unsigned idle_timeout_ms;    /* nothing received for so long = failed; 0 = none */
     size_t redirects_max;        /* 0 = do not follow */
+    bool fresh;                  /* a connection of its own, closed afterwards */
+    bool http2;                  /* HTTP/2 from the first byte, without asking ("prior knowledge") */
+    bool connect_only;           /* opens the connection and ends well; nothing is sent, `head` does not come */
 };
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
@@ -54,6 +59,10 @@ struct http_call *http_client_call(struct http_client *client, const struct http
 const char *http_call_url(const struct http_call *call);
 /* No event follows. */
 void http_call_cancel(struct http_call *call);
+/* In `end` only: where an answer that was not followed redirects to, as an absolute address; NULL = nowhere. */
+const char *http_call_redirect(const struct http_call *call);
+/* In `end` only: errno of the connection that failed; 0 = none is known. */
+int http_call_errno(const struct http_call *call);
 /* Back-pressure: stops and resumes delivering data. */
 void http_call_pause(struct http_call *call, bool paused);
 

@@ -92,6 +92,15 @@ static bool call_add_header(struct http_call *call, struct slice line)
     return true;
 }
 
+static void call_give_trailer(struct http_call *call, struct slice line)
+{
+    ptrdiff_t colon = slice_find(line, ':');
+
+    if (call->events.trailer && colon > 0)
+        call->events.trailer(call->arg, slice_make(line.data, (size_t)colon),
+                             slice_trim(slice_make(line.data + colon + 1, line.len - (size_t)(colon + 1))));
+}
+
 static size_t call_on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct http_call *call = arg;
@@ -101,8 +110,8 @@ static size_t call_on_header(char *data, size_t size, size_t count, void *arg)
         return 0;
     call_touch(call);
     if (call->head_given)
-        return line.len; /* a trailer */
-    if (slice_starts(line, SLICE_LIT("HTTP/"))) {
+        call_give_trailer(call, line);
+    else if (slice_starts(line, SLICE_LIT("HTTP/"))) {
         buf_reset(&call->head);
         call->header_count = 0;
         call->has_location = false;
@@ -161,7 +170,7 @@ void http_call_done(struct http_call *call, CURLcode code)
     ERROR_LOCAL(err);
     const char *url = "";
 
-    if (code == CURLE_OK && !call->head_given)
+    if (code == CURLE_OK && !call->head_given && !call->connect_only)
         call_give_head(call);
     if (call->cancelled)
         return;
@@ -171,6 +180,22 @@ void http_call_done(struct http_call *call, CURLcode code)
                         call->message[0] ? call->message : curl_easy_strerror(code));
     }
     http_call_end(call, code == CURLE_OK ? NULL : &err);
+}
+
+const char *http_call_redirect(const struct http_call *call)
+{
+    const char *url = NULL;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &url);
+    return url;
+}
+
+int http_call_errno(const struct http_call *call)
+{
+    long number = 0;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &number);
+    return (int)number;
 }
 
 static void call_idle(void *arg)
@@ -289,7 +314,10 @@ static void call_set_request(struct http_call *call, const struct http_call_opti
     SET(CURLOPT_URL, options->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_REDIR_PROTOCOLS_STR, !strncasecmp(options->url, "https:", 6) ? "https" : "http,https");
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_HTTP_VERSION, (long)(options->http2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_1_1));
+    SET(CURLOPT_FRESH_CONNECT, (long)options->fresh);
+    SET(CURLOPT_FORBID_REUSE, (long)options->fresh);
+    SET(CURLOPT_CONNECT_ONLY, (long)options->connect_only);
     if (sends) {
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)options->body.len);
         SET(CURLOPT_COPYPOSTFIELDS, options->body.len ? options->body.data : "");
@@ -336,6 +364,7 @@ struct http_call *http_client_call(struct http_client *client, const struct http
     call->events = *events;
     call->arg = arg;
     call->redirects_left = options->redirects_max;
+    call->connect_only = options->connect_only;
     call->easy = curl_easy_init();
     if (!call->easy)
         mem_die(0);

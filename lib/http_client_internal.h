@@ -47,6 +47,7 @@ struct http_call {
     struct header_place *places;
     size_t place_cap;
     size_t header_count;
+    bool connect_only;
     bool added; /* to the multi handle */
     bool has_location;
     bool head_given;

@@ -222,3 +222,91 @@ def test_kernel_settings(cluster):
     assert c.events('untunable', 'SysctlForbidden')
     assert 'SysctlForbidden' in c.kubectl('get', 'pod', 'untunable').stdout
     c.kubectl('delete', 'pod', 'tuned', 'untunable')
+
+
+def test_sub_paths(cluster):
+    c = cluster
+    volume = {'name': 'v', 'emptyDir': {}}
+    manifest = secured('subs', ['sh', '-c', 'echo mine > /own/f; echo > /env/g; stat -c "%u %a" /own /env; cat /all/a/b/f; ls /all/subs'],
+                       {'runAsUser': 1000})
+    main = manifest['spec']['containers'][0]
+    manifest['spec']['volumes'] = [volume]
+    main['env'] = [{'name': 'ME', 'valueFrom': {'fieldRef': {'fieldPath': 'metadata.name'}}}]
+    main['volumeMounts'] = [{'name': 'v', 'mountPath': '/all'}, {'name': 'v', 'mountPath': '/own', 'subPath': 'a/b'},
+                            {'name': 'v', 'mountPath': '/env', 'subPathExpr': '$(ME)'}]
+    c.apply(manifest)
+    finished(c, 'subs')
+    assert log_of(c, 'subs').splitlines() == ['0 777', '0 777', 'mine', 'g']
+    # A link that the pod makes leads nowhere but into the volume; a path that climbs is refused.
+    manifest = secured('links', ['cat', '/x/shadow'], mounts=[])
+    manifest['spec']['volumes'] = [volume]
+    manifest['spec']['initContainers'] = [{**manifest['spec']['containers'][0], 'name': 'evil', 'command': ['ln', '-s', '/etc', '/v/link'],
+                                           'volumeMounts': [{'name': 'v', 'mountPath': '/v'}]}]
+    manifest['spec']['containers'][0]['volumeMounts'] = [{'name': 'v', 'mountPath': '/x', 'subPath': 'link'}]
+    c.apply(manifest)
+    climbing = secured('climbs', ['true'])
+    climbing['spec']['volumes'] = [volume]
+    climbing['spec']['containers'][0].update(env=[{'name': 'UP', 'value': '../..'}],
+                                             volumeMounts=[{'name': 'v', 'mountPath': '/x', 'subPathExpr': 'a/$(UP)/etc'}])
+    c.apply(climbing)
+    wait_for(lambda: [e for e in c.events('links', 'Failed') if 'subPath link' in e['message']] or
+             c.get('pod', 'links')['status'].get('phase') == 'Failed', 'the link to lead nowhere', 60)
+    assert 'root:' not in c.kubectl('logs', 'links', '-c', 'main', check=False).stdout
+    wait_for(lambda: [e for e in c.events('climbs', 'Failed') if 'must not contain ".."' in e['message']], 'the climb to be refused', 60)
+    c.kubectl('delete', 'pod', 'subs', 'links', 'climbs')
+
+
+def test_what_containers_of_a_pod_share(cluster):
+    c = cluster
+    memory = {'name': 'm', 'emptyDir': {'medium': 'Memory', 'sizeLimit': '1Mi'}}
+    manifest = secured('shares', ['sh', '-c', 'while ! cat /dev/shm/said; do sleep 0.1; done 2>/dev/null; df -k /m | tail -1; '
+                                  'hostname; cat /etc/hostname; echo $HOSTNAME; head -c 2000000 /dev/zero > /m/big'], mounts=[(memory, '/m')])
+    manifest['spec'].update(hostname='first', subdomain='group', setHostnameAsFQDN=True,
+                            hostAliases=[{'ip': '10.1.2.3', 'hostnames': ['other']}])
+    manifest['spec']['containers'].append({'name': 'speaker', 'image': 'localhost/knarr/hello:v1', 'command': [
+        'sh', '-c', 'echo hello > /dev/shm/said; cat /etc/hosts']})
+    c.apply(manifest)
+    long = secured('too-long', ['true'])
+    long['spec'].update(hostname='h' * 50, subdomain='group', setHostnameAsFQDN=True)
+    c.apply(long)
+    assert finished(c, 'shares')['status']['phase'] == 'Failed'
+    lines = log_of(c, 'shares', '-c', 'main').splitlines()
+    assert lines[0] == 'hello' and lines[1].split()[1] == '1024'
+    assert lines[2:5] == ['first.group.default.svc.cluster.local'] * 3 and 'error' in lines[5]
+    hosts = log_of(c, 'shares', '-c', 'speaker')
+    assert '10.1.2.3\tother' in hosts and '\tfirst.group.default.svc.cluster.local\tfirst' in hosts
+    wait_for(lambda: [e for e in c.events('too-long', 'FailedCreatePodSandBox') if 'is too long (64 is the max, 82' in e['message']],
+             'the long name to be refused', 60)
+    c.kubectl('delete', 'pod', 'shares', 'too-long')
+
+
+def test_mounts_of_the_node(cluster):
+    c = cluster
+    host = c.nodes[0].home / 'shared'
+    below = host / 'below'
+    below.mkdir(parents=True)
+    run('mount', '-t', 'tmpfs', 'kn', below)
+    try:
+        manifest = secured('mounts', ['sh', '-c', 'touch /ro/x /ro/below/x /rro/below/x'], runAsUser=0)
+        manifest['spec']['nodeName'] = 'node-1'
+        manifest['spec']['volumes'] = [{'name': 'h', 'hostPath': {'path': str(host)}}]
+        manifest['spec']['containers'][0]['volumeMounts'] = [
+            {'name': 'h', 'mountPath': '/ro', 'readOnly': True},
+            {'name': 'h', 'mountPath': '/rro', 'readOnly': True, 'recursiveReadOnly': 'Enabled'}]
+        c.apply(manifest)
+        finished(c, 'mounts')
+        text = log_of(c, 'mounts')
+        assert '/ro/x: Read-only' in text and '/rro/below/x: Read-only' in text and '/ro/below/x: Read-only' not in text.replace('/rro', '')
+        c.kubectl('delete', 'pod', 'mounts')
+    finally:
+        run('umount', below)
+
+
+def test_fields_that_nothing_acts_on_are_told(cluster):
+    manifest = secured('inert', ['true'], {'seLinuxOptions': {'level': 's0'}, 'appArmorProfile': {'type': 'RuntimeDefault'}},
+                       procMount='Unmasked')
+    manifest['spec'].update(shareProcessNamespace=True, hostUsers=False)
+    said = cluster.apply(manifest, '--dry-run=server').stderr
+    for field in ('shareProcessNamespace', 'hostUsers', 'securityContext.seLinuxOptions', 'securityContext.appArmorProfile',
+                  'securityContext.procMount'):
+        assert f'{field} is stored, but this server does not act on it' in said

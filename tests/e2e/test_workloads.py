@@ -226,7 +226,9 @@ def test_graceful_deletion_runs_the_handler(cluster):
     c = cluster
     c.apply(pod('polite', ['sh', '-c', 'trap "echo bye; exit 0" TERM; echo ready; while true; do sleep 0.1; done']))
     wait_for(lambda: 'ready' in c.kubectl('logs', 'polite', check=False).stdout, 'polite to be ready', 60)
+    # It ends as soon as it is told to: who follows must be there before.
     follower = c.spawn_kubectl('logs', '-f', 'polite')
+    assert follower.stdout.readline() == 'ready\n'
     c.kubectl('delete', 'pod', 'polite', '--grace-period=20')
     assert 'bye' in follower.communicate(timeout=60)[0]
     assert c.get('pod', 'polite') is None

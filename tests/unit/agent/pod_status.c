@@ -182,7 +182,7 @@ static void conditions_keep_their_times(void **state)
                 "{\"type\":\"Ready\",\"observedGeneration\":2,\"status\":\"True\",\"lastProbeTime\":null,"
                 "\"lastTransitionTime\":\"2026-01-02T15:04:05Z\"}");
     assert_json(value_get(condition(b, "PodScheduled"), "lastTransitionTime"), "\"2026-01-01T00:00:00Z\"");
-    assert_non_null(condition(b, "DisruptionTarget"));
+    assert_null(condition(b, "DisruptionTarget")); /* another's: theirs to write */
     assert_json(value_get(b, "startTime"), "\"2026-01-01T00:00:01Z\"");
     assert_json(value_get(b, "podIPs"), "[{\"ip\":\"10.0.0.1\"}]");
     /* The same facts again give the same status. */
@@ -191,6 +191,102 @@ static void conditions_keep_their_times(void **state)
 
         assert_true(value_equal(b, again));
     }
+}
+
+/* What probes know: started and ready of a container, and what follows for the pod. */
+static void probes_decide_readiness(void **state)
+{
+    static const struct {
+        struct container_facts containers[2];
+        size_t count;
+        const char *started;
+        const char *ready;
+        const char *initialized;
+        const char *message; /* NULL = the pod is ready */
+    } cases[] = {
+        {{APP(.current = &running)}, 1, "true", "true", "True", NULL},
+        {{APP(.current = &running, .starting = true)}, 1, "false", "false", "True", "[c]"},
+        {{APP(.current = &running, .unready = true)}, 1, "true", "false", "True", "[c]"},
+        {{INIT(.sidecar = true, .current = &running, .starting = true), APP()}, 2, "false", "false", "False", "[i c]"},
+        {{INIT(.sidecar = true, .current = &running, .unready = true), APP(.current = &running)},
+         2,
+         "true",
+         "true",
+         "True",
+         "[i]"},
+        /* A sidecar that is started again later does not undo the start of the pod. */
+        {{INIT(.sidecar = true, .current = &bad, .waiting_reason = "CrashLoopBackOff"), APP(.current = &running)},
+         2,
+         "true",
+         "true",
+         "True",
+         "[i]"},
+        {{INIT(.current = &good), APP(.current = &running)}, 2, "true", "true", "True", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct value *status CLEANUP_VALUE = make(cases[i].containers, cases[i].count, NULL);
+        const char *message = value_str(value_get(condition(status, "ContainersReady"), "message"));
+        char *want CLEANUP_FREE = mem_printf("containers with unready status: %s", cases[i].message);
+
+        assert_json(value_get(container_of_status(status), "started"), cases[i].started);
+        assert_json(value_get(container_of_status(status), "ready"), cases[i].ready);
+        assert_slice_equal(value_string(value_get(condition(status, "Initialized"), "status")), cases[i].initialized);
+        assert_slice_equal(value_string(value_get(condition(status, "Ready"), "status")),
+                           cases[i].message ? "False" : "True");
+        assert_true(cases[i].message ? message && !strcmp(message, want) : !message);
+    }
+}
+
+static void gates_hold_readiness_back(void **state)
+{
+    static const struct {
+        const char *conditions;
+        const char *message; /* NULL = ready */
+    } cases[] = {
+        {"", "corresponding condition of pod readiness gate \"a/x\" does not exist., corresponding condition of pod "
+             "readiness gate \"b\" does not exist."},
+        {"{\"type\":\"a/x\",\"status\":\"True\"},{\"type\":\"b\",\"status\":\"False\"}",
+         "the status of pod readiness gate \"b\" is not \"True\", but False"},
+        {"{\"type\":\"a/x\",\"status\":\"True\"},{\"type\":\"b\",\"status\":\"True\"}", NULL},
+    };
+    const struct container_facts up[] = {APP(.current = &running)};
+    const struct status_facts facts = {.containers = up, .count = 1, .now_ns = NOW, .start_ns = NOW};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *text CLEANUP_FREE = mem_printf("{\"spec\":{\"readinessGates\":[{\"conditionType\":\"a/x\"},"
+                                             "{\"conditionType\":\"b\"}]},\"status\":{\"conditions\":[%s]}}",
+                                             cases[i].conditions);
+        struct value *pod CLEANUP_VALUE = json(text);
+        struct value *status CLEANUP_VALUE = pod_status_make(pod, NULL, &facts);
+        const struct value *ready = condition(status, "Ready");
+
+        assert_slice_equal(value_string(value_get(condition(status, "ContainersReady"), "status")), "True");
+        if (!cases[i].message) {
+            assert_slice_equal(value_string(value_get(ready, "status")), "True");
+            continue;
+        }
+        assert_slice_equal(value_string(value_get(ready, "reason")), "ReadinessGatesNotReady");
+        assert_slice_equal(value_string(value_get(ready, "message")), cases[i].message);
+    }
+}
+
+static void a_deadline_fails_the_pod(void **state)
+{
+    const struct container_facts ended[] = {APP(.current = &good)};
+    struct value *pod CLEANUP_VALUE = pod_with("Always");
+    const struct status_facts facts = {.containers = ended,
+                                       .count = 1,
+                                       .finished = true,
+                                       .reason = "DeadlineExceeded",
+                                       .message = "too long",
+                                       .now_ns = NOW,
+                                       .start_ns = NOW};
+    struct value *status CLEANUP_VALUE = pod_status_make(pod, NULL, &facts);
+
+    assert_json(value_get(status, "phase"), "\"Failed\"");
+    assert_json(value_get(status, "reason"), "\"DeadlineExceeded\"");
+    assert_json(value_get(condition(status, "Ready"), "reason"), "\"PodFailed\"");
 }
 
 static void last_state_of_an_unknown_attempt_stays(void **state)
@@ -230,8 +326,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phases_follow_the_containers), cmocka_unit_test(states_are_worded_as_upstream),
-        cmocka_unit_test(conditions_keep_their_times), cmocka_unit_test(last_state_of_an_unknown_attempt_stays),
-        cmocka_unit_test(qos_classes)};
+        cmocka_unit_test(conditions_keep_their_times),  cmocka_unit_test(last_state_of_an_unknown_attempt_stays),
+        cmocka_unit_test(probes_decide_readiness),      cmocka_unit_test(gates_hold_readiness_back),
+        cmocka_unit_test(a_deadline_fails_the_pod),     cmocka_unit_test(qos_classes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,29 @@ static void test_pod_volumes_and_probes(void **state)
          "spec.containers[0].livenessProbe.timeoutSeconds: Invalid value: -1: must be greater than or equal to 0\n"
          "spec.containers[0].livenessProbe.httpGet: Forbidden: may not specify more than 1 handler type\n"
          "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1"},
+        {POD, C0("\"lifecycle\":{\"preStop\":{\"sleep\":{\"seconds\":30}},\"postStart\":{\"sleep\":{\"seconds\":0}}}"),
+         ""},
+        {POD, C0("\"lifecycle\":{\"preStop\":{\"sleep\":{\"seconds\":31}},\"postStart\":{\"sleep\":{\"seconds\":-1}}}"),
+         "spec.containers[0].lifecycle.postStart.sleep: Invalid value: -1: must be non-negative and less than "
+         "terminationGracePeriodSeconds (30)\n"
+         "spec.containers[0].lifecycle.preStop.sleep: Invalid value: 31: must be non-negative and less than "
+         "terminationGracePeriodSeconds (30)"},
+        {POD, C0("\"lifecycle\":{\"stopSignal\":\"SIGUSR1\"}"),
+         "spec.containers[0].lifecycle.stopSignal: Forbidden: may not be set for containers with empty `spec.os.name`"},
+        {POD,
+         "{\"spec\":{\"os\":{\"name\":\"linux\"},\"containers\":[{\"name\":\"c\",\"image\":\"i\","
+         "\"lifecycle\":{\"stopSignal\":\"SIGRTMIN+15\"}}]}}",
+         ""},
+        {POD,
+         "{\"spec\":{\"os\":{\"name\":\"windows\"},\"containers\":[{\"name\":\"c\",\"image\":\"i\","
+         "\"lifecycle\":{\"stopSignal\":\"SIGUSR1\"}}]}}",
+         "spec.containers[0].lifecycle.stopSignal: Unsupported value: \"SIGUSR1\": supported values: \"SIGKILL\", "
+         "\"SIGTERM\""},
+        {POD,
+         C0("\"readinessProbe\":{\"successThreshold\":2,\"terminationGracePeriodSeconds\":5,\"tcpSocket\":{\"port\":1}"
+            "}"),
+         "spec.containers[0].readinessProbe.terminationGracePeriodSeconds: Invalid value: 5: must not be set for "
+         "readinessProbes"},
         {POD, C0("\"lifecycle\":{\"preStop\":{}}"),
          "spec.containers[0].lifecycle.preStop: Required value: must specify a handler type"},
         {POD, C0("\"securityContext\":{\"runAsUser\":-1,\"privileged\":true,\"allowPrivilegeEscalation\":false}"),
