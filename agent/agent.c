@@ -30,6 +30,7 @@
 #include "agent/services.h"
 #include "agent/usage.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 
 #define POOL_THREADS "16" /* jobs wait for child processes most of the time */
 #define CNI_DIR      "/usr/lib/cni"
@@ -229,6 +230,7 @@ static void joined(void *arg, const struct join_identity *identity)
     agent->client = client_new(agent->loop, agent->transport);
     agent->events = event_recorder_new(agent->client, "kubelet", agent->config.node_name);
     agent->node = node_start(agent, network_known, agent);
+    notify_send("STATUS=node %s of %s", agent->config.node_name, identity->server);
     join_keep(agent->join, serving_ready);
 }
 

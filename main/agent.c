@@ -2,6 +2,7 @@
 /* `knarr agent`: one node, until a signal. Containers outlive it; `--clean` removes all that this home has made. */
 #include "main/agent.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "agent/agent.h"
 #include "api/value.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 #include "main/common_options.h"
 
 #define TOKEN_MAX 256
@@ -61,11 +63,15 @@ static void agent_help(FILE *to)
     options_help(to, "agent", agent_option_rows);
 }
 
-/* A token in a file does not show in the list of processes. */
+/* A token in a file does not show in the list of processes. After the join the file may be gone. */
 static bool agent_read_token(struct agent_flags *f)
 {
     FILE *file = fopen(f->token_file, "re");
 
+    if (!file && errno == ENOENT) {
+        log_info("agent", "there is no token in %s: going on with what an earlier join left", f->token_file);
+        return true;
+    }
     if (!file || !fgets(f->token, sizeof(f->token), file)) {
         (void)fprintf(stderr, "knarr agent: no token in %s\n", f->token_file);
         if (file)
@@ -102,6 +108,7 @@ static int agent_run_clean(const struct agent_flags *flags)
 
 static void agent_on_signal(uv_signal_t *handle, int number)
 {
+    notify_send("STOPPING=1");
     log_info("agent", "stopping: %s; containers go on", number == SIGTERM ? "SIGTERM" : "SIGINT");
     loop_stop(handle->data);
 }
@@ -121,6 +128,7 @@ static int agent_serve(const struct agent_flags *flags)
         (void)uv_signal_start(&signals[i], agent_on_signal, numbers[i]);
     }
     if (agent_start(loop, &flags->options, &agent, &err) == 0) {
+        notify_send("READY=1\nSTATUS=joining"); /* a server that is away for long is no reason to be started again */
         loop_run(loop);
         code = agent_failed(agent) ? 1 : 0;
         agent_free(agent);
@@ -142,6 +150,7 @@ static int agent_command(int argc, char **argv)
 
     (void)signal(SIGPIPE, SIG_IGN);
     value_init();
+    notify_init();
     if (!agent_read_options(&agent_flags, pool, argc, argv))
         return 2;
     return agent_flags.clean ? agent_run_clean(&agent_flags) : agent_serve(&agent_flags);

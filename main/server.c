@@ -17,6 +17,7 @@
 #include "controllers/controllers.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 #include "main/common_options.h"
 #include "main/state.h"
 #include "scheduler/scheduler.h"
@@ -318,6 +319,7 @@ static void server_wait_for_signal(struct server *s, const sigset_t *signals)
         if (clock_wall_ns(clock_system()) >= s->state.renew_ns)
             server_renew(s);
     }
+    notify_send("STOPPING=1");
     log_info("server", "stopping: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
@@ -339,6 +341,7 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
         (void)printf("knarr server: ready at https://%s:%u, kubeconfig %s\n", s->flags.advertise_address,
                      apiserver_port(s->api), s->state.kubeconfig);
         (void)fflush(stdout);
+        notify_send("READY=1\nSTATUS=ready at https://%s:%u", s->flags.advertise_address, apiserver_port(s->api));
         server_wait_for_signal(s, signals);
     }
     for (size_t i = ARRAY_SIZE(workers); i > 0; i--)
@@ -407,6 +410,7 @@ static int server_command(int argc, char **argv)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     value_init();
+    notify_init();
     if (!s.flags.advertise_address) {
         bool any = !strcmp(s.flags.address, "0.0.0.0") || !strcmp(s.flags.address, "::");
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What who operates a cluster sees: metrics, usage, logs, options, units."""
 import json
+import os
+import pathlib
 import re
+import socket
 
 import pytest
-from cluster import Cluster, pod, wait_for
+from cluster import KNARR, ROOT, Cluster, Process, pod, run, wait_for
 from conftest import running
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$')
@@ -33,6 +36,15 @@ def parse(text):
 
 def total(samples, metric, **labels):
     return sum(value for name, found, value in samples if name == metric and labels.items() <= found.items())
+
+
+def documented():
+    """Names of metrics in the tables of docs/operating.md."""
+    return set(re.findall(r'^\| `([a-z]+_[a-z_]+)` \|', (ROOT / 'docs/operating.md').read_text(), re.M))
+
+
+def families(text):
+    return set(re.findall(r'^# TYPE (\S+) ', text, re.M))
 
 
 @pytest.fixture(scope='module')
@@ -160,6 +172,13 @@ def test_node_through_the_api_server(one):
     assert total(own, 'kubelet_pod_start_duration_seconds_count') >= 2
     assert total(own, 'kubelet_node_name', node='node-1') == 1 and total(own, 'process_resident_memory_bytes') > 0
     assert get('healthz') == 'ok' and 'busy' in get('pods')
+    # The tables of the documentation: nothing is missing, nothing is made up.
+    served = families(one.kubectl('get', '--raw', '/metrics').stdout)
+    for path in ('metrics', 'metrics/resource', 'metrics/cadvisor'):
+        served |= families(get(path))
+    rare = {'knarr_store_commit_failures_total', 'workqueue_retries_total', 'kubelet_runtime_operations_errors_total'}
+    assert served - documented() == set()
+    assert documented() - served - rare == set()
     done = one.kubectl('get', '--raw', '/api/v1/nodes/node-1/proxy/containerLogs/default/busy/main', check=False)
     assert done.returncode == 1 and 'NotFound' in done.stderr
     assert as_user(one, 'ann', '/api/v1/nodes/node-1/proxy/metrics')[0] == 403
@@ -178,3 +197,80 @@ def test_a_node_that_is_away_is_left_out(one):
     one.nodes[0].start()
     wait_for(lambda: one.get('nodemetrics')['items'], 'the node to be back', 20)
     one.kubectl('delete', 'pod', 'busy', 'calm', '--grace-period=1')
+
+
+def test_install(tmp_path):
+    """Into a folder: what is there, that systemd takes the units, that --uninstall leaves only the configuration."""
+    env = {**os.environ, 'DESTDIR': str(tmp_path), 'KNARR_BUILD': str(pathlib.Path(KNARR).parent.parent)}
+    run(ROOT / 'up', '--install', env=env, timeout=600)
+    binary = tmp_path / 'usr/local/bin/knarr'
+    assert run(binary, 'version').stdout.startswith('knarr ') and binary.stat().st_mode & 0o777 == 0o755
+    units = sorted((tmp_path / 'usr/local/lib/systemd/system').glob('*.service'))
+    assert [u.name for u in units] == ['knarr-agent.service', 'knarr-server.service']
+    for unit in units:
+        text = unit.read_text()
+        assert 'Type=notify' in text and 'Restart=on-failure' in text
+        unit.write_text(text.replace('/usr/local/bin/knarr', str(binary)))
+    done = run('systemd-analyze', 'verify', *units)
+    assert not [line for line in done.stderr.splitlines() if 'knarr' in line], done.stderr
+    done = run('systemd-analyze', 'security', '--offline=true', '--threshold=20', units[1], check=False)
+    assert done.returncode == 0, done.stdout[-500:]
+    for name in ('server', 'agent'):
+        assert (tmp_path / f'etc/knarr/{name}.yaml').read_text().startswith('#')
+    # What somebody wrote stays.
+    (tmp_path / 'etc/knarr/server.yaml').write_text('port: 7777\n')
+    run(ROOT / 'up', '--install', env=env, timeout=600)
+    assert (tmp_path / 'etc/knarr/server.yaml').read_text() == 'port: 7777\n'
+    run(ROOT / 'up', '--uninstall', env=env)
+    assert sorted(p.name for p in tmp_path.rglob('*') if p.is_file()) == ['agent.yaml', 'server.yaml']
+
+
+def test_the_service_manager_is_told(one):
+    """A second server beside the cluster's: ready, and stopping."""
+    path = one.folder / 'notify'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        other = Process(one.netns, one.folder / 'other.log', KNARR, 'server', '--home', one.folder / 'other',
+                        '--port', '7443', env={**os.environ, 'NOTIFY_SOCKET': str(path)})
+        assert manager.recv(4096).startswith(b'READY=1\nSTATUS=ready at https://')
+        assert other.kill() == 0 and not other.troubles, other.text()
+        assert manager.recv(4096) == b'STOPPING=1'
+
+
+def test_options_of_file_environment_and_flags(one):
+    """Flag before environment before file; what is wrong is said in one line that names the place."""
+    home = one.folder / 'options'
+    home.mkdir()
+    config = home / 'server.yaml'
+
+    def serve(*flags, **env):
+        process = Process(one.netns, home / 'log', KNARR, 'server', *flags, env={**os.environ, **env})
+        try:
+            return wait_for(lambda: re.search(r'ready at https://[^:]+:(\d+)', process.text(process.begin)), 'the server')[1]
+        finally:
+            assert process.kill() == 0, process.text()
+    config.write_text('port: 7001\nlog-format: json\nadvertise-address: 10.77.0.1\n')
+    assert serve(KNARR_HOME=str(home)) == '7001'
+    lines = [line for line in (home / 'log').read_text().splitlines() if not line.startswith('knarr server: ready')]
+    for line in map(json.loads, lines):
+        assert line.keys() == {'ts', 'level', 'component', 'msg'} and line['level'] in ('info', 'warning')
+    assert lines
+    assert serve(KNARR_HOME=str(home), KNARR_PORT='7002') == '7002'
+    assert serve('--port', '7003', KNARR_HOME=str(home), KNARR_PORT='7002') == '7003'
+    elsewhere = one.folder / 'elsewhere.yaml'
+    elsewhere.write_text(f'home: {home}\nport: 7004\n')
+    assert serve('--config', elsewhere) == '7004'
+    for text, said in (('prot: 1\n', "line 1: there is no option 'prot'"),
+                       ('\nport: x\n', "line 2: port: a number from 1 to 65535 is wanted, not 'x'")):
+        elsewhere.write_text(text)
+        done = run(KNARR, 'server', '--config', elsewhere, check=False)
+        assert done.returncode == 2
+        assert done.stderr == f"knarr server: {elsewhere}: {said}; see 'knarr help server'\n"
+    text = run(KNARR, 'help', 'server').stdout
+    assert '--node-grace S' in text and '(default 50)' in text and 'KNARR_NODE_GRACE' in text
+
+
+def test_log_lines_are_json(one):
+    lines = [line for line in one.server.text().splitlines() if not line.startswith('knarr server: ready')]
+    assert lines and all(json.loads(line)['component'] for line in lines)
