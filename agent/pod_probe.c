@@ -119,16 +119,18 @@ static enum probe_result result_of(enum handler_outcome outcome)
     return outcome == HANDLER_ERROR ? PROBE_UNKNOWN : outcome == HANDLER_BAD ? PROBE_BAD : PROBE_GOOD;
 }
 
-static void say_answer(const struct pod_probe *p, enum handler_outcome outcome, const char *text)
+static void say_answer(struct pod_probe *p, enum handler_outcome outcome, const char *text)
 {
     const struct pod_container *c = p->container;
     const char *name = probe_kind_name(p->machine.kind);
 
+    if (outcome == HANDLER_GOOD || !probe_may_speak(&p->machine, pod_now_ms(c->pod)))
+        return;
     if (outcome == HANDLER_WARNING)
         pod_event(c->pod, c, true, "ProbeWarning", "%s probe warning: %s", name, text);
     else if (outcome == HANDLER_BAD)
         pod_event(c->pod, c, true, "Unhealthy", "%s probe failed: %s", name, text);
-    else if (outcome == HANDLER_ERROR)
+    else
         pod_event(c->pod, c, true, "Unhealthy", "%s probe errored and resulted in unknown state: %s", name, text);
 }
 

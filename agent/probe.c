@@ -2,6 +2,9 @@
 /* See the header. */
 #include "agent/probe.h"
 
+#define WORDS_MAX     25
+#define WORDS_STEP_MS 300000
+
 const char *probe_kind_name(enum probe_kind kind)
 {
     static const char *const names[PROBE_KINDS] = {"Startup", "Liveness", "Readiness"};
@@ -47,7 +50,9 @@ void probe_begin(struct probe *p, enum probe_kind kind, uint64_t first_ms, uint6
                         .state = kind == PROBE_STARTUP && known == PROBE_GOOD ? PROBE_DONE : PROBE_WAITING,
                         .result = known == PROBE_UNKNOWN ? initial[kind] : known,
                         .due_ms = first_ms,
-                        .shift_ms = shift_ms};
+                        .shift_ms = shift_ms,
+                        .words = WORDS_MAX,
+                        .words_ms = first_ms};
 }
 
 void probe_stop(struct probe *p)
@@ -96,4 +101,16 @@ bool probe_answered(struct probe *p, const struct probe_spec *spec, enum probe_r
     if (answer == PROBE_BAD && p->kind != PROBE_READINESS)
         p->state = PROBE_HELD;
     return p->result != before;
+}
+
+bool probe_may_speak(struct probe *p, uint64_t now_ms)
+{
+    for (; p->words < WORDS_MAX && p->words_ms + WORDS_STEP_MS <= now_ms; p->words_ms += WORDS_STEP_MS)
+        p->words++;
+    if (p->words == WORDS_MAX)
+        p->words_ms = now_ms;
+    if (!p->words)
+        return false;
+    p->words--;
+    return true;
 }

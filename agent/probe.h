@@ -39,6 +39,8 @@ struct probe {
     unsigned run;
     uint64_t due_ms;
     uint64_t shift_ms; /* moves the rhythm once, so that containers that start together are not asked together */
+    unsigned words;    /* events it may still cause; see probe_may_speak */
+    uint64_t words_ms; /* when they became so many */
 };
 
 /* "Liveness"...: as events name it. */
@@ -57,5 +59,9 @@ bool probe_due(const struct probe *p, uint64_t now_ms, uint64_t *next);
 void probe_asked(struct probe *p, const struct probe_spec *spec, uint64_t now_ms);
 /* The answer; PROBE_UNKNOWN = there was none, and it does not count. True when what holds has changed. */
 bool probe_answered(struct probe *p, const struct probe_spec *spec, enum probe_result answer);
+
+/* Is an answer worth an event? As many as client-go lets one object have: 25, and one more every five minutes. Counts.
+ */
+bool probe_may_speak(struct probe *p, uint64_t now_ms);
 
 #endif

@@ -234,7 +234,7 @@ static int exec_spawn(struct runtime_exec *e, const struct runtime *rt, const st
     int theirs CLEANUP_FD = -1;
     size_t n = 0;
 
-    while (o->argv[n] && n < ARGUMENTS_MAX) {
+    while (n < ARGUMENTS_MAX && o->argv[n]) {
         argv[5 + n] = o->argv[n];
         n++;
     }

@@ -171,6 +171,24 @@ static void a_late_answer_does_not_count(void **state)
     assert_int_equal(p.state, PROBE_IDLE);
 }
 
+static void events_are_bounded(void **state)
+{
+    struct probe p;
+    unsigned said = 0;
+
+    probe_begin(&p, PROBE_READINESS, START, 0, PROBE_UNKNOWN);
+    for (uint64_t now = START; now < START + 600000; now += 1000)
+        said += probe_may_speak(&p, now);
+    assert_int_equal(said, 25 + 1);
+    assert_true(probe_may_speak(&p, START + 600000));
+    assert_false(probe_may_speak(&p, START + 600000));
+    /* Quiet for long: all of them again. */
+    said = 0;
+    for (int i = 0; i < 100; i++)
+        said += probe_may_speak(&p, START + 100000000);
+    assert_int_equal(said, 25);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +199,7 @@ int main(void)
         cmocka_unit_test(startup_is_done_once),
         cmocka_unit_test(what_was_known_holds),
         cmocka_unit_test(a_late_answer_does_not_count),
+        cmocka_unit_test(events_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
