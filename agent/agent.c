@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <arpa/inet.h>
 
+#include "agent/dns.h"
 #include "agent/fs.h"
 #include "agent/handler.h"
 #include "agent/join.h"
@@ -129,6 +130,9 @@ void agent_config_fill(struct agent_config *c, const struct agent_options *o)
     c->renewal_percent = o->renewal_percent;
     c->cgroup_parent = or_default(o->cgroup_parent, "/knarr");
     c->bridge = or_default(o->bridge, "knarr0");
+    c->cluster_domain = or_default(o->cluster_domain, "cluster.local");
+    c->cluster_dns = o->cluster_dns ? mem_strdup(o->cluster_dns) : NULL;
+    c->resolv_conf = or_default(o->resolv_conf, "/etc/resolv.conf");
     c->pod_cidr = o->pod_cidr ? mem_strdup(o->pod_cidr) : NULL;
     c->runtime = (struct runtime){.run_dir = mem_strdup(c->run_dir),
                                   .home = mem_strdup(c->home),
@@ -141,7 +145,8 @@ void agent_config_clear(struct agent_config *c)
     char **const texts[] = {&c->home,           &c->archives,        &c->run_dir,         &c->log_dir,
                             &c->node_name,      &c->node_ip,         &c->address,         &c->cgroup_parent,
                             &c->bridge,         &c->pod_cidr,        &c->runtime.run_dir, &c->runtime.home,
-                            &c->runtime.layers, &c->runtime.program, &c->runtime.conmon};
+                            &c->runtime.layers, &c->runtime.program, &c->runtime.conmon,  &c->cluster_domain,
+                            &c->cluster_dns,    &c->resolv_conf};
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         free(*texts[i]);
@@ -200,9 +205,12 @@ int agent_lock(const struct agent_config *c, unsigned wait_ms, int *ret_fd, stru
 static void network_known(void *arg, const char *pod_cidr)
 {
     struct agent *agent = arg;
+    ERROR_LOCAL(err);
 
     log_info("agent", "pods of node %s get addresses of %s", agent->config.node_name, pod_cidr);
     agent->network = network_start(agent);
+    if (dns_start(agent, &agent->dns, &err) < 0)
+        log_error("agent", "%s; pods of this node cannot look up names", error_text(&err));
     agent->services = services_start(agent);
     agent->handlers = handlers_new(agent->loop, &agent->config.runtime);
     agent->pods = pods_start(agent);
@@ -296,6 +304,8 @@ void agent_free(struct agent *agent)
     node_server_free(agent->server);
     log_rotate_free(agent->log_rotate);
     pods_free(agent->pods);
+    dns_free(agent->dns);
+    agent->dns = NULL;
     services_free(agent->services);
     network_free(agent->network);
     node_free(agent->node);

@@ -24,6 +24,9 @@ struct agent_options {
     const char *bridge;                   /* CNI bridge device; NULL = "knarr0" */
     const char *log_dir;                  /* NULL = "/var/log/pods" */
     unsigned renewal_percent;             /* of a certificate's life, after which it is renewed; 0 = 70 to 89 */
+    const char *cluster_domain;           /* NULL = "cluster.local" */
+    const char *cluster_dns;              /* pods' name server; NULL = the address of Service kube-system/kube-dns */
+    const char *resolv_conf;              /* NULL = "/etc/resolv.conf" */
     const char *const *registry_insecure; /* hosts served over plain HTTP, NULL-terminated; NULL = loopback only */
 };
 /* Checks the host, reads what is on disk, and begins to join; the rest happens on the loop. */

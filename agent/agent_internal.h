@@ -25,6 +25,9 @@ struct agent_config {
     uint16_t port;
     char *cgroup_parent;
     char *bridge;
+    char *cluster_domain;
+    char *cluster_dns; /* NULL = the address of its Service */
+    char *resolv_conf;
     char *pod_cidr; /* NULL until Node.spec.podCIDR is known; set once */
     struct runtime runtime;
     enum cgroup_version cgroup_version;
@@ -33,6 +36,7 @@ struct agent_config {
     unsigned renewal_percent; /* 0 = 70 to 89 */
 };
 
+struct dns;
 struct pods;
 struct node;
 struct network;
@@ -56,6 +60,7 @@ struct agent {
     struct network *network;
     struct services *services;
     struct handlers *handlers; /* probes and hooks */
+    struct dns *dns;           /* NULL when it cannot be served */
     struct join *join;
     struct node_server *server;
     struct list log_streams;

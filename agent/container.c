@@ -138,7 +138,7 @@ static void fill_resources(const struct container_start *s, struct runtime_conta
 static int fill_process(const struct container_start *s, struct oci_spec *spec, struct error *err)
 {
     const char *cwd = object_text(s->container, "workingDir");
-    char *host_name CLEANUP_FREE = pod_kernel_name(s->pod, POD_DOMAIN, err);
+    char *host_name CLEANUP_FREE = pod_kernel_name(s->pod, s->facts->cluster_domain, err);
     char *env_name CLEANUP_FREE = mem_printf("HOSTNAME=%s", host_name ? host_name : "");
 
     if (!host_name)

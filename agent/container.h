@@ -5,6 +5,7 @@
 
 #include "agent/env.h"
 #include "agent/image_store.h"
+#include "agent/resolv_conf.h"
 #include "agent/runtime.h"
 #include "agent/sandbox.h"
 
@@ -33,8 +34,16 @@ enum container_result {
 enum container_result container_start(const struct container_start *s, struct runtime_container **ret_container,
                                       struct error *err);
 
-/* Writes the pod's own /etc/hosts and /etc/resolv.conf. Blocks. */
-int container_write_etc(const struct value *pod, const struct sandbox *sandbox, const char *pod_dir, struct error *err);
+/* What the pod's files of /etc are made of; all borrowed. */
+struct container_etc {
+    const struct value *pod;
+    const struct sandbox *sandbox;
+    const char *pod_dir;
+    const char *resolv_conf; /* the host's */
+    const struct cluster_dns *dns;
+};
+/* Writes the pod's own /etc/hosts, /etc/resolv.conf and /etc/hostname. `warnings`: for the pod's events. Blocks. */
+int container_write_etc(const struct container_etc *e, struct str_list *warnings, struct error *err);
 /* "LOG_DIR/NS_NAME_UID"; caller frees. */
 char *container_log_dir(const char *log_dir, const struct value *pod);
 /* Changes when the container's spec does: a running one of another hash is restarted. */

@@ -17,8 +17,6 @@
 #include "agent/pod_spec.h"
 #include "agent/volumes.h"
 
-#define ETC_MAX (1u << 20)
-
 static struct oci_mount *add_mount(struct oci_spec *spec, char *source, const char *destination, bool read_only)
 {
     struct oci_mount *m;
@@ -223,106 +221,4 @@ int container_mounts_fill(const struct container_start *s, const struct runtime_
     /* What is mounted inside another mount comes after it. */
     qsort(spec->mounts, spec->mount_count, sizeof(*spec->mounts), compare_depth);
     return 0;
-}
-
-/* ---- /etc ---- */
-
-static void write_aliases(const struct value *pod, struct buf *out)
-{
-    const struct value *aliases = value_path(pod, "spec", "hostAliases", NULL);
-
-    if (value_count(aliases))
-        buf_append_str(out, "\n# Entries added by HostAliases.\n");
-    for (size_t i = 0; i < value_count(aliases); i++) {
-        const struct value *names = value_get(value_at(aliases, i), "hostnames");
-
-        buf_append_slice(out, value_string(value_get(value_at(aliases, i), "ip")));
-        for (size_t n = 0; n < value_count(names); n++) {
-            buf_append_byte(out, '\t');
-            buf_append_slice(out, value_string(value_at(names, n)));
-        }
-        buf_append_byte(out, '\n');
-    }
-}
-
-static void write_hosts(const struct value *pod, const struct sandbox *sandbox, const char *host_name, struct buf *out)
-{
-    const char *subdomain = value_str(value_path(pod, "spec", "subdomain", NULL));
-
-    if (pod_host_network(pod)) {
-        buf_append_str(out, "# Kubernetes-managed hosts file (host network).\n");
-        (void)fs_read("/etc/hosts", ETC_MAX, out, NULL);
-    } else {
-        buf_append_str(out, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n"
-                            "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
-                            "fe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
-        if (sandbox->ip && subdomain && *subdomain)
-            buf_printf(out, "%s\t%s.%s.%s.svc." POD_DOMAIN "\t%s\n", sandbox->ip, host_name, subdomain,
-                       pod_namespace(pod), host_name);
-        else if (sandbox->ip)
-            buf_printf(out, "%s\t%s\n", sandbox->ip, host_name);
-    }
-    write_aliases(pod, out);
-}
-
-static void write_list(struct buf *out, const char *word, const struct value *list)
-{
-    if (!value_count(list))
-        return;
-    buf_append_str(out, word);
-    for (size_t i = 0; i < value_count(list); i++)
-        buf_printf(out, " %.*s", SLICE_ARGS(value_string(value_at(list, i))));
-    buf_append_byte(out, '\n');
-}
-
-/* The host's, or what dnsConfig says when dnsPolicy is None. A cluster DNS does not exist yet. */
-static void write_resolv(const struct value *pod, struct buf *out)
-{
-    const struct value *config = value_path(pod, "spec", "dnsConfig", NULL);
-    const struct value *servers = value_get(config, "nameservers");
-    const struct value *options = value_get(config, "options");
-
-    if (!slice_is(value_string(value_path(pod, "spec", "dnsPolicy", NULL)), "None"))
-        (void)fs_read("/etc/resolv.conf", ETC_MAX, out, NULL);
-    if (out->len && out->data[out->len - 1] != '\n')
-        buf_append_byte(out, '\n');
-    for (size_t i = 0; i < value_count(servers); i++)
-        buf_printf(out, "nameserver %.*s\n", SLICE_ARGS(value_string(value_at(servers, i))));
-    write_list(out, "search", value_get(config, "searches"));
-    for (size_t i = 0; i < value_count(options); i++) {
-        struct slice value = value_string(value_get(value_at(options, i), "value"));
-
-        buf_printf(out, "options %.*s%s%.*s\n", SLICE_ARGS(value_string(value_get(value_at(options, i), "name"))),
-                   value.len ? ":" : "", SLICE_ARGS(value));
-    }
-}
-
-/* Rewrites in place: the file is bind-mounted into containers, which would keep a replaced one. */
-static int rewrite(const char *dir, const char *name, struct slice text, struct error *err)
-{
-    char *path CLEANUP_FREE = mem_printf("%s/%s", dir, name);
-    int fd CLEANUP_FD = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-
-    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len)
-        return error_set_errno(err, errno, "writing %s", path);
-    return 0;
-}
-
-int container_write_etc(const struct value *pod, const struct sandbox *sandbox, const char *pod_dir, struct error *err)
-{
-    char *dir CLEANUP_FREE = mem_printf("%s/etc", pod_dir);
-    char *host_name CLEANUP_FREE = pod_host_name(pod);
-    char *kernel_name CLEANUP_FREE = pod_kernel_name(pod, POD_DOMAIN, err);
-    BUF_LOCAL(hosts);
-    BUF_LOCAL(resolv);
-    BUF_LOCAL(name);
-
-    if (!kernel_name || fs_make_dirs(dir, 0755, err) < 0)
-        return -1;
-    write_hosts(pod, sandbox, host_name, &hosts);
-    write_resolv(pod, &resolv);
-    buf_printf(&name, "%s\n", kernel_name);
-    if (rewrite(dir, "hosts", buf_slice(&hosts), err) < 0 || rewrite(dir, "resolv.conf", buf_slice(&resolv), err) < 0)
-        return -1;
-    return rewrite(dir, "hostname", buf_slice(&name), err);
 }

@@ -13,6 +13,7 @@ typedef const struct value *reference_find(const void *arg, const char *resource
 /* What the pod cannot know of itself. */
 struct pod_facts {
     const char *node_name;
+    const char *cluster_domain; /* "cluster.local" */
     const char *host_ip;
     const char *pod_ip; /* NULL = not yet */
     int64_t node_cpu_milli;

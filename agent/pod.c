@@ -8,6 +8,7 @@
 
 #include "agent/fs.h"
 #include "agent/pod_spec.h"
+#include "agent/services.h"
 #include "agent/text.h"
 #include "agent/volumes.h"
 #include "lib/log.h"
@@ -119,7 +120,9 @@ struct pod_step {
     struct references *refs;
     struct pod_facts facts;
     struct sandbox sandbox;
-    bool purge; /* cleaning: logs and records too */
+    char *cluster_dns;        /* as it was known at the start of the step */
+    struct str_list warnings; /* about the pod's name servers */
+    bool purge;               /* cleaning: logs and records too */
     struct error err;
     void (*finished)(struct pod *pod, struct pod_step *step);
 };
@@ -135,6 +138,8 @@ static void step_done(void *arg)
     pod_tree_free(s->object);
     references_free(s->refs);
     sandbox_clear(&s->sandbox);
+    free(s->cluster_dns);
+    str_list_clear(&s->warnings);
     error_clear(&s->err);
     free(s);
     pod_tick(pod);
@@ -150,6 +155,7 @@ static void step_start(struct pod *pod, void (*work)(void *arg), void (*finished
     s->facts = pod->facts;
     s->facts.find = references_find;
     s->facts.find_arg = s->refs;
+    s->cluster_dns = services_dns_address(pod->agent->services);
     s->purge = pod->vanished || pod_deleting(pod->object->tree);
     s->finished = finished;
     pod->job = true;
@@ -241,7 +247,8 @@ static void sandbox_work(void *arg)
     struct pod_step *s = arg;
     const struct agent_config *config = &s->pod->agent->config;
     const struct sandbox_config sandbox_config = agent_sandbox_config(config);
-    char *host_name CLEANUP_FREE = pod_kernel_name(s->object->tree, POD_DOMAIN, &s->err);
+    const struct cluster_dns dns = {s->cluster_dns, config->cluster_domain};
+    char *host_name CLEANUP_FREE = pod_kernel_name(s->object->tree, config->cluster_domain, &s->err);
     struct cgroup_limits limits = {0};
     unsigned flags = pod_host_network(s->object->tree) ? SANDBOX_HOST_NETWORK : 0;
 
@@ -251,7 +258,25 @@ static void sandbox_work(void *arg)
     if (!host_name || cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
         sandbox_create(&sandbox_config, pod_uid(s->object->tree), host_name, flags, &s->sandbox, &s->err) < 0)
         return;
-    (void)container_write_etc(s->object->tree, &s->sandbox, s->pod->dir, &s->err);
+    (void)container_write_etc(&(struct container_etc){.pod = s->object->tree,
+                                                      .sandbox = &s->sandbox,
+                                                      .pod_dir = s->pod->dir,
+                                                      .resolv_conf = config->resolv_conf,
+                                                      .dns = &dns},
+                              &s->warnings, &s->err);
+}
+
+static void sandbox_finished(struct pod *pod, struct pod_step *s);
+
+/* Its resolv.conf names the cluster's DNS, which is a Service. */
+static uint64_t tick_sandbox(struct pod *pod)
+{
+    if (pod->job)
+        return 0;
+    if (!services_known(pod->agent->services))
+        return pod_now_ms(pod) + SERVICES_MS;
+    step_start(pod, sandbox_work, sandbox_finished);
+    return 0;
 }
 
 static void sandbox_finished(struct pod *pod, struct pod_step *s)
@@ -262,6 +287,8 @@ static void sandbox_finished(struct pod *pod, struct pod_step *s)
         prepare_failed(pod, "FailedCreatePodSandBox", "Failed to create pod sandbox: ", &s->err);
         return;
     }
+    for (size_t i = 0; i < s->warnings.count; i++)
+        pod_event(pod, NULL, true, "DNSConfigForming", "%s", s->warnings.items[i]);
     sandbox_clear(&pod->sandbox);
     pod->sandbox = s->sandbox;
     s->sandbox = (struct sandbox){0};
@@ -420,9 +447,7 @@ static uint64_t tick_state(struct pod *pod)
             step_start(pod, volumes_work, volumes_finished);
         return 0;
     case POD_SANDBOX:
-        if (!pod->job)
-            step_start(pod, sandbox_work, sandbox_finished);
-        return 0;
+        return tick_sandbox(pod);
     case POD_RUNNING:
         return tick_running(pod);
     case POD_STOPPING:
@@ -517,6 +542,7 @@ struct pod *pod_new(struct agent *agent, struct value *object, void (*gone)(void
         started = clock_wall_ns(agent->clock);
     pod->start_ns = started;
     pod->facts = (struct pod_facts){.node_name = agent->config.node_name,
+                                    .cluster_domain = agent->config.cluster_domain,
                                     .host_ip = agent->config.node_ip,
                                     .node_cpu_milli = agent->config.cpu_milli,
                                     .node_memory = agent->config.memory};

@@ -22,6 +22,8 @@
 #include "agent/probe.h"
 #include "agent/references.h"
 
+#define SERVICES_MS 50 /* until Services are listed, which they nearly always are */
+
 enum pod_state {
     POD_REFERENCES,
     POD_VOLUMES,

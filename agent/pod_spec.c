@@ -61,16 +61,23 @@ char *pod_host_name(const struct value *pod)
     return text;
 }
 
-char *pod_kernel_name(const struct value *pod, const char *domain, struct error *err)
+char *pod_full_name(const struct value *pod, const char *domain)
 {
     const char *subdomain = value_str(value_path(pod, "spec", "subdomain", NULL));
-    const struct value *whole = value_path(pod, "spec", "setHostnameAsFQDN", NULL);
-    char *name CLEANUP_FREE = pod_host_name(pod);
-    char *full CLEANUP_FREE = NULL;
+    char *host_name CLEANUP_FREE = pod_host_name(pod);
 
-    if (!value_bool(whole) || !subdomain || !*subdomain)
-        return STEAL(name);
-    full = mem_printf("%s.%s.%s.svc.%s", name, subdomain, pod_namespace(pod), domain);
+    if (!subdomain || !*subdomain)
+        return NULL;
+    return mem_printf("%s.%s.%s.svc.%s", host_name, subdomain, pod_namespace(pod), domain);
+}
+
+char *pod_kernel_name(const struct value *pod, const char *domain, struct error *err)
+{
+    bool whole = value_bool(value_path(pod, "spec", "setHostnameAsFQDN", NULL));
+    char *full CLEANUP_FREE = whole ? pod_full_name(pod, domain) : NULL;
+
+    if (!full)
+        return pod_host_name(pod);
     if (strlen(full) <= HOST_NAME_MAX)
         return STEAL(full);
     (void)error_set(err, ERROR_INVALID,

@@ -14,7 +14,8 @@ const char *pod_namespace(const struct value *pod);
 char *pod_display_name(const struct value *pod);
 /* spec.hostnameOverride, spec.hostname, else the pod's name cut to what a host name may be; caller frees. */
 char *pod_host_name(const struct value *pod);
-#define POD_DOMAIN "cluster.local"
+/* "HOST.SUBDOMAIN.NS.svc.DOMAIN"; NULL when the pod has no subdomain. Caller frees. */
+char *pod_full_name(const struct value *pod, const char *domain);
 /* What the kernel is told: the same, or with its domain where setHostnameAsFQDN asks for it. `domain`: the cluster's.
  * ERROR_INVALID when it is too long for the kernel. Caller frees. */
 char *pod_kernel_name(const struct value *pod, const char *domain, struct error *err);

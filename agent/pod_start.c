@@ -11,7 +11,6 @@
 
 #define RETRY_CONFIG_MS 10000 /* after CreateContainerConfigError and its like */
 #define REFS_FRESH_MS   5000  /* what was read so recently is not read again before a start */
-#define SERVICES_MS     50    /* until Services are listed, which they nearly always are */
 #define ANNOUNCE_MS     2000  /* how long ErrImagePull is shown before ImagePullBackOff */
 
 /* ---- the start of a container ---- */

@@ -69,9 +69,12 @@ struct service_item *service_item_read(struct slice json)
     struct slice spec = scan_get(json, "spec");
     struct slice type = scan_get(spec, "type");
 
-    if (scan_text_is(type, "ExternalName"))
+    if (scan_text_is(type, "ExternalName")) {
+        item->external_name = scan_text_dup(scan_get(spec, "externalName"));
         return item;
+    }
     (void)address_of(scan_get(spec, "clusterIP"), &item->address);
+    item->headless = scan_text_is(scan_get(spec, "clusterIP"), "None");
     item->local_only = scan_text_is(scan_get(spec, "internalTrafficPolicy"), "Local");
     item->node_local_only = scan_text_is(scan_get(spec, "externalTrafficPolicy"), "Local");
     item->affine = scan_text_is(scan_get(spec, "sessionAffinity"), "ClientIP");
@@ -84,11 +87,24 @@ void service_item_free(void *arg)
     struct service_item *item = arg;
 
     ports_free(item->ports, item->port_count);
+    free(item->external_name);
     free(item);
 }
 
+/* Most endpoints have no name of their own, so the names stand apart. */
+static void host_name_read(struct slice json, size_t most, struct slice_item *item)
+{
+    char *name = scan_text_dup(scan_get(json, "hostname"));
+
+    if (!name)
+        return;
+    if (!item->host_names)
+        item->host_names = mem_calloc(most, sizeof(*item->host_names));
+    item->host_names[item->endpoint_count] = name;
+}
+
 /* A missing `ready` means yes, as the API defines it. */
-static void endpoint_read(struct slice json, const char *node_name, struct slice_item *item)
+static void endpoint_read(struct slice json, const char *node_name, size_t most, struct slice_item *item)
 {
     struct slice_endpoint *e = &item->endpoints[item->endpoint_count];
     struct scan_cursor at = scan_open(scan_get(json, "addresses"));
@@ -101,6 +117,7 @@ static void endpoint_read(struct slice json, const char *node_name, struct slice
     e->ready = scan_bool(scan_get(conditions, "ready"), true);
     e->ending = !e->ready && scan_bool(scan_get(conditions, "serving"), false) &&
                 scan_bool(scan_get(conditions, "terminating"), false);
+    host_name_read(json, most, item);
     item->endpoint_count++;
 }
 
@@ -114,6 +131,7 @@ struct slice_item *slice_item_read(struct slice json, const char *node_name)
     struct slice_item *item;
     struct slice key;
     struct slice value;
+    size_t most = scan_count(endpoints) + 1;
 
     while (!service && scan_member(&at, &key, &value))
         if (slice_is(key, "kubernetes.io/service-name"))
@@ -123,10 +141,10 @@ struct slice_item *slice_item_read(struct slice json, const char *node_name)
     item = mem_zalloc(sizeof(*item));
     item->service = mem_printf("%s/%s", ns, service);
     item->ports = ports_read(scan_get(json, "ports"), &item->port_count);
-    item->endpoints = mem_calloc(scan_count(endpoints) + 1, sizeof(*item->endpoints));
+    item->endpoints = mem_calloc(most, sizeof(*item->endpoints));
     at = scan_open(endpoints);
     while (scan_element(&at, &value))
-        endpoint_read(value, node_name, item);
+        endpoint_read(value, node_name, most, item);
     return item;
 }
 
@@ -135,6 +153,9 @@ void slice_item_free(void *arg)
     struct slice_item *item = arg;
 
     ports_free(item->ports, item->port_count);
+    for (size_t i = 0; item->host_names && i < item->endpoint_count; i++)
+        free(item->host_names[i]);
+    free(item->host_names);
     free(item->service);
     free(item->endpoints);
     free(item);

@@ -82,18 +82,18 @@ static void backends_sort(struct backends *backends)
     backends->count = kept;
 }
 
-static void backends_gather(struct backends *backends, const struct service_port *port,
-                            const struct slice_item *const *slices, size_t count, bool local_only)
+static void backends_gather(struct backends *backends, const struct service_port *port, const struct service_record *r,
+                            bool local_only)
 {
     backends->count = 0;
     /* Those that end serve where nothing else does. */
     for (int ending = 0; ending < 2 && !backends->count; ending++)
-        for (size_t i = 0; i < count; i++)
-            for (size_t k = 0; k < slices[i]->port_count; k++) {
-                const struct service_port *its = &slices[i]->ports[k];
+        for (size_t i = 0; i < r->count; i++)
+            for (size_t k = 0; k < r->slices[i]->port_count; k++) {
+                const struct service_port *its = &r->slices[i]->ports[k];
 
                 if (!strcmp(its->name, port->name) && its->protocol == port->protocol)
-                    backends_add(backends, slices[i], its->port, local_only, ending);
+                    backends_add(backends, r->slices[i], its->port, local_only, ending);
             }
     backends_sort(backends);
 }
@@ -166,36 +166,53 @@ void service_fronts_copy(const struct service_fronts *from, struct service_front
 
         *fronts_add(to) = (struct service_front){.of_node = front->of_node,
                                                  .keeps_source = front->keeps_source,
+                                                 .here = front->here,
                                                  .element = mem_strdup(front->element),
                                                  .chain = mem_strdup(front->chain),
                                                  .target = mem_strdup(front->target)};
     }
 }
 
-void service_fronts_of(const struct service_item *service, const struct slice_item *const *slices, size_t count,
-                       struct service_fronts *fronts)
+static void cluster_front_add(const struct service_record *r, const struct service_port *port, uint16_t local_port,
+                              struct backends *backends, struct service_fronts *fronts)
 {
-    struct backends *backends CLEANUP_FREE = mem_alloc(sizeof(*backends));
+    struct service_front *front = fronts_add(fronts);
     char ip[INET_ADDRSTRLEN];
 
-    for (size_t i = 0; service && service->address.s_addr && i < service->port_count; i++) {
-        const struct service_port *port = &service->ports[i];
-        struct service_front *front = fronts_add(fronts);
+    (void)address_text(r->service->address, ip);
+    front->element = mem_printf("%s . %s . %u", ip, port->protocol, port->port);
+    front->chain = mem_printf("address-%s-%s-%u", ip, port->protocol, port->port);
+    backends_gather(backends, port, r, r->service->local_only);
+    front->target = backends_target(backends, port->protocol, r->service->affine);
+    if (front->target || !local_port)
+        return;
+    front->here = true;
+    front->target = mem_printf("meta l4proto %s redirect to :%u", port->protocol, local_port);
+}
 
-        (void)address_text(service->address, ip);
-        front->element = mem_printf("%s . %s . %u", ip, port->protocol, port->port);
-        front->chain = mem_printf("address-%s-%s-%u", ip, port->protocol, port->port);
-        backends_gather(backends, port, slices, count, service->local_only);
-        front->target = backends_target(backends, port->protocol, service->affine);
-        if (!port->node_port)
-            continue;
-        front = fronts_add(fronts);
-        front->of_node = true;
-        front->keeps_source = service->node_local_only;
-        front->element = mem_printf("%s . %u", port->protocol, port->node_port);
-        front->chain = mem_printf("port-%s-%u", port->protocol, port->node_port);
-        backends_gather(backends, port, slices, count, service->node_local_only);
-        front->target = backends_target(backends, port->protocol, service->affine);
+static void node_front_add(const struct service_record *r, const struct service_port *port, struct backends *backends,
+                           struct service_fronts *fronts)
+{
+    struct service_front *front = fronts_add(fronts);
+
+    front->of_node = true;
+    front->keeps_source = r->service->node_local_only;
+    front->element = mem_printf("%s . %u", port->protocol, port->node_port);
+    front->chain = mem_printf("port-%s-%u", port->protocol, port->node_port);
+    backends_gather(backends, port, r, r->service->node_local_only);
+    front->target = backends_target(backends, port->protocol, r->service->affine);
+}
+
+void service_fronts_of(const struct service_record *r, uint16_t local_port, struct service_fronts *fronts)
+{
+    struct backends *backends CLEANUP_FREE = mem_alloc(sizeof(*backends));
+
+    for (size_t i = 0; r->service && r->service->address.s_addr && i < r->service->port_count; i++) {
+        const struct service_port *port = &r->service->ports[i];
+
+        cluster_front_add(r, port, local_port, backends, fronts);
+        if (port->node_port)
+            node_front_add(r, port, backends, fronts);
     }
 }
 
@@ -298,8 +315,10 @@ static void rules_write(struct buf *out, const struct service_table *table, cons
     buf_printf(out, "add rule " TABLE "%s %s ", table->bridge, front->chain);
     if (front->keeps_source)
         buf_printf(out, "ip saddr %s ", table->own);
-    buf_printf(out, "meta mark set meta mark | " SERVICE_MARK "\nadd rule " TABLE "%s %s %s\n", table->bridge,
-               front->chain, front->target);
+    if (!front->here)
+        buf_printf(out, "meta mark set meta mark | " SERVICE_MARK "\nadd rule " TABLE "%s %s ", table->bridge,
+                   front->chain);
+    buf_printf(out, "%s\n", front->target);
 }
 
 static void front_add(struct buf *out, const struct service_table *table, const struct service_front *front)

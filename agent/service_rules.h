@@ -29,6 +29,8 @@ struct service_item {
     bool local_only;        /* internalTrafficPolicy: Local */
     bool node_local_only;   /* externalTrafficPolicy: Local */
     bool affine;            /* sessionAffinity: ClientIP */
+    bool headless;          /* clusterIP: None */
+    char *external_name;    /* of type ExternalName; else NULL */
     struct service_port *ports;
     size_t port_count;
 };
@@ -45,7 +47,17 @@ struct slice_item {
     struct service_port *ports;
     size_t port_count;
     struct slice_endpoint *endpoints;
+    char **host_names; /* for each endpoint a name or NULL; NULL = none has one */
     size_t endpoint_count;
+};
+
+/* A Service as far as it is known: `service` is NULL when only slices name it. */
+struct service_record {
+    char *key;                          /* "ns/name" */
+    const struct service_item *service; /* the informer's */
+    const struct slice_item **slices;   /* the informer's */
+    size_t count;
+    size_t cap;
 };
 
 /* What cannot be an address, a port or a protocol is left out: only numbers of ours go into rules. */
@@ -68,6 +80,7 @@ size_t service_host_ports_read(struct slice json, struct in_addr *ret_ip, struct
 struct service_front {
     bool of_node;
     bool keeps_source; /* the client's address stays */
+    bool here;         /* a server of the node itself, on its loopback and bridge addresses */
     char *element;     /* "10.96.0.10 . tcp . 80" */
     char *chain;
     char *target; /* the statement that chooses a backend; NULL = there is none, refused */
@@ -79,9 +92,9 @@ struct service_fronts {
     size_t cap;
 };
 void service_fronts_clear(struct service_fronts *fronts);
-/* service NULL = none. Adds to *fronts. */
-void service_fronts_of(const struct service_item *service, const struct slice_item *const *slices, size_t count,
-                       struct service_fronts *fronts);
+/* Adds to *fronts. `local_port`: the node's own server that stands in where a cluster address has no backend; 0 = none.
+ */
+void service_fronts_of(const struct service_record *record, uint16_t local_port, struct service_fronts *fronts);
 /* The hostPorts of a running pod; a front of an address where there is a hostIP. Adds to *fronts. */
 void service_fronts_of_pod(struct slice json, struct service_fronts *fronts);
 void service_fronts_copy(const struct service_fronts *from, struct service_fronts *to); /* adds */

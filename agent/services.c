@@ -16,10 +16,13 @@
  */
 #include "agent/services.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "agent/address_table.h"
+#include "agent/dns.h"
 #include "agent/fs.h"
 #include "agent/process.h"
 #include "agent/service_env.h"
@@ -40,11 +43,7 @@ enum services_state {
 /* A Service, or slices that name one; or a pod with hostPorts. */
 struct entry {
     struct list dirty; /* in services->dirty, or linked to itself */
-    char *key;
-    const struct service_item *service; /* the informer's, NULL = none */
-    const struct slice_item **slices;   /* the informer's */
-    size_t count;
-    size_t cap;
+    struct service_record record;
     struct service_fronts host;   /* wanted by the pod */
     struct service_fronts fronts; /* in the table */
     struct service_fronts next;   /* of the batch that is being made */
@@ -56,8 +55,10 @@ struct services {
     struct informer *services;
     struct informer *slices;
     struct loop_timer *timer;
-    struct map entries; /* "ns/name", or the pod's uid -> struct entry */
-    struct map claims;  /* chain -> the entry whose front it is */
+    struct map entries;             /* "ns/name", or the pod's uid -> struct entry */
+    struct map claims;              /* chain -> the entry whose front it is */
+    struct map namespaces;          /* that have Services -> how many */
+    struct address_table addresses; /* of Services and endpoints -> struct service_record */
     struct list dirty;
     enum services_state state;
     bool whole;     /* the table is to be replaced */
@@ -100,8 +101,8 @@ static void entry_free(void *arg)
     service_fronts_clear(&e->fronts);
     service_fronts_clear(&e->next);
     service_fronts_clear(&e->host);
-    free(e->slices);
-    free(e->key);
+    free(e->record.slices);
+    free(e->record.key);
     free(e);
 }
 
@@ -109,6 +110,8 @@ static void services_close(struct services *s)
 {
     map_clear(&s->entries, entry_free);
     map_clear(&s->claims, NULL);
+    map_clear(&s->namespaces, NULL);
+    address_table_clear(&s->addresses);
     loop_timer_free(s->timer);
     free(s);
 }
@@ -140,6 +143,12 @@ static void apply_done(void *arg)
         services_close(s);
 }
 
+/* The cluster's DNS is answered on this node unless somebody's own stands behind its Service. */
+static uint16_t local_port_of(const struct services *s, const struct entry *e)
+{
+    return s->agent->dns && !strcmp(e->record.key, SERVICES_DNS) ? dns_port(s->agent->dns) : 0;
+}
+
 /* Gives up what the entry has, and says what it wants. */
 static void entry_release(struct services *s, struct entry *e)
 {
@@ -147,7 +156,7 @@ static void entry_release(struct services *s, struct entry *e)
         service_fronts_clear(&e->fronts);
     for (size_t i = 0; i < e->fronts.count; i++)
         (void)map_remove(&s->claims, slice_str(e->fronts.items[i].chain));
-    service_fronts_of(e->service, e->slices, e->count, &e->next);
+    service_fronts_of(&e->record, local_port_of(s, e), &e->next);
     service_fronts_copy(&e->host, &e->next);
 }
 
@@ -164,7 +173,7 @@ static void entry_claim(struct services *s, struct entry *e)
             continue;
         }
         if (!e->refused)
-            log_warning("agent", "%s of %s is used by %s already", front->chain, e->key, other->key);
+            log_warning("agent", "%s of %s is used by %s already", front->chain, e->record.key, other->record.key);
         refused = true;
         service_fronts_drop(&e->next, i--);
     }
@@ -181,8 +190,8 @@ static void entry_apply(struct services *s, struct entry *e, const struct servic
     e->fronts = e->next;
     e->next = (struct service_fronts){0};
     list_remove(&e->dirty);
-    if (!e->service && !e->count && !e->host.count)
-        entry_free(map_remove(&s->entries, slice_str(e->key)));
+    if (!e->record.service && !e->record.count && !e->host.count)
+        entry_free(map_remove(&s->entries, slice_str(e->record.key)));
 }
 
 /* Adds to the dirty ones: all, or those that were refused something. */
@@ -238,7 +247,7 @@ static struct entry *entry_get(struct services *s, struct slice key)
     if (!e) {
         e = mem_zalloc(sizeof(*e));
         list_init(&e->dirty);
-        e->key = slice_dup(key);
+        e->record.key = slice_dup(key);
         (void)map_put(&s->entries, key, e);
     }
     list_remove(&e->dirty);
@@ -253,9 +262,32 @@ static void *service_project(void *arg, struct slice key, struct slice json)
     return service_item_read(json);
 }
 
+/* Counts the Services of a namespace. */
+static void namespace_count(struct services *s, struct slice key, ptrdiff_t change)
+{
+    ptrdiff_t slash = slice_find(key, '/');
+    struct slice ns = slice_make(key.data, slash > 0 ? (size_t)slash : 0);
+    ptrdiff_t count = (ptrdiff_t)(uintptr_t)map_get(&s->namespaces, ns) + change;
+
+    if (count > 0)
+        (void)map_put(&s->namespaces, ns, (void *)(uintptr_t)count);
+    else
+        (void)map_remove(&s->namespaces, ns);
+}
+
 static void service_changed(void *arg, struct slice key, const void *before, const void *now)
 {
-    entry_get(arg, key)->service = now;
+    struct services *s = arg;
+    const struct service_item *was = before;
+    const struct service_item *is = now;
+    struct service_record *record = &entry_get(s, key)->record;
+
+    namespace_count(s, key, (is ? 1 : 0) - (was ? 1 : 0));
+    if (was && was->address.s_addr)
+        address_table_remove(&s->addresses, was->address, record);
+    if (is && is->address.s_addr)
+        address_table_add(&s->addresses, is->address, record);
+    record->service = is;
 }
 
 static void *slice_project(void *arg, struct slice key, struct slice json)
@@ -267,20 +299,25 @@ static void *slice_project(void *arg, struct slice key, struct slice json)
 
 static void slice_changed(void *arg, struct slice key, const void *before, const void *now)
 {
+    struct services *s = arg;
     const struct slice_item *was = before;
     const struct slice_item *is = now;
-    struct entry *e;
+    struct service_record *r;
 
     if (was) {
-        e = entry_get(arg, slice_str(was->service));
-        for (size_t i = 0; i < e->count; i++)
-            if (e->slices[i] == was)
-                e->slices[i--] = e->slices[--e->count];
+        r = &entry_get(s, slice_str(was->service))->record;
+        for (size_t i = 0; i < was->endpoint_count; i++)
+            address_table_remove(&s->addresses, was->endpoints[i].ip, r);
+        for (size_t i = 0; i < r->count; i++)
+            if (r->slices[i] == was)
+                r->slices[i--] = r->slices[--r->count];
     }
     if (is) {
-        e = entry_get(arg, slice_str(is->service));
-        e->slices = mem_grow(e->slices, &e->cap, e->count + 1, sizeof(struct slice_item *));
-        e->slices[e->count++] = is;
+        r = &entry_get(s, slice_str(is->service))->record;
+        for (size_t i = 0; i < is->endpoint_count; i++)
+            address_table_add(&s->addresses, is->endpoints[i].ip, r);
+        r->slices = mem_grow(r->slices, &r->cap, r->count + 1, sizeof(struct slice_item *));
+        r->slices[r->count++] = is;
     }
 }
 
@@ -313,6 +350,38 @@ void services_pod(struct services *services, const char *uid, struct slice json)
     e = entry_get(services, slice_str(uid));
     service_fronts_clear(&e->host);
     e->host = host;
+}
+
+/* ---- what DNS asks ---- */
+
+const struct service_record *services_find(const struct services *services, struct slice key)
+{
+    const struct entry *e = map_get(&services->entries, key);
+
+    return e && (e->record.service || e->record.count) ? &e->record : NULL;
+}
+
+bool services_namespace(const struct services *services, struct slice ns)
+{
+    return map_get(&services->namespaces, ns) != NULL;
+}
+
+const struct service_record *services_of_address(const struct services *services, struct in_addr address, size_t *at)
+{
+    return address_table_next(&services->addresses, address, at);
+}
+
+char *services_dns_address(const struct services *services)
+{
+    const char *configured = services->agent->config.cluster_dns;
+    const struct service_record *r = services_find(services, SLICE_LIT(SERVICES_DNS));
+    char text[INET_ADDRSTRLEN];
+
+    if (configured)
+        return mem_strdup(configured);
+    if (!r || !r->service || !r->service->address.s_addr)
+        return NULL;
+    return mem_strdup(inet_ntop(AF_INET, &r->service->address, text, sizeof(text)));
 }
 
 struct services *services_start(struct agent *agent)
@@ -363,13 +432,13 @@ void services_environment(const struct services *services, const char *ns, bool 
 {
     map_for_each (it, &services->entries) {
         const struct entry *e = it->value;
-        struct slice name = slice_str(e->key);
+        struct slice name = slice_str(e->record.key);
         struct slice space;
 
-        if (!e->service || !slice_split(&name, '/', &space) || !name.data)
+        if (!e->record.service || !slice_split(&name, '/', &space) || !name.data)
             continue;
-        if (!strcmp(e->key, "default/kubernetes") || (all && slice_is(space, ns)))
-            service_env_write(name.data, e->service, out);
+        if (!strcmp(e->record.key, "default/kubernetes") || (all && slice_is(space, ns)))
+            service_env_write(name.data, e->record.service, out);
     }
 }
 

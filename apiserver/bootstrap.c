@@ -8,10 +8,12 @@
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/registry.h"
 #include "apiserver/server_internal.h"
+#include "apiserver/strategy.h"
 #include "lib/http_local.h"
 #include "lib/log.h"
 
 #define BOOTSTRAP_PERIOD_MS 10000 /* as upstream's controller */
+#define BOOTSTRAP_DNS_INDEX 10    /* the address in the range of Services */
 
 /* ---- the objects --------------------------------------------------------------------------------------------------
  */
@@ -44,6 +46,22 @@ static char *bootstrap_service(const struct apiserver *server, const char *name)
                       "\"kubernetes\"}},\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"https\",\"port\":443,"
                       "\"protocol\":\"TCP\",\"targetPort\":%u}],\"type\":\"ClusterIP\"}}",
                       name, address, bootstrap_port(server));
+}
+
+/* Where every node answers names: the agents serve it themselves, so there is no selector and no slice. The address is
+ * the one that all tools expect; in an older cluster it may be somebody else's. */
+static char *bootstrap_dns(const struct apiserver *server, const char *name)
+{
+    char address[SERVICE_ADDRESS_MAX];
+
+    service_range_address(&server->services, BOOTSTRAP_DNS_INDEX, address);
+    if (service_range_index(&server->services, address) < 0 || service_address_taken(server, address))
+        return NULL;
+    return mem_printf(
+        "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"k8s-app\":\"kube-dns\"}},"
+        "\"spec\":{\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"},{\"name\":"
+        "\"dns-tcp\",\"port\":53,\"protocol\":\"TCP\"}],\"type\":\"ClusterIP\"}}",
+        name, address);
 }
 
 /* The two that every cluster has; their values are upstream's. */
@@ -80,6 +98,7 @@ static const struct bootstrap_object bootstrap_objects[] = {
     {"scheduling.k8s.io", "priorityclasses", "", "system-node-critical", bootstrap_priority, false},
     {"scheduling.k8s.io", "priorityclasses", "", "system-cluster-critical", bootstrap_priority, false},
     {"", "services", "default", "kubernetes", bootstrap_service, false},
+    {"", "services", "kube-system", "kube-dns", bootstrap_dns, false},
     {"discovery.k8s.io", "endpointslices", "default", "kubernetes", bootstrap_slice, true},
 };
 

@@ -45,4 +45,7 @@ int csr_prepare_update(struct request *req, struct value *object, const struct v
                        struct error *err);
 int csr_allocate(struct write *w, struct value *object, const struct value *old, struct error *err);
 
+/* Has a Service this address? */
+bool service_address_taken(const struct apiserver *server, const char *address);
+
 #endif

@@ -50,6 +50,13 @@ static bool service_taken(struct write *w, struct slice key)
     return store_get(w->front->server->store, key, service_found, NULL, NULL, NULL) == 0;
 }
 
+bool service_address_taken(const struct apiserver *server, const char *address)
+{
+    char *key CLEANUP_FREE = mem_printf("/ranges/ip/%s", address);
+
+    return store_get(server->store, slice_str(key), service_found, NULL, NULL, NULL) == 0;
+}
+
 static struct slice service_address_key(struct write *w, const char *address)
 {
     return slice_str(pool_printf(w->pool, "/ranges/ip/%s", address));

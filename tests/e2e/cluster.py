@@ -102,6 +102,7 @@ class Node:
         self.netns = f'{cluster.id}n{number}'
         self.home = cluster.folder / f'n{number}'
         self.log = cluster.folder / f'agent-{number}.log'
+        self.resolv_conf = self.home / 'resolv.conf'
         self.process = None
 
     def common(self):
@@ -110,10 +111,12 @@ class Node:
 
     def start(self, token=None):
         arguments = self.common() + ['--node-ip', self.ip, '--server', f'https://{SERVER_IP}:{PORT}',
-                                     *self.cluster.agent_arguments]
+                                     '--resolv-conf', self.resolv_conf, *self.cluster.agent_arguments]
         if token:
             arguments += ['--token', token]
         (self.home / 'images').mkdir(parents=True, exist_ok=True)
+        # Not the host's: what its name servers say is none of a test's business.
+        self.resolv_conf.touch()
         self.process = Process(self.netns, self.log, KNARR, 'agent', *arguments)
 
     def stop(self, sig=signal.SIGTERM, clean=(0,)):

@@ -24,9 +24,10 @@ static struct service_fronts fronts_of(const char *service_json, const char *sli
     struct service_item *service = service_item_read(slice_str(service_json));
     struct slice_item *slice = slice_json ? slice_item_read(slice_str(slice_json), "n1") : NULL;
     const struct slice_item *slices[] = {slice};
+    const struct service_record record = {.service = service, .slices = slices, .count = slice ? 1 : 0};
     struct service_fronts fronts = {0};
 
-    service_fronts_of(service, slices, slice ? 1 : 0, &fronts);
+    service_fronts_of(&record, 0, &fronts);
     service_item_free(service);
     if (slice)
         slice_item_free(slice);
@@ -42,6 +43,35 @@ static void assert_change(const struct service_fronts *before, const struct serv
     service_rules_change(&table, before, now, &out_removals, &out_additions);
     assert_string_equal(buf_cstr(&out_removals), removals);
     assert_string_equal(buf_cstr(&out_additions), additions);
+}
+
+static void the_node_s_own_server_stands_in(void **state)
+{
+    struct service_item *service =
+        service_item_read(SLICE_LIT("{\"spec\":{\"clusterIP\":\"10.96.0.10\",\"ports\":[{\"name\":\"dns\",\"protocol\":"
+                                    "\"UDP\",\"port\":53,\"nodePort\":30053}]}}"));
+    struct slice_item *slice = slice_item_read(SLICE_LIT(SLICE(ENDPOINT("10.244.1.3", "n1", READY))), "n1");
+    const struct slice_item *slices[] = {slice};
+    struct service_record record = {.service = service, .slices = slices};
+    struct service_fronts none = {0};
+    struct service_fronts fronts = {0};
+
+    service_fronts_of(&record, 10053, &fronts);
+    assert_null(fronts.items[1].target);
+    service_fronts_drop(&fronts, 1); /* the node port stays closed */
+    assert_change(
+        &none, &fronts, "",
+        "add chain ip knarr-services-kn0 address-10.96.0.10-udp-53\n"
+        "add rule ip knarr-services-kn0 address-10.96.0.10-udp-53 meta l4proto udp redirect to :10053\n"
+        "add element ip knarr-services-kn0 addresses { 10.96.0.10 . udp . 53 : goto address-10.96.0.10-udp-53 }\n");
+    service_fronts_clear(&fronts);
+    /* Somebody's own has the word. */
+    record.count = 1;
+    service_fronts_of(&record, 10053, &fronts);
+    assert_string_equal(fronts.items[0].target, "meta l4proto udp dnat ip to 10.244.1.3:53");
+    service_fronts_clear(&fronts);
+    service_item_free(service);
+    slice_item_free(slice);
 }
 
 static void a_service_comes_changes_and_goes(void **state)
@@ -305,6 +335,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_comes_changes_and_goes),
+        cmocka_unit_test(the_node_s_own_server_stands_in),
         cmocka_unit_test(endpoints_are_chosen_by_readiness_and_policy),
         cmocka_unit_test(a_local_node_port_keeps_the_source),
         cmocka_unit_test(clients_keep_their_pod),
