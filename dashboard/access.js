@@ -6,7 +6,7 @@ import { request } from './api.js';
 const KEPT_MS = 30000;
 const known = new Map();
 
-const place = (kind, namespace) => (kind.namespaced ? (namespace ? `in namespace ${namespace}` : 'in all namespaces') : '');
+const place = (kind, namespace) => (kind.namespaced ? (namespace ? `in namespace ${namespace}` : 'in all namespaces; choose one') : '');
 
 async function ask(verb, kind, namespace, name, subresource) {
   const body = {

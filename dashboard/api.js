@@ -158,7 +158,10 @@ function watchBySocket(path, signal, opened, onEvent) {
     const protocols = [`base64url.bearer.authorization.k8s.io.${base64url(token)}`, 'binary.k8s.io'];
     const socket = new WebSocket(`wss://${location.host}${path}`, protocols);
     // Closing one that is not open yet makes the browser complain.
-    const stop = () => socket.readyState !== WebSocket.CONNECTING && socket.close();
+    const stop = () => {
+      if (socket.readyState !== WebSocket.CONNECTING) socket.close();
+      resolve(); // a connection that is dead takes its time to close
+    };
     let open = false;
     socket.binaryType = 'arraybuffer';
     signal.addEventListener('abort', stop);
@@ -169,6 +172,7 @@ function watchBySocket(path, signal, opened, onEvent) {
     };
     socket.onmessage = ({ data }) => {
       const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
+      if (signal.aborted) return;
       for (const line of text.split('\n')) if (line) onEvent(JSON.parse(line));
     };
     socket.onclose = () => {

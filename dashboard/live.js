@@ -12,6 +12,7 @@ import * as api from './api.js';
 import { backOff, emptyCollection, pathOf, takeEvent, takeList } from './logic.js';
 
 const LINGER_MS = 20000;
+const SILENCE_MS = 150000; // the server sends a bookmark a minute: who hears nothing is not connected any more
 const collections = new Map();
 const statusListeners = new Set();
 
@@ -84,19 +85,40 @@ class Live {
       this.changed();
     }
     const began = performance.now();
-    const query = { ...this.query, resourceVersion: this.revision };
-    let verdict = 'go on';
-    const opened = () => this.state !== 'live' && this.set('live');
-    await api.watch(this.path, query, signal, opened, (event) => {
-      if (verdict !== 'go on') return;
-      verdict = takeEvent(this, event);
-      this.failures = 0;
-      if (event.type !== 'BOOKMARK') this.changed();
-    });
+    const verdict = await this.watch({ ...this.query, resourceVersion: this.revision });
     if (verdict === 'list') this.revision = '';
     if (verdict === 'fail') throw new Error(this.error);
     // A stream that ends at once, again and again, must not become a storm.
     this.failures = performance.now() - began < 1000 ? this.failures + 1 : 0;
+  }
+
+  /** Until the stream ends or is silent for too long; what the last event asks for. */
+  async watch(query) {
+    const own = new AbortController();
+    const stop = () => own.abort();
+    let verdict = 'go on';
+    let silence = 0;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(stop, SILENCE_MS);
+    };
+    this.end.signal.addEventListener('abort', stop);
+    try {
+      await api.watch(this.path, query, own.signal, () => {
+        heard();
+        if (this.state !== 'live') this.set('live');
+      }, (event) => {
+        heard();
+        if (verdict !== 'go on') return;
+        verdict = takeEvent(this, event);
+        this.failures = 0;
+        if (event.type !== 'BOOKMARK') this.changed();
+      });
+    } finally {
+      clearTimeout(silence);
+      this.end.signal.removeEventListener('abort', stop);
+    }
+    return verdict;
   }
 
   get values() {

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -25,8 +26,12 @@ class Browser:
         command = ['nsenter', f'--net=/run/netns/{cluster.netns}', '--', 'node', ROOT / 'tests/e2e/browser.mjs', package,
                    self.folder / 'profile', str(width), str(20000 * PATIENCE)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                        env={'PATH': os.environ['PATH'], 'HOME': str(self.folder)})
-        self.answer()
+                                        env={'PATH': os.environ['PATH'], 'HOME': str(self.folder)}, start_new_session=True)
+        try:
+            self.answer()
+        except BaseException:
+            self.stop()
+            raise
         self.address = f'https://127.0.0.1:{PORT}/dashboard/'
 
     def answer(self):
@@ -44,6 +49,10 @@ class Browser:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(30)
+        try:
+            self.process.wait(30 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         self.process.stdout.close()
         self.log.close()

@@ -33,9 +33,13 @@ def site():
 
 def logged_in(cluster, token, width=1280):
     browser = Browser(cluster, width)
-    browser.do('await page.goto(argument)', browser.address)
-    log_in(browser, token)
-    browser.do("await page.waitForSelector('.tiles')")
+    try:
+        browser.do('await page.goto(argument)', browser.address)
+        log_in(browser, token)
+        browser.do("await page.waitForSelector('.tiles')")
+    except BaseException:
+        browser.stop()
+        raise
     return browser
 
 
@@ -47,9 +51,11 @@ def log_in(browser, token):
 def anna(site):
     """An administrator. Nothing of what she does may make the page complain."""
     browser = logged_in(site, 'anna-token')
-    yield browser
-    troubles = browser.do('return troubles')
-    browser.stop()
+    try:
+        yield browser
+        troubles = browser.do('return troubles')
+    finally:
+        browser.stop()
     assert troubles == []
 
 
@@ -218,6 +224,36 @@ def test_secrets_are_masked(anna):
     see(anna, 'password')
     text = anna.do("return page.locator('#main').innerText()")
     assert 'aHVudGVyMg' not in text and 'hunter2' not in text and '7 bytes' in text
+
+
+def test_what_is_in_the_cluster_is_text(anna, site):
+    """Names, messages and values come from anybody who may write something: none of it becomes markup."""
+    evil = '<img src=x onerror=alert(1)><script>alert(2)</script>'
+    site.apply({'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': 'evil', 'annotations': {'evil': evil}},
+                'data': {'evil': evil, 'link': 'javascript:alert(3)'}}, '-n', 'work')
+    site.apply({'apiVersion': 'v1', 'kind': 'Event', 'metadata': {'name': 'evil'}, 'type': 'Warning', 'reason': evil,
+                'message': evil, 'involvedObject': {'apiVersion': 'v1', 'kind': 'ConfigMap', 'name': 'evil', 'namespace': 'work'}},
+               '-n', 'work')
+    for page in ('object/-/configmaps/work/evil', 'object/-/configmaps/work/evil?tab=yaml', 'events', 'overview'):
+        go(anna, f'#/{page}')
+        see(anna, '<img src=x onerror=')
+        assert anna.do("return page.locator('#app img, #app script, #app a[href^=javascript]').count()") == 0
+    site.kubectl('delete', 'event,configmap', 'evil', '-n', 'work')
+
+
+def test_a_connection_that_went_dead_is_noticed(site):
+    browser = Browser(site)
+    try:
+        browser.do("""page.sockets = 0; page.on('websocket', () => page.sockets++);
+                   await page.clock.install(); await page.goto(argument)""", browser.address)
+        log_in(browser, 'anna-token')
+        see(browser, 'live', '#connection')
+        wait_for(lambda: browser.do('return page.sockets') == 6, 'six watches')
+        browser.do('await page.clock.fastForward(160000)')
+        wait_for(lambda: browser.do('return page.sockets') == 12, 'each of them to be opened anew')
+        see(browser, 'live', '#connection')
+    finally:
+        browser.stop()
 
 
 def test_who_may_only_look(site):
