@@ -8,7 +8,8 @@ from cluster import deployment, pod, wait_for
 def test_help_and_mistakes(cluster):
     assert 'Usage: knarr COMMAND' in cluster.knarr('help').stdout
     assert cluster.knarr('version').stdout.startswith('knarr ')
-    for command in (['bogus'], ['get'], ['get', 'pods', '--bogus'], ['apply'], ['delete', 'pod']):
+    for command in (['bogus'], ['get'], ['get', 'pods', '--bogus'], ['apply'], ['delete', 'pod'], ['describe'],
+                    ['scale', 'deploy', 'x'], ['events', '--for', 'x'], ['top', 'x'], ['help', 'bogus']):
         done = cluster.knarr(*command, check=False)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     done = cluster.knarr('get', 'nonsense', check=False)
@@ -63,3 +64,47 @@ def test_token_create(cluster):
     assert [len(p) for p in parts] == [64, 6, 26]
     secret = cluster.get('secret', f'bootstrap-token-{parts[1]}', '-n', 'kube-system')
     assert secret['type'] == 'bootstrap.kubernetes.io/token' and set(secret['data']) >= {'expiration', 'token-secret'}
+
+
+def test_scale_describe_events_top(cluster):
+    c = cluster
+    c.apply(deployment('seen', 1, command=['sh', '-c', 'while :; do :; done']))
+    c.apply(pod('stuck', ['true'], nodeSelector={'no': 'where'}))
+    assert c.knarr('scale', 'deployment', 'seen', '--replicas', '2').stdout == 'deployment.apps/seen scaled\n'
+    wait_for(lambda: c.get('deploy', 'seen')['status'].get('readyReplicas') == 2, 'two replicas', 60)
+    assert c.knarr('scale', 'deploy/seen', '--replicas=1').stdout == 'deployment.apps/seen scaled\n'
+    wait_for(lambda: len(c.pods('app=seen')) == 1, 'one replica')
+    done = c.knarr('scale', 'configmap/x', '--replicas=1', check=False)
+    assert done.returncode == 1 and 'cannot be scaled' in done.stderr
+    done = c.knarr('scale', 'deploy/nobody', '--replicas=1', check=False)
+    assert done.returncode == 1 and '"nobody" not found' in done.stderr
+
+    name = c.pods('app=seen')[0]['metadata']['name']
+    text = c.knarr('describe', 'pod', name).stdout
+    for line in (f'Name:           {name}', 'Namespace:      default', 'Controlled By:  ReplicaSet/seen-', '    web:',
+                 '  Phase:', 'Events:', 'Started container web'):
+        assert line in text, text
+    assert 'Template:' in c.knarr('describe', 'deploy/seen').stdout
+    both = c.knarr('describe', 'nodes').stdout
+    assert both.count('Name:           node-') == 2 and 'Allocatable:' in both
+    assert c.knarr('describe', 'pod', 'nobody', check=False).returncode == 1
+
+    wait_for(lambda: c.events('stuck', 'FailedScheduling'), 'the pod to be unschedulable')
+    lines = c.knarr('events', '--for', 'pod/stuck').stdout.splitlines()
+    assert lines[0].split() == ['LAST', 'SEEN', 'TYPE', 'REASON', 'OBJECT', 'MESSAGE'] and len(lines) == 2
+    assert 'FailedScheduling' in lines[1] and 'Pod/stuck' in lines[1]
+    every = c.knarr('events', '-A', '--types', 'normal').stdout
+    assert 'Scheduled' in every and 'FailedScheduling' not in every
+    assert 'NodeReady' in every or 'Starting' in every or 'default ' in every
+
+    def usage():
+        rows = [line.split() for line in c.knarr('top', 'pod', '--sort-by', 'cpu').stdout.splitlines()[1:]]
+        return rows and rows[0][0] == name and rows
+    row = wait_for(usage, 'the usage of the pod', 20)[0]
+    assert int(row[1].removesuffix('m')) > 100 and row[2].endswith('Mi')
+    lines = c.knarr('top', 'pod', '--containers', '-l', 'app=seen').stdout.splitlines()
+    assert [name, 'web'] in [line.split()[:2] for line in lines]
+    rows = [line.split() for line in c.knarr('top', 'node').stdout.splitlines()]
+    assert rows[0] == ['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)'] and len(rows) == 3
+    assert rows[1][2].endswith('%') and rows[1][4].endswith('%')
+    c.kubectl('delete', 'deploy/seen', 'pod/stuck', '--wait=false')

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/target.h"
+
+#include <stdio.h>
+
+bool target_read(const struct arguments *arguments, struct target *ret_target)
+{
+    const char *first = arguments->items[0];
+    size_t type_len = strcspn(first, "/");
+    char *type CLEANUP_FREE = mem_strndup(first, type_len);
+
+    memset(ret_target, 0, sizeof(*ret_target));
+    if (first[type_len] && (arguments->count > 1 || !first[type_len + 1])) {
+        (void)fprintf(stderr, "error: '%s' names one object by itself: TYPE/NAME, or TYPE NAME...\n", first);
+        return false;
+    }
+    ret_target->kind = session_kind(type);
+    ret_target->names = arguments->items + 1;
+    ret_target->count = arguments->count - 1;
+    ret_target->single = first[type_len] ? first + type_len + 1 : NULL;
+    return ret_target->kind;
+}
