@@ -61,6 +61,8 @@ function logOut(message) {
   dropAll();
   forget();
   api.setToken(null);
+  sessionStorage.removeItem(NAMESPACE);
+  Object.assign(ctx, { user: null, kinds: [], namespace: '', filter: '' });
   loginPage(message);
 }
 
@@ -179,5 +181,6 @@ window.addEventListener('unhandledrejection', (event) => {
   if (event.reason?.name !== 'AbortError') say(event.reason?.message ?? 'something went wrong', 'bad');
 });
 
-if (api.hasToken()) begin().catch((error) => logOut(error.status === 401 ? '' : `Not logged in: ${error.message}`));
+// A token outlives a server that cannot be reached just now.
+if (api.hasToken()) begin().catch((error) => (error.status === 401 ? logOut('') : loginPage(`${error.message}. Reload the page to try again.`)));
 else loginPage();
