@@ -137,16 +137,17 @@ void agent_config_fill(struct agent_config *c, const struct agent_options *o)
     c->runtime = (struct runtime){.run_dir = mem_strdup(c->run_dir),
                                   .home = mem_strdup(c->home),
                                   .layers = mem_printf("%s/images/layers", c->home),
+                                  .roots = mem_printf("%s/roots", o->run_dir ? o->run_dir : "/run/knarr"),
                                   .conmon = process_find("conmon")};
 }
 
 void agent_config_clear(struct agent_config *c)
 {
-    char **const texts[] = {&c->home,           &c->archives,        &c->run_dir,         &c->log_dir,
-                            &c->node_name,      &c->node_ip,         &c->address,         &c->cgroup_parent,
-                            &c->bridge,         &c->pod_cidr,        &c->runtime.run_dir, &c->runtime.home,
-                            &c->runtime.layers, &c->runtime.program, &c->runtime.conmon,  &c->cluster_domain,
-                            &c->cluster_dns,    &c->resolv_conf};
+    char **const texts[] = {&c->home,           &c->archives,      &c->run_dir,         &c->log_dir,
+                            &c->node_name,      &c->node_ip,       &c->address,         &c->cgroup_parent,
+                            &c->bridge,         &c->pod_cidr,      &c->runtime.run_dir, &c->runtime.home,
+                            &c->runtime.layers, &c->runtime.roots, &c->runtime.program, &c->runtime.conmon,
+                            &c->cluster_domain, &c->cluster_dns,   &c->resolv_conf};
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         free(*texts[i]);

@@ -157,17 +157,21 @@ static void fill_namespaces(const struct container_start *s, struct oci_spec *sp
     spec->network_namespace = s->sandbox->network;
     spec->ipc_namespace = s->sandbox->ipc;
     spec->uts_namespace = s->sandbox->uts;
+    spec->user_namespace = s->sandbox->user;
+    spec->users_first = s->sandbox->users_first;
     spec->host_pid = value_bool(value_path(s->pod, "spec", "hostPID", NULL));
 }
 
 static enum container_result start_prepared(const struct container_start *s, struct runtime_container *c,
                                             struct oci_spec *spec, struct error *err)
 {
-    char *rootfs CLEANUP_FREE = runtime_root_path(s->runtime, c->id);
+    const struct runtime_users own = {s->sandbox->user, s->sandbox->users_first};
+    const struct runtime_users *users = s->sandbox->user ? &own : NULL;
+    char *rootfs CLEANUP_FREE = runtime_root_path(s->runtime, c->id, users);
     struct user user = {0};
     ERROR_LOCAL(why);
 
-    if (runtime_mount_root(s->runtime, c->id, &s->image->layers, err) < 0 || make_directories(s, c, err) < 0)
+    if (runtime_mount_root(s->runtime, c->id, &s->image->layers, users, err) < 0 || make_directories(s, c, err) < 0)
         return CONTAINER_NOT_MADE;
     spec->rootfs = rootfs;
     fill_resources(s, c, spec);
@@ -178,6 +182,8 @@ static enum container_result start_prepared(const struct container_start *s, str
         return CONTAINER_NOT_MADE;
     if (container_mounts_fill(s, c, spec, err) < 0)
         return CONTAINER_BAD_CONFIG;
+    if (users && container_mounts_map(s, c, spec, err) < 0)
+        return CONTAINER_NOT_MADE;
     if (runtime_start(s->runtime, c, spec, &why) == 0)
         return CONTAINER_STARTED;
     if (runtime_fail(s->runtime, c, 128, "StartError", error_text(&why), err) < 0)

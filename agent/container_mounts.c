@@ -15,6 +15,7 @@
 #include "agent/fs.h"
 #include "agent/image_unpack.h"
 #include "agent/pod_spec.h"
+#include "agent/userns.h"
 #include "agent/volumes.h"
 
 static struct oci_mount *add_mount(struct oci_spec *spec, char *source, const char *destination, bool read_only)
@@ -220,5 +221,23 @@ int container_mounts_fill(const struct container_start *s, const struct runtime_
     add_mount(spec, mem_strdup(c->termination_path), message_path ? message_path : "/dev/termination-log", false);
     /* What is mounted inside another mount comes after it. */
     qsort(spec->mounts, spec->mount_count, sizeof(*spec->mounts), compare_depth);
+    return 0;
+}
+
+int container_mounts_map(const struct container_start *s, const struct runtime_container *c, struct oci_spec *spec,
+                         struct error *err)
+{
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        struct oci_mount *m = &spec->mounts[i];
+        char *target CLEANUP_FREE = mem_printf("%s/containers/%s/mapped-%zu", s->runtime->home, c->id, i);
+
+        if (userns_mount(m->source, target, s->sandbox->user, m->read_only, err) < 0)
+            return error_wrap(err, "mounting %s", m->destination);
+        /* Done already: inside a user namespace the runtime could not remount it without losing nosuid and nodev, which
+         * the kernel does not let it. */
+        m->read_only = false;
+        free(m->source);
+        m->source = STEAL(target);
+    }
     return 0;
 }

@@ -219,6 +219,8 @@ int container_security_fill(const struct container_start *s, struct oci_spec *sp
     spec->capabilities_host = own_capabilities();
     spec->no_new_privileges = value_is(escalation, VALUE_BOOL) && !value_bool(escalation);
     spec->rootfs_read_only = value_bool(value_get(own, "readOnlyRootFilesystem"));
+    /* Open to root of the pod alone, who is nobody outside. */
+    spec->unmask_proc = pod_own_users(s->pod) && slice_is(value_string(value_get(own, "procMount")), "Unmasked");
     fill_list(value_path(own, "capabilities", "add", NULL), &spec->capabilities_add);
     fill_list(value_path(own, "capabilities", "drop", NULL), &spec->capabilities_drop);
     fill_sysctls(s, spec);

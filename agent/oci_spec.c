@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "agent/seccomp.h"
+#include "agent/userns.h"
 
 /* By number. */
 static const char *const capabilities_all[] = {
@@ -258,6 +259,20 @@ static void append_namespace(struct value *list, const char *type, const char *p
     value_append(list, ns);
 }
 
+static void write_users(const struct oci_spec *s, struct value *linux_)
+{
+    static const char *const maps[] = {"uidMappings", "gidMappings"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+        struct value *map = value_new_object();
+
+        value_set(map, "containerID", value_new_int(0));
+        value_set(map, "hostID", value_new_int(s->users_first));
+        value_set(map, "size", value_new_int(USERNS_SIZE));
+        value_append(value_need_array(linux_, maps[i]), map);
+    }
+}
+
 static void write_namespaces(const struct oci_spec *s, struct value *linux_)
 {
     struct value *list = value_need_array(linux_, "namespaces");
@@ -271,6 +286,10 @@ static void write_namespaces(const struct oci_spec *s, struct value *linux_)
         append_namespace(list, "ipc", s->ipc_namespace);
     if (s->uts_namespace)
         append_namespace(list, "uts", s->uts_namespace);
+    if (s->user_namespace) {
+        append_namespace(list, "user", s->user_namespace);
+        write_users(s, linux_);
+    }
     if (s->cgroup_version == CGROUP_V2)
         append_namespace(list, "cgroup", NULL);
 }

@@ -254,6 +254,8 @@ static void sandbox_work(void *arg)
 
     if (value_bool(value_path(s->object->tree, "spec", "hostIPC", NULL)))
         flags |= SANDBOX_HOST_IPC;
+    if (pod_own_users(s->object->tree))
+        flags |= SANDBOX_USERS;
     pod_limits(s->object->tree, &limits);
     if (!host_name || cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
         sandbox_create(&sandbox_config, pod_uid(s->object->tree), host_name, flags, &s->sandbox, &s->err) < 0)

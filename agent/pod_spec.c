@@ -92,6 +92,13 @@ bool pod_host_network(const struct value *pod)
     return value_bool(value_path(pod, "spec", "hostNetwork", NULL));
 }
 
+bool pod_own_users(const struct value *pod)
+{
+    const struct value *host = value_path(pod, "spec", "hostUsers", NULL);
+
+    return value_is(host, VALUE_BOOL) && !value_bool(host);
+}
+
 const char *pod_restart_policy(const struct value *pod)
 {
     const char *policy = value_str(value_path(pod, "spec", "restartPolicy", NULL));

@@ -21,6 +21,7 @@ char *pod_full_name(const struct value *pod, const char *domain);
 char *pod_kernel_name(const struct value *pod, const char *domain, struct error *err);
 
 bool pod_host_network(const struct value *pod);
+bool pod_own_users(const struct value *pod);             /* hostUsers: false */
 const char *pod_restart_policy(const struct value *pod); /* "Always", "OnFailure", "Never" */
 /* An init container that keeps running beside the others. */
 bool container_is_sidecar(const struct value *container);

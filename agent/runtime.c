@@ -29,7 +29,6 @@
 #define RECORD_MAX      65536
 #define EXIT_LOST       137 /* killed; also what a container that ended without a word is said to have returned */
 #define TERMINATION_MAX 4096
-#define LOWERDIR_MAX    4096
 #define START_TIMEOUT   60000
 #define CONMON_END_MS   5000
 
@@ -92,11 +91,6 @@ static char *bundle_path(const struct runtime *rt, const char *id, const char *n
 static char *home_path(const struct runtime *rt, const char *id, const char *name)
 {
     return mem_printf("%s/containers/%s%s%s", rt->home, id, name ? "/" : "", name ? name : "");
-}
-
-char *runtime_root_path(const struct runtime *rt, const char *id)
-{
-    return home_path(rt, id, "root");
 }
 
 static int record_write(const struct runtime *rt, const struct runtime_container *c, struct error *err)
@@ -163,50 +157,6 @@ int runtime_prepare(const struct runtime *rt, struct runtime_container *c, struc
     }
     exits = bundle_path(rt, c->id, "exit");
     return fs_make_dirs(exits, 0700, err) < 0 ? -1 : record_write(rt, c, err);
-}
-
-/* ---- root file system ---- */
-
-/* In a child, because the layers are named relative to a directory and the working directory is the process'. */
-static int mount_overlay(const char *layers, const char *options, const char *target, struct error *err)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid < 0)
-        return error_set_errno(err, errno, "starting a child");
-    if (pid == 0) {
-        if (chdir(layers) || mount("overlay", target, "overlay", 0, options))
-            _exit(errno);
-        _exit(0);
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status))
-        return error_set_errno(err, WIFEXITED(status) ? WEXITSTATUS(status) : EINTR, "mounting %s", target);
-    return 0;
-}
-
-int runtime_mount_root(const struct runtime *rt, const char *id, const struct str_list *layers, struct error *err)
-{
-    char *upper CLEANUP_FREE = home_path(rt, id, "upper");
-    char *work CLEANUP_FREE = home_path(rt, id, "work");
-    char *root CLEANUP_FREE = home_path(rt, id, "root");
-    char *empty CLEANUP_FREE = mem_printf("%s/empty", rt->layers);
-    BUF_LOCAL(options);
-
-    buf_append_str(&options, "lowerdir=");
-    for (size_t i = layers->count; i-- > 0;)
-        buf_printf(&options, "%.24s%s", layers->items[i], i ? ":" : "");
-    if (!layers->count) {
-        if (fs_make_dirs(empty, 0755, err) < 0)
-            return -1;
-        buf_append_str(&options, "empty");
-    }
-    buf_printf(&options, ",upperdir=%s,workdir=%s", upper, work);
-    if (options.len >= LOWERDIR_MAX)
-        return error_set(err, ERROR_TOO_LARGE, "the image has too many layers to mount");
-    return mount_overlay(rt->layers, buf_cstr(&options), root, err);
 }
 
 /* ---- processes ---- */
@@ -476,11 +426,8 @@ void runtime_refresh(const struct runtime *rt, struct runtime_container *c)
 int runtime_release(const struct runtime *rt, const char *id, struct error *err)
 {
     const char *arguments[] = {"delete", "--force", id, NULL};
-    char *home CLEANUP_FREE = home_path(rt, id, NULL);
 
-    if (runc_run(rt, arguments, err) < 0 || fs_unmount_below(home, err) < 0)
-        return -1;
-    return fs_remove_tree(home, err);
+    return runc_run(rt, arguments, err) < 0 ? -1 : runtime_unmount_root(rt, id, err);
 }
 
 /* Once its container is gone conmon writes the exit code and ends; what it writes to must stand until then. */
@@ -497,13 +444,12 @@ static void conmon_wait(const struct runtime *rt, const char *id)
 static int remove_steps(const struct runtime *rt, const char *id, struct error *err)
 {
     const char *arguments[] = {"delete", "--force", id, NULL};
-    char *home CLEANUP_FREE = home_path(rt, id, NULL);
     char *bundle CLEANUP_FREE = bundle_path(rt, id, NULL);
 
     if (runc_run(rt, arguments, err) < 0)
         return error_wrap(err, "removing container %s", id);
     conmon_wait(rt, id);
-    if (fs_unmount_below(home, err) < 0 || fs_remove_tree(home, err) < 0)
+    if (runtime_unmount_root(rt, id, err) < 0)
         return error_wrap(err, "removing container %s", id);
     return fs_remove_tree(bundle, err);
 }

@@ -19,6 +19,7 @@ struct runtime {
     char *run_dir; /* run_dir/agent */
     char *home;    /* home/agent */
     char *layers;  /* home/agent/images/layers */
+    char *roots;   /* run_dir/roots: roots of pods with users of their own */
     char *program; /* full path of runc or crun */
     char *conmon;
     enum cgroup_version cgroup_version;
@@ -67,9 +68,17 @@ char *runtime_log_message(struct slice raw);
 
 /* Fills id; makes the directories and the record. */
 int runtime_prepare(const struct runtime *rt, struct runtime_container *c, struct error *err);
-/* Mounts the root of container `id` from the layers (highest last). */
-int runtime_mount_root(const struct runtime *rt, const char *id, const struct str_list *layers, struct error *err);
-char *runtime_root_path(const struct runtime *rt, const char *id);
+/* The users of a pod that does not share the node's. */
+struct runtime_users {
+    const char *namespace_; /* path of the pinned user namespace */
+    uint32_t first;         /* who root of the pod is on the node */
+};
+/* Mounts the root of container `id` from the layers (highest last). `users` NULL = the node's. */
+int runtime_mount_root(const struct runtime *rt, const char *id, const struct str_list *layers,
+                       const struct runtime_users *users, struct error *err);
+char *runtime_root_path(const struct runtime *rt, const char *id, const struct runtime_users *users);
+/* Unmounts and removes it, with all else below home/agent/containers/ID. Nothing there is no error. */
+int runtime_unmount_root(const struct runtime *rt, const char *id, struct error *err);
 /* Creates and starts it. When it fails, the runtime's own words are in err and nothing runs. */
 int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
                   struct error *err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A namespace lives as long as something refers to it; a bind mount of /proc/self/ns/X does. A short-lived child
- * unshares, sets itself up, and pins what it made. That child comes from fork in a process with threads, so it does
- * nothing but system calls. The record is written last: a sandbox without one is removed and made again.
+ * A namespace lives as long as something refers to it; a bind mount of /proc/PID/ns/X does. A short-lived child
+ * unshares, sets itself up, and lives until what it made is pinned. That child comes from fork in a process with
+ * threads, so it does nothing but system calls. The record is written last: a sandbox without one is removed and made
+ * again.
  */
 #include "agent/sandbox.h"
 
@@ -22,17 +23,21 @@
 #include "agent/agent_metrics.h"
 #include "agent/fs.h"
 #include "agent/process.h"
+#include "agent/userns.h"
 #include "api/value.h"
 
 #define RECORD_MAX 65536
 
+#define PINS 4
 struct pin {
     const char *kind; /* directory below run_dir and name in /proc/self/ns */
     const char *ns;
     int flag;
 };
-static const struct pin pins[] = {
-    {"netns", "net", CLONE_NEWNET}, {"ipc", "ipc", CLONE_NEWIPC}, {"uts", "uts", CLONE_NEWUTS}};
+static const struct pin pins[PINS] = {{"netns", "net", CLONE_NEWNET},
+                                      {"ipc", "ipc", CLONE_NEWIPC},
+                                      {"uts", "uts", CLONE_NEWUTS},
+                                      {"user", "user", CLONE_NEWUSER}};
 
 void sandbox_clear(struct sandbox *s)
 {
@@ -41,6 +46,7 @@ void sandbox_clear(struct sandbox *s)
     free(s->network);
     free(s->ipc);
     free(s->uts);
+    free(s->user);
     *s = (struct sandbox){0};
 }
 
@@ -49,6 +55,8 @@ static bool pin_wanted(const struct pin *p, unsigned flags)
     /* On the host's network a pod has the host's name too. */
     if (p->flag == CLONE_NEWIPC)
         return !(flags & SANDBOX_HOST_IPC);
+    if (p->flag == CLONE_NEWUSER)
+        return flags & SANDBOX_USERS;
     return !(flags & SANDBOX_HOST_NETWORK);
 }
 
@@ -60,6 +68,11 @@ static char *pin_path(const struct sandbox_config *config, const struct pin *p, 
 static char *record_path(const struct sandbox_config *config, const char *uid)
 {
     return mem_printf("%s/sandboxes/%s.json", config->run_dir, uid);
+}
+
+static char *users_path(const struct sandbox_config *config)
+{
+    return mem_printf("%s/users", config->run_dir);
 }
 
 /* ---- the child: system calls only ---- */
@@ -85,25 +98,23 @@ static void sysctl_set(const char *path, const char *value)
     }
 }
 
-static void child_make(char *const paths[], const char *host_name)
+/* Says when the namespaces are there, and holds them until it hears back. */
+static void child_make(int flags, const char *host_name, int sync)
 {
-    static const char *const sources[] = {"/proc/self/ns/net", "/proc/self/ns/ipc", "/proc/self/ns/uts"};
-    int flags = 0;
+    char byte = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(pins); i++)
-        flags |= paths[i] ? pins[i].flag : 0;
     if (unshare(flags))
         _exit(errno);
     if (flags & CLONE_NEWNET) {
         loopback_up();
         sysctl_set("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-        sysctl_set("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+        /* In a user namespace, groups that it does not have are no range. */
+        sysctl_set("/proc/sys/net/ipv4/ping_group_range", flags & CLONE_NEWUSER ? "0 65535" : "0 2147483647");
     }
     if ((flags & CLONE_NEWUTS) && sethostname(host_name, strlen(host_name)))
         _exit(errno);
-    for (size_t i = 0; i < ARRAY_SIZE(pins); i++)
-        if (paths[i] && mount(sources[i], paths[i], NULL, MS_BIND, NULL))
-            _exit(errno);
+    if (write(sync, &byte, 1) != 1 || read(sync, &byte, 1) < 0)
+        _exit(errno);
     _exit(0);
 }
 
@@ -116,29 +127,53 @@ static int touch(const char *path, struct error *err)
     return fd < 0 ? error_set_errno(err, errno, "making %s", path) : 0;
 }
 
-static int pins_make(char *const paths[], const char *host_name, struct error *err)
+static int pins_mount(pid_t pid, char *const paths[PINS], uint32_t users_first, struct error *err)
+{
+    if (users_first && userns_map(pid, users_first, err) < 0)
+        return -1;
+    for (size_t i = 0; i < PINS; i++) {
+        char *source CLEANUP_FREE = mem_printf("/proc/%d/ns/%s", (int)pid, pins[i].ns);
+
+        if (paths[i] && (touch(paths[i], err) < 0 || mount(source, paths[i], NULL, MS_BIND, NULL)))
+            return error_set_errno(err, errno, "pinning a namespace");
+    }
+    return 0;
+}
+
+static int pins_make(char *const paths[PINS], const char *host_name, uint32_t users_first, struct error *err)
 {
     int status = 0;
+    int flags = 0;
+    int sync[2];
+    char byte;
     pid_t pid;
+    int r = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(pins); i++)
-        if (paths[i] && touch(paths[i], err) < 0)
-            return -1;
+    for (size_t i = 0; i < PINS; i++)
+        flags |= paths[i] ? pins[i].flag : 0;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sync))
+        return error_set_errno(err, errno, "making a socket pair");
     pid = fork();
+    if (pid == 0) {
+        (void)close(sync[0]);
+        child_make(flags, host_name, sync[1]);
+    }
+    (void)close(sync[1]);
     if (pid < 0)
-        return error_set_errno(err, errno, "starting a child");
-    if (pid == 0)
-        child_make(paths, host_name);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        r = error_set_errno(err, errno, "starting a child");
+    else if (read(sync[0], &byte, 1) == 1)
+        r = pins_mount(pid, paths, users_first, err);
+    (void)close(sync[0]);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (!WIFEXITED(status) || WEXITSTATUS(status))
+    if (!r && (!WIFEXITED(status) || WEXITSTATUS(status)))
         return error_set_errno(err, WIFEXITED(status) ? WEXITSTATUS(status) : EINTR, "making namespaces");
-    return 0;
+    return r;
 }
 
 static void pins_drop(const struct sandbox_config *config, const char *uid)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(pins); i++) {
+    for (size_t i = 0; i < PINS; i++) {
         char *path CLEANUP_FREE = pin_path(config, &pins[i], uid);
 
         (void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
@@ -247,9 +282,9 @@ static int cni_add(const struct sandbox_config *config, struct sandbox *s, struc
 
 static void paths_fill(const struct sandbox_config *config, struct sandbox *s)
 {
-    char **const places[] = {&s->network, &s->ipc, &s->uts};
+    char **const places[PINS] = {&s->network, &s->ipc, &s->uts, &s->user};
 
-    for (size_t i = 0; i < ARRAY_SIZE(pins); i++)
+    for (size_t i = 0; i < PINS; i++)
         if (pin_wanted(&pins[i], s->flags))
             *places[i] = pin_path(config, &pins[i], s->uid);
 }
@@ -262,6 +297,7 @@ static int record_write(const struct sandbox_config *config, const struct sandbo
 
     value_set_str(v, "uid", s->uid);
     value_set(v, "flags", value_new_int(s->flags));
+    value_set(v, "users", value_new_int(s->users_first));
     if (s->ip)
         value_set_str(v, "ip", s->ip);
     value_write(v, &json);
@@ -271,15 +307,18 @@ static int record_write(const struct sandbox_config *config, const struct sandbo
 static int sandbox_make(const struct sandbox_config *config, struct sandbox *s, const char *host_name,
                         struct error *err)
 {
-    char *const paths[] = {s->network, s->ipc, s->uts};
+    char *const paths[PINS] = {s->network, s->ipc, s->uts, s->user};
+    char *ranges CLEANUP_FREE = users_path(config);
 
-    for (size_t i = 0; i < ARRAY_SIZE(pins); i++) {
+    for (size_t i = 0; i < PINS; i++) {
         char *dir CLEANUP_FREE = mem_printf("%s/%s", config->run_dir, pins[i].kind);
 
         if (fs_make_dirs(dir, 0700, err) < 0)
             return -1;
     }
-    if ((s->network || s->ipc) && pins_make(paths, host_name, err) < 0)
+    if (s->user && userns_range_take(ranges, s->uid, &s->users_first, err) < 0)
+        return -1;
+    if ((s->network || s->ipc) && pins_make(paths, host_name, s->users_first, err) < 0)
         return -1;
     if (s->network && cni_add(config, s, err) < 0)
         return -1;
@@ -330,10 +369,11 @@ int sandbox_load(const struct sandbox_config *config, const char *uid, struct sa
         return error_wrap(err, "reading %s", path);
     s.uid = mem_strdup(uid);
     s.flags = (unsigned)value_int(value_get(v, "flags"));
+    s.users_first = (uint32_t)value_int(value_get(v, "users"));
     if (value_str(value_get(v, "ip")))
         s.ip = mem_strdup(value_str(value_get(v, "ip")));
     paths_fill(config, &s);
-    if (!pin_alive(s.network) || !pin_alive(s.ipc) || !pin_alive(s.uts)) {
+    if (!pin_alive(s.network) || !pin_alive(s.ipc) || !pin_alive(s.uts) || !pin_alive(s.user)) {
         sandbox_clear(&s);
         return error_set(err, ERROR_NOT_FOUND, "the namespaces of sandbox %s are gone", uid);
     }
@@ -345,12 +385,14 @@ int sandbox_remove(const struct sandbox_config *config, const char *uid, struct 
 {
     char *record CLEANUP_FREE = record_path(config, uid);
     char *netns CLEANUP_FREE = pin_path(config, &pins[0], uid);
+    char *ranges CLEANUP_FREE = users_path(config);
     PROCESS_RESULT_LOCAL(result);
 
     /* DEL is wanted whenever ADD may have run, also half way; the plug-in takes an absent namespace well. */
     if (fs_exists(netns) && cni_run(config, "DEL", uid, pin_alive(netns) ? netns : "", &result, err) < 0)
         return error_wrap(err, "removing the network of sandbox %s", uid);
     pins_drop(config, uid);
+    userns_range_drop(ranges, uid);
     if (unlink(record) && errno != ENOENT)
         return error_set_errno(err, errno, "removing %s", record);
     return 0;

@@ -12,10 +12,12 @@
 
 #define SANDBOX_HOST_NETWORK 1u
 #define SANDBOX_HOST_IPC     2u
+#define SANDBOX_USERS        4u /* users of its own: not with the two above */
 
 /* What is the same for all pods of the node. */
 struct sandbox_config {
-    const char *run_dir;  /* run_dir/agent: pins in netns/, ipc/, uts/, records in sandboxes/, addresses in cni/ */
+    const char
+        *run_dir; /* run_dir/agent: pins in netns/, ipc/, uts/, user/, records in sandboxes/, addresses in cni/ */
     const char *cni_dir;  /* "/usr/lib/cni" */
     const char *bridge;   /* "knarr0" */
     const char *pod_cidr; /* "10.244.0.0/24" */
@@ -28,6 +30,8 @@ struct sandbox {
     char *network; /* path of the pinned namespace; NULL = the host's */
     char *ipc;
     char *uts;
+    char *user;
+    uint32_t users_first; /* with SANDBOX_USERS: who root of the pod is on the node */
 };
 void sandbox_clear(struct sandbox *s);
 

@@ -6,6 +6,7 @@
 
 #define DNS_SERVERS_MAX  3
 #define DNS_SEARCHES_MAX 32
+#define HOSTNAME_MAX     64 /* what the kernel takes */
 
 static void map_free_keys(struct map *m)
 {
@@ -275,6 +276,44 @@ static void check_namespaces(const struct rule_site *s)
                        "ShareProcessNamespace and HostPID cannot both be enabled");
 }
 
+/* Root of such a pod is nobody on the node; namespaces of the node are root's. */
+static void check_own_users(const struct rule_site *s)
+{
+    static const char *const shared[] = {"hostNetwork", "hostPID", "hostIPC"};
+    static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
+    const struct value *host = value_get(s->object, "hostUsers");
+    bool own = value_is(host, VALUE_BOOL) && !value_bool(host);
+
+    for (size_t i = 0; own && i < ARRAY_SIZE(shared); i++)
+        if (value_bool(value_get(s->object, shared[i])))
+            report_forbidden(s->v, VFIELD(s->at, shared[i]), "when `hostUsers` is false");
+    for (size_t l = 0; !own && l < ARRAY_SIZE(lists); l++)
+        for (size_t i = 0; i < value_count(value_get(s->object, lists[l])); i++) {
+            const struct value *mount =
+                value_path(value_at(value_get(s->object, lists[l]), i), "securityContext", "procMount", NULL);
+
+            if (slice_is(value_string(mount), "Unmasked"))
+                report_invalid(s->v, VFIELD(VFIELD(VINDEX(VFIELD(s->at, lists[l]), i), "securityContext"), "procMount"),
+                               mount, "`hostUsers` must be false to use `Unmasked`");
+        }
+}
+
+static void check_hostname_override(const struct rule_site *s)
+{
+    struct slice name = value_string(s->value);
+
+    if (!name.len)
+        return;
+    if (name.len > HOSTNAME_MAX)
+        report_too_long(s->v, s->at, HOSTNAME_MAX);
+    else
+        (void)check_name(s->v, s->at, name, validate_dns1123_subdomain);
+    if (value_bool(value_get(s->object, "hostNetwork")))
+        report_forbidden(s->v, s->at, "may not be specified when hostNetwork is true");
+    if (value_bool(value_get(s->object, "setHostnameAsFQDN")))
+        report_forbidden(s->v, s->at, "may not be specified when setHostnameAsFQDN is true");
+}
+
 static void check_template(const struct rule_site *s)
 {
     const struct value *meta = value_get(s->object, "metadata");
@@ -321,7 +360,9 @@ static const struct rule rules[] = {
     {"PodSpec", "schedulerName", check_subdomain_field},
     {"PodSpec", "priorityClassName", check_subdomain_field},
     {"PodSpec", "runtimeClassName", check_subdomain_field},
+    {"PodSpec", "hostnameOverride", check_hostname_override},
     {"PodSpec", NULL, check_namespaces},
+    {"PodSpec", NULL, check_own_users},
     {"PodDNSConfig", NULL, check_dns_config},
     {"HostAlias", NULL, check_host_alias},
     {"PodReadinessGate", NULL, check_readiness_gate},

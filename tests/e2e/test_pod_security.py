@@ -6,6 +6,7 @@ import json
 import pytest
 
 from cluster import pod, run, wait_for
+from test_failures import main_process
 from test_workloads import finished, log_of
 
 # Tries system calls and says what came of each: a name and an errno (0: it went through).
@@ -302,11 +303,48 @@ def test_mounts_of_the_node(cluster):
         run('umount', below)
 
 
+def test_users_of_its_own(cluster):
+    """Root of the pod is nobody on the node, and sees its files as its own."""
+    c = cluster
+    for node in c.nodes:
+        for folder in (c.folder, node.home):
+            folder.chmod(0o711)
+    host = c.nodes[0].home / 'given'
+    host.mkdir()
+    (host / 'file').write_text('')
+    c.kubectl('create', 'secret', 'generic', 'mapped', '--from-literal=a=x')
+    script = 'cut -c1-10 /proc/self/uid_map; stat -c "%n %u %g" /bin /etc/hosts /s/a /h/file /dev/shm; touch /x /e/f /h/g /dev/shm/y; ' \
+             'chown 5:6 /e/f; stat -c "%n %u %g" /x /e/f; grep CapEff /proc/self/status; unshare -U true; wc -c < /proc/interrupts; ' \
+             'cat /s/a; echo; echo -n bye > /dev/termination-log; exec sleep 1000'
+    mounts = [({'name': 'e', 'emptyDir': {}}, '/e'), ({'name': 's', 'secret': {'secretName': 'mapped'}}, '/s'),
+              ({'name': 'h', 'hostPath': {'path': str(host)}}, '/h')]
+    first = secured('mapped-1', ['sh', '-c', script], mounts=mounts, procMount='Unmasked')
+    second = secured('mapped-2', ['sh', '-c', 'sleep 1000'])
+    for manifest in (first, second):
+        manifest['spec'].update(hostUsers=False, nodeName='node-1')
+        assert 'Warning' not in c.apply(manifest).stderr
+    for name in ('mapped-1', 'mapped-2'):
+        wait_for(lambda n=name: c.get('pod', n)['status'].get('phase') == 'Running', f'{name} to run', 60)
+    text = wait_for(lambda: (t := c.kubectl('logs', 'mapped-1').stdout).endswith('x\n') and t, 'the whole log', 60)
+    lines = text.splitlines()
+    assert lines[1:6] == ['/bin 0 0', '/etc/hosts 0 0', '/s/a 0 0', '/h/file 0 0', '/dev/shm 0 0']
+    assert '/x 0 0' in lines and '/e/f 5 6' in lines and 'CapEff:\t00000000000005fb' in lines
+    assert 'Operation not permitted' in text and int(lines[-2]) > 0
+    assert (host / 'g').stat().st_uid == 0
+    users = {run('stat', '-c', '%u', f'/proc/{main_process(c, c.get("pod", n))}').stdout.strip() for n in ('mapped-1', 'mapped-2')}
+    assert len(users) == 2 and all(int(u) >= 0x70000000 and int(u) % 65536 == 0 for u in users)
+    ranges = c.nodes[0].home / 'run/agent/users'
+    assert len(list(ranges.iterdir())) == 2
+    c.nodes[0].stop()
+    c.nodes[0].start()
+    c.wait_ready()
+    c.kubectl('delete', 'pod', 'mapped-1', 'mapped-2')
+    assert list(ranges.iterdir()) == [] and list((c.nodes[0].home / 'run/roots').iterdir()) == []
+
+
 def test_fields_that_nothing_acts_on_are_told(cluster):
-    manifest = secured('inert', ['true'], {'seLinuxOptions': {'level': 's0'}, 'appArmorProfile': {'type': 'RuntimeDefault'}},
-                       procMount='Unmasked')
-    manifest['spec'].update(shareProcessNamespace=True, hostUsers=False)
+    manifest = secured('inert', ['true'], {'seLinuxOptions': {'level': 's0'}, 'appArmorProfile': {'type': 'RuntimeDefault'}})
+    manifest['spec'].update(shareProcessNamespace=True)
     said = cluster.apply(manifest, '--dry-run=server').stderr
-    for field in ('shareProcessNamespace', 'hostUsers', 'securityContext.seLinuxOptions', 'securityContext.appArmorProfile',
-                  'securityContext.procMount'):
+    for field in ('shareProcessNamespace', 'securityContext.seLinuxOptions', 'securityContext.appArmorProfile'):
         assert f'{field} is stored, but this server does not act on it' in said

@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "agent/fs.h"
 #include "agent/oci_spec.h"
 #include "agent/pod_spec.h"
+#include "agent/userns.h"
 
 static struct value *build(const struct oci_spec *spec)
 {
@@ -261,6 +263,39 @@ static void devices_sysctls_and_propagation(void **state)
     assert_true(has_text(value_get(value_at(m, value_count(m) - 1), "options"), "rro"));
 }
 
+static void users_are_mapped(void **state)
+{
+    const struct oci_spec spec = {
+        .rootfs = "/r", .cgroup_path = "/k/c", .user_namespace = "/u", .users_first = 0x70010000};
+    struct value *v CLEANUP_VALUE = build(&spec);
+    const struct value *map = value_at(value_path(v, "linux", "gidMappings", NULL), 0);
+
+    assert_string_equal(value_str(value_get(namespace_of(v, "user"), "path")), "/u");
+    assert_int_equal(value_int(value_get(map, "containerID")), 0);
+    assert_int_equal(value_int(value_get(map, "hostID")), 0x70010000);
+    assert_int_equal(value_int(value_get(map, "size")), 65536);
+}
+
+static void ranges_of_users_are_kept_apart(void **state)
+{
+    char dir[] = "/tmp/knarr-users-XXXXXX";
+    uint32_t a = 0;
+    uint32_t b = 0;
+    uint32_t again = 0;
+
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(userns_range_take(dir, "pod-a", &a, NULL), 0);
+    assert_int_equal(userns_range_take(dir, "pod-b", &b, NULL), 0);
+    assert_int_equal(userns_range_take(dir, "pod-a", &again, NULL), 0);
+    assert_int_equal(a, again);
+    assert_int_equal(b - a, USERNS_SIZE);
+    userns_range_drop(dir, "pod-a");
+    userns_range_drop(dir, "nobody");
+    assert_int_equal(userns_range_take(dir, "pod-c", &again, NULL), 0);
+    assert_int_equal(a, again);
+    assert_int_equal(fs_remove_tree(dir, NULL), 0);
+}
+
 /* ---- kernel settings ---- */
 
 static void settings_outside_the_safe_list_are_forbidden(void **state)
@@ -309,6 +344,8 @@ int main(void)
                                        cmocka_unit_test(filters_may_be_absent_or_the_owners),
                                        cmocka_unit_test(all_is_what_the_host_has),
                                        cmocka_unit_test(devices_sysctls_and_propagation),
+                                       cmocka_unit_test(users_are_mapped),
+                                       cmocka_unit_test(ranges_of_users_are_kept_apart),
                                        cmocka_unit_test(settings_outside_the_safe_list_are_forbidden)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,6 +288,31 @@ static void expect_only(const char *after, const char *paths)
     assert_string_equal(error_text(&err), want);
 }
 
+static void test_users_and_host_names(void **state)
+{
+    static const struct row rows[] = {
+        {POD, "{\"spec\":{\"hostUsers\":false}}", ""},
+        {POD, "{\"spec\":{\"hostUsers\":false,\"hostNetwork\":true,\"hostPID\":true,\"hostIPC\":true}}",
+         "spec.hostNetwork: Forbidden: when `hostUsers` is false\n"
+         "spec.hostPID: Forbidden: when `hostUsers` is false\n"
+         "spec.hostIPC: Forbidden: when `hostUsers` is false"},
+        {POD, C0("\"securityContext\":{\"procMount\":\"Unmasked\"}"),
+         "spec.containers[0].securityContext.procMount: Invalid value: \"Unmasked\": `hostUsers` must be false to use "
+         "`Unmasked`"},
+        {POD,
+         "{\"spec\":{\"hostUsers\":false,\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"securityContext\":{"
+         "\"procMount\":\"Unmasked\"}}]}}",
+         ""},
+        {POD, "{\"spec\":{\"hostnameOverride\":\"a.b\"}}", ""},
+        {POD, "{\"spec\":{\"hostnameOverride\":\"A\"}}",
+         "spec.hostnameOverride: Invalid value: \"A\": a lowercase RFC 1123~"},
+        {POD, "{\"spec\":{\"hostnameOverride\":\"a\",\"setHostnameAsFQDN\":true}}",
+         "spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true"},
+    };
+
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
 static void test_pod_updates(void **state)
 {
     check_update(POD, "{}", "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"other\"}]}}", "");
@@ -313,7 +338,7 @@ int main(void)
         cmocka_unit_test(test_pods),          cmocka_unit_test(test_pod_volumes_and_probes),
         cmocka_unit_test(test_pod_resources), cmocka_unit_test(test_downward_files),
         cmocka_unit_test(test_sysctls),       cmocka_unit_test(test_scheduling),
-        cmocka_unit_test(test_pod_updates),
+        cmocka_unit_test(test_pod_updates),   cmocka_unit_test(test_users_and_host_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
