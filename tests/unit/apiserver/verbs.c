@@ -380,13 +380,13 @@ static void test_warnings(void **state)
     struct answer a CLEANUP_ANSWER = {0};
     struct ask ask = {.method = "POST",
                       .path = "/api/v1/namespaces/default/pods?dryRun=All",
-                      .body = "{\"metadata\":{\"name\":\"w\"},\"spec\":{\"hostUsers\":true,\"bogus\":1,"
+                      .body = "{\"metadata\":{\"name\":\"w\"},\"spec\":{\"shareProcessNamespace\":true,\"bogus\":1,"
                               "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"};
 
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 201);
     assert_non_null(strstr(buf_cstr(&a.headers), "warning: 299 - \"unknown field \\\"spec.bogus\\\"\""));
-    assert_non_null(strstr(buf_cstr(&a.headers), "spec.hostUsers is stored"));
+    assert_non_null(strstr(buf_cstr(&a.headers), "spec.shareProcessNamespace is stored"));
     ask.path = "/api/v1/namespaces/default/pods?dryRun=All&fieldValidation=Strict";
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 400);
