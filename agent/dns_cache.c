@@ -70,9 +70,11 @@ void dns_cache_put(struct dns_cache *c, struct slice key, uint64_t now_ms, struc
         drop(e);
     if (!life || response.len > DNS_CACHE_MESSAGE_MAX || key.len > DNS_KEY_MAX)
         return;
-    while (!list_empty(&c->used) &&
-           (c->entries.count >= DNS_CACHE_ENTRIES_MAX || c->bytes + response.len > DNS_CACHE_BYTES_MAX))
-        drop(list_first(&c->used, struct cached, used));
+    list_for_each_safe (it, next, &c->used) {
+        if (c->entries.count < DNS_CACHE_ENTRIES_MAX && c->bytes + response.len <= DNS_CACHE_BYTES_MAX)
+            break;
+        drop(container_of(it, struct cached, used));
+    }
     e = mem_alloc(sizeof(*e) + response.len);
     *e = (struct cached){.cache = c, .since_ms = now_ms, .life = life, .key_len = key.len, .len = response.len};
     memcpy(e->key, key.data, key.len);

@@ -167,8 +167,8 @@ static void reading_done(void *arg)
     resolv_conf_clear(&r->conf);
     error_clear(&r->err);
     free(r);
-    while (!list_empty(&f->fresh))
-        try_next(list_first(&f->fresh, struct lookup, link));
+    list_for_each_safe (it, next, &f->fresh)
+        try_next(container_of(it, struct lookup, link));
     if (f->closing)
         forward_close(f);
 }

@@ -17,13 +17,8 @@
 
 /* ---- fronts ---- */
 
-struct backend {
-    struct in_addr ip;
-    uint16_t port;
-};
-
 struct backends {
-    struct backend items[SERVICE_BACKENDS_MAX];
+    struct conntrack_end items[SERVICE_BACKENDS_MAX];
     size_t count;
 };
 
@@ -32,6 +27,7 @@ static void front_clear(struct service_front *front)
     free(front->element);
     free(front->chain);
     free(front->target);
+    free(front->backends);
 }
 
 void service_fronts_drop(struct service_fronts *fronts, size_t index)
@@ -51,11 +47,11 @@ void service_fronts_clear(struct service_fronts *fronts)
 
 static int backend_compare(const void *left, const void *right)
 {
-    const struct backend *a = left;
-    const struct backend *b = right;
+    const struct conntrack_end *a = left;
+    const struct conntrack_end *b = right;
 
-    if (a->ip.s_addr != b->ip.s_addr)
-        return ntohl(a->ip.s_addr) < ntohl(b->ip.s_addr) ? -1 : 1;
+    if (a->address.s_addr != b->address.s_addr)
+        return ntohl(a->address.s_addr) < ntohl(b->address.s_addr) ? -1 : 1;
     return (a->port > b->port) - (a->port < b->port);
 }
 
@@ -66,7 +62,7 @@ static void backends_add(struct backends *backends, const struct slice_item *sli
         const struct slice_endpoint *e = &slice->endpoints[i];
 
         if ((ending ? e->ending : e->ready) && (e->local || !local_only))
-            backends->items[backends->count++] = (struct backend){e->ip, port};
+            backends->items[backends->count++] = (struct conntrack_end){e->ip, port};
     }
 }
 
@@ -75,7 +71,7 @@ static void backends_sort(struct backends *backends)
 {
     size_t kept = 0;
 
-    qsort(backends->items, backends->count, sizeof(struct backend), backend_compare);
+    qsort(backends->items, backends->count, sizeof(struct conntrack_end), backend_compare);
     for (size_t i = 0; i < backends->count; i++)
         if (!i || backend_compare(&backends->items[i], &backends->items[kept - 1]) != 0)
             backends->items[kept++] = backends->items[i];
@@ -104,9 +100,9 @@ static const char *address_text(struct in_addr address, char text[INET_ADDRSTRLE
 }
 
 /* The same everywhere and always: a client keeps its backend by whatever node it comes, and over restarts. */
-static uint64_t bucket_weight(size_t bucket, const struct backend *b)
+static uint64_t bucket_weight(size_t bucket, const struct conntrack_end *b)
 {
-    uint64_t x = (uint64_t)ntohl(b->ip.s_addr) << 32 | (uint64_t)b->port << 16 | bucket;
+    uint64_t x = (uint64_t)ntohl(b->address.s_addr) << 32 | (uint64_t)b->port << 16 | bucket;
 
     x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
     x = (x ^ x >> 27) * 0x94d049bb133111eb;
@@ -115,14 +111,25 @@ static uint64_t bucket_weight(size_t bucket, const struct backend *b)
 
 /* The backend of most weight, so that only the buckets of one that goes, or a share for one that comes, change hands.
  */
-static const struct backend *bucket_backend(const struct backends *backends, size_t bucket)
+static const struct conntrack_end *bucket_backend(const struct backends *backends, size_t bucket)
 {
-    const struct backend *best = &backends->items[0];
+    const struct conntrack_end *best = &backends->items[0];
 
     for (size_t i = 1; i < backends->count; i++)
         if (bucket_weight(bucket, &backends->items[i]) > bucket_weight(bucket, best))
             best = &backends->items[i];
     return best;
+}
+
+/* Flows of datagrams outlive the rule that made them; see agent/conntrack.h. */
+static void front_note(struct service_front *front, const char *protocol, struct conntrack_end at,
+                       const struct conntrack_end *backends, size_t count)
+{
+    if (strcmp(protocol, "udp") != 0)
+        return;
+    front->at = at;
+    front->backends = count ? mem_dup(backends, count * sizeof(*backends)) : NULL;
+    front->backend_count = count;
 }
 
 /* The statement that gives a new connection to one of them; NULL when there is none. */
@@ -136,7 +143,7 @@ static char *backends_target(const struct backends *backends, const char *protoc
         return NULL;
     buf_printf(&out, "meta l4proto %s dnat ip to ", protocol);
     if (backends->count == 1) {
-        buf_printf(&out, "%s:%u", address_text(backends->items[0].ip, ip), backends->items[0].port);
+        buf_printf(&out, "%s:%u", address_text(backends->items[0].address, ip), backends->items[0].port);
         return buf_steal_str(&out);
     }
     if (affine)
@@ -144,9 +151,9 @@ static char *backends_target(const struct backends *backends, const char *protoc
     else
         buf_printf(&out, "numgen random mod %zu", places);
     for (size_t i = 0; i < places; i++) {
-        const struct backend *b = affine ? bucket_backend(backends, i) : &backends->items[i];
+        const struct conntrack_end *b = affine ? bucket_backend(backends, i) : &backends->items[i];
 
-        buf_printf(&out, "%s %zu : %s . %u", i ? "," : " map {", i, address_text(b->ip, ip), b->port);
+        buf_printf(&out, "%s %zu : %s . %u", i ? "," : " map {", i, address_text(b->address, ip), b->port);
     }
     buf_append_str(&out, " }");
     return buf_steal_str(&out);
@@ -162,20 +169,21 @@ static struct service_front *fronts_add(struct service_fronts *fronts)
 void service_fronts_copy(const struct service_fronts *from, struct service_fronts *to)
 {
     for (size_t i = 0; i < from->count; i++) {
-        const struct service_front *front = &from->items[i];
+        struct service_front *copy = fronts_add(to);
 
-        *fronts_add(to) = (struct service_front){.of_node = front->of_node,
-                                                 .keeps_source = front->keeps_source,
-                                                 .here = front->here,
-                                                 .element = mem_strdup(front->element),
-                                                 .chain = mem_strdup(front->chain),
-                                                 .target = mem_strdup(front->target)};
+        *copy = from->items[i];
+        copy->element = mem_strdup(copy->element);
+        copy->chain = mem_strdup(copy->chain);
+        copy->target = copy->target ? mem_strdup(copy->target) : NULL;
+        copy->backends = copy->backend_count ? mem_dup(copy->backends, copy->backend_count * sizeof(*copy->backends))
+                                             : NULL;
     }
 }
 
 static void cluster_front_add(const struct service_record *r, const struct service_port *port, uint16_t local_port,
                               struct backends *backends, struct service_fronts *fronts)
 {
+    const struct conntrack_end at = {r->service->address, port->port};
     struct service_front *front = fronts_add(fronts);
     char ip[INET_ADDRSTRLEN];
 
@@ -184,8 +192,11 @@ static void cluster_front_add(const struct service_record *r, const struct servi
     front->chain = mem_printf("address-%s-%s-%u", ip, port->protocol, port->port);
     backends_gather(backends, port, r, r->service->local_only);
     front->target = backends_target(backends, port->protocol, r->service->affine);
-    if (front->target || !local_port)
+    if (front->target || !local_port) {
+        front_note(front, port->protocol, at, backends->items, backends->count);
         return;
+    }
+    front_note(front, port->protocol, at, &(struct conntrack_end){.port = local_port}, 1);
     front->here = true;
     front->target = mem_printf("meta l4proto %s redirect to :%u", port->protocol, local_port);
 }
@@ -201,6 +212,8 @@ static void node_front_add(const struct service_record *r, const struct service_
     front->chain = mem_printf("port-%s-%u", port->protocol, port->node_port);
     backends_gather(backends, port, r, r->service->node_local_only);
     front->target = backends_target(backends, port->protocol, r->service->affine);
+    front_note(front, port->protocol, (struct conntrack_end){.port = port->node_port}, backends->items,
+               backends->count);
 }
 
 void service_fronts_of(const struct service_record *r, uint16_t local_port, struct service_fronts *fronts)
@@ -233,6 +246,8 @@ static void host_port_add(const struct service_host_port *port, struct in_addr p
         front->element = mem_printf("%s . %s . %u", host, port->protocol, port->host_port);
         front->chain = mem_printf("address-%s-%s-%u", host, port->protocol, port->host_port);
     }
+    front_note(front, port->protocol, (struct conntrack_end){port->host, port->host_port},
+               &(struct conntrack_end){pod, port->container_port}, 1);
     front->target =
         mem_printf("meta l4proto %s dnat ip to %s:%u", port->protocol, address_text(pod, ip), port->container_port);
 }
@@ -344,7 +359,7 @@ static void front_remove(struct buf *out, const struct service_table *table, con
                    table->bridge, front->chain);
 }
 
-static const struct service_front *fronts_find(const struct service_fronts *fronts, const struct service_front *like)
+const struct service_front *service_fronts_find(const struct service_fronts *fronts, const struct service_front *like)
 {
     for (size_t i = 0; i < fronts->count; i++)
         if (!strcmp(fronts->items[i].chain, like->chain))
@@ -352,7 +367,7 @@ static const struct service_front *fronts_find(const struct service_fronts *fron
     return NULL;
 }
 
-static bool front_same(const struct service_front *a, const struct service_front *b)
+bool service_front_same(const struct service_front *a, const struct service_front *b)
 {
     return a->keeps_source == b->keeps_source && !a->target == !b->target &&
            (!a->target || !strcmp(a->target, b->target));
@@ -363,7 +378,7 @@ void service_rules_change(const struct service_table *table, const struct servic
 {
     for (size_t i = 0; i < before->count; i++) {
         const struct service_front *was = &before->items[i];
-        const struct service_front *is = fronts_find(now, was);
+        const struct service_front *is = service_fronts_find(now, was);
 
         /* Between two sets of backends the chain stays. */
         if (!is || !is->target != !was->target)
@@ -371,9 +386,9 @@ void service_rules_change(const struct service_table *table, const struct servic
     }
     for (size_t i = 0; i < now->count; i++) {
         const struct service_front *is = &now->items[i];
-        const struct service_front *was = fronts_find(before, is);
+        const struct service_front *was = service_fronts_find(before, is);
 
-        if (was && front_same(was, is))
+        if (was && service_front_same(was, is))
             continue;
         if (was && was->target && is->target) {
             buf_printf(additions, "flush chain " TABLE "%s %s\n", table->bridge, is->chain);

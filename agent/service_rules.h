@@ -8,7 +8,7 @@
 
 #include <netinet/in.h>
 
-#include "lib/bytes.h"
+#include "agent/conntrack.h"
 
 /* The packet mark of connections that were given to a backend, on their way through this host: upstream's bit. */
 #define SERVICE_MARK "0x4000"
@@ -83,6 +83,9 @@ struct service_front {
     bool here;         /* a server of the node itself, on its loopback and bridge addresses */
     char *element;     /* "10.96.0.10 . tcp . 80" */
     char *chain;
+    struct conntrack_end at;        /* the same in numbers, where it is of UDP; port 0 = not */
+    struct conntrack_end *backends; /* and what the target chooses from */
+    size_t backend_count;
     char *target; /* the statement that chooses a backend; NULL = there is none, refused */
 };
 
@@ -100,6 +103,11 @@ void service_fronts_of_pod(struct slice json, struct service_fronts *fronts);
 void service_fronts_copy(const struct service_fronts *from, struct service_fronts *to); /* adds */
 /* Takes one out; the others keep their order. */
 void service_fronts_drop(struct service_fronts *fronts, size_t index);
+
+/* The one of the same address or port; NULL when there is none. */
+const struct service_front *service_fronts_find(const struct service_fronts *fronts, const struct service_front *like);
+/* Do both lead to the same? */
+bool service_front_same(const struct service_front *a, const struct service_front *b);
 
 struct service_table {
     const char *bridge;

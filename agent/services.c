@@ -72,6 +72,8 @@ struct services {
 struct apply {
     struct services *services;
     struct buf script;
+    struct buf
+        datagrams; /* struct conntrack_front: the fronts of UDP that lead elsewhere now; their backends are owned */
     bool whole;
     struct error err;
 };
@@ -87,10 +89,48 @@ static int forwarding_on(struct error *err)
 static void apply_work(void *arg)
 {
     struct apply *a = arg;
+    ERROR_LOCAL(err);
 
     if (a->whole && forwarding_on(&a->err) < 0)
         return;
-    (void)process_nft(buf_slice(&a->script), &a->err);
+    if (process_nft(buf_slice(&a->script), &a->err) < 0 || !a->datagrams.len)
+        return;
+    /* The rules stand; that a client is late to learn of it is no reason to make them again. */
+    if (conntrack_forget((const struct conntrack_front *)a->datagrams.data,
+                         a->datagrams.len / sizeof(struct conntrack_front), &err) < 0)
+        log_warning("agent", "%s; clients of UDP may go on sending to pods that have gone", error_text(&err));
+}
+
+static void datagrams_free(struct buf *datagrams)
+{
+    struct conntrack_front *fronts = (struct conntrack_front *)datagrams->data;
+
+    for (size_t i = 0; i < datagrams->len / sizeof(*fronts); i++)
+        free((void *)fronts[i].backends);
+    buf_free(datagrams);
+}
+
+/* Notes the fronts of UDP that are new, gone, or lead elsewhere. */
+static void datagrams_gather(const struct service_fronts *before, const struct service_fronts *now, struct buf *out)
+{
+    for (size_t pass = 0; pass < 2; pass++) {
+        const struct service_fronts *these = pass ? before : now;
+        const struct service_fronts *others = pass ? now : before;
+
+        for (size_t i = 0; i < these->count; i++) {
+            const struct service_front *front = &these->items[i];
+            const struct service_front *other = service_fronts_find(others, front);
+            struct conntrack_front noted = {.front = front->at};
+
+            /* Those of both are looked at once. */
+            if (!front->at.port || (other && (pass || service_front_same(front, other))))
+                continue;
+            noted.count = pass ? 0 : front->backend_count;
+            if (noted.count)
+                noted.backends = mem_dup(front->backends, noted.count * sizeof(*noted.backends));
+            buf_append(out, &noted, sizeof(noted));
+        }
+    }
 }
 
 static void entry_free(void *arg)
@@ -138,6 +178,7 @@ static void apply_done(void *arg)
     }
     error_clear(&a->err);
     buf_free(&a->script);
+    datagrams_free(&a->datagrams);
     free(a);
     if (s->closing)
         services_close(s);
@@ -182,10 +223,11 @@ static void entry_claim(struct services *s, struct entry *e)
 }
 
 /* Writes what changes for one entry, which is clean afterwards, or gone when it has become nothing. */
-static void entry_apply(struct services *s, struct entry *e, const struct service_table *table, struct buf *removals,
+static void entry_apply(struct services *s, struct entry *e, const struct service_table *table, struct apply *a,
                         struct buf *additions)
 {
-    service_rules_change(table, &e->fronts, &e->next, removals, additions);
+    service_rules_change(table, &e->fronts, &e->next, &a->script, additions);
+    datagrams_gather(&e->fronts, &e->next, &a->datagrams);
     service_fronts_clear(&e->fronts);
     e->fronts = e->next;
     e->next = (struct service_fronts){0};
@@ -228,7 +270,7 @@ static void apply_start(void *arg)
     list_for_each (it, &s->dirty)
         entry_claim(s, container_of(it, struct entry, dirty));
     list_for_each_safe (it, next, &s->dirty)
-        entry_apply(s, container_of(it, struct entry, dirty), &table, &a->script, &additions);
+        entry_apply(s, container_of(it, struct entry, dirty), &table, a, &additions);
     s->whole = false;
     buf_append_slice(&a->script, buf_slice(&additions));
     s->state = SERVICES_APPLYING;

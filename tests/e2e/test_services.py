@@ -257,6 +257,42 @@ def test_udp(cluster):
     c.kubectl('delete', 'pod', 'datagram-client', '--wait=false')
 
 
+def test_clients_of_udp_move_when_their_pod_goes(cluster):
+    """One socket goes on sending; its flow must not outlive the pod it was given to."""
+    c = cluster
+    c.apply({**service('moving'), 'spec': {'selector': {'app': 'moving'}, 'ports': [{'port': 53, 'targetPort': 5353,
+                                                                                    'protocol': 'UDP'}]}})
+    echo = ('import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(("", 5353))\n'
+            'while True: s.sendto(sys.argv[1].encode(), s.recvfrom(99)[1])')
+    ask = ('import socket, sys, time; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(0.2); s.connect((sys.argv[1], 53))\n'
+           'while True:\n'
+           ' try: s.send(b"?"); print(s.recv(99).decode(), flush=True)\n'
+           ' except OSError: pass\n'
+           ' time.sleep(0.1)')
+    processes = []
+
+    def answering(name):
+        c.apply({**pod(name, ['sleep', '3600'], nodeName='node-2'), 'metadata': {'name': name, 'labels': {'app': 'moving'}}})
+        p = wait_for(lambda: (p := c.get('pod', name)) and condition(p, 'Ready') == 'True' and p, f'{name} to run', 60)
+        processes.append(subprocess.Popen(enter(c, p) + ['python3', '-c', echo, name]))
+    log = c.folder / 'moving.log'
+    client = running_pod(c, 'moving-client', 'node-1')
+    try:
+        answering('left')
+        address = c.get('svc', 'moving')['spec']['clusterIP']
+        processes.append(subprocess.Popen(enter(c, client) + ['python3', '-c', ask, address], stdout=open(log, 'wb')))
+        wait_for(lambda: 'left' in log.read_text(), 'answers of the first pod')
+        answering('right')
+        c.kubectl('delete', 'pod', 'left')
+        wait_for(lambda: log.read_text().endswith('right\n'), 'answers of the second pod on the same socket', 20)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    c.kubectl('delete', 'svc', 'moving')
+    c.kubectl('delete', 'pod', '--wait=false', 'right', 'moving-client')
+
+
 def test_rules_survive_the_agent_and_go_with_the_service(cluster):
     c = cluster
     node = c.nodes[0]
