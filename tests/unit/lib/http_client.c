@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/http_client.h"
 
+#include <errno.h>
+
 #include "tests/unit/lib/http_fixture.h"
 
 static struct fixture fixture;
@@ -18,6 +20,8 @@ struct outcome {
     bool ended;
     enum error_code code;
     char *message;
+    char *redirect;
+    int number; /* errno */
     void (*on_data)(struct outcome *o);
     void (*on_end)(struct outcome *o);
     struct outcome *next;
@@ -58,6 +62,12 @@ static void on_end(void *arg, const struct error *err)
         o->code = err->code;
         o->message = mem_strdup(error_text(err));
     }
+    if (!err || err->code != ERROR_CANCELLED) {
+        const char *redirect = http_call_redirect(o->call);
+
+        o->redirect = redirect ? mem_strdup(redirect) : NULL;
+        o->number = http_call_errno(o->call);
+    }
     if (o->on_end)
         o->on_end(o);
 }
@@ -67,6 +77,7 @@ static void outcome_clear(struct outcome *o)
     buf_free(&o->data);
     free(o->content_type);
     free(o->message);
+    free(o->redirect);
 }
 #define OUTCOME_LOCAL(name) struct outcome name CLEANUP(outcome_clear) = {0}
 
@@ -173,6 +184,9 @@ static void test_redirects_only_when_wanted(void **state)
     turn_until(&stays.ended);
     turn_until(&follows.ended);
     assert_int_equal(stays.status, 302);
+    assert_non_null(strstr(stays.redirect, "://127.0.0.1:"));
+    assert_true(slice_ends(slice_str(stays.redirect), SLICE_LIT("/target")));
+    assert_null(follows.redirect);
     assert_int_equal(follows.status, 200);
     assert_string_equal(buf_cstr(&follows.data), "GET /target? [] ");
 }
@@ -376,6 +390,27 @@ static void test_nobody_there(void **state)
     go(&o, "GET", "", (struct http_call_options){.url = "https://127.0.0.1:1/"});
     turn_until(&o.ended);
     assert_int_equal(o.code, ERROR_UNAVAILABLE);
+    assert_int_equal(o.number, ECONNREFUSED);
+}
+
+/* Nothing is asked, and no connection is kept or taken from those that are. */
+static void test_connections_alone(void **state)
+{
+    OUTCOME_LOCAL(open);
+    OUTCOME_LOCAL(closed);
+    OUTCOME_LOCAL(fresh);
+
+    (void)state;
+    go(&open, "GET", "/target", (struct http_call_options){.connect_only = true, .fresh = true});
+    go(&closed, "GET", "", (struct http_call_options){.url = "http://127.0.0.1:1/", .connect_only = true});
+    go(&fresh, "GET", "/target", (struct http_call_options){.fresh = true});
+    turn_until(&open.ended);
+    turn_until(&closed.ended);
+    turn_until(&fresh.ended);
+    assert_int_equal(open.code, ERROR_NONE);
+    assert_int_equal(open.status, 0);
+    assert_int_equal(closed.code, ERROR_UNAVAILABLE);
+    assert_int_equal(fresh.status, 200);
 }
 
 static void test_other_schemes_are_refused(void **state)
@@ -423,6 +458,7 @@ int main(void)
         TEST(test_timeouts),
         TEST(test_cut_answer),
         TEST(test_nobody_there),
+        TEST(test_connections_alone),
         TEST(test_other_schemes_are_refused),
     };
 
