@@ -25,7 +25,7 @@
 #define KILL_STEP_MS  100
 #define KILL_STEPS    20    /* then the runtime's process is killed as well */
 #define START_EXTRA   10000 /* how long the runtime may take to start the command, beside the timeout */
-#define START_STEP_MS 200
+#define START_STEP_MS 200   /* how often it is looked whether it has; most commands are over by then */
 #define CMDLINE_MAX   65536
 #define FAILED_STATUS 255 /* what runc returns when the command did not start */
 
@@ -44,6 +44,7 @@ struct runtime_exec {
     struct loop_timer *timer;
     unsigned steps;
     unsigned timeout_ms;
+    bool begun; /* the command has been seen: its time runs */
     int64_t give_up_ns;
     struct buf text;
     size_t text_max;
@@ -103,12 +104,13 @@ struct children {
     bool begun; /* one of them is not the runtime's own program any more */
 };
 
+/* Also who has ended and waits to be reaped (his command line is empty): the command is not what takes its time. */
 static bool is_runtime(const struct runtime_exec *e, int64_t pid)
 {
     char *path CLEANUP_FREE = mem_printf("/proc/%lld/cmdline", (long long)pid);
     BUF_LOCAL(text);
 
-    return fs_read(path, CMDLINE_MAX, &text, NULL) < 0 || !strcmp(buf_cstr(&text), e->program);
+    return fs_read(path, CMDLINE_MAX, &text, NULL) < 0 || !text.len || !strcmp(buf_cstr(&text), e->program);
 }
 
 static int look_at_thread(void *arg, const char *name, struct error *err)
@@ -166,8 +168,9 @@ static void on_timer(void *arg)
         return;
     }
     /* A busy host may take long to start it; that is not the command's fault. */
-    if (clock_monotonic_ns(loop_clock(e->loop)) < e->give_up_ns && !exec_children(e, false)) {
-        loop_timer_start(e->timer, START_STEP_MS < e->timeout_ms ? START_STEP_MS : e->timeout_ms, 0);
+    if (!e->begun && clock_monotonic_ns(loop_clock(e->loop)) < e->give_up_ns) {
+        e->begun = exec_children(e, false);
+        loop_timer_start(e->timer, e->begun ? e->timeout_ms : START_STEP_MS, 0);
         return;
     }
     exec_kill(e);
@@ -266,7 +269,7 @@ static void exec_watch(struct runtime_exec *e)
         (void)uv_poll_start(&e->reader, UV_READABLE, on_output);
     }
     if (e->timeout_ms)
-        loop_timer_start(e->timer, e->timeout_ms, 0);
+        loop_timer_start(e->timer, START_STEP_MS, 0);
 }
 
 struct runtime_exec *
