@@ -319,14 +319,18 @@ def test_active_deadline(cluster, shared):
 
 
 def test_agent_restart_changes_nothing(cluster, shared):
-    """A new agent takes over what was known: nobody becomes unready or is killed; and it goes on probing."""
+    """A new agent takes over what was known: nobody becomes unready or is killed; and it goes on probing. A hook that was
+    under way ends as it would have."""
     c = cluster
     for name in ('ready', 'alive', 'started'):
         (shared / name).touch()
     c.apply(probed('steady', shared, ['sleep', '1000'], startupProbe=often(exists('started'), failureThreshold=1),
                    livenessProbe=often(exists('alive'), failureThreshold=1),
                    readinessProbe=often(exists('ready'), successThreshold=2, failureThreshold=1)))
+    c.apply(probed('midway', shared, ['sleep', '1000'], lifecycle={'postStart': {'exec': {'command': [
+        'sh', '-c', 'touch /shared/begun; until [ -e /shared/go ]; do sleep 0.1; done; touch /shared/done']}}}))
     before = ready_is(c, 'steady', 'True')
+    wait_for((shared / 'begun').exists, 'the hook to begin', 60)
     (shared / 'started').unlink()
     watcher = c.spawn_kubectl('get', 'pod', 'steady', '-w', '-o', r'jsonpath={.status.containerStatuses[0].ready}{"\n"}')
     node = c.nodes[0]
@@ -340,7 +344,11 @@ def test_agent_restart_changes_nothing(cluster, shared):
     watcher.terminate()
     seen = watcher.communicate()[0].split()
     assert [x for i, x in enumerate(seen) if not i or seen[i - 1] != x] in (['true', 'false', 'true'], ['true', 'false'])
+    ready_is(c, 'midway', 'True')
+    assert status(c, 'midway')['restartCount'] == 0 and not (shared / 'done').exists()
+    (shared / 'go').touch()
+    wait_for((shared / 'done').exists, 'the hook to end')
     after = status(c, 'steady')
     assert after['restartCount'] == 0 and after['started']
     assert after['containerID'] == before['status']['containerStatuses'][0]['containerID']
-    c.kubectl('delete', 'pod', 'steady', '--wait=false')
+    c.kubectl('delete', 'pod', 'steady', 'midway', '--wait=false')
