@@ -23,7 +23,8 @@ class Browser:
                                                capture_output=True, text=True).stdout.strip()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='browser-', dir=cluster.folder))
         self.log = open(self.folder / 'log', 'wb')
-        command = ['nsenter', f'--net=/run/netns/{cluster.netns}', '--', 'node', ROOT / 'tests/e2e/browser.mjs', package,
+        command = ['nsenter', f'--net=/run/netns/{cluster.netns}', '--', 'node', ROOT / 'tests/e2e/browser.mjs',
+                   pathlib.Path(package).resolve(),
                    self.folder / 'profile', str(width), str(20000 * PATIENCE)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
                                         env={'PATH': os.environ['PATH'], 'HOME': str(self.folder)}, start_new_session=True)
