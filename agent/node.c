@@ -5,7 +5,9 @@
  *     object:  GET -> (absent: POST) -> PATCH status when it changed, at least every 5 minutes; looked at every 10 s
  *     Lease:   PATCH renewTime every 10 s -> (absent: POST)
  *
- * The Lease is what liveness is judged by; it goes on whatever the status does.
+ * The Lease is what liveness is judged by; it goes on whatever the status does. When it was not renewed for a while,
+ * the control plane may have called us Unknown meanwhile: then the status is sent again at once, though it did not
+ * change.
  */
 #include "agent/node.h"
 
@@ -19,6 +21,7 @@
 #define RETRY_MS        1000
 #define WAIT_MS         200
 #define REPORT_MS       (5 * 60 * 1000)
+#define GAP_MS          (PERIOD_MS + 2000) /* between two renewals: somebody may have missed us */
 #define LEASE_DURATION  40
 #define LEASE_NAMESPACE "kube-node-lease"
 
@@ -37,6 +40,7 @@ struct node {
     struct value *sending;
     uint64_t sent_ms;
     bool lease_warned;
+    uint64_t renewed_ms; /* when the last renewal was acknowledged; 0 = never */
     void (*network_known)(void *arg, const char *pod_cidr);
     void *arg;
 };
@@ -60,6 +64,22 @@ static uint64_t node_period(const struct node *n)
 static void node_later(struct node *n, uint64_t ms)
 {
     loop_timer_start(n->timer, ms, 0);
+}
+
+/* A heartbeat: it does not wait longer than until the next one is due, so that a connection which died with its network
+ * is given up and another one is tried. */
+static struct client_call *node_patch(struct node *n, const struct schema_kind *kind, const char *ns, const char *sub,
+                                      struct slice body, client_done *done)
+{
+    char *path CLEANUP_FREE = client_path(kind, ns, n->agent->config.node_name, sub);
+
+    return client_send(n->agent->client,
+                       &(struct client_request){.method = "PATCH",
+                                                .path = path,
+                                                .content_type = "application/merge-patch+json",
+                                                .body = body,
+                                                .timeout_ms = PERIOD_MS},
+                       done, n);
 }
 
 /* ---- status ---- */
@@ -142,8 +162,7 @@ static void status_look(struct node *n)
     patch = value_new_object();
     value_set(patch, "status", value_copy(status));
     value_write(patch, &body);
-    n->call = client_patch(n->agent->client, node_kind(), NULL, n->agent->config.node_name, "status",
-                           "application/merge-patch+json", buf_slice(&body), status_sent, n);
+    n->call = node_patch(n, node_kind(), NULL, "status", buf_slice(&body), status_sent);
 }
 
 /* ---- registration ---- */
@@ -255,6 +274,20 @@ static void set_renew_time(struct node *n, struct value *spec)
     value_set_str(spec, "renewTime", now);
 }
 
+static void lease_acknowledged(struct node *n)
+{
+    uint64_t now = loop_now_ms(n->agent->loop);
+    bool missed = n->renewed_ms && now - n->renewed_ms > GAP_MS;
+
+    n->renewed_ms = now;
+    if (!missed)
+        return;
+    value_free(n->sent);
+    n->sent = NULL;
+    if (!n->call)
+        node_later(n, 0);
+}
+
 static void lease_done(struct node *n, const struct error *err)
 {
     n->lease_call = NULL;
@@ -262,6 +295,8 @@ static void lease_done(struct node *n, const struct error *err)
         log_warning("agent", "the Lease of node %s cannot be renewed: %s; trying again", n->agent->config.node_name,
                     error_text(err));
     n->lease_warned = err != NULL;
+    if (!err)
+        lease_acknowledged(n);
     loop_timer_start(n->lease_timer, err ? RETRY_MS : PERIOD_MS, 0);
 }
 
@@ -327,8 +362,7 @@ static void on_lease_timer(void *arg)
     value_set(spec, "leaseDurationSeconds", value_new_int(LEASE_DURATION));
     set_renew_time(n, spec);
     value_write(patch, &body);
-    n->lease_call = client_patch(n->agent->client, lease_kind(), LEASE_NAMESPACE, n->agent->config.node_name, NULL,
-                                 "application/merge-patch+json", buf_slice(&body), lease_renewed, n);
+    n->lease_call = node_patch(n, lease_kind(), LEASE_NAMESPACE, NULL, buf_slice(&body), lease_renewed);
 }
 
 struct node *node_start(struct agent *agent, void (*network_known)(void *arg, const char *pod_cidr), void *arg)

@@ -123,21 +123,34 @@ static void message_write(struct buf *out, const char *text, const char *mark, s
     buf_append_str(out, at + strlen(mark));
 }
 
-static void job_event(struct job *job, bool warning, const char *reason, const char *text, const char *mark,
-                      struct slice with)
+static struct event_object job_event_object(const struct job *job, const struct action *action)
 {
     const struct plan *plan = &job->plan;
-    struct event_object object = {0};
+
+    if (action->flags & ACTION_EVENT_OF_OBJECT)
+        return (struct event_object){.api_version = action->kind->api_version,
+                                     .kind = action->kind->kind,
+                                     .namespace_ = action->ns,
+                                     .name = action->name,
+                                     .uid = action->uid};
+    if (!plan->name)
+        return (struct event_object){0};
+    return (struct event_object){.api_version = plan->kind->api_version,
+                                 .kind = plan->kind->kind,
+                                 .namespace_ = plan->ns,
+                                 .name = plan->name,
+                                 .uid = plan->uid,
+                                 .resource_version = plan->revision};
+}
+
+static void job_event(struct job *job, const struct action *action, bool warning, const char *reason, const char *text,
+                      const char *mark, struct slice with)
+{
+    const struct event_object object = job_event_object(job, action);
     BUF_LOCAL(message);
 
-    if (!reason || !plan->name)
+    if (!reason || !object.name)
         return;
-    object.api_version = plan->kind->api_version;
-    object.kind = plan->kind->kind;
-    object.namespace_ = plan->ns;
-    object.name = plan->name;
-    object.uid = plan->uid;
-    object.resource_version = plan->revision;
     message_write(&message, text ? text : "", mark, with);
     event_record(job->run->recorder, &object, warning, reason, "%s", buf_cstr(&message));
 }
@@ -234,7 +247,8 @@ static void job_on_refused(struct job *job, const struct action *action, const s
         job->stopped = true;
         return;
     }
-    job_event(job, true, action->failure_reason, action->failure_message, "{error}", slice_str(error_text(err)));
+    job_event(job, action, true, action->failure_reason, action->failure_message, "{error}",
+              slice_str(error_text(err)));
     if (action->failure_reason && !job->refusal) {
         job->refusal = action->failure_reason;
         job->refusal_message = mem_strdup(error_text(err));
@@ -260,7 +274,8 @@ static void job_on_answer(void *arg, int status, struct slice body, const struct
         job_on_refused(job, action, err);
     } else {
         barrier_add(job, action, body);
-        job_event(job, false, action->reason, action->message, "{name}", view_unquote(scan_get(body, "metadata.name")));
+        job_event(job, action, false, action->reason, action->message, "{name}",
+                  view_unquote(scan_get(body, "metadata.name")));
     }
     if (!--job->in_flight)
         job_step(job);

@@ -7,8 +7,8 @@
  *     renewing, Ready False -> node.kubernetes.io/not-ready
  *     silent for the grace  -> conditions Unknown, node.kubernetes.io/unreachable, its pods not Ready
  *
- * not-ready and unreachable come as NoSchedule and NoExecute. Pods leave when their tolerations of the NoExecute
- * taints run out.
+ * not-ready and unreachable come as NoSchedule, and as NoExecute when it is the node's turn (node_zones.c). Pods leave
+ * when their tolerations of the NoExecute taints run out.
  */
 #include "controllers/node_lifecycle.h"
 
@@ -16,6 +16,8 @@
 
 #define NODE_NOT_READY   "node.kubernetes.io/not-ready"
 #define NODE_UNREACHABLE "node.kubernetes.io/unreachable"
+
+#define NODE_LOOK_MS 10000 /* between two looks at a node that is not healthy */
 
 enum node_health { NODE_READY, NODE_NOT_READY_SAID, NODE_SILENT };
 
@@ -96,6 +98,7 @@ struct node_taint {
     const char *effect;
     bool wanted;
     bool there;
+    bool executes;
 };
 
 #define NODE_TAINTS_MAX 12
@@ -107,17 +110,22 @@ static size_t node_taints(const struct node_view *in, enum node_health health, s
     size_t count = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(effects); i++) {
-        taints[count++] = (struct node_taint){NODE_NOT_READY, effects[i], health == NODE_NOT_READY_SAID, false};
-        taints[count++] = (struct node_taint){NODE_UNREACHABLE, effects[i], health == NODE_SILENT, false};
+        bool executes = i == 1;
+        bool held = executes && in->all_lost;
+
+        taints[count++] =
+            (struct node_taint){NODE_NOT_READY, effects[i], health == NODE_NOT_READY_SAID && !held, false, executes};
+        taints[count++] =
+            (struct node_taint){NODE_UNREACHABLE, effects[i], health == NODE_SILENT && !held, false, executes};
     }
     for (size_t i = 0; i < ARRAY_SIZE(node_pressure_rules); i++) {
         const struct node_taint_rule *rule = &node_pressure_rules[i];
 
         taints[count++] = (struct node_taint){rule->key, "NoSchedule",
-                                              node_condition_is(in->node, rule->condition, rule->status), false};
+                                              node_condition_is(in->node, rule->condition, rule->status), false, false};
     }
     taints[count++] = (struct node_taint){"node.kubernetes.io/unschedulable", "NoSchedule",
-                                          view_bool(in->node, NODE_UNSCHEDULABLE), false};
+                                          view_bool(in->node, NODE_UNSCHEDULABLE), false, false};
     return count;
 }
 
@@ -142,6 +150,20 @@ static void node_write_taint(const struct node_taint *taint, const char *now, st
     buf_append_byte(out, '}');
 }
 
+/* Whether the node bears one of ours that sends pods away: it has had its turn. */
+static bool node_executes(const struct view *node)
+{
+    struct scan_cursor at = scan_open(view_raw(node, NODE_TAINTS));
+    struct slice raw;
+
+    while (scan_element(&at, &raw))
+        if (scan_text_is(scan_get(raw, "effect"), "NoExecute") &&
+            (scan_text_is(scan_get(raw, "key"), NODE_NOT_READY) ||
+             scan_text_is(scan_get(raw, "key"), NODE_UNREACHABLE)))
+            return true;
+    return false;
+}
+
 /* Writes the whole list when it differs, guarded by the resourceVersion: other people's taints stay as they are. */
 static void node_plan_taints(const struct node_view *in, enum node_health health, struct plan *plan)
 {
@@ -151,6 +173,7 @@ static void node_plan_taints(const struct node_view *in, enum node_health health
     struct slice raw;
     char now[TIME_TEXT_MAX];
     bool differs = false;
+    bool turn = !in->pace_ms || node_executes(in->node);
     struct action *action;
     BUF_LOCAL(list);
 
@@ -170,7 +193,9 @@ static void node_plan_taints(const struct node_view *in, enum node_health health
         buf_append_slice(&list, raw);
     }
     for (size_t i = 0; i < count; i++)
-        if (taints[i].wanted && !taints[i].there) {
+        if (taints[i].wanted && !taints[i].there && taints[i].executes && !turn) {
+            plan_again(plan, in->pace_ms);
+        } else if (taints[i].wanted && !taints[i].there) {
             differs = true;
             node_write_taint(&taints[i], now, &list);
         }
@@ -185,60 +210,21 @@ static void node_plan_taints(const struct node_view *in, enum node_health health
     buf_printf(&action->body, "},\"spec\":{\"taints\":%s}}", list.len > 1 ? buf_cstr(&list) : "null");
 }
 
-/* ---- pods ---- */
-
-static void node_plan_pods_not_ready(const struct node_view *in, struct plan *plan)
+static enum node_health node_health(const struct node_view *in)
 {
-    char now[TIME_TEXT_MAX];
-
-    time_format_seconds(in->now, now);
-    for (size_t i = 0; i < in->pod_count; i++) {
-        const struct view *pod = in->pods[i];
-        struct action *action;
-
-        if (!scan_text_is(scan_get(view_raw(pod, POD_READY), "status"), "True"))
-            continue;
-        action = plan_add(plan, ACTION_PATCH, &view_pods, view_text(pod, VIEW_NAMESPACE), view_text(pod, VIEW_NAME));
-        action->sub = "status";
-        action->patch_type = "application/strategic-merge-patch+json";
-        action->flags = ACTION_MISSING_IS_FINE;
-        action->group = 1;
-        buf_append_str(&action->body, "{\"metadata\":{");
-        plan_member(&action->body, "uid", view_text(pod, VIEW_UID));
-        buf_printf(
-            &action->body,
-            "},\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\",\"lastTransitionTime\":\"%s\"}]}}",
-            now);
-    }
-}
-
-static void node_plan_evictions(const struct node_view *in, struct plan *plan)
-{
-    struct slice taints = view_raw(in->node, NODE_TAINTS);
-
-    for (size_t i = 0; i < in->pod_count; i++) {
-        int64_t stay = taint_stay(taints, view_raw(in->pods[i], POD_TOLERATIONS));
-
-        if (stay < 0 || view_deleting(in->pods[i]))
-            continue;
-        if (stay > in->taints_s)
-            plan_again(plan, (uint64_t)(stay - in->taints_s) * 1000);
-        else
-            plan_delete(plan, in->pods[i])->group = 2;
-    }
+    if (in->silent_s >= in->grace_s)
+        return NODE_SILENT;
+    if (node_condition_is(in->node, "Ready", "True"))
+        return NODE_READY;
+    /* Unknown: it renews again, but has not said how it is. */
+    return node_condition_is(in->node, "Ready", "Unknown") ? NODE_SILENT : NODE_NOT_READY_SAID;
 }
 
 void node_lifecycle_plan(const struct node_view *in, struct plan *plan)
 {
-    enum node_health health = NODE_NOT_READY_SAID;
+    enum node_health health = node_health(in);
 
     plan_about(plan, in->node);
-    if (in->silent_s >= in->grace_s)
-        health = NODE_SILENT;
-    else if (node_condition_is(in->node, "Ready", "True"))
-        health = NODE_READY;
-    else if (node_condition_is(in->node, "Ready", "Unknown"))
-        health = NODE_SILENT; /* it renews again, but has not said how it is */
     if (in->silent_s >= in->grace_s) {
         node_plan_unknown(in, plan);
         node_plan_pods_not_ready(in, plan);
@@ -268,31 +254,83 @@ static void node_memory_free(void *arg)
     free(memory);
 }
 
-static void node_state_free(void *state)
+struct node_state {
+    struct map nodes; /* by name -> struct node_memory */
+    struct map zones; /* by name -> struct node_zone_pace */
+};
+
+static void node_state_free(void *arg)
 {
-    if (state)
-        map_clear(state, node_memory_free);
+    struct node_state *state = arg;
+
+    if (!state)
+        return;
+    map_clear(&state->nodes, node_memory_free);
+    map_clear(&state->zones, free);
     free(state);
 }
 
-static struct map *node_state(struct run *run)
+static struct node_state *node_state(struct run *run)
 {
     void **state = run_state(run);
 
     if (!*state)
-        *state = mem_zalloc(sizeof(struct map));
+        *state = mem_zalloc(sizeof(struct node_state));
     return *state;
 }
 
 static struct node_memory *node_memory(struct run *run, struct slice name)
 {
-    struct node_memory *memory = map_get(node_state(run), name);
+    struct node_memory *memory = map_get(&node_state(run)->nodes, name);
 
     if (!memory) {
         memory = mem_zalloc(sizeof(*memory));
-        (void)map_put(node_state(run), name, memory);
+        (void)map_put(&node_state(run)->nodes, name, memory);
     }
     return memory;
+}
+
+struct node_count {
+    struct slice zone; /* of the node in question */
+    struct slice node; /* counts as bad, whatever it said last */
+    struct node_zone_counts all;
+    struct node_zone_counts same;
+};
+
+static void node_count(void *arg, const struct view *node)
+{
+    struct node_count *count = arg;
+    bool bad = slice_equal(view_text(node, VIEW_NAME), count->node) || !node_condition_is(node, "Ready", "True");
+    BUF_LOCAL(zone);
+
+    node_zone_name(node, &zone);
+    count->all.total++;
+    count->all.bad += bad;
+    if (!slice_equal(buf_slice(&zone), count->zone))
+        return;
+    count->same.total++;
+    count->same.bad += bad;
+}
+
+/* A node that is not healthy: what the others say about it, and whether it is its turn to be emptied. */
+static void node_ask_zone(struct run *run, struct node_view *in)
+{
+    struct node_count count = {.node = view_text(in->node, VIEW_NAME)};
+    struct node_zone_pace *pace;
+    BUF_LOCAL(zone);
+
+    node_zone_name(in->node, &zone);
+    count.zone = buf_slice(&zone);
+    run_each(run, &view_nodes, node_count, &count);
+    in->all_lost = node_zones_all_lost(&count.all);
+    if (in->all_lost || node_executes(in->node))
+        return;
+    pace = map_get(&node_state(run)->zones, count.zone);
+    if (!pace) {
+        pace = mem_zalloc(sizeof(*pace));
+        (void)map_put(&node_state(run)->zones, count.zone, pace);
+    }
+    in->pace_ms = node_zone_ask(pace, node_zone_interval_ms(&count.same), clock_monotonic_ns(run_clock(run)));
 }
 
 /* Seconds since the text was first seen as it is. */
@@ -344,7 +382,7 @@ static void node_lifecycle_reconcile(struct run *run, struct slice key, struct p
     BUF_LOCAL(executing);
 
     if (!node) {
-        void *gone = map_remove(node_state(run), key);
+        void *gone = map_remove(&node_state(run)->nodes, key);
 
         if (gone)
             node_memory_free(gone);
@@ -358,6 +396,10 @@ static void node_lifecycle_reconcile(struct run *run, struct slice key, struct p
     in.never = !life.len;
     in.silent_s = node_seconds_same(&memory->life, &memory->life_ns, buf_slice(&life), now);
     in.taints_s = node_seconds_same(&memory->taints, &memory->taints_ns, buf_slice(&executing), now);
+    if (node_health(&in) != NODE_READY) {
+        node_ask_zone(run, &in);
+        plan_again(plan, NODE_LOOK_MS); /* what is right for it depends on the others */
+    }
     if (executing.len || in.silent_s >= in.grace_s)
         run_each(run, &view_pods, node_gather, &gather);
     in.pods = gather.pods.items;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes that fall silent and come back, agents without a server, everything stopped and started, stolen certificates."""
 import json
+import os
 import pathlib
 import signal
 
@@ -55,6 +56,54 @@ def test_lost_node_is_noticed_emptied_and_taken_back(strict):
     wait_for(lambda: condition(c.get('pod', patient['metadata']['name']), 'Ready') == 'True', 'the patient pod to be ready again', 60)
     assert c.get('pod', patient['metadata']['name'])['status']['containerStatuses'][0]['restartCount'] == 0
     c.kubectl('delete', 'deploy', 'moves', 'stays')
+
+
+def processes(c, pods):
+    """The containers' processes of these pods on any node, by pod."""
+    found = {}
+    for entry in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            groups = pathlib.Path('/proc', entry, 'cgroup').read_text()
+            name = pathlib.Path('/proc', entry, 'comm').read_text().strip()
+        except OSError:
+            continue
+        for p in pods:
+            if p['metadata']['uid'] in groups and c.id in groups and name not in ('conmon', 'runc'):
+                found.setdefault(p['metadata']['name'], []).append(int(entry))
+    return found
+
+
+def test_cut_off_node_is_replaced_and_cleans_up_when_it_is_back(strict):
+    """The node lives and its pods with it, but nobody hears it: pods move, and what is left over there ends later."""
+    c = strict
+    cut = c.nodes[1]
+    manifest = deployment('cut', 2)
+    manifest['spec']['template']['spec']['tolerations'] = tolerant(1)
+    c.apply(manifest)
+    c.apply(pod('patient', ['sleep', '1000'], nodeName=cut.name))  # tolerates 300 s
+    wait_for(lambda: condition(c.get('pod', 'patient'), 'Ready') == 'True', 'the patient pod', 30)
+    before = settled(c, 'cut', 2)
+    victim = next(p for p in before if p['spec']['nodeName'] == cut.name)
+    run('ip', '-n', c.netns, 'link', 'set', 'v1', 'down')
+    wait_for(lambda: len([p for p in c.pods('app=cut') if p['spec'].get('nodeName') == 'node-1' and condition(p, 'Ready') == 'True']) == 2,
+             'the pods to be on the other node', 60)
+    assert condition(c.get('node', cut.name), 'Ready') == 'Unknown'
+    assert condition(c.get('pod', 'patient'), 'Ready') == 'False'
+    gone = c.get('pod', victim['metadata']['name'])
+    assert 'deletionTimestamp' in gone['metadata'] and condition(gone, 'DisruptionTarget') == 'True'
+    wait_for(lambda: c.events(victim['metadata']['name'], 'TaintManagerEviction'), 'the event', 10)
+    now = c.get('pods', '-l', 'app=cut')['items']
+    assert victim['metadata']['name'] in processes(c, now)  # it has not heard
+    run('ip', '-n', c.netns, 'link', 'set', 'v1', 'up')
+    wait_for(lambda: victim['metadata']['name'] not in processes(c, now), 'the leftover to be stopped', 60)
+    wait_for(lambda: c.get('pod', victim['metadata']['name']) is None, 'its pod to be gone', 60)
+    wait_for(lambda: not c.get('node', cut.name)['spec'].get('taints') and condition(c.get('node', cut.name), 'Ready') == 'True',
+             'the node to be taken back', 60)
+    wait_for(lambda: condition(c.get('pod', 'patient'), 'Ready') == 'True', 'the patient pod to be ready again', 30)
+    after = settled(c, 'cut', 2)
+    assert {p['metadata']['uid'] for p in after} == {p['metadata']['uid'] for p in now if p['metadata']['uid'] != victim['metadata']['uid']}
+    assert sorted(processes(c, now + after)) == sorted(p['metadata']['name'] for p in after)
+    c.kubectl('delete', 'deploy/cut', 'pod/patient')
 
 
 def test_stolen_certificate_of_a_node(strict):
