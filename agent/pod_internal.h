@@ -147,8 +147,9 @@ struct pod {
     struct pod_facts facts;
     /* publishing */
     struct client_call *call;
-    struct value *status; /* as computed last */
-    struct buf sent;      /* the status the API server has acknowledged */
+    struct value *status;   /* as computed last */
+    struct buf sent;        /* the status the API server has acknowledged */
+    uint64_t sent_revision; /* of the object as it is with it */
     struct buf sending;
     bool final_sent; /* the status after the end has been acknowledged, or cannot be */
     uint64_t publish_after_ms;

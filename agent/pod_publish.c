@@ -7,6 +7,7 @@
 #include "agent/pod_internal.h"
 
 #include "agent/pod_spec.h"
+#include "api/scan.h"
 #include "lib/log.h"
 
 #define DELAY_FIRST_MS 500
@@ -83,6 +84,42 @@ static void publish_later(struct pod *pod)
     pod->publish_after_ms = pod_now_ms(pod) + pod->publish_delay_ms;
 }
 
+/* "resourceVersion":"7" of an answer; 0 = it has none. */
+static uint64_t published_revision(struct slice object)
+{
+    struct slice raw = scan_get(object, "metadata.resourceVersion");
+    uint64_t revision = 0;
+
+    if (raw.len > 2)
+        (void)slice_to_uint64(slice_make(raw.data + 1, raw.len - 2), &revision);
+    return revision;
+}
+
+static const struct value *ready_condition(const struct value *status)
+{
+    const struct value *list = value_get(status, "conditions");
+
+    for (size_t i = 0; i < value_count(list); i++)
+        if (slice_is(value_string(value_get(value_at(list, i), "type")), "Ready"))
+            return value_at(list, i);
+    return NULL;
+}
+
+/* Whether somebody said otherwise since we did: the control plane calls the pods of a node that it does not hear of
+ * not ready, and it is for the node to take that back. */
+static bool publish_was_overruled(const struct pod *pod)
+{
+    const struct value *o = pod->object->tree;
+    const struct value *theirs = ready_condition(value_get(o, "status"));
+    uint64_t revision = 0;
+
+    if (!pod->sent_revision || !theirs ||
+        !slice_to_uint64(value_string(value_path(o, "metadata", "resourceVersion", NULL)), &revision))
+        return false;
+    return revision > pod->sent_revision &&
+           !value_equal(value_get(theirs, "status"), value_get(ready_condition(pod->status), "status"));
+}
+
 static void published(void *arg, int status, struct slice body, const struct error *err)
 {
     struct pod *pod = arg;
@@ -97,6 +134,7 @@ static void published(void *arg, int status, struct slice body, const struct err
         /* Not found and conflict: another pod by now, or none; the watch tells. */
         buf_reset(&pod->sent);
         buf_append_slice(&pod->sent, buf_slice(&pod->sending));
+        pod->sent_revision = err ? 0 : published_revision(body);
         pod->publish_after_ms = 0;
         pod->publish_delay_ms = 0;
     }
@@ -166,7 +204,7 @@ uint64_t pod_publish(struct pod *pod)
     pod->status = status;
     if (pod->call)
         return 0;
-    if (slice_equal(buf_slice(&text), buf_slice(&pod->sent))) {
+    if (slice_equal(buf_slice(&text), buf_slice(&pod->sent)) && !publish_was_overruled(pod)) {
         return pod->state > POD_STOPPING ? publish_final(pod) : 0;
     }
     if (pod->publish_after_ms > pod_now_ms(pod))
