@@ -327,3 +327,18 @@ def test_what_nobody_may_see(cluster):
         assert len(lines) == len(paths)
         answered = {url[len('https://127.0.0.1:6443'):] for code, url in lines if code not in ('401', '403')}
         assert answered == (known if method == 'GET' else answered & known), (method, answered - known)
+
+
+# ---- the server's own parts ----
+
+def test_controllers_have_no_more_than_their_roles(own_server):
+    """A controller whose role is taken away can do nothing, and says so; a start brings the default role back."""
+    own_server.kubectl('delete', 'clusterrolebinding', 'system:controller:replicaset-controller')
+    own_server.kubectl('create', 'deployment', 'web', '--image=x')
+    wait_for(lambda: own_server.pods('app=web') == [] and 'refused: pods is forbidden: User "system:serviceaccount:'
+             'kube-system:replicaset-controller" cannot create resource "pods"' in own_server.server.text(), 'a refusal')
+    assert own_server.get('replicasets')['items'], 'other controllers go on'
+    own_server.stop_server()
+    own_server.troubles = [t for t in own_server.troubles if 'replicaset-controller' not in t]
+    own_server.start_server()
+    wait_for(lambda: own_server.pods('app=web'), 'the pod')
