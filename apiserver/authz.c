@@ -34,7 +34,7 @@ static enum authz_answer authz_public(struct request *req, const struct authz_qu
 
     if (q->is_resource)
         return AUTHZ_NO_OPINION;
-    if (!strcmp(q->path, INFO_CA_PATH) || (dashboard_owns(q->path) && authz_one_of(q->verb, reads)))
+    if ((!strcmp(q->path, INFO_CA_PATH) || dashboard_owns(q->path)) && authz_one_of(q->verb, reads))
         return AUTHZ_ALLOW;
     return AUTHZ_NO_OPINION;
 }
