@@ -177,8 +177,8 @@ static void on_timer(void *arg)
         loop_timer_start(e->timer, e->begun ? e->timeout_ms : START_STEP_MS, 0);
         return;
     }
-    exec_kill(e);
     exec_tell(e, RUNTIME_EXEC_TIMED_OUT, 0);
+    exec_kill(e);
 }
 
 /* ---- its end ---- */
