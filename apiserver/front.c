@@ -48,12 +48,17 @@ static void front_leave(void *arg)
     (void)__atomic_sub_fetch(req->in_flight, 1, __ATOMIC_RELAXED);
 }
 
+/* Watches, logs and streams last for hours and do not count, as upstream's long-running requests. */
 static bool front_is_long(const struct request *req)
 {
-    return req->info.verb == REQUEST_WATCH || !strcmp(req->info.subresource, "log");
+    static const char *const names[] = {"log", "exec", "attach", "portforward"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (!strcmp(req->info.subresource, names[i]))
+            return true;
+    return req->info.verb == REQUEST_WATCH;
 }
 
-/* Watches and logs last for hours and do not count, as upstream's long-running requests. */
 static int front_limit(struct request *req, struct error *err)
 {
     bool reads = req->info.verb == REQUEST_GET || req->info.verb == REQUEST_LIST || !req->info.is_resource;

@@ -77,46 +77,6 @@ static int log_check_options(struct request *req, struct error *err)
     return found.cause_count ? log_invalid(req, &found, err) : 0;
 }
 
-/* Which container: the one named, or the only one there is. */
-static int log_choose_container(struct request *req, struct slice pod, const char **ret_name, struct error *err)
-{
-    static const char *const lists[] = {"spec.containers", "spec.initContainers", "spec.ephemeralContainers"};
-    const char *wanted = request_query(req, "container");
-    BUF_LOCAL(names);
-    size_t count = 0;
-
-    for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
-        struct scan_cursor c = scan_open(scan_get(pod, lists[l]));
-        struct slice v;
-
-        while (scan_element(&c, &v)) {
-            BUF_LOCAL(scratch);
-            struct slice name = scan_text(scan_get(v, "name"), &scratch);
-
-            if (wanted && *wanted && slice_is(name, wanted)) {
-                *ret_name = wanted;
-                return 0;
-            }
-            if (l > 0)
-                continue;
-            buf_printf(&names, "%s%.*s", count++ ? " " : "", SLICE_ARGS(name));
-        }
-    }
-    if (wanted && *wanted)
-        return error_set(err, ERROR_BAD_REQUEST, "container %s is not valid for pod %s", wanted, req->info.name);
-    if (count != 1)
-        return error_set(err, ERROR_BAD_REQUEST, "a container name must be specified for pod %s, choose one of: [%s]",
-                         req->info.name, buf_cstr(&names));
-    *ret_name = pool_slice_dup(req->pool, buf_slice(&names));
-    return 0;
-}
-
-static void log_add_segment(struct buf *url, const char *text)
-{
-    buf_append_byte(url, '/');
-    percent_encode(url, slice_str(text));
-}
-
 /* Only what the node server knows is passed on. */
 static const char *log_url(struct request *req, const char *base, const char *container)
 {
@@ -127,9 +87,9 @@ static const char *log_url(struct request *req, const char *base, const char *co
 
     buf_append_str(&url, base);
     buf_append_str(&url, "/containerLogs");
-    log_add_segment(&url, req->info.namespace_);
-    log_add_segment(&url, req->info.name);
-    log_add_segment(&url, container);
+    node_link_segment(&url, req->info.namespace_);
+    node_link_segment(&url, req->info.name);
+    node_link_segment(&url, container);
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         const char *v = request_query(req, known[i]);
 
@@ -240,7 +200,7 @@ static int log_start(struct request *req, struct slice pod, struct error *err)
     struct slice node = scan_text(scan_get(pod, "spec.nodeName"), &scratch);
     const char *container;
     const char *base;
-    int r = log_choose_container(req, pod, &container, err);
+    int r = node_link_container(req, pod, &container, err);
 
     if (r < 0)
         return r;

@@ -6,6 +6,7 @@
 
 #include "api/scan.h"
 #include "apiserver/registry.h"
+#include "lib/encoding.h"
 
 #define NODE_LINK_PORT 10250
 
@@ -101,4 +102,43 @@ void node_link_free(struct front *front)
     http_client_free(front->node_client);
     front->node_client = NULL;
     pki_pair_clear(&front->node_identity);
+}
+
+int node_link_container(struct request *req, struct slice pod, const char **ret_name, struct error *err)
+{
+    static const char *const lists[] = {"spec.containers", "spec.initContainers", "spec.ephemeralContainers"};
+    const char *wanted = request_query(req, "container");
+    BUF_LOCAL(names);
+    size_t count = 0;
+
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+        struct scan_cursor c = scan_open(scan_get(pod, lists[l]));
+        struct slice v;
+
+        while (scan_element(&c, &v)) {
+            BUF_LOCAL(scratch);
+            struct slice name = scan_text(scan_get(v, "name"), &scratch);
+
+            if (wanted && *wanted && slice_is(name, wanted)) {
+                *ret_name = wanted;
+                return 0;
+            }
+            if (l > 0)
+                continue;
+            buf_printf(&names, "%s%.*s", count++ ? " " : "", SLICE_ARGS(name));
+        }
+    }
+    if (wanted && *wanted)
+        return error_set(err, ERROR_BAD_REQUEST, "container %s is not valid for pod %s", wanted, req->info.name);
+    if (count != 1)
+        return error_set(err, ERROR_BAD_REQUEST, "a container name must be specified for pod %s, choose one of: [%s]",
+                         req->info.name, buf_cstr(&names));
+    *ret_name = pool_slice_dup(req->pool, buf_slice(&names));
+    return 0;
+}
+
+void node_link_segment(struct buf *url, const char *text)
+{
+    buf_append_byte(url, '/');
+    percent_encode(url, slice_str(text));
 }

@@ -3,7 +3,7 @@
 #ifndef KNARR_APISERVER_NODE_LINK_H
 #define KNARR_APISERVER_NODE_LINK_H
 
-#include "apiserver/server_internal.h"
+#include "apiserver/request.h"
 
 /* The front's client; made when first asked for. */
 struct http_client *node_link_client(struct front *front);
@@ -19,5 +19,10 @@ int node_link_url(struct apiserver *server, struct pool *pool, const char *node,
                   struct error *err);
 /* The same for a Node that was read already. */
 int node_link_url_of(struct pool *pool, const char *name, struct slice node, const char **ret_url, struct error *err);
+
+/* The container that the query names, or the only one there is; in the pool. ERROR_BAD_REQUEST in upstream's words. */
+int node_link_container(struct request *req, struct slice pod, const char **ret_name, struct error *err);
+/* Appends "/text" to a URL, escaped. */
+void node_link_segment(struct buf *url, const char *text);
 
 #endif

@@ -12,6 +12,7 @@ request_handler scale_get, scale_update, scale_patch;
 request_handler binding_create;
 request_handler eviction_create;
 request_handler log_get;
+request_handler stream_connect;
 request_handler node_proxy_get;
 request_handler usage_get, usage_list; /* metrics.k8s.io */
 request_handler account_request_create;

@@ -170,6 +170,10 @@ void http_call_done(struct http_call *call, CURLcode code)
     ERROR_LOCAL(err);
     const char *url = "";
 
+    if (code == CURLE_OK && call->connection) {
+        call->events.end(call->arg, NULL);
+        return;
+    }
     if (code == CURLE_OK && !call->head_given && !call->connect_only)
         call_give_head(call);
     if (call->cancelled)
@@ -355,8 +359,8 @@ static void call_set_transport(struct http_call *call)
     SET(CURLOPT_WRITEDATA, call);
 }
 
-struct http_call *http_client_call(struct http_client *client, const struct http_call_options *options,
-                                   const struct http_call_events *events, void *arg)
+static struct http_call *call_new(struct http_client *client, const struct http_call_options *options,
+                                  const struct http_call_events *events, void *arg)
 {
     struct http_call *call = mem_zalloc(sizeof(*call));
 
@@ -372,6 +376,14 @@ struct http_call *http_client_call(struct http_client *client, const struct http
     call_set_tls(client, call->easy);
     call_set_request(call, options);
     list_append(&client->calls, &call->link);
+    return call;
+}
+
+struct http_call *http_client_call(struct http_client *client, const struct http_call_options *options,
+                                   const struct http_call_events *events, void *arg)
+{
+    struct http_call *call = call_new(client, options, events, arg);
+
     if (options->idle_timeout_ms) {
         call->idle_ms = options->idle_timeout_ms;
         call->idle = loop_timer_new(client->loop, call_idle, call);
@@ -387,4 +399,16 @@ const char *http_call_url(const struct http_call *call)
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_EFFECTIVE_URL, &url);
     return url ? url : "";
+}
+
+struct http_call *http_call_connect(struct http_client *client, const struct http_call_options *options,
+                                    const struct http_call_events *events, void *arg)
+{
+    struct http_call *call = call_new(client, options, events, arg);
+    CURL *easy = call->easy;
+
+    call->connection = true;
+    SET(CURLOPT_CONNECT_ONLY, 1L);
+    http_client_settle(client);
+    return call;
 }

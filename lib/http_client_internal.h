@@ -48,7 +48,8 @@ struct http_call {
     size_t place_cap;
     size_t header_count;
     bool connect_only;
-    bool added; /* to the multi handle */
+    bool added;      /* to the multi handle */
+    bool connection; /* only that: lives on after `end` without an error, for curl_easy_send and curl_easy_recv */
     bool has_location;
     bool head_given;
     bool paused;    /* the user does not want data */
@@ -57,6 +58,10 @@ struct http_call {
 };
 
 void http_call_free(struct http_call *call);
+/* A verified connection of its own instead of a call. `end` comes when it is there, and once more, with an error, when
+ * the client is freed. */
+struct http_call *http_call_connect(struct http_client *client, const struct http_call_options *options,
+                                    const struct http_call_events *events, void *arg);
 /* Gives the last event; the call is only to be freed afterwards. */
 void http_call_end(struct http_call *call, const struct error *err);
 /* The last event, after libcurl's result. */

@@ -174,6 +174,7 @@ static void socket_close(struct http_socket *socket)
     if (s->state > SOCKET_OPEN)
         return;
     s->state = SOCKET_CLOSING;
+    s->conn->patient = false;
     socket_call_later(s);
 }
 
