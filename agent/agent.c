@@ -29,6 +29,7 @@
 #include "agent/pods.h"
 #include "agent/process.h"
 #include "agent/services.h"
+#include "agent/session.h"
 #include "agent/usage.h"
 #include "lib/log.h"
 #include "lib/notify.h"
@@ -268,6 +269,7 @@ int agent_start(struct loop *loop, const struct agent_options *options, struct a
     agent->clock = loop_clock(loop);
     list_init(&agent->log_streams);
     agent->usage = usage_new(agent);
+    list_init(&agent->sessions);
     agent_config_fill(&agent->config, options);
     agent->lock = -1;
     r = config_check(&agent->config, err);
@@ -303,6 +305,7 @@ void agent_free(struct agent *agent)
     /* From the top down; containers are not asked. */
     usage_free(STEAL(agent->usage)); /* answers who waits, while there is a server to answer with */
     node_server_free(agent->server);
+    sessions_end(agent);
     log_rotate_free(agent->log_rotate);
     pods_free(agent->pods);
     dns_free(agent->dns);
@@ -313,6 +316,7 @@ void agent_free(struct agent *agent)
     while (agent->jobs)
         loop_turn(agent->loop, true);
     handlers_free(agent->handlers);
+    sessions_end(agent); /* what was being started */
     join_free(agent->join);
     event_recorder_free(agent->events);
     client_free(agent->client);

@@ -64,6 +64,8 @@ struct agent {
     struct join *join;
     struct node_server *server;
     struct list log_streams;
+    struct list sessions; /* exec, attach, port-forward */
+    size_t session_count;
     struct log_rotate *log_rotate;
     struct usage *usage;
     bool failed;

@@ -108,6 +108,9 @@ static struct runtime_container *make_record(const struct container_start *s)
     c->stop_signal = text_or_empty(wish && *wish ? wish : object_text(s->image->config, "StopSignal"));
     c->termination_path = mem_printf("%s/containers/%s/%u", s->pod_dir, c->name, s->attempt);
     c->cgroup_path = mem_strdup("");
+    c->stdin_open = value_bool(value_get(s->container, "stdin"));
+    c->stdin_once = value_bool(value_get(s->container, "stdinOnce"));
+    c->tty = value_bool(value_get(s->container, "tty"));
     return c;
 }
 
@@ -148,6 +151,7 @@ static int fill_process(const struct container_start *s, struct oci_spec *spec, 
     if (env_build(s->pod, s->container, s->image->config, s->facts, &spec->env, err) < 0 ||
         env_command(s->pod, s->container, s->image->config, s->facts, &spec->args, err) < 0)
         return -1;
+    spec->terminal = value_bool(value_get(s->container, "tty"));
     spec->cwd = cwd && *cwd ? cwd : object_text(s->image->config, "WorkingDir");
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "agent/log_stream.h"
 #include "agent/node_stats.h"
 #include "agent/pods.h"
+#include "agent/session.h"
 #include "lib/encoding.h"
 #include "lib/http_server.h"
 #include "lib/log.h"
@@ -137,6 +138,43 @@ static void serve_pods(struct agent *agent, struct http_request *req, char *cons
     http_respond(req, 200, "application/json", NULL, 0, body);
 }
 
+/* ---- /exec and /attach/NAMESPACE/POD/CONTAINER, /portForward/NAMESPACE/POD ---- */
+
+static const struct pod *find_pod(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX],
+                                  size_t count, size_t want)
+{
+    const struct pod *pod = agent->pods && count == want ? pods_find(agent->pods, parts[1], parts[2]) : NULL;
+
+    if (!pod)
+        respond_text(req, 404, count > 2 ? pool_printf(req->pool, "pod \"%s\" not found\n", parts[2]) : "not found\n");
+    return pod;
+}
+
+static void serve_exec(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX], size_t count)
+{
+    const struct pod *pod = find_pod(agent, req, parts, count, 4);
+
+    if (pod)
+        exec_serve(agent, req, pod, parts[3]);
+}
+
+static void serve_attach(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX], size_t count)
+{
+    const struct pod *pod = find_pod(agent, req, parts, count, 4);
+
+    if (pod)
+        attach_serve(agent, req, pod, parts[3]);
+}
+
+static void serve_port_forward(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX],
+                               size_t count)
+{
+    const struct pod *pod = find_pod(agent, req, parts, count, 3);
+
+    if (pod)
+        port_forward_serve(agent, req, pod);
+}
+
 static void serve_health(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX], size_t count)
 {
     respond_text(req, 200, "ok");
@@ -144,8 +182,12 @@ static void serve_health(struct agent *agent, struct http_request *req, char *co
 
 static const struct {
     const char *first;
+    bool upgrades; /* by GET (WebSocket) or POST (SPDY) */
     void (*serve)(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX], size_t count);
-} routes[] = {{"containerLogs", serve_logs}, {"pods", serve_pods}, {"healthz", serve_health}};
+} routes[] = {
+    {"containerLogs", false, serve_logs}, {"pods", false, serve_pods},    {"healthz", false, serve_health},
+    {"exec", true, serve_exec},           {"attach", true, serve_attach}, {"portForward", true, serve_port_forward},
+};
 
 static void handle(struct http_request *req, void *arg)
 {
@@ -159,17 +201,16 @@ static void handle(struct http_request *req, void *arg)
         respond_text(req, 403, "Forbidden\n");
         return;
     }
-    if (!slice_is(req->method, "GET")) {
-        respond_text(req, 405, "Method Not Allowed\n");
-        return;
-    }
-    if (node_stats_serve(s->agent, req))
+    if (slice_is(req->method, "GET") && node_stats_serve(s->agent, req))
         return;
     count = split_path(req, parts);
     for (size_t i = 0; count && i < ARRAY_SIZE(routes); i++) {
         if (strcmp(routes[i].first, parts[0]) != 0)
             continue;
-        routes[i].serve(s->agent, req, parts, count);
+        if (slice_is(req->method, "GET") || (routes[i].upgrades && slice_is(req->method, "POST")))
+            routes[i].serve(s->agent, req, parts, count);
+        else
+            respond_text(req, 405, "Method Not Allowed\n");
         return;
     }
     respond_text(req, 404, "404 page not found\n");

@@ -188,7 +188,7 @@ static void write_process(const struct oci_spec *s, struct value *root)
     struct value *user = value_need_object(process, "user");
     struct value *groups = value_need_array(user, "additionalGids");
 
-    value_set(process, "terminal", value_new_bool(false));
+    value_set(process, "terminal", value_new_bool(s->terminal));
     value_set(user, "uid", value_new_int(s->uid));
     value_set(user, "gid", value_new_int(s->gid));
     for (size_t i = 0; i < s->group_count; i++)

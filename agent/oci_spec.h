@@ -37,6 +37,7 @@ struct oci_spec {
     struct str_list args; /* at least one */
     struct str_list env;
     const char *cwd; /* NULL = "/" */
+    bool terminal;
     uid_t uid;
     gid_t gid;
     const gid_t *groups; /* additional */

@@ -29,6 +29,16 @@ char *pod_log_path(const struct pod *pod, const char *container, bool previous, 
 const char *pod_cgroup(const struct pod *pod);
 int64_t pod_start_ns(const struct pod *pod);
 void pod_each_running(const struct pod *pod, void (*fn)(void *arg, const struct runtime_container *c), void *arg);
+/* A container that runs now, for who wants to join it. Borrowed from the pod. */
+struct pod_target {
+    const char *id; /* the runtime's */
+    bool stdin_open;
+    bool tty;
+};
+/* ERROR_INTERNAL, as the kubelet says it, when it does not run. */
+int pod_find_target(const struct pod *pod, const char *container, struct pod_target *ret_target, struct error *err);
+/* Where the pod's ports are; *ret_network NULL = on the host's own network. ERROR_INTERNAL when it does not run. */
+int pod_find_network(const struct pod *pod, const char **ret_network, struct error *err);
 /* Adds for each running container the path of its log and of its conmon's control pipe. */
 void pod_each_log(const struct pod *pod, struct str_list *out);
 

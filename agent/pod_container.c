@@ -324,6 +324,31 @@ void pod_each_running(const struct pod *pod, void (*fn)(void *arg, const struct 
             fn(arg, pod->containers[i].current);
 }
 
+int pod_find_target(const struct pod *pod, const char *container, struct pod_target *ret_target, struct error *err)
+{
+    for (size_t i = 0; i < pod->count; i++) {
+        const struct pod_container *c = &pod->containers[i];
+        const struct value *spec;
+
+        if (strcmp(c->name, container) != 0 || c->state != CONTAINER_RUNNING)
+            continue;
+        spec = pod_container_spec(pod, c);
+        *ret_target = (struct pod_target){.id = c->current->id,
+                                          .stdin_open = value_bool(value_get(spec, "stdin")),
+                                          .tty = value_bool(value_get(spec, "tty"))};
+        return 0;
+    }
+    return error_set(err, ERROR_INTERNAL, "container not found (\"%s\")", container);
+}
+
+int pod_find_network(const struct pod *pod, const char **ret_network, struct error *err)
+{
+    if (pod->state != POD_RUNNING || !pod->sandbox_ready)
+        return error_set(err, ERROR_INTERNAL, "pod %s does not run", pod_name(pod->object->tree));
+    *ret_network = pod->sandbox.network;
+    return 0;
+}
+
 void pod_each_log(const struct pod *pod, struct str_list *out)
 {
     for (size_t i = 0; i < pod->count; i++) {

@@ -249,6 +249,17 @@ static int report_read(const struct process_result *r, struct error *err)
     return error_set(err, ERROR_IO, "OCI runtime create failed: %s", buf_cstr(&text));
 }
 
+/* conmon's options for what others may join later; at most three. */
+static void conmon_add_input(const struct runtime_container *c, const char **argv)
+{
+    if (c->stdin_open)
+        *argv++ = "--stdin";
+    if (c->stdin_open && !c->stdin_once)
+        *argv++ = "--leave-stdin-open";
+    if (c->tty)
+        *argv++ = "--terminal";
+}
+
 static int conmon_run(const struct runtime *rt, const struct runtime_container *c, struct error *err)
 {
     char *bundle CLEANUP_FREE = bundle_path(rt, c->id, NULL);
@@ -257,19 +268,34 @@ static int conmon_run(const struct runtime *rt, const struct runtime_container *
     char *conmon_pid CLEANUP_FREE = bundle_path(rt, c->id, "conmon.pid");
     char *root CLEANUP_FREE = mem_printf("--root=%s/runc", rt->run_dir);
     char *log CLEANUP_FREE = mem_printf("k8s-file:%s", c->log_path);
-    const char *argv[] = {rt->conmon,  "-c",
-                          c->id,       "-u",
-                          c->id,       "-n",
-                          c->name,     "-b",
-                          bundle,      "-r",
-                          rt->program, "--runtime-arg",
-                          root,        "-p",
-                          pid_file,    "-P",
-                          conmon_pid,  "--exit-dir",
-                          exits,       "--socket-dir-path",
-                          bundle,      "-l",
-                          log,         "--log-level",
-                          "warn",      "--no-sync-log",
+    const char *argv[] = {rt->conmon,
+                          "-c",
+                          c->id,
+                          "-u",
+                          c->id,
+                          "-n",
+                          c->name,
+                          "-b",
+                          bundle,
+                          "-r",
+                          rt->program,
+                          "--runtime-arg",
+                          root,
+                          "-p",
+                          pid_file,
+                          "-P",
+                          conmon_pid,
+                          "--exit-dir",
+                          exits,
+                          "--full-attach",
+                          "-l",
+                          log,
+                          "--log-level",
+                          "warn",
+                          "--no-sync-log",
+                          NULL,
+                          NULL,
+                          NULL,
                           NULL};
     static const char *const env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                       "_OCI_SYNCPIPE=3", NULL};
@@ -278,6 +304,7 @@ static int conmon_run(const struct runtime *rt, const struct runtime_container *
         .argv = argv, .env = env, .cwd = bundle, .timeout_ms = START_TIMEOUT, .report = true};
     PROCESS_RESULT_LOCAL(result);
 
+    conmon_add_input(c, argv + ARRAY_SIZE(argv) - 4);
     if (process_run(&options, &result, err) < 0)
         return -1;
     return report_read(&result, err);

@@ -44,6 +44,10 @@ struct runtime_container {
     char *message;          /* "" = none */
     char *stop_signal;      /* of the image: "SIGQUIT", "3"; "" = SIGTERM */
     char *termination_path; /* file in which the container may say why it ended; "" = none */
+    /* How it is started; not kept on disk. */
+    bool stdin_open;
+    bool stdin_once; /* ... and ends when the first who attached leaves */
+    bool tty;
     enum runtime_state state;
     pid_t conmon_pid;
     int64_t created_ns;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/session.h"
+
+#define SESSIONS_MAX 200 /* below the connections that the node server takes, so that logs still find room */
+
+int session_add(struct session *s, struct agent *agent, void (*end)(struct session *session), struct error *err)
+{
+    if (agent->session_count >= SESSIONS_MAX)
+        return error_set(err, ERROR_UNAVAILABLE, "the node has %d sessions of exec, attach and port-forward already",
+                         SESSIONS_MAX);
+    s->agent = agent;
+    s->end = end;
+    list_append(&agent->sessions, &s->link);
+    agent->session_count++;
+    return 0;
+}
+
+void session_remove(struct session *s)
+{
+    list_remove(&s->link);
+    s->agent->session_count--;
+}
+
+void sessions_end(struct agent *agent)
+{
+    list_for_each_safe (it, next, &agent->sessions) {
+        struct session *s = container_of(it, struct session, link);
+
+        s->end(s);
+    }
+}
+
+void session_refuse(struct http_request *req, const struct error *err)
+{
+    const char *text = error_text(err);
+    struct refbuf *body CLEANUP_REFBUF = refbuf_new(text, strlen(text));
+
+    http_respond(req, error_http_status(err->code), "text/plain", NULL, 0, body);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions of the node server: exec, attach and port-forward. Each is a file of its own with one machine; here is what
+ * they share: that they are counted, and end with the agent.
+ */
+#ifndef KNARR_AGENT_SESSION_H
+#define KNARR_AGENT_SESSION_H
+
+#include "agent/agent_internal.h"
+#include "agent/pods.h"
+#include "lib/http.h"
+
+/* Embedded in each. */
+struct session {
+    struct list link;
+    struct agent *agent;
+    /* The agent ends: let go of everything, at once. The connections are closed already. */
+    void (*end)(struct session *session);
+};
+
+/* ERROR_UNAVAILABLE when the node has as many as it takes. */
+int session_add(struct session *session, struct agent *agent, void (*end)(struct session *session), struct error *err);
+void session_remove(struct session *session);
+/* After the node server is gone. */
+void sessions_end(struct agent *agent);
+
+/* Answers a request that cannot become a session, in plain text. */
+void session_refuse(struct http_request *req, const struct error *err);
+
+/* Each answers the request: by the upgrade it asks for, or by a refusal. */
+void exec_serve(struct agent *agent, struct http_request *req, const struct pod *pod, const char *container);
+void attach_serve(struct agent *agent, struct http_request *req, const struct pod *pod, const char *container);
+void port_forward_serve(struct agent *agent, struct http_request *req, const struct pod *pod);
+
+#endif
