@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -23,6 +24,7 @@
 #define INPUT_HIGH    (256u << 10)
 #define PACKET_MAX    8192 /* what conmon reads at once: the rest of a larger one would be lost */
 #define CONMON_STDERR 3
+#define RESIZE_MS     5 /* until the next look whether conmon has read */
 
 struct attach {
     struct session session;
@@ -31,6 +33,9 @@ struct attach {
     bool takes_input;
     char *dir; /* of the container */
     struct pipe *conmon;
+    struct loop_timer *resize;
+    unsigned columns;
+    unsigned rows;
     bool finished;
     bool input_paused;
     bool output_paused;
@@ -40,6 +45,7 @@ static void attach_free(struct attach *a)
 {
     session_remove(&a->session);
     pipe_free(a->conmon);
+    loop_timer_free(a->resize);
     free(a->dir);
     free(a);
 }
@@ -116,17 +122,31 @@ static void attach_on_input_end(void *arg)
         pipe_finish(a->conmon);
 }
 
-/* A line in conmon's control pipe; there is always a reader as long as it lives. */
-static void attach_on_resize(void *arg, unsigned columns, unsigned rows)
+/* A line in conmon's control pipe. Of several that it finds there at once it takes the first alone, so the next is
+ * written when the one before has been read; then only the last counts. */
+static void attach_set_size(void *arg)
 {
     struct attach *a = arg;
     char *path CLEANUP_FREE = mem_printf("%s/ctl", a->dir);
     int fd CLEANUP_FD = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    int unread = 0;
     char line[64];
-    int len = snprintf(line, sizeof(line), "1 %u %u\n", rows, columns);
+    int len = snprintf(line, sizeof(line), "1 %u %u\n", a->rows, a->columns);
 
-    if (fd >= 0 && write(fd, line, (size_t)len) < 0)
-        return; /* a full pipe: the next size will do */
+    if (fd < 0)
+        return; /* conmon has gone, and the container with it */
+    if (ioctl(fd, FIONREAD, &unread) || unread || write(fd, line, (size_t)len) < 0)
+        loop_timer_start(a->resize, RESIZE_MS, 0);
+}
+
+static void attach_on_resize(void *arg, unsigned columns, unsigned rows)
+{
+    struct attach *a = arg;
+
+    a->columns = columns;
+    a->rows = rows;
+    if (!loop_timer_active(a->resize))
+        attach_set_size(a);
 }
 
 static void attach_on_drained(void *arg)
@@ -195,6 +215,7 @@ void attach_serve(struct agent *agent, struct http_request *req, const struct po
         attach_free(a);
         return;
     }
+    a->resize = loop_timer_new(agent->loop, attach_set_size, a);
     a->takes_input = a->options.in && target.stdin_open;
     a->dir = mem_printf("%s/containers/%s", agent->config.runtime.run_dir, target.id);
 }

@@ -8,9 +8,9 @@
  *        `--closed--> freed      RUNNING, STARTING --closed--> ENDING --process ended--> freed
  *
  * ENDING: the peer has left. Its input ends and its terminal hangs up; who is still there a moment later is killed.
- * DRAINING: what the process left in its pipes is passed on. A child that it left behind may hold them open, so after a
- * silence the rest is given up. Invariant: freed only when the channels are closed, no job is on the pool, and the
- * process was reaped.
+ * DRAINING: what is left in the pipes is passed on; the runtime, which alone holds them, ends when nobody in the
+ * container holds the command's output any more (as the kubelet's exec does). Invariant: freed only when the channels
+ * are closed, no job is on the pool, and the runtime was reaped.
  */
 #include <signal.h>
 #include <uv.h>
@@ -26,9 +26,9 @@
 #define OUTPUT_HIGH  (512u << 10) /* unsent to the peer: reading stops until all of it is sent */
 #define INPUT_HIGH   (256u << 10)
 #define SIZE_WAIT_MS 100  /* for a terminal's first size, which clients send at once */
-#define SILENCE_MS   500  /* of output after the end of the process */
 #define HANGUP_MS    2000 /* until who ignores the hang-up is killed */
 #define KILL_STEP_MS 200
+#define END_STEPS    25 /* so often a process is looked for that is not there */
 #define COMMAND_MAX  (128u << 10)
 
 enum exec_state { EXEC_OPENING, EXEC_STARTING, EXEC_RUNNING, EXEC_DRAINING, EXEC_FINISHED, EXEC_ENDING };
@@ -54,8 +54,9 @@ struct exec {
     unsigned open_outputs;
     int exit_code;
     struct error failure;
-    struct loop_timer *timer; /* SIZE_WAIT, SILENCE, or what comes next of HANGUP and KILL */
+    struct loop_timer *timer; /* SIZE_WAIT, or what comes next of HANGUP and KILL */
     bool hung_up;
+    unsigned end_steps;
 };
 
 static void exec_free(struct exec *e)
@@ -106,19 +107,16 @@ static void exec_finish(struct exec *e)
     exec_maybe_free(e);
 }
 
-/* Until the process is gone: first it is told, then it is killed. It may still be on its way into the container. */
+/* Until the process is gone: first it is told, then it is killed, then the runtime, which may wait for who was left
+ * behind. The process may still be on its way into the container. */
 static void exec_end_step(struct exec *e)
 {
     bool told = exec_process_signal(&e->process, e->hung_up ? SIGKILL : SIGHUP);
 
+    if (!told && (e->hung_up || ++e->end_steps > END_STEPS))
+        exec_process_kill(&e->process);
     loop_timer_start(e->timer, told && !e->hung_up ? HANGUP_MS : KILL_STEP_MS, 0);
     e->hung_up = e->hung_up || told;
-}
-
-static void exec_silence_begins(struct exec *e)
-{
-    if (e->state == EXEC_DRAINING && !e->output_paused)
-        loop_timer_start(e->timer, SILENCE_MS, 0);
 }
 
 static void exec_start(struct exec *e);
@@ -129,8 +127,6 @@ static void exec_on_timer(void *arg)
 
     if (e->state == EXEC_OPENING)
         exec_start(e);
-    else if (e->state == EXEC_DRAINING && !e->output_paused)
-        exec_finish(e);
     else if (e->state == EXEC_ENDING)
         exec_end_step(e);
 }
@@ -151,9 +147,7 @@ static void exec_on_ended(uv_poll_t *poll, int status, int events)
         return;
     }
     e->state = EXEC_DRAINING;
-    if (e->open_outputs)
-        exec_silence_begins(e);
-    else
+    if (!e->open_outputs)
         exec_finish(e);
 }
 
@@ -173,7 +167,6 @@ static void exec_output(struct exec *e, enum channel channel, struct slice data)
         if (e->err)
             pipe_pause(e->err, true);
     }
-    exec_silence_begins(e);
 }
 
 static void out_on_data(void *arg, struct slice data)
@@ -270,7 +263,6 @@ static void exec_on_drained(void *arg)
         pipe_pause(e->out, false);
     if (e->err)
         pipe_pause(e->err, false);
-    exec_silence_begins(e);
 }
 
 /* ---- the start ---- */
@@ -376,8 +368,8 @@ static void exec_on_agent_end(struct session *session)
     if (e->job)
         return; /* exec_started follows */
     if (!e->reaped) {
-        if (!exec_process_signal(&e->process, SIGKILL))
-            (void)kill(e->process.pid, SIGKILL);
+        (void)exec_process_signal(&e->process, SIGKILL);
+        exec_process_kill(&e->process);
         (void)exec_process_reap(&e->process, NULL);
         (void)uv_poll_stop(e->end);
         uv_close((uv_handle_t *)e->end, free_handle);

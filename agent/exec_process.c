@@ -225,6 +225,12 @@ void exec_process_resize(const struct exec_process *p, int master, const struct 
         (void)kill(p->pid, SIGWINCH);
 }
 
+void exec_process_kill(const struct exec_process *p)
+{
+    if (p->pid > 0)
+        (void)kill(p->pid, SIGKILL);
+}
+
 /* ---- its end ---- */
 
 static int start_failure(const struct exec_process *p, struct error *err)

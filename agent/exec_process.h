@@ -40,5 +40,7 @@ int exec_process_reap(struct exec_process *p, struct error *err);
 void exec_process_resize(const struct exec_process *p, int master, const struct winsize *size);
 /* To the command and its process group; false when it is not there (yet). */
 bool exec_process_signal(const struct exec_process *p, int signal);
+/* The runtime's own process, at once. */
+void exec_process_kill(const struct exec_process *p);
 
 #endif
