@@ -15,6 +15,7 @@ struct pipe {
     uv_shutdown_t shutdown;
     struct pipe_events events;
     void *arg;
+    int write_error; /* errno of the first write that failed */
     bool reading;
     bool ended;
     bool finishing;
@@ -64,7 +65,7 @@ static void pipe_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         p->reading = false;
         p->ended = true;
         /* EIO: nobody holds the other side of a terminal any more. */
-        p->events.end(p->arg, n == UV_EOF || n == UV_EIO ? 0 : (int)-n);
+        p->events.end(p->arg, n == UV_EOF || n == UV_EIO ? p->write_error : (int)-n);
     }
 }
 
@@ -103,7 +104,9 @@ static void pipe_on_written(uv_write_t *request, int status)
     bool last = !p->freed && !pipe_pending(p);
 
     free(chunk);
-    (void)status; /* whose end it is says so when it is read from, or is a process that ends */
+    /* Told at the end: a socket's error is given once, to who comes first. */
+    if (status < 0 && status != UV_ECANCELED && !p->write_error)
+        p->write_error = -status;
     if (last && !p->finishing && p->events.drained)
         p->events.drained(p->arg);
 }

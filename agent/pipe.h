@@ -12,7 +12,8 @@
 struct pipe;
 struct pipe_events {
     void (*data)(void *arg, struct slice data);
-    /* Nothing more comes: the end (error 0; a terminal's hang-up is one too), or an errno. At most once. */
+    /* Nothing more comes: the end (error 0; a terminal's hang-up is one too), or an errno, also of a write before. At
+     * most once. */
     void (*end)(void *arg, int error);
     /* All that was written has been taken. May be NULL. */
     void (*drained)(void *arg);

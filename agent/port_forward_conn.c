@@ -102,9 +102,10 @@ static void give_end(struct forward_conn *c, int error)
     c->events.end(c->arg, why);
 }
 
+/* An error of a connection that was there is that connection's end, and no failure to forward. */
 static void pipe_on_end(void *arg, int error)
 {
-    give_end(arg, error);
+    give_end(arg, error == ECONNREFUSED || error == ETIMEDOUT || error == EHOSTUNREACH ? error : 0);
 }
 
 static void pipe_on_drained(void *arg)

@@ -349,7 +349,7 @@ def test_nothing_is_left_of_a_client_that_was_killed(streams, carrier):
     os.close(terminal.master)
     wait_for(lambda: sleepers() == 0, 'the processes to be gone')
     wait_for(lambda: all(now <= was for now, was in zip(descriptors(streams), before)), 'the descriptors to be closed')
-    assert not list((streams.nodes[0].home / 'run/agent').glob('exec-*'))
+    wait_for(lambda: not list((streams.nodes[0].home / 'run/agent').glob('exec-*')), 'their files to be gone')
 
 
 def test_exec_after_the_agent_was_restarted(streams):
