@@ -94,7 +94,7 @@ static int on_flow(const struct nlmsghdr *message, void *arg)
         if (mnl_attr_get_type(attr) == CTA_TUPLE_REPLY)
             answered = attr;
     }
-    if (read_end(sent, CTA_IP_V4_DST, CTA_PROTO_DST_PORT, &flow.sent_to) &&
+    if (sent && read_end(sent, CTA_IP_V4_DST, CTA_PROTO_DST_PORT, &flow.sent_to) &&
         read_end(answered, CTA_IP_V4_SRC, CTA_PROTO_SRC_PORT, &flow.answered_by) &&
         conntrack_is_stale(s->fronts, s->count, &flow))
         buf_append(&s->stale, sent, MNL_ALIGN(sent->nla_len));

@@ -119,7 +119,8 @@ static size_t gather(const struct service_record *r, const struct part *p, struc
         for (size_t i = 0; slice_wanted(p, r->slices[s]) && i < r->slices[s]->endpoint_count; i++)
             if (count < DNS_ANSWERS_MAX && endpoint_wanted(p, r->slices[s], i))
                 addresses[count++] = r->slices[s]->endpoints[i].ip;
-    qsort(addresses, count, sizeof(*addresses), address_compare);
+    if (count)
+        qsort(addresses, count, sizeof(*addresses), address_compare);
     for (size_t i = 0; i < count; i++)
         if (!i || addresses[i].s_addr != addresses[kept - 1].s_addr)
             addresses[kept++] = addresses[i];

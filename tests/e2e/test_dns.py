@@ -169,6 +169,19 @@ def test_other_names_are_asked_of_the_host_s_name_servers(cluster, client, upstr
     c.kubectl('delete', 'svc', 'elsewhere')
 
 
+def test_a_resolver_of_the_host_is_not_in_the_way(cluster, upstream):
+    """It has port 53 of all addresses, as dnsmasq does, and is the one that is asked."""
+    c = cluster
+    node = c.nodes[1]
+    upstream(node, '0.0.0.0', '192.0.2.9')
+    node.resolv_conf.write_text('nameserver 127.0.0.1\n')
+    node.stop()
+    node.start()
+    wait_for(lambda: short(c, node, 'kubernetes.default.svc.cluster.local') == ['10.96.0.1'], 'an answer', 60)
+    assert short(c, node, '+tcp', 'kubernetes.default.svc.cluster.local') == ['10.96.0.1']
+    assert short(c, node, 'www.example') == ['192.0.2.9']
+
+
 def test_nobody_else_is_answered(cluster, client):
     c = cluster
     gateway = client['status']['podIP'].rsplit('.', 1)[0] + '.1'
