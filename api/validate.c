@@ -16,7 +16,7 @@ static const struct rule_set *const rule_sets[] = {
     &validate_rules_pod,       &validate_rules_container, &validate_rules_volume,  &validate_rules_scheduling,
     &validate_rules_workload,  &validate_rules_core,      &validate_rules_service, &validate_rules_node,
     &validate_rules_other,     &validate_rules_security,  &validate_rules_rbac,    &validate_rules_networking,
-    &validate_rules_admission, &validate_rules_policy,
+    &validate_rules_admission, &validate_rules_policy,    &validate_rules_quota,
 };
 
 static const struct {

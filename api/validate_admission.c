@@ -2,6 +2,8 @@
 /* Webhook configurations and admission policies. Expressions are kept as they are: nothing here reads CEL. */
 #include "api/validate_internal.h"
 
+#include <stdio.h>
+
 #define WEBHOOKS_COMPARED_MAX 1000
 
 /* ---- rules of a webhook or a policy ---- */
@@ -72,36 +74,59 @@ static const char *three_parts_rule(struct slice s)
     return validate_dns1123_subdomain(s);
 }
 
+/* What stands behind `mark` is cut off and returned; data NULL = there is none. */
+static struct slice cut_behind(struct slice *text, char mark)
+{
+    ptrdiff_t at = slice_find(*text, mark);
+    struct slice behind = SLICE_NONE;
+
+    if (at < 0)
+        return behind;
+    behind = slice_make(text->data + at + 1, text->len - (size_t)at - 1);
+    text->len = (size_t)at;
+    return behind;
+}
+
 static void check_url(struct validator *v, const struct vpath *at, struct slice url)
 {
     ptrdiff_t colon = slice_find_text(url, SLICE_LIT("://"));
     struct slice rest = colon < 0 ? SLICE_LIT("") : slice_make(url.data + colon + 3, url.len - (size_t)colon - 3);
-    struct slice host = SLICE_NONE;
     struct slice scheme = slice_make(url.data, colon < 0 ? 0 : (size_t)colon);
-    ptrdiff_t hash = slice_find(rest, '#');
-    ptrdiff_t query;
+    struct slice fragment = cut_behind(&rest, '#');
+    struct slice query = cut_behind(&rest, '?');
+    struct slice host = SLICE_NONE;
 
+    (void)slice_split(&rest, '/', &host);
     if (!slice_is(scheme, "https"))
         report_invalid_text(v, at, scheme,
                             "'https' is the only allowed URL scheme; desired format: "
                             "https://host[/path]");
-    if (hash >= 0) {
-        report_invalid_text(v, at, slice_make(rest.data + hash + 1, rest.len - (size_t)hash - 1),
-                            "fragments are not permitted in the URL");
-        rest.len = (size_t)hash;
-    }
-    query = slice_find(rest, '?');
-    if (query >= 0) {
-        report_invalid_text(v, at, slice_make(rest.data + query + 1, rest.len - (size_t)query - 1),
-                            "query parameters are not permitted in the URL");
-        rest.len = (size_t)query;
-    }
-    (void)slice_split(&rest, '/', &host);
     if (!host.len)
         report_invalid_text(v, at, host, "host must be specified; desired format: https://host[/path]");
-    else if (slice_find(host, '@') >= 0)
+    if (slice_find(host, '@') >= 0)
         report_invalid_text(v, at, slice_make(host.data, (size_t)slice_find(host, '@')),
                             "user information is not permitted in the URL");
+    if (fragment.data)
+        report_invalid_text(v, at, fragment, "fragments are not permitted in the URL");
+    if (query.data)
+        report_invalid_text(v, at, query, "query parameters are not permitted in the URL");
+}
+
+/* "/a/b": every segment but a last empty one must be there. */
+static void check_service_path(struct validator *v, const struct vpath *at, struct slice path)
+{
+    struct slice rest = path.data[0] == '/' ? slice_make(path.data + 1, path.len - 1) : path;
+    struct slice segment;
+    char why[48];
+
+    if (path.data[0] != '/')
+        report_invalid_text(v, at, path, "must start with a '/'");
+    for (size_t i = 0; slice_split(&rest, '/', &segment); i++) {
+        if (segment.len || !rest.data)
+            continue;
+        (void)snprintf(why, sizeof(why), "segment[%zu] may not be empty", i);
+        report_invalid_text(v, at, path, why);
+    }
 }
 
 static void check_service(struct validator *v, const struct vpath *at, const struct value *service)
@@ -115,10 +140,8 @@ static void check_service(struct validator *v, const struct vpath *at, const str
         report_required(v, VFIELD(at, "namespace"), "service namespace is required");
     if (port && (value_int(port) < 1 || value_int(port) > 65535))
         report_invalid(v, VFIELD(at, "port"), port, "port is not valid: must be between 1 and 65535, inclusive");
-    if (path.len && path.data[0] != '/')
-        report_invalid_text(v, VFIELD(at, "path"), path, "must start with a '/'");
-    if (slice_find_text(path, SLICE_LIT("//")) >= 0)
-        report_invalid_text(v, VFIELD(at, "path"), path, "segments may not be empty");
+    if (path.len)
+        check_service_path(v, VFIELD(at, "path"), path);
 }
 
 static void check_client(struct validator *v, const struct vpath *at, const struct value *client)

@@ -228,14 +228,14 @@ static void check_mounts(const struct rule_site *s)
     }
 }
 
-static bool is_standard_resource(struct slice name)
+bool resource_is_standard(struct slice name)
 {
     return slice_is(name, "cpu") || slice_is(name, "memory") || slice_is(name, "ephemeral-storage") ||
            slice_starts(name, SLICE_LIT("hugepages-"));
 }
 
 /* Names that mean something elsewhere, in quotas. */
-static bool is_quota_resource(struct slice name)
+bool resource_is_of_quotas(struct slice name)
 {
     static const char *const names[] = {"requests.cpu",
                                         "requests.memory",
@@ -278,8 +278,8 @@ static void check_resource_list(struct validator *v, const struct vpath *at, con
 
         bool good = check_name(v, here, name, validate_qualified_name);
 
-        if (slice_find(name, '/') < 0 && !is_standard_resource(name)) {
-            if (good && !is_quota_resource(name))
+        if (slice_find(name, '/') < 0 && !resource_is_standard(name)) {
+            if (good && !resource_is_of_quotas(name))
                 report_invalid_text(v, here, name, "must be a standard resource type or fully qualified");
             report_invalid_text(v, here, name, "must be a standard resource for containers");
         } else if (!good) {

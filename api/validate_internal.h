@@ -53,7 +53,7 @@ struct rule_set {
 extern const struct rule_set validate_rules_pod, validate_rules_container, validate_rules_volume,
     validate_rules_scheduling, validate_rules_workload, validate_rules_core, validate_rules_service,
     validate_rules_node, validate_rules_other, validate_rules_rbac, validate_rules_security, validate_rules_networking,
-    validate_rules_admission, validate_rules_policy;
+    validate_rules_admission, validate_rules_policy, validate_rules_quota;
 
 /* For the test that walks the table: NULL after the last. */
 const struct rule *validate_rule_at(size_t index);
@@ -95,6 +95,11 @@ void check_pod_update(struct validator *v);
 void check_field_ref(struct validator *v, const struct vpath *at, const struct value *ref, const char *const *paths);
 void check_resource_ref(struct validator *v, const struct vpath *at, const struct value *ref);
 void check_quantity(struct validator *v, const struct vpath *at, const struct value *quantity);
+/* A map of resources and how much of them. */
+void check_resource_amounts(struct validator *v, const struct vpath *at, const struct value *amounts);
+/* cpu, memory and the like; names that only quotas know (pods, requests.cpu ...). */
+bool resource_is_standard(struct slice name);
+bool resource_is_of_quotas(struct slice name);
 void check_int_or_percent(struct validator *v, const struct vpath *at, const struct value *number);
 /* A number from 1 to 65535 or the name of a port. */
 void check_port_or_name(struct validator *v, const struct vpath *at, const struct value *port);

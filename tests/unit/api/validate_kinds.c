@@ -150,9 +150,9 @@ static void test_webhook_details(void **state)
          "webhooks[0].rules[0].operations: Required value\nwebhooks[0].rules[0].apiGroups: Required value\n"
          "webhooks[0].rules[0].apiVersions: Required value\nwebhooks[0].rules[0].resources: Required value\n"
          "webhooks[0].admissionReviewVersions: Invalid value: [\"v9\"]: must include at least one of v1, v1beta1\n"
+         "webhooks[0].clientConfig.url: Invalid value: \"u\": user information is not permitted in the URL\n"
          "webhooks[0].clientConfig.url: Invalid value: \"d\": fragments are not permitted in the URL\n"
-         "webhooks[0].clientConfig.url: Invalid value: \"c\": query parameters are not permitted in the URL\n"
-         "webhooks[0].clientConfig.url: Invalid value: \"u\": user information is not permitted in the URL"},
+         "webhooks[0].clientConfig.url: Invalid value: \"c\": query parameters are not permitted in the URL"},
         {base,
          "{\"webhooks\":[{\"name\":\"a.b.c\",\"sideEffects\":\"None\",\"admissionReviewVersions\":[\"v1\"],"
          "\"clientConfig\":{\"service\":{\"port\":0,\"path\":\"x\"}},\"rules\":[{\"operations\":[\"*\",\"CREATE\"],"
@@ -211,6 +211,29 @@ static void test_limits(void **state)
     static const struct row rows[] = {
         {QUOTA, "{\"spec\":{\"hard\":{\"cpu\":\"-1\"}}}",
          "spec.hard[cpu]: Invalid value: \"-1\": must be greater than or equal to 0"},
+        {QUOTA, "{\"spec\":{\"hard\":{\"foo\":\"1\",\"pods\":\"1.5\",\"count/jobs.batch\":\"2\"}}}",
+         "spec.hard[pods]: Invalid value: \"1500m\": must be an integer\n"
+         "spec.hard[foo]: Invalid value: \"foo\": must be a standard resource type or fully qualified\n"
+         "spec.hard[foo]: Invalid value: \"foo\": must be a standard resource for quota"},
+        {QUOTA, "{\"spec\":{\"scopes\":[\"Foo\"]}}", "spec.scopes: Invalid value: [\"Foo\"]: unsupported scope"},
+        {QUOTA, "{\"spec\":{\"scopes\":[\"BestEffort\",\"NotBestEffort\"]}}",
+         "spec.scopes: Invalid value: [\"BestEffort\",\"NotBestEffort\"]: conflicting scopes"},
+        {QUOTA, "{\"spec\":{\"hard\":{\"services\":\"1\",\"pods\":null},\"scopes\":[\"Terminating\"]}}",
+         "spec.scopes: Invalid value: [\"Terminating\"]: unsupported scope applied to resource"},
+        {QUOTA,
+         "{\"spec\":{\"scopeSelector\":{\"matchExpressions\":[{\"scopeName\":\"PriorityClass\",\"operator\":\"In\"},"
+         "{\"scopeName\":\"X\",\"operator\":\"Y\"}]}}}",
+         "spec.scopeSelector.matchExpressions.values: Required value: must be at least one value when `operator` is "
+         "'In' or 'NotIn' for scope selector\n"
+         "spec.scopeSelector.matchExpressions.scopeName: Invalid value: \"X\": unsupported scope\n"
+         "spec.scopeSelector.matchExpressions.operator: Invalid value: \"Y\": not a valid selector operator"},
+        {LIMITS, LIMIT("\"type\":\"Container\",\"maxLimitRequestRatio\":{\"cpu\":\"0.5\"}"),
+         "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"500m\": ratio 500m is less than 1"},
+        {LIMITS,
+         LIMIT("\"type\":\"Container\",\"maxLimitRequestRatio\":{\"cpu\":\"10\"},\"min\":{\"cpu\":\"1\"},\"max\":{"
+               "\"cpu\":\"2\"}"),
+         "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: \"10\": ratio 10 is greater than max/min = "
+         "2.000000"},
         {LIMITS, LIMIT("\"type\":\"Foo\""),
          "spec.limits[0].type: Invalid value: \"Foo\": must be a standard limit type or fully qualified"},
         {LIMITS, "{\"spec\":{\"limits\":[{\"type\":\"Pod\"},{\"type\":\"Pod\"}]}}",
