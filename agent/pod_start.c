@@ -177,7 +177,8 @@ static void image_failed(struct pod_container *c, const struct images_result *r,
     if (pulling)
         pod_event(c->pod, c, true, "Failed", "Failed to pull image \"%s\": %s", name, error_text(r->err));
     else
-        pod_event(c->pod, c, true, r->reason, "%s", error_text(r->err));
+        pod_event(c->pod, c, true, strcmp(r->reason, "InvalidImageName") != 0 ? r->reason : "InspectFailed", "%s",
+                  error_text(r->err));
     pod_event(c->pod, c, true, "Failed", "Error: %s", r->reason);
     pod_container_set_waiting(c, r->reason, error_text(r->err));
     backoff_fail(&c->pull, pod_now_ms(c->pod), 0, false);

@@ -256,3 +256,28 @@ def test_ephemeral_storage_and_host_ports_count(cluster):
     c.kubectl('delete', 'pod', 'door-1')
     running(c, 'door-3')
     c.kubectl('delete', 'pod', 'big', 'door-2', 'door-3')
+
+
+def test_logs_are_rotated_without_loss(cluster):
+    c = cluster
+    first, last = 230000, 230050
+    gate = c.nodes[0].home / 'gate'
+    gate.mkdir()
+    manifest = pod('talks', ['sh', '-c', f'seq 1 {first}; while [ ! -e /gate/open ]; do sleep 0.1; done; seq {first + 1} {last}; sleep 1000'],
+                   nodeName='node-1', volumes=[{'name': 'g', 'hostPath': {'path': str(gate)}}])
+    manifest['spec']['containers'][0]['volumeMounts'] = [{'name': 'g', 'mountPath': '/gate'}]
+    c.apply(manifest)
+    p = running(c, 'talks')
+    follower = c.spawn_kubectl('logs', '-f', 'talks')
+    folder = c.nodes[0].home / f'logs/default_talks_{p["metadata"]["uid"]}/main'
+    old = wait_for(lambda: list(folder.glob('0.log.*')), 'the log to be rotated', 40)
+    assert len(old) == 1 and old[0].stat().st_size > 10 << 20
+    (gate / 'open').touch()
+    wait_for(lambda: log_of(c, 'talks', '--tail=1') == f'{last}\n', 'the last line', 60)
+    entries = [line.split(' ', 3)[2:] for file in (old[0], folder / '0.log') for line in file.read_text().splitlines()]
+    texts = ''.join(text + ('' if tag == 'P' else '\n') for tag, text in entries).split()
+    assert texts == [str(n) for n in range(1, last + 1)]
+    c.kubectl('delete', 'pod', 'talks')
+    followed = follower.communicate(timeout=30)[0].split()
+    assert followed == texts
+    assert not folder.exists()

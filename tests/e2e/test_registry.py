@@ -215,6 +215,33 @@ def test_no_login_leaves_for_another_host(cluster, registry):
     c.kubectl('delete', 'pod', 'lured')
 
 
+def test_policies_and_what_is_said_of_them(cluster, registry):
+    c = cluster
+    always = user_of('always', OPEN, policy='Always')
+    once = user_of('once', OPEN)
+    for manifest in (always, once):
+        c.apply(manifest)
+        succeeded(c, manifest['metadata']['name'])
+    # Always asks again although the image is here; what the other one finds was everybody's.
+    assert c.events('always', 'Pulling') and 'Successfully pulled image' in c.events('always', 'Pulled')[0]['message']
+    assert 'can be accessed by the pod' in c.events('once', 'Pulled')[0]['message']
+    untagged = user_of('untagged', OPEN)
+    untagged['spec']['containers'][0].update(image=f'{SERVER_IP}:{OPEN}/private')
+    tagged = user_of('tagged', OPEN)
+    odd = user_of('odd', OPEN)
+    odd['spec']['containers'][0].update(image='Not/An:Image:Name')
+    for manifest in (untagged, tagged, odd):
+        manifest['spec']['containers'][0].pop('imagePullPolicy')
+        c.apply(manifest)
+    assert {n: c.get('pod', n)['spec']['containers'][0]['imagePullPolicy'] for n in ('untagged', 'tagged')} == {
+        'untagged': 'Always', 'tagged': 'IfNotPresent'}
+    assert 'invalid reference format' in waiting(c, 'odd', 'InvalidImageName')['message']
+    assert 'Failed to apply default image tag' in c.events('odd', 'InspectFailed')[0]['message']
+    assert f'Back-off pulling image "{SERVER_IP}:{OPEN}/private"' in waiting(c, 'untagged', 'ImagePullBackOff')['message']
+    assert c.events('untagged', 'BackOff') and 'not found' in c.events('untagged', 'Failed')[0]['message']
+    c.kubectl('delete', 'pod', 'always', 'once', 'untagged', 'tagged', 'odd')
+
+
 def test_no_password_is_written_down(cluster, registry):
     texts = [p.read_text(errors='replace') for p in cluster.folder.glob('*.log')] + [cluster.kubectl('get', 'events', '-A', '-o', 'yaml').stdout]
     for text in texts:
