@@ -320,7 +320,7 @@ char *pod_log_path(const struct pod *pod, const char *container, bool previous, 
 void pod_each_running(const struct pod *pod, void (*fn)(void *arg, const struct runtime_container *c), void *arg)
 {
     for (size_t i = 0; i < pod->count; i++)
-        if (pod->containers[i].state == CONTAINER_RUNNING)
+        if (pod_container_is_up(&pod->containers[i]))
             fn(arg, pod->containers[i].current);
 }
 
