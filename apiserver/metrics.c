@@ -10,6 +10,8 @@
 #include "apiserver/registry.h"
 #include "lib/metrics.h"
 
+#define METRICS_GIT_VERSION "v1.35.0+knarr." KNARR_VERSION
+
 struct metrics_job {
     struct front *front;
     struct metrics_asker *asker; /* NULL once the peer has left */
@@ -86,7 +88,7 @@ static void metrics_write_in_flight(struct buf *out, const struct apiserver *ser
 static void metrics_write_build(struct buf *out)
 {
     static const char *const names[] = {"git_version", "major", "minor", "platform", NULL};
-    static const char *const values[] = {"v1.35.0+knarr." KNARR_VERSION, "1", "35", "linux/amd64", NULL};
+    static const char *const values[] = {METRICS_GIT_VERSION, "1", "35", "linux/amd64", NULL};
 
     metrics_write_head(out, "kubernetes_build_info", "Always 1; the labels say what runs.", METRIC_GAUGE);
     metrics_write_sample(out, "kubernetes_build_info", names, values, 1);

@@ -9,15 +9,17 @@
 
 #include "lib/metrics.h"
 
-#define COMPONENT "apiserver"
-#define CODE_GONE 499 /* the peer left before it had an answer */
+#define COMPONENT  "apiserver"
+#define SERIES_MAX 1024
+#define CODE_GONE  499 /* the peer left before it had an answer */
 
 static const char *const request_count_labels[] = {"code",  "component",   "dry_run", "group",   "resource",
                                                    "scope", "subresource", "verb",    "version", NULL};
 static struct metric request_count = {.name = "apiserver_request_total",
                                       .help = "Requests answered, by what they asked for and the status.",
                                       .type = METRIC_COUNTER,
-                                      .labels = request_count_labels};
+                                      .labels = request_count_labels,
+                                      .series_max = SERIES_MAX};
 
 static const char *const request_labels[] = {"component",   "dry_run", "group",   "resource", "scope",
                                              "subresource", "verb",    "version", NULL};
@@ -26,6 +28,7 @@ static struct metric request_seconds = {.name = "apiserver_request_duration_seco
                                         .type = METRIC_HISTOGRAM,
                                         .unit = METRIC_NS,
                                         .labels = request_labels,
+                                        .series_max = SERIES_MAX,
                                         .bounds = metric_duration_bounds,
                                         .bound_count = METRIC_DURATION_BOUNDS};
 
@@ -34,7 +37,8 @@ static const char *const request_long_labels[] = {"component",   "group", "resou
 static struct metric request_long = {.name = "apiserver_longrunning_requests",
                                      .help = "Watches and other requests that stay, under way now.",
                                      .type = METRIC_GAUGE,
-                                     .labels = request_long_labels};
+                                     .labels = request_long_labels,
+                                     .series_max = SERIES_MAX};
 
 struct request_names {
     const char *group;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One asking is one `struct usage_fill`: it goes along its list of nodes with up to USAGE_NODES_MAX questions under
- * way, and ends when the last one is answered or its time is up. Its timer calls `done`, so that this never happens
- * from inside the asking.
+ * One asking is one `struct usage_fill`. One of a front goes along its list of nodes, with up to USAGE_NODES_MAX
+ * questions under way; the others wait for their turn, when most of what they want to know has been found out by those
+ * before:
+ *
+ *     WAITING --the one before is over--> ASKING --last answer--> over (the timer calls `done`)
+ *        `----------time is up---------------`----time is up------^
+ *
+ * Invariant: fills that are not over stand in cache->fills, and the first of them is the one that asks.
  */
 #include "apiserver/usage_cache.h"
 
@@ -10,12 +15,14 @@
 #include "apiserver/node_fetch.h"
 #include "apiserver/node_link.h"
 #include "lib/encoding.h"
+#include "lib/list.h"
 
 #define USAGE_SUMMARY_MAX (8u << 20)
 
 struct usage_cache {
     struct map nodes; /* name -> struct usage_node */
     struct loop_timer *timer;
+    struct list fills;
 };
 
 /* ---- what a node said ---------------------------------------------------------------------------------------------
@@ -133,6 +140,7 @@ static struct usage_cache *usage_cache_need(struct front *front)
 {
     if (!front->usage) {
         front->usage = mem_zalloc(sizeof(*front->usage));
+        list_init(&front->usage->fills);
         front->usage->timer = loop_timer_new(front->loop, usage_cache_on_timer, front->usage);
     }
     return front->usage;
@@ -174,6 +182,7 @@ struct usage_question {
 };
 
 struct usage_fill {
+    struct list link; /* in cache->fills, else to itself */
     struct front *front;
     struct pool *pool;
     const char *const *nodes;
@@ -186,10 +195,16 @@ struct usage_fill {
     void *arg;
 };
 
+static void usage_fill_go_on(struct usage_fill *f);
+
 static void usage_fill_stop(void *arg)
 {
     struct usage_fill *f = arg;
+    struct list *fills = &f->front->usage->fills;
+    bool asked = list_first(fills, struct usage_fill, link) == f;
+    struct usage_fill *next;
 
+    list_remove(&f->link);
     for (size_t i = 0; i < USAGE_NODES_MAX; i++)
         if (f->questions[i].node) {
             node_fetch_cancel(f->questions[i].fetch);
@@ -197,6 +212,9 @@ static void usage_fill_stop(void *arg)
         }
     loop_timer_free(f->timer);
     f->timer = NULL;
+    next = list_first(fills, struct usage_fill, link);
+    if (asked && next)
+        usage_fill_go_on(next);
 }
 
 static void usage_fill_end(void *arg)
@@ -264,7 +282,10 @@ void usage_cache_fill(struct front *front, struct pool *pool, const char *const 
     f->done = done;
     f->arg = arg;
     f->timer = loop_timer_new(front->loop, usage_fill_end, f);
+    list_init(&f->link);
     pool_on_free(pool, usage_fill_stop, f);
     loop_timer_start(f->timer, USAGE_DEADLINE_MS, 0);
-    usage_fill_go_on(f);
+    list_append(&usage_cache_need(front)->fills, &f->link);
+    if (list_first(&front->usage->fills, struct usage_fill, link) == f)
+        usage_fill_go_on(f);
 }

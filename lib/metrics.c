@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A metric's series stand in an open-addressing table of atomic pointers that never grows and from which nothing is
- * removed: a reader needs no lock, and only making a series takes one. The table is twice METRIC_SERIES_MAX, so that a
- * search ends soon; that of a metric without labels has one slot to spare.
+ * removed: a reader needs no lock, and only making a series takes one. The table has twice the slots that may be taken,
+ * so that a search ends soon.
  */
 #include "lib/metrics.h"
 
@@ -11,9 +11,7 @@
 
 #include "lib/map.h"
 
-#define METRIC_SLOTS      (2 * METRIC_SERIES_MAX)
-#define METRIC_SLOTS_ONLY 2
-#define METRIC_OTHER      "other"
+#define METRIC_OTHER "other"
 
 struct metric_table {
     size_t count; /* under the lock */
@@ -99,6 +97,11 @@ static struct metric_series *metric_series_new(const struct metric *metric, uint
     return series;
 }
 
+static size_t metric_series_max(const struct metric *metric)
+{
+    return !metric->labels ? 1 : metric->series_max ? metric->series_max : METRIC_SERIES_MAX;
+}
+
 /* Under the lock. */
 static struct metric_series *metric_make(struct metric *metric, struct metric_table *table, uint64_t hash,
                                          const char *const *values, size_t count)
@@ -107,7 +110,7 @@ static struct metric_series *metric_make(struct metric *metric, struct metric_ta
 
     if (*slot)
         return *slot;
-    if (table->count == METRIC_SERIES_MAX) {
+    if (table->count == metric_series_max(metric)) {
         const char *others[METRIC_LABELS_MAX];
 
         for (size_t i = 0; i < count; i++)
@@ -124,7 +127,7 @@ static struct metric_series *metric_make(struct metric *metric, struct metric_ta
 static void metric_register(struct metric *metric)
 {
     struct metric **at = &metrics_list;
-    size_t slots = metric->labels ? METRIC_SLOTS : METRIC_SLOTS_ONLY;
+    size_t slots = 2 * metric_series_max(metric);
     struct metric_table *table = mem_zalloc(sizeof(*table) + slots * sizeof(struct metric_series *));
 
     table->slot_count = slots;

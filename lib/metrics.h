@@ -10,7 +10,7 @@
  *     metric_add(series, 1);
  *
  * Counting is a relaxed atomic addition; finding a series hashes its label values and takes no lock. Any thread may do
- * either at any time. A metric has at most METRIC_SERIES_MAX series: what comes later is counted together in one whose
+ * either at any time. The number of a metric's series is bounded: what comes later is counted together in one whose
  * label values are all "other", so that no client can fill the memory with names.
  */
 #ifndef KNARR_LIB_METRICS_H
@@ -20,7 +20,7 @@
 
 #define METRIC_LABELS_MAX 10
 #define METRIC_VALUE_MAX  128 /* bytes of a label's value; more are cut */
-#define METRIC_SERIES_MAX 1024
+#define METRIC_SERIES_MAX 64  /* of a metric that does not say otherwise */
 #define METRIC_BOUNDS_MAX 32
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
@@ -37,6 +37,7 @@ struct metric {
     const char *const *labels; /* names, NULL-terminated; NULL = none */
     const int64_t *bounds;     /* METRIC_HISTOGRAM: ascending upper bounds, in the stored unit */
     size_t bound_count;
+    size_t series_max; /* 0 = METRIC_SERIES_MAX */
     /* The registry's own. */
     struct metric_table *table;
     struct metric *next;

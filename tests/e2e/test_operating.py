@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import socket
 
 import pytest
@@ -176,6 +177,10 @@ def test_node_through_the_api_server(one):
     served = families(one.kubectl('get', '--raw', '/metrics').stdout)
     for path in ('metrics', 'metrics/resource', 'metrics/cadvisor'):
         served |= families(get(path))
+    if shutil.which('promtool'):
+        for text in (one.kubectl('get', '--raw', '/metrics').stdout, get('metrics'), get('metrics/resource')):
+            done = run('promtool', 'check', 'metrics', input=text, check=False)
+            assert done.returncode == 0, done.stderr
     rare = {'knarr_store_commit_failures_total', 'workqueue_retries_total', 'kubelet_runtime_operations_errors_total'}
     assert served - documented() == set()
     assert documented() - served - rare == set()
