@@ -68,6 +68,8 @@ static void metrics_write_store(struct buf *out, struct store *store)
     metrics_write_gauge(out, "knarr_store_compacted_revision", "The oldest revision that can still be read.",
                         (double)s.compacted);
     metrics_write_gauge(out, "knarr_store_keys", "Keys in the store.", (double)s.keys);
+    metrics_write_gauge(out, "knarr_store_log_bytes", "Files of the store's log, its history among them.",
+                        (double)s.log_bytes);
     metrics_write_gauge(out, "knarr_store_quota_bytes", "What the store may hold.", (double)s.quota);
     metrics_write_gauge(out, "knarr_store_revision", "The newest durable revision.", (double)s.revision);
     metrics_write_gauge(out, "knarr_store_size_bytes", "What the store holds.", (double)s.bytes_used);

@@ -106,7 +106,13 @@ static void write_attempt(struct write *w)
         write_free(w);
         return;
     }
-    t = (struct store_transaction){w->conditions, w->condition_count, w->operations, w->operation_count};
+    t = (struct store_transaction){
+        .conditions = w->conditions,
+        .condition_count = w->condition_count,
+        .operations = w->operations,
+        .operation_count = w->operation_count,
+        .origin = {.user = slice_str(w->req->user.name), .verb = w->req->info.verb},
+    };
     w->front->writes++;
     store_commit(w->front->server->store, &t, write_on_commit, w);
 }

@@ -20,9 +20,6 @@
 #define MAP_SIZE  (sizeof(void *) >= 8 ? (uint64_t)64 << 30 : (uint64_t)1 << 30)
 #define MAP_SLACK ((uint64_t)64 << 20) /* beside the quota: free pages that a reader still holds */
 
-static const char FORMAT_KEY[] = "format";
-static const char STATE_KEY[] = "state";
-
 int store_lmdb_error(struct error *err, int rc, const char *what)
 {
     switch (rc) {
@@ -40,60 +37,6 @@ int store_lmdb_error(struct error *err, int rc, const char *what)
     default:
         return error_set(err, ERROR_IO, "%s: %s", what, mdb_strerror(rc));
     }
-}
-
-static void put_be64(char *to, uint64_t value)
-{
-    value = htobe64(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static uint64_t get_be64(const char *from)
-{
-    uint64_t value;
-
-    memcpy(&value, from, sizeof(value));
-    return be64toh(value);
-}
-
-int store_state_read(struct store *store, MDB_txn *txn, struct store_state *ret_state, struct error *err)
-{
-    MDB_val key = store_val(slice_str(STATE_KEY));
-    MDB_val value;
-    int rc = mdb_get(txn, store->db.meta, &key, &value);
-
-    if (rc)
-        return store_lmdb_error(err, rc, "reading the revision");
-    if (value.mv_size < 16)
-        return error_set(err, ERROR_CORRUPT, "the store in %s has lost its revision", store->path);
-    ret_state->revision = get_be64(value.mv_data);
-    ret_state->compacted = get_be64((const char *)value.mv_data + 8);
-    return 0;
-}
-
-int store_state_write(struct store *store, MDB_txn *txn, const struct store_state *state)
-{
-    char bytes[16];
-    MDB_val key = store_val(slice_str(STATE_KEY));
-    MDB_val value = {sizeof(bytes), bytes};
-
-    put_be64(bytes, state->revision);
-    put_be64(bytes + 8, state->compacted);
-    return mdb_put(txn, store->db.meta, &key, &value, 0);
-}
-
-uint64_t store_used(struct store *store, MDB_txn *txn)
-{
-    const MDB_dbi tables[] = {store->db.meta, store->db.current, store->db.log, store->db.history};
-    uint64_t bytes = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-        MDB_stat stat;
-
-        if (mdb_stat(txn, tables[i], &stat) == 0)
-            bytes += (uint64_t)stat.ms_psize * (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages);
-    }
-    return bytes;
 }
 
 /* A new folder's entry, and the files' entries in it, survive a power loss only when their folders are synced. */
@@ -175,84 +118,7 @@ static int env_open(struct store *store, struct error *err)
     return rc ? store_lmdb_error(err, rc, "opening LMDB") : 0;
 }
 
-static int check_format(struct store *store, MDB_txn *txn, struct error *err)
-{
-    MDB_val key = store_val(slice_str(FORMAT_KEY));
-    char fresh[4] = {0, 0, 0, STORE_FORMAT};
-    MDB_val value;
-    MDB_stat stat;
-    uint32_t format;
-    int rc = mdb_get(txn, store->db.meta, &key, &value);
-
-    if (rc == MDB_NOTFOUND) {
-        rc = mdb_stat(txn, store->db.meta, &stat);
-        if (rc == 0 && stat.ms_entries)
-            return error_set(err, ERROR_CORRUPT, "%s holds no format number: it is not a store of ours", store->path);
-        value = (MDB_val){sizeof(fresh), fresh};
-        if (rc == 0)
-            rc = mdb_put(txn, store->db.meta, &key, &value, 0);
-        if (rc == 0)
-            rc = store_state_write(store, txn, &(struct store_state){STORE_FIRST_REVISION, STORE_FIRST_REVISION});
-        return rc ? store_lmdb_error(err, rc, "making the tables") : 0;
-    }
-    if (rc)
-        return store_lmdb_error(err, rc, "reading the format");
-    if (value.mv_size != sizeof(format))
-        return error_set(err, ERROR_CORRUPT, "the format number of the store in %s is damaged", store->path);
-    memcpy(&format, value.mv_data, sizeof(format));
-    format = be32toh(format);
-    if (format > STORE_FORMAT)
-        return error_set(
-            err, ERROR_CORRUPT,
-            "the store in %s has format %u, which a newer version of knarr wrote; this one reads up to %u: "
-            "start the newer version, or restore a backup made by this one",
-            store->path, format, STORE_FORMAT);
-    return 0;
-}
-
-static int open_tables(struct store *store, MDB_txn *txn)
-{
-    const struct {
-        const char *name;
-        MDB_dbi *dbi;
-    } tables[] = {
-        {"meta", &store->db.meta},
-        {"current", &store->db.current},
-        {"log", &store->db.log},
-        {"history", &store->db.history},
-    };
-    int rc = 0;
-
-    for (size_t i = 0; i < ARRAY_SIZE(tables) && rc == 0; i++)
-        rc = mdb_dbi_open(txn, tables[i].name, MDB_CREATE, tables[i].dbi);
-    return rc;
-}
-
 /* Reads what the new environment holds; the transaction is the caller's to end. */
-static int load(struct store *store, MDB_txn *txn, struct error *err)
-{
-    struct store_state state = {0};
-    MDB_stat stat;
-    int rc = open_tables(store, txn);
-
-    if (rc)
-        return store_lmdb_error(err, rc, "opening the tables");
-    if (check_format(store, txn, err) < 0 || store_state_read(store, txn, &state, err) < 0)
-        return -err->code;
-    rc = store_trim_left(store, txn, &state);
-    if (rc < 0)
-        return error_set(err, ERROR_CORRUPT, "the log of the store in %s cannot be read", store->path);
-    store->trimming = rc;
-    rc = mdb_stat(txn, store->db.current, &stat);
-    if (rc)
-        return store_lmdb_error(err, rc, "reading the tables");
-    store->stats.keys = stat.ms_entries;
-    store->stats.bytes_used = store_used(store, txn);
-    store->stats.revision = state.revision;
-    store->stats.compacted = state.compacted;
-    return 0;
-}
-
 static int env_load(struct store *store, struct error *err)
 {
     MDB_txn *txn = NULL;
@@ -260,7 +126,7 @@ static int env_load(struct store *store, struct error *err)
 
     if (rc)
         return store_lmdb_error(err, rc, "starting to write");
-    if (load(store, txn, err) < 0) {
+    if (store_index_open(store, txn, err) < 0 || store_state_read(store, txn, &store->state, err) < 0) {
         mdb_txn_abort(txn);
         return -err->code;
     }
@@ -285,9 +151,7 @@ int store_reopen(struct store *store, struct error *err)
     store_readers_drain(&store->readers);
     if (store->db.env)
         mdb_env_close(STEAL(store->db.env));
-    (void)pthread_mutex_lock(&store->lock);
     rc = env_start(store, err);
-    (void)pthread_mutex_unlock(&store->lock);
     store_readers_resume(&store->readers);
     return rc;
 }
@@ -295,8 +159,12 @@ int store_reopen(struct store *store, struct error *err)
 static struct store *store_new(const struct store_options *options)
 {
     struct store *store = mem_zalloc(sizeof(*store));
+    pthread_condattr_t monotonic;
 
     store->path = mem_strdup(options->path);
+    store->log_path = mem_printf("%s/log", options->path);
+    store->segment_bytes = options->segment_bytes ? options->segment_bytes : STORE_SEGMENT_BYTES;
+    store->table_count = options->checkpoint_count ? options->checkpoint_count : STORE_TABLE_COUNT;
     store->clock = options->clock ? options->clock : clock_system();
     store->quota = options->quota ? options->quota : STORE_QUOTA_DEFAULT;
     store->manual = options->manual;
@@ -305,15 +173,24 @@ static struct store *store_new(const struct store_options *options)
     list_init(&store->watches);
     list_init(&store->queue);
     list_init(&store->compactions);
+    (void)pthread_mutex_init(&store->root_lock, NULL);
     (void)pthread_mutex_init(&store->publishing, NULL);
+    (void)pthread_mutex_init(&store->applying, NULL);
     (void)pthread_mutex_init(&store->lock, NULL);
     (void)pthread_cond_init(&store->wake, NULL);
+    (void)pthread_cond_init(&store->keep_done, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&store->keep_wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     store_readers_init(&store->readers);
     return store;
 }
 
 static void store_free(struct store *store)
 {
+    store_trim_free(store->trim);
+    store_root_unref(store->root);
     if (store->db.env) {
         store_readers_drain(&store->readers);
         mdb_env_close(store->db.env);
@@ -321,9 +198,15 @@ static void store_free(struct store *store)
     if (store->lock_fd >= 0)
         (void)close(store->lock_fd);
     store_readers_free(&store->readers);
+    (void)pthread_cond_destroy(&store->keep_wake);
+    (void)pthread_cond_destroy(&store->keep_done);
     (void)pthread_cond_destroy(&store->wake);
     (void)pthread_mutex_destroy(&store->lock);
+    (void)pthread_mutex_destroy(&store->applying);
     (void)pthread_mutex_destroy(&store->publishing);
+    (void)pthread_mutex_destroy(&store->root_lock);
+    buf_free(&store->pending.bytes);
+    free(store->log_path);
     free(store->path);
     free(store);
 }
@@ -331,11 +214,9 @@ static void store_free(struct store *store)
 static int store_start(struct store *store, struct error *err)
 {
     if (make_folder(store->path, err) < 0 || lock_folder(store, err) < 0 || env_start(store, err) < 0 ||
-        sync_folder(store->path, err) < 0)
+        make_folder(store->log_path, err) < 0 || sync_folder(store->path, err) < 0 || store_replay(store, err) < 0)
         return -err->code;
-    atomic_store(&store->revision, store->stats.revision);
-    atomic_store(&store->compacted, store->stats.compacted);
-    return store->manual ? 0 : store_writer_start(store, err);
+    return store->manual ? 0 : store_writer_begin(store, err);
 }
 
 int store_open(const struct store_options *options, struct store **ret_store, struct error *err)
@@ -356,7 +237,7 @@ int store_start_writer(struct store *store, struct error *err)
     if (!store->manual)
         return 0;
     store->manual = false;
-    return store_writer_start(store, err);
+    return store_writer_begin(store, err);
 }
 
 void store_close(struct store *store)
@@ -379,7 +260,13 @@ uint64_t store_compacted(struct store *store)
 
 void store_get_stats(struct store *store, struct store_stats *ret_stats)
 {
+    struct store_root *root = store_root_take(store);
+
     (void)pthread_mutex_lock(&store->lock);
     *ret_stats = store->stats;
     (void)pthread_mutex_unlock(&store->lock);
+    ret_stats->log_bytes = 0;
+    for (size_t i = 0; i < root->segment_count; i++)
+        ret_stats->log_bytes += root->segments[i]->size;
+    store_root_unref(root);
 }

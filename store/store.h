@@ -37,6 +37,9 @@ struct store_options {
     struct clock *clock; /* NULL = the system's */
     uint64_t quota;      /* bytes of data; 0 = 8 GiB */
     bool manual;         /* no thread: the caller steps */
+    /* For tests, which want to see with little what happens with much; 0 = as they should be. */
+    size_t segment_bytes;    /* of one file of the log */
+    size_t checkpoint_count; /* changes after which memory is written to LMDB */
 };
 
 /* Errors: ERROR_IO, ERROR_CORRUPT (damaged, or written by a newer version: the message says which), ERROR_UNAVAILABLE
@@ -88,6 +91,14 @@ struct store_range_result {
 int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
                struct store_range_result *ret_result, struct error *err);
 
+/* How long what a key was is kept. */
+enum store_class {
+    STORE_HISTORY_FULL,   /* as long as the history is */
+    STORE_HISTORY_WINDOW, /* for watches and pages that are under way */
+    STORE_HISTORY_NONE,   /* likewise; may be held back a little to share a sync (Leases) */
+    STORE_CLASSES
+};
+
 enum store_operation_kind { STORE_PUT, STORE_DELETE };
 struct store_condition {
     struct slice key;
@@ -99,12 +110,22 @@ struct store_operation {
     struct slice key;
     struct slice meta;  /* STORE_PUT */
     struct slice value; /* STORE_PUT */
+    enum store_class class;
+};
+/* Who wrote; all zero = nobody that is known. */
+#define STORE_AUDIT_SIZE 16
+#define STORE_USER_MAX   255
+struct store_origin {
+    struct slice user; /* what is longer is cut */
+    unsigned verb;     /* the caller's number, 255 at most; 0 = none */
+    unsigned char audit[STORE_AUDIT_SIZE];
 };
 struct store_transaction {
     const struct store_condition *conditions;
     size_t condition_count;
     const struct store_operation *operations; /* applied in order, all at one revision; a key at most once */
     size_t operation_count;
+    struct store_origin origin;
 };
 /* err NULL: durable at `revision`. Else: ERROR_CONFLICT (a condition did not hold; failed_condition tells which),
  * ERROR_NOT_FOUND (delete of a missing key), ERROR_NO_SPACE (puts stop at the quota, deletions a little later),
@@ -159,8 +180,9 @@ struct store_stats {
     uint64_t revision;
     uint64_t compacted;
     uint64_t keys;
-    uint64_t bytes_used; /* of the quota: pages that hold something */
+    uint64_t bytes_used; /* of the quota: by what lives */
     uint64_t quota;
+    uint64_t log_bytes;    /* of the files of the log, the history among them */
     uint64_t commits;      /* batches made durable */
     uint64_t transactions; /* in them */
 };

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One transaction, inside the LMDB transaction of its batch.
+ * One transaction: its rules, then its records at the end of the frame under way and its versions in the active table.
  *
  * Everything that can turn it down is looked at before the first change, so that a refused transaction leaves nothing
- * behind and its neighbours in the batch never notice. What fails later is LMDB itself, and costs the whole batch.
- * Later transactions of a batch see what earlier ones did.
+ * behind and its neighbours in the batch never notice. Later transactions of a batch see what earlier ones did.
  */
 #include "store/store_internal.h"
 
@@ -24,6 +23,10 @@ static bool operation_valid(const struct store_transaction *transaction, size_t 
 
     if (!key_valid(operation->key, err))
         return false;
+    if ((unsigned)operation->class >= STORE_CLASSES) {
+        (void)error_set(err, ERROR_INVALID, "there is no class of history %d", (int)operation->class);
+        return false;
+    }
     if (operation->meta.len > STORE_VALUE_MAX || operation->value.len > STORE_VALUE_MAX - operation->meta.len) {
         (void)error_set(err, ERROR_TOO_LARGE, "a value may have %u bytes", STORE_VALUE_MAX);
         return false;
@@ -64,49 +67,48 @@ bool store_transaction_valid(const struct store_transaction *transaction, struct
 }
 
 struct apply {
-    struct store *store;
-    MDB_txn *txn;
+    const struct store_view *view; /* the writer's: it sees what is pending */
     struct store_request *request;
     uint64_t revision;
-    int64_t time_ns;
-    struct error *err; /* of LMDB, fatal to the batch */
+    int64_t now_ns;
+    struct store_found before[STORE_OPS_MAX]; /* of each operation */
+    bool there[STORE_OPS_MAX];
 };
 
 enum { REFUSED = 1 };
 
-/* Returns 1 when the key is there (its slices live until the next change), 0 when not, or a negative error. A damaged
- * record refuses the transaction that touches it, not the batch. */
-static int read_newest(struct apply *apply, struct slice key, struct store_record *ret_record)
+/* 1 = it is there, 0 = it is not, REFUSED + 1 = it cannot be told. Damage refuses the transaction that touches it, not
+ * the batch. */
+static int newest(struct apply *a, struct slice key, struct store_found *ret_found)
 {
-    MDB_val place = store_val(key), value;
-    int rc = mdb_get(apply->txn, apply->store->db.current, &place, &value);
+    int rc = store_view_find(a->view, key, UINT64_MAX, ret_found, &a->request->err);
 
-    if (rc == MDB_NOTFOUND)
-        return 0;
-    if (rc)
-        return store_lmdb_error(apply->err, rc, "reading before writing");
-    if (store_record_read(store_slice(value), key, ret_record, &apply->request->err) < 0) {
-        (void)error_wrap(&apply->request->err, "reading %.*s", SLICE_ARGS(key));
-        return 0;
-    }
-    return 1;
+    return rc < 0 ? REFUSED + 1 : rc;
 }
 
-static int check_conditions(struct apply *apply)
+static uint64_t found_revision(const struct store_found *found)
 {
-    struct store_request *request = apply->request;
+    return found->in_base ? found->base.revision : found->entry.revision;
+}
+
+static uint32_t found_length(const struct store_found *found)
+{
+    return found->in_base ? (uint32_t)store_record_size(&found->base) : found->entry.length;
+}
+
+static int check_conditions(struct apply *a)
+{
+    struct store_request *request = a->request;
 
     for (size_t i = 0; i < request->condition_count; i++) {
         const struct store_condition *condition = &request->conditions[i];
-        struct store_record record = {0};
-        int found = read_newest(apply, condition->key, &record);
-        uint64_t revision = found > 0 ? record.revision : 0;
+        struct store_found found;
+        int there = newest(a, condition->key, &found);
+        uint64_t revision = there == 1 ? found_revision(&found) : 0;
 
-        if (found < 0)
-            return found;
-        if (error_is_set(&request->err))
+        if (there > 1)
             return REFUSED;
-        if (condition->mod_revision == STORE_ANY_REVISION ? found : condition->mod_revision == revision)
+        if (condition->mod_revision == STORE_ANY_REVISION ? there : condition->mod_revision == revision)
             continue;
         request->failed_condition = i;
         (void)error_set(&request->err, ERROR_CONFLICT, "%.*s is at revision %llu", SLICE_ARGS(condition->key),
@@ -116,27 +118,27 @@ static int check_conditions(struct apply *apply)
     return 0;
 }
 
-/* Copies what is and what will be into the event of operation `i`: the source of all that is then written, because what
- * LMDB shows of the present is void after the first change. */
-static int prepare_event(struct apply *apply, size_t i)
+/* Copies what is and what will be into the event of operation `i`: the source of all that is then written. */
+static int prepare_event(struct apply *a, size_t i)
 {
-    struct store_request *request = apply->request;
+    struct store_request *request = a->request;
     const struct store_operation *operation = &request->operations[i];
     struct store_record record = {0};
-    int found = read_newest(apply, operation->key, &record);
+    int there = newest(a, operation->key, &a->before[i]);
 
-    if (found < 0)
-        return found;
-    if (!error_is_set(&request->err) && !found && operation->kind == STORE_DELETE)
+    if (there == 0 && operation->kind == STORE_DELETE)
         (void)error_set(&request->err, ERROR_NOT_FOUND, "%.*s is not there", SLICE_ARGS(operation->key));
+    if (there == 1)
+        (void)store_view_record(a->view, operation->key, &a->before[i], &record, &request->err);
     if (error_is_set(&request->err))
         return REFUSED;
+    a->there[i] = there;
     request->events[i] = store_event_new(&(struct store_event){
         .kind = operation->kind == STORE_DELETE ? STORE_EVENT_DELETE
-                : found                         ? STORE_EVENT_MODIFY
+                : there                         ? STORE_EVENT_MODIFY
                                                 : STORE_EVENT_CREATE,
-        .revision = apply->revision,
-        .create_revision = found ? record.create_revision : apply->revision,
+        .revision = a->revision,
+        .create_revision = there ? record.create_revision : a->revision,
         .prev_revision = record.revision,
         .key = operation->key,
         .meta = operation->meta,
@@ -147,114 +149,102 @@ static int prepare_event(struct apply *apply, size_t i)
     return 0;
 }
 
-/* A guess on the high side: what lies on whole pages of its own is rounded up to them. */
-static uint64_t record_cost(size_t bytes)
+static struct store_record record_of(const struct apply *a, size_t i)
 {
-    return bytes > 2000 ? (bytes / 4096 + 1) * 4096 : bytes * 3 / 2;
+    const struct store_request *request = a->request;
+    const struct store_event *event = request->events[i];
+    const struct store_found *before = &a->before[i];
+    bool gone = event->kind == STORE_EVENT_DELETE;
+    struct store_record record = {
+        .kind = event->kind,
+        .class = request->operations[i].class,
+        .verb = request->origin.verb,
+        .revision = a->revision,
+        .create_revision = event->create_revision,
+        .prev_revision = found_revision(before),
+        .time_ns = a->now_ns,
+        .index = (unsigned)i,
+        .count = (unsigned)request->operation_count,
+        .key = event->key,
+        .user = request->origin.user,
+        .meta = gone ? SLICE_NONE : event->meta,
+        .value = gone ? SLICE_NONE : event->value,
+    };
+
+    /* A key that comes again leads back to its deletion, as far as that is known: the history goes on behind it. */
+    record.prev = before->in_base ? (struct store_place){0, 0} : before->entry.place;
+    record.prev_index = before->in_base ? before->base.index : before->entry.index;
+    memcpy(record.audit, request->origin.audit, sizeof(record.audit));
+    return record;
 }
 
-/* Puts stop at the quota. Deletions go on into a reserve, because they are the way out of it. */
-static int check_quota(struct apply *apply)
+/* What lives once the operation is done, less what lived before. */
+static int64_t grows_by(const struct apply *a, size_t i)
 {
-    struct store_request *request = apply->request;
-    uint64_t used = store_used(apply->store, apply->txn);
-    uint64_t quota = apply->store->quota + apply->store->quota / 8;
-    uint64_t need = 0;
+    struct store_record record = record_of(a, i);
+    int64_t now = record.kind == STORE_EVENT_DELETE ? 0 : (int64_t)store_record_size(&record);
 
-    for (size_t i = 0; i < request->operation_count; i++) {
-        const struct store_event *event = request->events[i];
-        size_t fixed = 2 * (event->key.len + STORE_RECORD_HEADER) + 64;
+    return now - (a->there[i] ? (int64_t)found_length(&a->before[i]) : 0);
+}
 
-        if (event->kind != STORE_EVENT_DELETE)
-            quota = apply->store->quota;
-        need += record_cost(fixed + event->prev_meta.len + event->prev_value.len);
-        need += record_cost(fixed + event->meta.len + event->value.len);
-    }
-    if (used + need <= quota)
+/* The quota bounds what lives, not the history: that has bounds of its own. What makes the store smaller always goes.
+ */
+static int check_quota(struct apply *a)
+{
+    const struct store *store = a->view->store;
+    int64_t grows = 0;
+
+    for (size_t i = 0; i < a->request->operation_count; i++)
+        grows += grows_by(a, i);
+    if (grows <= 0 || store->bytes + (uint64_t)grows <= store->quota)
         return 0;
-    (void)error_set(&request->err, ERROR_NO_SPACE,
+    (void)error_set(&a->request->err, ERROR_NO_SPACE,
                     "database space exceeded: %llu of %llu bytes are in use; delete what is not needed",
-                    (unsigned long long)used, (unsigned long long)apply->store->quota);
+                    (unsigned long long)store->bytes, (unsigned long long)store->quota);
     return REFUSED;
 }
 
-static int put_record(struct apply *apply, MDB_dbi table, struct slice place, const struct store_record *record,
-                      unsigned flags)
+static void add_record(struct apply *a, struct store *store, size_t i)
 {
-    MDB_val key = store_val(place);
-    MDB_val value = {store_record_size(record), NULL};
-    int rc = mdb_put(apply->txn, table, &key, &value, flags | MDB_RESERVE);
-
-    if (rc == 0)
-        store_record_write(value.mv_data, record, place);
-    return rc;
-}
-
-/* Returns an LMDB code. */
-static int write_log(struct apply *apply, const struct store_event *event, uint32_t index)
-{
-    struct store_place place = store_log_place(event->revision, index);
-    struct store_place history = store_history_place(event->key, event->revision);
-    struct store_record undo = {
-        .kind = event->kind,
-        .revision = event->prev_revision,
-        .create_revision = event->create_revision,
-        .time_ns = apply->time_ns,
-        .key = event->key,
-        .meta = event->prev_meta,
-        .value = event->prev_value,
-    };
-    char bytes[STORE_HISTORY_VALUE];
-    MDB_val key = store_place_val(&history), value = {sizeof(bytes), bytes};
-    int rc = put_record(apply, apply->store->db.log, slice_make(place.bytes, place.len), &undo, MDB_APPEND);
-
-    if (rc)
-        return rc;
-    store_history_value_write(bytes, index, event->kind);
-    return mdb_put(apply->txn, apply->store->db.history, &key, &value, 0);
-}
-
-static int write_current(struct apply *apply, const struct store_event *event)
-{
-    MDB_val key = store_val(event->key);
-    struct store_record record = {
-        .kind = event->kind,
-        .revision = event->revision,
-        .create_revision = event->create_revision,
-        .time_ns = apply->time_ns,
-        .meta = event->meta,
-        .value = event->value,
+    struct store_record record = record_of(a, i);
+    size_t size = store_record_size(&record);
+    struct store_entry entry = {
+        .kind = record.kind,
+        .class = record.class,
+        .revision = record.revision,
+        .create_revision = record.create_revision,
+        .index = record.index,
+        .length = (uint32_t)size,
+        .place = {a->view->pending->place.segment,
+                  a->view->pending->place.offset + (uint32_t)(a->view->pending->bytes.len / STORE_RECORD_ALIGN)},
     };
 
-    if (event->kind == STORE_EVENT_DELETE)
-        return mdb_del(apply->txn, apply->store->db.current, &key, NULL);
-    return put_record(apply, apply->store->db.current, event->key, &record, 0);
+    store->bytes += (uint64_t)grows_by(a, i);
+    store->keys += record.kind == STORE_EVENT_CREATE;
+    store->keys -= record.kind == STORE_EVENT_DELETE;
+    store_record_write(buf_reserve(&a->view->pending->bytes, store_record_padded(size)), &record);
+    a->view->pending->bytes.len += store_record_padded(size);
+    store_table_add(a->view->root->levels[0]->table, record.key, &entry);
 }
 
-int store_apply(struct store *store, MDB_txn *txn, struct store_state *state, struct store_request *request,
-                struct error *err)
+int store_apply(const struct store_view *view, struct store_request *request, uint64_t revision, int64_t now_ns)
 {
-    struct apply apply = {store, txn, request, state->revision + 1, clock_wall_ns(store->clock), err};
-    int rc = check_conditions(&apply);
+    struct apply a = {.view = view, .request = request, .revision = revision, .now_ns = now_ns};
+    int rc = check_conditions(&a);
 
     if (rc)
         return rc;
     request->events = mem_calloc(request->operation_count, sizeof(struct store_event *));
     for (size_t i = 0; i < request->operation_count; i++) {
-        rc = prepare_event(&apply, i);
+        rc = prepare_event(&a, i);
         if (rc)
             return rc;
     }
-    rc = check_quota(&apply);
+    rc = check_quota(&a);
     if (rc)
         return rc;
-    for (size_t i = 0; i < request->operation_count; i++) {
-        rc = write_log(&apply, request->events[i], (uint32_t)i);
-        if (rc == 0)
-            rc = write_current(&apply, request->events[i]);
-        if (rc)
-            return store_lmdb_error(err, rc, "writing");
-    }
-    state->revision = request->revision = apply.revision;
+    for (size_t i = 0; i < request->operation_count; i++)
+        add_record(&a, view->store, i);
+    request->revision = revision;
     return 0;
 }

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of the LMDB backend share.
+ * What the files of the embedded backend share.
  *
- * Tables (none uses DUPSORT; all numbers in keys are big-endian, so that byte order is their order):
+ * A change goes to the log (append, one fdatasync for all that waited) and into a table in memory, and is acknowledged.
+ * Later the table is written to LMDB, and later still the oldest segments of the log are dissolved into it:
  *
- *     meta      "format", "state" (revision, compacted)
- *     current   key               -> record: the newest version
- *     log       revision, index   -> record: one change, with the version that it REPLACED (an undo record)
- *     history   key, revision     -> index, kind: where the key's changes are in the log
+ *      log      every change after revision `trimmed`, in order, whole               segments: store_segment.h
+ *      tables   key -> where its versions after `state.revision` are in the log      memory:   store_table.h
+ *      index    key -> where its newest version is in the log, when that is after `trimmed`       LMDB
+ *      base     key -> its record as of `trimmed`, when it was there                              LMDB
+ *      meta     "format", "state" (struct store_state)                                            LMDB
  *
- * Every value is stored once: as current, or as what the next change replaced. The version of a key at revision X is
- * the undo record of the first change after X, or the current one when there is none; the new value of a change is the
- * undo record of the key's next change, or the current one. So nothing above X needs anything at or below X, and
- * compaction only cuts the front off the log.
+ * The newest version of a key is what the first of tables, index, base says that knows it. Every record says which
+ * revision came before, so the version at revision X is found by going back from the newest one; the oldest that can be
+ * asked for is `compacted` >= `trimmed`. Nothing is lost in between: what is dissolved goes to `base` before its
+ * segment goes away, and a deletion stays in tables and index until its segment is dissolved.
  *
- * Keys hold no NUL byte, and revisions stay below 2^48: the first byte behind a key in `history` is therefore 0, which
- * sorts below every byte a longer key could have there. That keeps each key's entries together and in key order.
+ * Reading takes, in this order: the visible revision, a reference on the root (tables and segments), an LMDB read
+ * transaction. Whatever was visible is then in one of them, because a table leaves the root only after LMDB has it, and
+ * a segment only after `base` has it; what is newer is skipped by its revision.
+ *
+ * Threads: the writer (store_writer.c) appends and adds to the active table; the keeper (store_keeper.c) freezes
+ * tables, writes them to LMDB and dissolves segments: it alone writes to LMDB. In manual mode store_step is both.
  *
  * The seam for another backend (etcd): nothing outside this folder knows what lies below store.h. A second backend
- * implements the same functions; store_open then picks by its options, and the functions of store.h call through a
- * struct of pointers in `struct store`. No LMDB type appears in store.h.
- *
- * Files: store.c opens and closes; store_reader.c lends read transactions; store_list.c reads; store_log.c reads the
- * past, store_compact.c forgets it; store_writer.c owns the queue and the batches; store_apply.c carries out one
- * transaction; store_watch.c tells about it; store_record.c is the format.
+ * implements the same functions; store_open then picks by its options. No LMDB type appears in store.h.
  */
 #ifndef KNARR_STORE_INTERNAL_H
 #define KNARR_STORE_INTERNAL_H
@@ -35,8 +36,10 @@
 #include "lib/list.h"
 #include "store/store.h"
 #include "store/store_record.h"
+#include "store/store_segment.h"
+#include "store/store_table.h"
 
-#define STORE_FORMAT         1
+#define STORE_FORMAT         2
 #define STORE_FIRST_REVISION 1 /* of an empty store; 0 never is a revision (as in etcd) */
 
 #define STORE_READERS       256                 /* read transactions at one time */
@@ -44,21 +47,27 @@
 #define STORE_QUEUE_BYTES   ((size_t)256 << 20) /* bytes of them */
 #define STORE_BATCH_MAX     1024                /* transactions made durable together */
 #define STORE_BATCH_BYTES   ((size_t)16 << 20)
-#define STORE_TRIM_STEP     500 /* log records forgotten in one write transaction */
+#define STORE_SEGMENT_BYTES ((size_t)16 << 20)
 #define STORE_QUOTA_DEFAULT ((uint64_t)8 << 30)
-#define STORE_PLACE_MAX     (STORE_KEY_MAX + 8)
+#define STORE_TABLE_COUNT   16384  /* versions after which a table is frozen */
+#define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
+#define STORE_TABLE_AGE_NS  (5 * NS_PER_S)
+#define STORE_INDEX_STEP    2000 /* keys written to LMDB in one transaction */
+#define STORE_BASE_STEP     500  /* records */
 
 struct store_state {
-    uint64_t revision;
-    uint64_t compacted;
+    uint64_t revision;  /* everything up to it is in index and base */
+    uint64_t compacted; /* oldest revision that may be asked for */
+    uint64_t trimmed;   /* the log begins behind it */
+    uint64_t keys;      /* live ones at `revision` */
+    uint64_t bytes;     /* of their records */
 };
 
 struct store_db {
     MDB_env *env; /* NULL after a failed reopen */
     MDB_dbi meta;
-    MDB_dbi current;
-    MDB_dbi log;
-    MDB_dbi history;
+    MDB_dbi index;
+    MDB_dbi base;
 };
 
 /* Read transactions between two uses. `db.env` changes only while `active` is 0 and `draining` keeps new ones out. */
@@ -71,6 +80,26 @@ struct store_readers {
     bool draining;
 };
 
+/* A table on its way: active, then frozen, then gone. Counted by the roots that hold it. */
+struct store_level {
+    int refs; /* atomic */
+    struct store_table *table;
+    int64_t since_ns; /* of its first change; 0 = it is empty. Under `applying`. */
+    /* When frozen: */
+    uint64_t last_revision;
+    uint64_t keys;
+    uint64_t bytes;
+};
+
+/* What can be read beside LMDB. Immutable but for what its parts allow; replaced whole. */
+#define STORE_LEVELS 2
+struct store_root {
+    int refs;                                 /* atomic */
+    struct store_level *levels[STORE_LEVELS]; /* active, then the frozen one (or NULL) */
+    size_t segment_count;
+    struct store_segment *segments[]; /* oldest first; at least one */
+};
+
 /* A transaction waiting for, or on, its way to disk. One block of memory with all it refers to. */
 struct store_request {
     struct list link;
@@ -78,6 +107,7 @@ struct store_request {
     size_t condition_count;
     const struct store_operation *operations;
     size_t operation_count;
+    struct store_origin origin;
     store_done *done;
     void *arg;
     size_t bytes;
@@ -97,34 +127,61 @@ struct store_compaction {
     void *arg;
 };
 
+struct store_trim; /* store_trim.c */
+
+/* The frame under way: what the batch has applied so far. */
+struct store_pending {
+    struct buf bytes;
+    struct store_place place; /* of the frame, once it is appended */
+};
+
 struct store {
     char *path;
+    char *log_path;
     struct clock *clock;
     uint64_t quota;
+    size_t segment_bytes;
+    size_t table_count;
     bool manual;
     int lock_fd;
     struct store_db db;
     struct store_readers readers;
 
+    pthread_mutex_t root_lock; /* held for a moment */
+    struct store_root *root;
+
     /* Watchers; `publishing` is held while their callbacks run, so that closing one waits for them. */
     pthread_mutex_t publishing;
     struct list watches;
 
+    /* Held by the writer while it applies a batch and makes it durable, and by the keeper while it freezes a table. */
+    pthread_mutex_t applying;
+    uint64_t keys; /* live ones, those of the batch under way included */
+    uint64_t bytes;
+    struct store_pending pending;
+
     /* Everything below is under `lock`. */
     pthread_mutex_t lock;
-    pthread_cond_t wake;
-    pthread_t thread;
-    bool thread_runs;
+    pthread_cond_t wake;      /* the writer */
+    pthread_cond_t keep_wake; /* the keeper */
+    pthread_cond_t keep_done; /* a writer that waits for it */
+    pthread_t threads[2];
+    bool threads_run;
     bool closing;
     struct list queue;
     size_t queue_count;
     size_t queue_bytes;
     struct list compactions;
+    bool table_due;   /* the active table is full */
+    bool table_young; /* it holds something: to be written when old enough */
     struct store_stats stats;
 
-    /* The writer's own. */
-    bool trimming; /* the log may hold records at or below `compacted` */
+    /* The keeper's own. */
+    struct store_state state;
+    struct store_trim *trim; /* under way; NULL = none */
+    int64_t keep_after_ns;   /* after a failure: not before */
 
+    _Atomic uint64_t visible;  /* newest durable revision: what readers see */
     _Atomic uint64_t revision; /* newest one whose events were handed over */
     _Atomic uint64_t compacted;
 };
@@ -133,28 +190,49 @@ struct store {
 int store_lmdb_error(struct error *err, int rc, const char *what);
 /* After LMDB said that it cannot go on: closes the environment and opens it anew, with all readers out. */
 int store_reopen(struct store *store, struct error *err);
+
+/* -- store_root.c -- */
+struct store_root *store_root_take(struct store *store); /* a reference */
+void store_root_unref(struct store_root *root);
+/* The first root: an empty active table over these segments (references are taken over). */
+struct store_root *store_root_new(struct store_segment *const *segments, size_t count);
+struct store_segment *store_root_last(const struct store_root *root);
+/* Each puts another root in the place of the present one. */
+void store_root_add_segment(struct store *store, struct store_segment *segment); /* takes the reference */
+void store_root_freeze(struct store *store, uint64_t last_revision);
+void store_root_drop_frozen(struct store *store);
+/* The oldest one leaves; its file goes with the last reader. */
+void store_root_drop_segment(struct store *store);
+/* The record of that revision and index, wherever the log has it; `hint` is tried first. Returns 1, 0 when the log does
+ * not reach back so far, or a negative error. */
+int store_root_record(const struct store_root *root, uint64_t revision, unsigned index, struct store_place hint,
+                      struct store_record *ret_record, struct error *err);
+
+/* -- store_index.c: what lies in LMDB -- */
+int store_index_open(struct store *store, MDB_txn *txn, struct error *err);
 int store_state_read(struct store *store, MDB_txn *txn, struct store_state *ret_state, struct error *err);
-/* Returns an LMDB code. */
+/* Returns an LMDB code, as do the next three. */
 int store_state_write(struct store *store, MDB_txn *txn, const struct store_state *state);
-/* Bytes of all pages that hold something. */
-uint64_t store_used(struct store *store, MDB_txn *txn);
+int store_index_put(struct store *store, MDB_txn *txn, struct slice key, const struct store_entry *entry);
+int store_index_delete(struct store *store, MDB_txn *txn, struct slice key);
+int store_base_put(struct store *store, MDB_txn *txn, const struct store_record *record);
+int store_base_delete(struct store *store, MDB_txn *txn, struct slice key);
+/* 1, 0 when the key is not there, or a negative error. */
+int store_index_get(struct store *store, MDB_txn *txn, struct slice key, struct store_entry *ret_entry,
+                    struct error *err);
+int store_base_get(struct store *store, MDB_txn *txn, struct slice key, struct store_record *ret_record,
+                   struct error *err);
+int store_index_decode(struct slice key, struct slice value, struct store_entry *ret_entry, struct error *err);
+int store_base_decode(struct slice key, struct slice value, struct store_record *ret_record, struct error *err);
 
-/* -- store_reader.c -- */
-struct store_reading {
-    struct store *store; /* NULL = not begun */
-    MDB_txn *txn;
-    struct store_state state;
-};
-/* Declares one that ends by itself. */
-#define STORE_READING_LOCAL(name) struct store_reading name CLEANUP(store_reading_end) = {0}
-int store_reading_begin(struct store *store, struct store_reading *ret_reading, struct error *err);
-void store_reading_end(struct store_reading *reading);
-void store_readers_init(struct store_readers *readers);
-/* Waits until nobody reads, keeps newcomers out, and ends the idle transactions. */
-void store_readers_drain(struct store_readers *readers);
-void store_readers_resume(struct store_readers *readers);
-void store_readers_free(struct store_readers *readers);
-
+static inline MDB_val store_val(struct slice s)
+{
+    return (MDB_val){s.len, (void *)(uintptr_t)s.data};
+}
+static inline struct slice store_slice(MDB_val v)
+{
+    return slice_make(v.mv_data, v.mv_size);
+}
 #define CURSOR_LOCAL(name) MDB_cursor *name CLEANUP(store_cursor_cleanup) = NULL
 static inline void store_cursor_cleanup(MDB_cursor **cursor)
 {
@@ -162,64 +240,77 @@ static inline void store_cursor_cleanup(MDB_cursor **cursor)
         mdb_cursor_close(*cursor);
 }
 
-/* -- places: keys of the tables -- */
-#define STORE_LOG_PLACE 12
-struct store_place {
-    char bytes[STORE_PLACE_MAX];
-    size_t len;
+/* -- store_reader.c -- */
+int store_readers_begin(struct store *store, MDB_txn **ret_txn, struct error *err);
+void store_readers_end(struct store *store, MDB_txn *txn);
+void store_readers_init(struct store_readers *readers);
+/* Waits until nobody reads, keeps newcomers out, and ends the idle transactions. */
+void store_readers_drain(struct store_readers *readers);
+void store_readers_resume(struct store_readers *readers);
+void store_readers_free(struct store_readers *readers);
+
+/* -- store_view.c: a consistent look -- */
+struct store_view {
+    struct store *store; /* NULL = not begun */
+    struct store_root *root;
+    MDB_txn *txn;
+    uint64_t revision; /* nothing newer is seen */
+    struct store_state state;
+    struct store_pending *pending; /* of the writer's view; NULL elsewhere */
 };
-struct store_place store_log_place(uint64_t revision, uint32_t index);
-bool store_log_place_read(struct slice place, uint64_t *ret_revision, uint32_t *ret_index);
-/* key must not be longer than STORE_KEY_MAX. */
-struct store_place store_history_place(struct slice key, uint64_t revision);
-bool store_history_place_read(struct slice place, struct slice *ret_key, uint64_t *ret_revision);
-/* What history says about one change. */
-#define STORE_HISTORY_VALUE 5
-void store_history_value_write(char to[STORE_HISTORY_VALUE], uint32_t index, enum store_event_kind kind);
-bool store_history_value_read(struct slice value, uint32_t *ret_index, enum store_event_kind *ret_kind);
-
-static inline MDB_val store_val(struct slice s)
-{
-    return (MDB_val){s.len, (void *)(uintptr_t)s.data};
-}
-static inline MDB_val store_place_val(const struct store_place *place)
-{
-    return (MDB_val){place->len, (void *)(uintptr_t)place->bytes};
-}
-static inline struct slice store_slice(MDB_val v)
-{
-    return slice_make(v.mv_data, v.mv_size);
-}
-
-/* -- store_log.c -- */
-/* The undo record of the change of `key` at revision, index. */
-int store_log_get(const struct store_reading *reading, uint64_t revision, uint32_t index,
-                  struct store_record *ret_record, struct error *err);
-
-/* -- store_compact.c -- */
-/* One step of compaction; true when there was something to do. */
-bool store_compact_step(struct store *store);
-/* Ends what waits with ERROR_CANCELLED. */
-void store_compact_cancel(struct store *store);
-/* Whether the log still holds what an earlier compaction was to remove. */
-int store_trim_left(struct store *store, MDB_txn *txn, const struct store_state *state);
+#define STORE_VIEW_LOCAL(name) struct store_view name CLEANUP(store_view_end) = {0}
+int store_view_begin(struct store *store, struct store_view *ret_view, struct error *err);
+void store_view_end(struct store_view *view);
+/* Where a version is: an entry that leads to a record in the log, or the record itself (of `base`). */
+struct store_found {
+    bool in_base;
+    struct store_entry entry;
+    struct store_record base; /* when in_base */
+};
+/* The key's version at `at` (at most view->revision). 1; 0 when it is not there (ret_found then has its deletion, where
+ * that is known, else revision 0); or a negative error. */
+int store_view_find(const struct store_view *view, struct slice key, uint64_t at, struct store_found *ret_found,
+                    struct error *err);
+/* Its record; the slices live as long as the view. */
+int store_view_record(const struct store_view *view, struct slice key, const struct store_found *found,
+                      struct store_record *ret_record, struct error *err);
+/* Goes back from a record of the key that is newer than `at`. As store_view_find, with the record itself. */
+int store_view_back(const struct store_view *view, struct store_record *record, uint64_t at, struct error *err);
+/* The version before this one, which may be a deletion. 1, 0 when there is none, or a negative error. */
+int store_view_before(const struct store_view *view, const struct store_record *record, struct store_record *ret_before,
+                      struct error *err);
 
 /* -- store_apply.c -- */
-/* Checks the request against the transaction and carries it out at state->revision + 1. Returns 0 when it applied
- * (state->revision moved), a positive number when it was turned down and changed nothing (request->err says why), or a
- * negative error when the LMDB transaction is lost. */
-int store_apply(struct store *store, MDB_txn *txn, struct store_state *state, struct store_request *request,
-                struct error *err);
+/* Checks the request and adds it to the table and to view->pending at revision `revision`. Returns 0 when it applied,
+ * or a positive number when it was turned down and changed nothing (request->err says why). */
+int store_apply(const struct store_view *view, struct store_request *request, uint64_t revision, int64_t now_ns);
 /* The rules that need no look at the data; sets request->err. */
 bool store_transaction_valid(const struct store_transaction *transaction, struct error *err);
 
 /* -- store_writer.c -- */
-/* A batch and a step of compaction; true when there was something. */
-bool store_turn(struct store *store);
+/* A batch; true when there was one. */
+bool store_write_batch(struct store *store);
+int store_writer_begin(struct store *store, struct error *err);
+void store_writer_close(struct store *store);
+
+/* -- store_keeper.c -- */
+/* What is due: a table to LMDB, a step of compaction; true when there was something. */
+bool store_keep(struct store *store);
+void *store_keeper_main(void *store);
 /* Begins an LMDB write transaction; reopens the environment first when an error made that necessary. */
 int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err);
-void store_writer_close(struct store *store);
-int store_writer_start(struct store *store, struct error *err);
+/* Ends what waits with ERROR_CANCELLED. */
+void store_compact_cancel(struct store *store);
+
+/* -- store_replay.c -- */
+/* Finds the segments, reads those that LMDB has not caught up with into the active table, and makes the first root. */
+int store_replay(struct store *store, struct error *err);
+
+/* -- store_trim.c -- */
+/* One step of dissolving segments that nobody may ask for any more: 1 = more to do, 0 = nothing, or a negative error.
+ */
+int store_trim_step(struct store *store, struct error *err);
+void store_trim_free(struct store_trim *trim); /* NULL is allowed */
 
 /* -- store_watch.c -- */
 struct store_event *store_event_new(const struct store_event *from);

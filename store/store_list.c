@@ -2,185 +2,189 @@
 /*
  * Reading keys: one, or a range at the newest or at an exact revision.
  *
- * A range at revision X is a walk over two sorted runs at once: `current`, of which the versions not newer than X
- * count, and `history`, of which every key that changed after X counts with the version its first such change replaced.
- * The cost follows the keys looked at, not the number of changes: within a key the walk seeks.
+ * A range is a walk over sorted runs at once: the tables, the index, the base. The smallest key that any of them stands
+ * on is next; the first run that has a version of it which is not too new says what it is. A run whose version is too
+ * new leads back to the right one through the log.
  */
 #include "store/store_internal.h"
 
+enum { RUN_INDEX = STORE_LEVELS, RUN_BASE, RUNS };
+
 struct walk {
-    const struct store_reading *reading;
+    const struct store_view *view;
     struct slice prefix;
-    uint64_t at;   /* UINT64_MAX = newest: history is not looked at */
-    bool counting; /* values are not looked at */
-    MDB_cursor *current;
-    MDB_cursor *history;
-    MDB_val key; /* under `current`; mv_size 0 = at its end */
-    MDB_val value;
-    struct slice past_key; /* under `history`; len 0 = at its end */
-    uint64_t past_revision;
-    MDB_val past_value;
+    struct slice after;
+    uint64_t at;
+    const struct store_node *nodes[STORE_LEVELS];
+    MDB_cursor *cursors[RUNS]; /* of RUN_INDEX and RUN_BASE */
+    MDB_val values[RUNS];
+    struct slice keys[RUNS]; /* that each run stands on; data NULL = at its end */
 };
 
-static void walk_end(struct walk *walk)
+static void walk_end(struct walk *w)
 {
-    store_cursor_cleanup(&walk->current);
-    store_cursor_cleanup(&walk->history);
+    for (size_t i = RUN_INDEX; i < RUNS; i++)
+        store_cursor_cleanup(&w->cursors[i]);
 }
 
-static int walk_error(int rc, struct error *err)
+/* Keys behind the prefix end a run. */
+static void run_set(struct walk *w, size_t run, struct slice key)
 {
-    return store_lmdb_error(err, rc, "reading");
+    w->keys[run] = key.data && slice_starts(key, w->prefix) ? key : SLICE_NONE;
 }
 
-static int walk_current(struct walk *walk, MDB_cursor_op op, struct error *err)
+static void run_set_node(struct walk *w, size_t run, const struct store_node *node)
 {
-    int rc = mdb_cursor_get(walk->current, &walk->key, walk->counting ? NULL : &walk->value, op);
+    w->nodes[run] = node;
+    run_set(w, run, node ? store_node_key(node) : SLICE_NONE);
+}
+
+static int run_cursor(struct walk *w, size_t run, MDB_val key, MDB_cursor_op op, struct error *err)
+{
+    int rc = mdb_cursor_get(w->cursors[run], &key, &w->values[run], op);
 
     if (rc && rc != MDB_NOTFOUND)
-        return walk_error(rc, err);
-    if (rc || !slice_starts(store_slice(walk->key), walk->prefix))
-        walk->key.mv_size = 0;
+        return store_lmdb_error(err, rc, "reading");
+    run_set(w, run, rc ? SLICE_NONE : store_slice(key));
     return 0;
 }
 
-/* From `from` on, the first key with a change after walk->at, standing on the first such change. */
-static int walk_history(struct walk *walk, const struct store_place *from, struct error *err)
+static int run_next(struct walk *w, size_t run, struct error *err)
 {
-    struct store_place place = *from;
-
-    for (;;) {
-        MDB_val key = store_place_val(&place);
-        int rc = mdb_cursor_get(walk->history, &key, &walk->past_value, key.mv_size ? MDB_SET_RANGE : MDB_FIRST);
-
-        walk->past_key.len = 0;
-        if (rc == MDB_NOTFOUND)
-            return 0;
-        if (rc)
-            return walk_error(rc, err);
-        if (!store_history_place_read(store_slice(key), &walk->past_key, &walk->past_revision))
-            return error_set(err, ERROR_CORRUPT, "the history holds a damaged key");
-        if (!slice_starts(walk->past_key, walk->prefix)) {
-            walk->past_key.len = 0;
-            return 0;
-        }
-        if (walk->past_revision > walk->at)
-            return 0;
-        place = store_history_place(walk->past_key, walk->at + 1);
+    if (run < STORE_LEVELS) {
+        run_set_node(w, run, store_node_next(w->nodes[run]));
+        return 0;
     }
+    return run_cursor(w, run, (MDB_val){0}, MDB_NEXT, err);
 }
 
-/* Behind all that a key's entries can be, before any longer or later key: see store_internal.h on NUL. */
-static int walk_history_next(struct walk *walk, struct error *err)
+static int run_begin(struct walk *w, size_t run, struct slice start, struct error *err)
 {
-    struct store_place place = {.len = walk->past_key.len + 1};
+    const struct store_level *level = run < STORE_LEVELS ? w->view->root->levels[run] : NULL;
+    int rc = 0;
 
-    memcpy(place.bytes, walk->past_key.data, walk->past_key.len);
-    place.bytes[walk->past_key.len] = 1;
-    return walk_history(walk, &place, err);
-}
+    if (level)
+        run_set_node(w, run, store_table_seek(level->table, start));
+    if (run == RUN_INDEX || run == RUN_BASE) {
+        const struct store_db *db = &w->view->store->db;
 
-static int walk_begin(struct walk *walk, const struct store_range *range, struct error *err)
-{
-    struct slice start = slice_compare(range->after, range->prefix) > 0 ? range->after : range->prefix;
-    struct store_place place = {.len = start.len > STORE_KEY_MAX + 1 ? STORE_KEY_MAX + 1 : start.len};
-    int rc;
-
-    /* No key is longer than STORE_KEY_MAX, so a start cut there still comes before every key behind the whole. */
-    if (place.len)
-        memcpy(place.bytes, start.data, place.len);
-    walk->key = store_place_val(&place);
-    rc = mdb_cursor_open(walk->reading->txn, walk->reading->store->db.current, &walk->current);
-    if (rc == 0 && walk->at != UINT64_MAX)
-        rc = mdb_cursor_open(walk->reading->txn, walk->reading->store->db.history, &walk->history);
-    if (rc)
-        return walk_error(rc, err);
-    rc = walk_current(walk, place.len ? MDB_SET_RANGE : MDB_FIRST, err);
-    while (rc == 0 && walk->key.mv_size && range->after.len && slice_compare(store_slice(walk->key), range->after) <= 0)
-        rc = walk_current(walk, MDB_NEXT, err);
-    if (rc < 0 || !walk->history)
-        return rc;
-    rc = walk_history(walk, &place, err);
-    while (rc == 0 && walk->past_key.len && range->after.len && slice_compare(walk->past_key, range->after) <= 0)
-        rc = walk_history_next(walk, err);
+        rc = mdb_cursor_open(w->view->txn, run == RUN_INDEX ? db->index : db->base, &w->cursors[run]);
+        if (rc)
+            return store_lmdb_error(err, rc, "reading");
+        rc = run_cursor(w, run, store_val(start), start.len ? MDB_SET_RANGE : MDB_FIRST, err);
+    }
+    while (rc == 0 && w->keys[run].data && w->after.len && slice_compare(w->keys[run], w->after) <= 0)
+        rc = run_next(w, run, err);
     return rc;
 }
 
-static int read_current(struct slice key, struct slice bytes, struct store_item *ret_item, struct error *err)
+static int walk_begin(struct walk *w, const struct store_range *range, struct error *err)
 {
-    struct store_record record;
+    struct slice start = slice_compare(range->after, range->prefix) > 0 ? range->after : range->prefix;
 
-    if (store_record_read(bytes, key, &record, err) < 0)
-        return error_wrap(err, "reading %.*s", SLICE_ARGS(key));
-    *ret_item = (struct store_item){key, record.meta, record.value, record.create_revision, record.revision};
+    w->prefix = range->prefix;
+    w->after = range->after;
+    /* No key is longer than STORE_KEY_MAX, so a start cut there still comes before every key behind the whole. */
+    if (start.len > STORE_KEY_MAX + 1)
+        start.len = STORE_KEY_MAX + 1;
+    for (size_t run = 0; run < RUNS; run++)
+        if (run_begin(w, run, start, err) < 0)
+            return -err->code;
     return 0;
 }
 
-/* The version under `history`. Returns 1, or 0 when the key did not exist at that revision. */
-static int walk_past_item(struct walk *walk, struct store_item *ret_item, struct error *err)
+/* What the table that stands on the key says: 1 with its version, 0 when all it has are too new. */
+static int table_version(const struct walk *w, size_t run, struct store_found *ret_found)
 {
-    struct slice key = walk->past_key;
-    enum store_event_kind kind;
-    struct store_record record;
-    uint32_t index;
+    const struct store_version *v = store_node_newest(w->nodes[run]);
 
-    if (!store_history_value_read(store_slice(walk->past_value), &index, &kind))
-        return error_set(err, ERROR_CORRUPT, "the history of %.*s is damaged", SLICE_ARGS(key));
-    if (kind == STORE_EVENT_CREATE)
-        return 0;
-    if (!ret_item)
-        return 1;
-    if (store_log_get(walk->reading, walk->past_revision, index, &record, err) < 0)
-        return -err->code;
-    *ret_item = (struct store_item){key, record.meta, record.value, record.create_revision, record.revision};
-    return 1;
+    while (v && v->entry.revision > w->at)
+        v = v->older;
+    if (v)
+        *ret_found = (struct store_found){.entry = v->entry};
+    return v != NULL;
 }
 
-/* The next version; ret_item may be NULL for counting. Returns 1, 0 at the end, or a negative error. */
-static int walk_next(struct walk *walk, struct store_item *ret_item, struct error *err)
+/* The version of `key` by the first run that knows it. 1, 0 when it did not exist, or a negative error. */
+static int walk_version(const struct walk *w, struct slice key, const bool stands[RUNS], struct store_found *ret_found,
+                        struct error *err)
 {
-    while (walk->key.mv_size || walk->past_key.len) {
-        struct slice key = store_slice(walk->key);
-        int order = !walk->past_key.len ? -1 : !key.len ? 1 : slice_compare(key, walk->past_key);
-        int found = 0;
+    for (size_t run = 0; run < STORE_LEVELS; run++)
+        if (stands[run] && table_version(w, run, ret_found))
+            return ret_found->entry.kind != STORE_EVENT_DELETE;
+    if (stands[RUN_INDEX]) {
+        *ret_found = (struct store_found){.in_base = false};
+        if (store_index_decode(key, store_slice(w->values[RUN_INDEX]), &ret_found->entry, err) < 0)
+            return -err->code;
+        if (ret_found->entry.revision <= w->at)
+            return ret_found->entry.kind != STORE_EVENT_DELETE;
+        return store_view_find(w->view, key, w->at, ret_found, err);
+    }
+    if (!stands[RUN_BASE])
+        return 0;
+    *ret_found = (struct store_found){.in_base = true};
+    if (store_base_decode(key, store_slice(w->values[RUN_BASE]), &ret_found->base, err) < 0)
+        return -err->code;
+    return ret_found->base.revision <= w->at ? 1 : store_view_back(w->view, &ret_found->base, w->at, err);
+}
 
-        if (order < 0) {
-            found = !ret_item || read_current(key, store_slice(walk->value), ret_item, err) == 0 ? 1 : -err->code;
-            if (found > 0 && ret_item && ret_item->mod_revision > walk->at)
-                found = error_set(err, ERROR_CORRUPT, "the history of %.*s has a hole", SLICE_ARGS(key));
-        } else {
-            found = walk_past_item(walk, ret_item, err);
-        }
-        if (found >= 0 && order >= 0 && walk_history_next(walk, err) < 0)
-            return -err->code;
-        if (found >= 0 && order <= 0 && walk_current(walk, MDB_NEXT, err) < 0)
-            return -err->code;
+/* The next key that exists at w->at. 1, 0 at the end, or a negative error. `key` lives until the next call. */
+static int walk_next(struct walk *w, struct slice *ret_key, struct store_found *ret_found, struct error *err)
+{
+    for (;;) {
+        bool stands[RUNS] = {false};
+        struct slice key = SLICE_NONE;
+        int found;
+
+        for (size_t run = 0; run < RUNS; run++)
+            if (w->keys[run].data && (!key.data || slice_compare(w->keys[run], key) < 0))
+                key = w->keys[run];
+        if (!key.data)
+            return 0;
+        for (size_t run = 0; run < RUNS; run++)
+            stands[run] = w->keys[run].data && slice_equal(w->keys[run], key);
+        found = walk_version(w, key, stands, ret_found, err);
+        for (size_t run = 0; found >= 0 && run < RUNS; run++)
+            if (stands[run] && run_next(w, run, err) < 0)
+                return -err->code;
+        *ret_key = key;
         if (found)
             return found;
     }
-    return 0;
 }
 
-static int list_walk(struct walk *walk, const struct store_range *range, store_visit_item *visit, void *arg,
+static int item_visit(const struct store_view *view, struct slice key, const struct store_found *found,
+                      store_visit_item *visit, void *arg, struct error *err)
+{
+    struct store_record record;
+    struct store_item item;
+
+    if (store_view_record(view, key, found, &record, err) < 0)
+        return -err->code;
+    item = (struct store_item){key, record.meta, record.value, record.create_revision, record.revision};
+    return visit(arg, &item);
+}
+
+static int list_walk(struct walk *w, const struct store_range *range, store_visit_item *visit, void *arg,
                      struct store_range_result *result, struct error *err)
 {
-    struct store_item item = {0};
+    struct store_found found;
+    struct slice key;
     size_t count = 0;
-    int rc = walk_begin(walk, range, err);
+    int rc = walk_begin(w, range, err);
 
     while (rc == 0 && (!range->limit || count < range->limit)) {
-        rc = walk_next(walk, &item, err);
+        rc = walk_next(w, &key, &found, err);
         if (rc <= 0)
             return rc;
-        rc = visit(arg, &item);
+        rc = item_visit(w->view, key, &found, visit, arg, err);
         count++;
     }
-    walk->counting = true;
     while (rc == 0) {
-        int found = walk_next(walk, NULL, err);
+        int more = walk_next(w, &key, &found, err);
 
-        if (found <= 0)
-            return found;
+        if (more <= 0)
+            return more;
         result->more = true;
         if (range->skip_count)
             return 0;
@@ -192,22 +196,21 @@ static int list_walk(struct walk *walk, const struct store_range *range, store_v
 int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
                struct store_range_result *ret_result, struct error *err)
 {
-    STORE_READING_LOCAL(reading);
+    STORE_VIEW_LOCAL(view);
     struct store_range_result result = {0};
     ERROR_LOCAL(failure);
-    struct walk walk CLEANUP(walk_end) = {.reading = &reading, .prefix = range->prefix, .at = UINT64_MAX};
+    struct walk walk CLEANUP(walk_end) = {.view = &view};
     int rc;
 
-    if (store_reading_begin(store, &reading, &failure) < 0)
+    if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
-    result.revision = range->at_revision ? range->at_revision : reading.state.revision;
-    if (result.revision > reading.state.revision)
+    result.revision = range->at_revision ? range->at_revision : view.revision;
+    if (result.revision > view.revision)
         return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                         (unsigned long long)result.revision, (unsigned long long)reading.state.revision);
-    if (result.revision < reading.state.compacted)
+                         (unsigned long long)result.revision, (unsigned long long)view.revision);
+    if (result.revision < view.state.compacted)
         return error_set(err, ERROR_EXPIRED, "The resourceVersion for the provided list is too old.");
-    if (result.revision < reading.state.revision)
-        walk.at = result.revision;
+    walk.at = result.revision;
     rc = list_walk(&walk, range, visit, arg, &result, &failure);
     if (rc && error_is_set(&failure))
         return error_pass(err, &failure, "listing %.*s", SLICE_ARGS(range->prefix));
@@ -219,22 +222,21 @@ int store_list(struct store *store, const struct store_range *range, store_visit
 int store_get(struct store *store, struct slice key, store_visit_item *visit, void *arg, uint64_t *ret_revision,
               struct error *err)
 {
-    STORE_READING_LOCAL(reading);
+    STORE_VIEW_LOCAL(view);
+    struct store_found found;
     ERROR_LOCAL(failure);
-    struct store_item item;
-    MDB_val place = store_val(key), value;
     int rc;
 
-    if (store_reading_begin(store, &reading, &failure) < 0)
+    if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
     if (ret_revision)
-        *ret_revision = reading.state.revision;
-    rc = key.len && key.len <= STORE_KEY_MAX ? mdb_get(reading.txn, store->db.current, &place, &value) : MDB_NOTFOUND;
-    if (rc == MDB_NOTFOUND)
+        *ret_revision = view.revision;
+    rc = key.len && key.len <= STORE_KEY_MAX ? store_view_find(&view, key, view.revision, &found, &failure) : 0;
+    if (rc == 0)
         return error_set(err, ERROR_NOT_FOUND, "%.*s is not there", SLICE_ARGS(key));
-    if (rc)
-        return store_lmdb_error(err, rc, "reading a key");
-    if (read_current(key, store_slice(value), &item, &failure) < 0)
+    if (rc > 0)
+        rc = item_visit(&view, key, &found, visit, arg, &failure);
+    if (rc && error_is_set(&failure))
         return error_pass(err, &failure, NULL);
-    return visit(arg, &item);
+    return rc;
 }

@@ -71,7 +71,7 @@ static void readers_give(struct store *store, MDB_txn *txn)
     (void)pthread_mutex_unlock(&readers->lock);
 }
 
-int store_reading_begin(struct store *store, struct store_reading *ret_reading, struct error *err)
+int store_readers_begin(struct store *store, MDB_txn **ret_txn, struct error *err)
 {
     MDB_txn *txn = NULL;
     int rc;
@@ -86,15 +86,12 @@ int store_reading_begin(struct store *store, struct store_reading *ret_reading, 
         readers_give(store, txn);
         return store_lmdb_error(err, rc, "starting to read");
     }
-    *ret_reading = (struct store_reading){.store = store, .txn = txn};
-    return store_state_read(store, txn, &ret_reading->state, err);
+    *ret_txn = txn;
+    return 0;
 }
 
-void store_reading_end(struct store_reading *reading)
+void store_readers_end(struct store *store, MDB_txn *txn)
 {
-    if (!reading->store)
-        return;
-    mdb_txn_reset(reading->txn);
-    readers_give(reading->store, reading->txn);
-    reading->store = NULL;
+    mdb_txn_reset(txn);
+    readers_give(store, txn);
 }

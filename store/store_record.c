@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The codec of records. It trusts no byte: a length that does not fit, an unknown format or flag and a wrong checksum
- * are all refused before anything of the record is shown.
+ * The codec of records and frames. It trusts no byte: a length that does not fit, an unknown format or flag and a wrong
+ * checksum are all refused before anything of the record is shown.
  */
 #include "store/store_record.h"
 
@@ -9,18 +9,40 @@
 
 #include "store/crc32c.h"
 
+#define FRAME_MAGIC  0x524e4b46u /* "FKNR" */
+#define FRAME_FORMAT 1
+
 enum {
-    AT_FORMAT,
-    AT_KIND,
-    AT_FLAGS,
-    AT_HEADER,
-    AT_CRC,
-    AT_REVISION = 8,
-    AT_CREATE = 16,
-    AT_TIME = 24,
-    AT_KEY = 32,
-    AT_META = 36
+    AT_CRC = 0,
+    AT_LENGTH = 4,
+    AT_FORMAT = 8,
+    AT_KIND = 9,
+    AT_FLAGS = 10,
+    AT_HEADER = 11,
+    AT_CLASS = 12,
+    AT_VERB = 13,
+    AT_KEY = 14,
+    AT_REVISION = 16,
+    AT_CREATE = 24,
+    AT_PREV = 32,
+    AT_TIME = 40,
+    AT_INDEX = 48,
+    AT_COUNT = 50,
+    AT_PREV_INDEX = 52,
+    AT_USER = 54,
+    AT_PREV_SEGMENT = 56,
+    AT_PREV_OFFSET = 60,
+    AT_META = 64,
+    AT_RAW = 68,
+    AT_AUDIT = 80,
 };
+
+static void put_u16(char *to, unsigned value)
+{
+    uint16_t little = htole16((uint16_t)value);
+
+    memcpy(to, &little, sizeof(little));
+}
 
 static void put_u32(char *to, uint32_t value)
 {
@@ -32,6 +54,14 @@ static void put_u64(char *to, uint64_t value)
 {
     value = htole64(value);
     memcpy(to, &value, sizeof(value));
+}
+
+static unsigned get_u16(const char *from)
+{
+    uint16_t value;
+
+    memcpy(&value, from, sizeof(value));
+    return le16toh(value);
 }
 
 static uint32_t get_u32(const char *from)
@@ -57,64 +87,139 @@ static char *put_bytes(char *to, struct slice bytes)
     return to + bytes.len;
 }
 
-static uint32_t record_checksum(struct slice record, struct slice place)
-{
-    uint32_t crc = crc32c(0, place);
+/* ---- records ---- */
 
-    crc = crc32c(crc, slice_make(record.data, AT_CRC));
-    return crc32c(crc, slice_make(record.data + AT_REVISION, record.len - AT_REVISION));
+size_t store_record_size(const struct store_record *r)
+{
+    return STORE_RECORD_HEADER + r->key.len + r->user.len + r->meta.len + r->value.len;
 }
 
-size_t store_record_size(const struct store_record *record)
+void store_record_write(char *to, const struct store_record *r)
 {
-    return STORE_RECORD_HEADER + record->key.len + record->meta.len + record->value.len;
-}
+    size_t size = store_record_size(r);
+    char *at;
 
-void store_record_write(char *to, const struct store_record *record, struct slice place)
-{
-    char *at = to + STORE_RECORD_HEADER;
-
+    memset(to, 0, STORE_RECORD_HEADER);
+    put_u32(to + AT_LENGTH, (uint32_t)size);
     to[AT_FORMAT] = STORE_RECORD_FORMAT;
-    to[AT_KIND] = (char)record->kind;
-    to[AT_FLAGS] = 0;
+    to[AT_KIND] = (char)r->kind;
     to[AT_HEADER] = STORE_RECORD_HEADER / 8;
-    put_u64(to + AT_REVISION, record->revision);
-    put_u64(to + AT_CREATE, record->create_revision);
-    put_u64(to + AT_TIME, (uint64_t)record->time_ns);
-    put_u32(to + AT_KEY, (uint32_t)record->key.len);
-    put_u32(to + AT_META, (uint32_t)record->meta.len);
-    at = put_bytes(at, record->key);
-    at = put_bytes(at, record->meta);
-    at = put_bytes(at, record->value);
-    put_u32(to + AT_CRC, record_checksum(slice_make(to, (size_t)(at - to)), place));
+    to[AT_CLASS] = (char)r->class;
+    to[AT_VERB] = (char)r->verb;
+    put_u16(to + AT_KEY, (unsigned)r->key.len);
+    put_u64(to + AT_REVISION, r->revision);
+    put_u64(to + AT_CREATE, r->create_revision);
+    put_u64(to + AT_PREV, r->prev_revision);
+    put_u64(to + AT_TIME, (uint64_t)r->time_ns);
+    put_u16(to + AT_INDEX, r->index);
+    put_u16(to + AT_COUNT, r->count);
+    put_u16(to + AT_PREV_INDEX, r->prev_index);
+    put_u16(to + AT_USER, (unsigned)r->user.len);
+    put_u32(to + AT_PREV_SEGMENT, r->prev.segment);
+    put_u32(to + AT_PREV_OFFSET, r->prev.offset);
+    put_u32(to + AT_META, (uint32_t)r->meta.len);
+    put_u32(to + AT_RAW, (uint32_t)r->value.len);
+    memcpy(to + AT_AUDIT, r->audit, sizeof(r->audit));
+    at = put_bytes(to + STORE_RECORD_HEADER, r->key);
+    at = put_bytes(at, r->user);
+    at = put_bytes(at, r->meta);
+    at = put_bytes(at, r->value);
+    memset(at, 0, store_record_padded(size) - size);
+    put_u32(to + AT_CRC, crc32c(0, slice_make(to + AT_LENGTH, size - AT_LENGTH)));
 }
 
-int store_record_read(struct slice bytes, struct slice place, struct store_record *ret_record, struct error *err)
+static int record_damaged(struct error *err, const char *what)
+{
+    return error_set(err, ERROR_CORRUPT, "a record is damaged: %s", what);
+}
+
+/* The record without its padding and what lies behind it; its lengths fit and its checksum is right. */
+static int record_check(struct slice bytes, struct slice *ret_record, struct error *err)
 {
     const char *from = bytes.data;
-    size_t header, key_len, meta_len;
+    size_t size, header, fixed;
 
     if (bytes.len < STORE_RECORD_HEADER)
-        return error_set(err, ERROR_CORRUPT, "a record of %zu bytes is too short", bytes.len);
+        return record_damaged(err, "it is too short");
+    size = get_u32(from + AT_LENGTH);
+    header = (size_t)(unsigned char)from[AT_HEADER] * 8;
+    fixed = header + get_u16(from + AT_KEY) + get_u16(from + AT_USER);
+    if (size > bytes.len || header < STORE_RECORD_HEADER || fixed > size || get_u32(from + AT_META) > size - fixed)
+        return record_damaged(err, "its lengths do not fit");
+    if (get_u32(from + AT_CRC) != crc32c(0, slice_make(from + AT_LENGTH, size - AT_LENGTH)))
+        return record_damaged(err, "its checksum is wrong");
     if ((unsigned char)from[AT_FORMAT] > STORE_RECORD_FORMAT || from[AT_FLAGS])
         return error_set(err, ERROR_CORRUPT, "a record has format %u with flags %u, which a newer version wrote",
                          (unsigned char)from[AT_FORMAT], (unsigned char)from[AT_FLAGS]);
-    header = (size_t)(unsigned char)from[AT_HEADER] * 8;
-    key_len = get_u32(from + AT_KEY);
-    meta_len = get_u32(from + AT_META);
-    if (header < STORE_RECORD_HEADER || header > bytes.len || key_len > bytes.len - header ||
-        meta_len > bytes.len - header - key_len || (unsigned char)from[AT_KIND] > STORE_EVENT_DELETE)
-        return error_set(err, ERROR_CORRUPT, "a record is damaged: its lengths do not fit");
-    if (get_u32(from + AT_CRC) != record_checksum(bytes, place))
-        return error_set(err, ERROR_CORRUPT, "a record is damaged: its checksum is wrong");
-    *ret_record = (struct store_record){
+    if ((unsigned char)from[AT_KIND] > STORE_EVENT_DELETE || (unsigned char)from[AT_CLASS] >= STORE_CLASSES)
+        return record_damaged(err, "it is of no known kind");
+    *ret_record = slice_make(from, size);
+    return 0;
+}
+
+int store_record_read(struct slice bytes, struct store_record *ret_record, struct error *err)
+{
+    struct slice all = SLICE_NONE;
+    const char *from, *at;
+    struct store_record *r = ret_record;
+
+    if (record_check(bytes, &all, err) < 0)
+        return -(int)ERROR_CORRUPT;
+    from = all.data;
+    at = from + (size_t)(unsigned char)from[AT_HEADER] * 8;
+    *r = (struct store_record){
         .kind = (enum store_event_kind)from[AT_KIND],
+        .class = (enum store_class)from[AT_CLASS],
+        .verb = (unsigned char)from[AT_VERB],
         .revision = get_u64(from + AT_REVISION),
         .create_revision = get_u64(from + AT_CREATE),
+        .prev_revision = get_u64(from + AT_PREV),
         .time_ns = (int64_t)get_u64(from + AT_TIME),
-        .key = slice_make(from + header, key_len),
-        .meta = slice_make(from + header + key_len, meta_len),
-        .value = slice_make(from + header + key_len + meta_len, bytes.len - header - key_len - meta_len),
+        .index = get_u16(from + AT_INDEX),
+        .count = get_u16(from + AT_COUNT),
+        .prev_index = get_u16(from + AT_PREV_INDEX),
+        .prev = {get_u32(from + AT_PREV_SEGMENT), get_u32(from + AT_PREV_OFFSET)},
     };
+    memcpy(r->audit, from + AT_AUDIT, sizeof(r->audit));
+    r->key = slice_make(at, get_u16(from + AT_KEY));
+    r->user = slice_make(r->key.data + r->key.len, get_u16(from + AT_USER));
+    r->meta = slice_make(r->user.data + r->user.len, get_u32(from + AT_META));
+    r->value = slice_make(r->meta.data + r->meta.len, (size_t)(from + all.len - (r->meta.data + r->meta.len)));
     return 0;
+}
+
+/* ---- frames ---- */
+
+void store_frame_write(char *to, struct store_frame *f)
+{
+    memset(to, 0, STORE_FRAME_SIZE);
+    put_u32(to + 4, FRAME_MAGIC);
+    to[8] = FRAME_FORMAT;
+    put_u32(to + 12, f->length);
+    put_u32(to + 16, f->segment);
+    put_u32(to + 20, f->count);
+    put_u64(to + 24, f->first_revision);
+    put_u64(to + 32, f->last_revision);
+    put_u32(to + 40, f->before);
+    f->crc = crc32c(0, slice_make(to + 4, STORE_FRAME_SIZE - 4));
+    put_u32(to, f->crc);
+}
+
+bool store_frame_read(struct slice bytes, struct store_frame *ret_frame)
+{
+    const char *from = bytes.data;
+
+    if (bytes.len < STORE_FRAME_SIZE || get_u32(from + 4) != FRAME_MAGIC || from[8] != FRAME_FORMAT ||
+        get_u32(from) != crc32c(0, slice_make(from + 4, STORE_FRAME_SIZE - 4)))
+        return false;
+    *ret_frame = (struct store_frame){
+        .length = get_u32(from + 12),
+        .segment = get_u32(from + 16),
+        .count = get_u32(from + 20),
+        .first_revision = get_u64(from + 24),
+        .last_revision = get_u64(from + 32),
+        .before = get_u32(from + 40),
+        .crc = get_u32(from),
+    };
+    return true;
 }

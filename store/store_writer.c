@@ -2,16 +2,16 @@
 /*
  * The writer: a bounded queue and whoever empties it (its own thread, or in manual mode the caller of store_step).
  *
- * Group commit: all that waits is applied in order in one LMDB transaction and made durable by one commit; meanwhile
- * the next batch gathers. A lone writer waits for nobody. The life of a request:
+ * Group commit: all that waits is applied in order, becomes one frame of the log and is made durable by one fdatasync;
+ * meanwhile the next batch gathers. A lone writer waits for nobody. The life of a request:
  *
- *     queued --> applied or turned down --commit--> published --> done called, freed
- *                        |                 |
- *                        |                 +-- failed: every request of the batch gets the error
- *                        +-- LMDB lost the transaction: the same
+ *     queued --> applied or turned down --append--> visible, published --> done called, freed
+ *                        |                  |
+ *                        |                  +-- failed: the table takes all back, every request gets the error
+ *                        +-- damage in its way: it alone is refused
  *
- * Invariants: nothing is published or acknowledged before its commit returned; what a request was turned down for was
- * durable when it is told; revisions are given in the order of the queue.
+ * Invariants: nothing is visible, published or acknowledged before its append returned; what a request was turned down
+ * for was durable when it is told; revisions are given in the order of the queue.
  */
 #include "store/store_internal.h"
 
@@ -55,7 +55,7 @@ static size_t transaction_bytes(const struct store_transaction *transaction)
 
         bytes += operation->key.len + operation->meta.len + operation->value.len;
     }
-    return bytes;
+    return bytes + transaction->origin.user.len;
 }
 
 static struct store_request *request_new(const struct store_transaction *from)
@@ -68,7 +68,8 @@ static struct store_request *request_new(const struct store_transaction *from)
     struct store_operation *operation = (struct store_operation *)(void *)((char *)condition + conditions);
     char *at = (char *)operation + operations;
 
-    *request = (struct store_request){.conditions = condition, .operations = operation, .bytes = size};
+    *request =
+        (struct store_request){.conditions = condition, .operations = operation, .bytes = size, .origin = from->origin};
     request->condition_count = from->condition_count;
     request->operation_count = from->operation_count;
     for (size_t i = 0; i < from->condition_count; i++) {
@@ -83,6 +84,9 @@ static struct store_request *request_new(const struct store_transaction *from)
         copy_bytes(&at, &operation[i].meta);
         copy_bytes(&at, &operation[i].value);
     }
+    copy_bytes(&at, &request->origin.user);
+    if (request->origin.user.len > STORE_USER_MAX)
+        request->origin.user.len = STORE_USER_MAX;
     return request;
 }
 
@@ -140,183 +144,90 @@ void store_commit(struct store *store, const struct store_transaction *transacti
 
 /* -- one batch -- */
 
-static void batch_take(struct store *store, struct list *batch)
-{
-    size_t count = 0, bytes = 0;
+struct batch {
+    struct list requests;
+    size_t bytes;
+    uint64_t first; /* revision of the first that applies */
+    uint64_t last;  /* of the last one that did; first - 1 = none */
+    uint64_t keys;  /* as they were, to be taken back */
+    uint64_t live;
+};
 
-    list_init(batch);
+static void batch_take(struct store *store, struct batch *b)
+{
+    size_t count = 0;
+
+    list_init(&b->requests);
     (void)pthread_mutex_lock(&store->lock);
     list_for_each_safe (it, next, &store->queue) {
         struct store_request *request = container_of(it, struct store_request, link);
 
-        if (count && (count >= STORE_BATCH_MAX || bytes + request->bytes > STORE_BATCH_BYTES))
+        if (count && (count >= STORE_BATCH_MAX || b->bytes + request->bytes > STORE_BATCH_BYTES))
             break;
         count++;
-        bytes += request->bytes;
+        /* No record is longer than what the request brought for it, and its header. */
+        b->bytes += request->bytes +
+                    request->operation_count * (STORE_RECORD_HEADER + STORE_RECORD_ALIGN + request->origin.user.len);
         store->queue_count -= !request->refused;
         store->queue_bytes -= request->bytes;
         list_remove(&request->link);
-        list_append(batch, &request->link);
+        list_append(&b->requests, &request->link);
     }
     (void)pthread_mutex_unlock(&store->lock);
 }
 
-/* What is known of the store once the batch is durable. */
-struct batch_result {
-    struct store_state state;
-    size_t applied; /* requests that changed something */
-    uint64_t keys;
-    uint64_t used;
-};
-
-/* Applies all to an open transaction. */
-static int batch_fill(struct store *store, MDB_txn *txn, struct list *batch, struct batch_result *result,
-                      struct error *err)
+/* A batch goes into one segment: when the last one has no room for it, another is begun. */
+static int segment_need(struct store *store, size_t bytes, uint64_t first_revision, struct error *err)
 {
-    MDB_stat stat;
-    int rc = store_state_read(store, txn, &result->state, err);
+    struct store_root *root = store_root_take(store);
+    struct store_segment *last = store_root_last(root);
+    size_t need = bytes + STORE_FRAME_SIZE;
+    struct store_segment *fresh;
+    int rc = 0;
 
-    if (rc < 0)
-        return rc;
-    list_for_each (it, batch) {
-        struct store_request *request = container_of(it, struct store_request, link);
+    if (store_segment_room(last) < need) {
+        size_t size = need + STORE_SEGMENT_HEAD > store->segment_bytes ? need + STORE_SEGMENT_HEAD
+                                                                       : store->segment_bytes;
 
-        if (request->refused)
-            continue;
-        rc = store_apply(store, txn, &result->state, request, err);
-        if (rc < 0)
-            return rc;
-        if (rc > 0)
-            request_drop_events(request);
-        result->applied += rc == 0;
+        rc = store_segment_create(store->log_path, last->id + 1, first_revision, size, &fresh, err);
+        if (rc == 0)
+            store_root_add_segment(store, fresh);
     }
-    rc = result->applied ? store_state_write(store, txn, &result->state) : 0;
-    if (rc == 0)
-        rc = mdb_stat(txn, store->db.current, &stat);
-    if (rc)
-        return store_lmdb_error(err, rc, "writing");
-    result->keys = stat.ms_entries;
-    result->used = store_used(store, txn);
-    return 0;
-}
-
-/* A commit whose last step failed leaves open whether it is on the disk, and LMDB refuses to go on. The environment is
- * opened anew; the revision found there tells, because a batch is there whole or not at all. */
-static int commit_settle(struct store *store, const struct batch_result *result, struct error *err)
-{
-    ERROR_LOCAL(failure);
-    MDB_txn *probe = NULL;
-    int rc = mdb_txn_begin(store->db.env, NULL, 0, &probe);
-
-    if (rc == 0)
-        mdb_txn_abort(probe);
-    if (rc != MDB_PANIC)
-        return -err->code;
-    if (store_reopen(store, &failure) < 0)
-        return error_pass(err, &failure, NULL);
-    return store->stats.revision == result->state.revision ? 0 : -err->code;
-}
-
-struct gathered {
-    struct store_event **events;
-    size_t count;
-    size_t cap;
-};
-
-static int gather(void *arg, const struct store_event *event)
-{
-    struct gathered *gathered = arg;
-
-    gathered->events = mem_grow(gathered->events, &gathered->cap, gathered->count + 1, sizeof(struct store_event *));
-    gathered->events[gathered->count++] = store_event_new(event);
-    return 0;
-}
-
-/* Opens what an earlier failure left closed. Should the disk then hold more than was published (a commit in doubt had
- * made it, but its requests were told that it failed), the log supplies the events: a watch misses nothing. */
-static int writer_recover(struct store *store, struct error *err)
-{
-    uint64_t published = atomic_load(&store->revision);
-    struct gathered gathered = {0};
-    int rc;
-
-    if (store_reopen(store, err) < 0)
-        return -err->code;
-    if (store->stats.revision == published)
-        return 0;
-    rc = store_read_log(store, SLICE_NONE, published, 0, 0, gather, &gathered, NULL, err);
-    if (rc == 0)
-        store_publish(store, gathered.events, gathered.count, store->stats.revision);
-    for (size_t i = 0; i < gathered.count; i++)
-        store_event_unref(gathered.events[i]);
-    free(gathered.events);
+    store_root_unref(root);
     return rc;
 }
 
-int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err)
+/* Applies all. What is turned down on the way has its error already. */
+static void batch_apply(const struct store_view *view, struct batch *b)
 {
-    int rc = store->db.env ? mdb_txn_begin(store->db.env, NULL, 0, ret_txn) : MDB_PANIC;
+    struct store *store = view->store;
+    int64_t now_ns = clock_wall_ns(store->clock);
 
-    if (rc == MDB_PANIC) {
-        if (writer_recover(store, err) < 0)
-            return -err->code;
-        rc = mdb_txn_begin(store->db.env, NULL, 0, ret_txn);
-    }
-    return rc ? store_lmdb_error(err, rc, "starting to write") : 0;
-}
-
-static int batch_commit(struct store *store, struct list *batch, struct batch_result *result, struct error *err)
-{
-    MDB_txn *txn = NULL;
-    int rc;
-
-    *result = (struct batch_result){0};
-    if (store_write_begin(store, &txn, err) < 0)
-        return -err->code;
-    rc = batch_fill(store, txn, batch, result, err);
-    if (rc < 0 || !result->applied) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    rc = mdb_txn_commit(txn);
-    if (rc == 0)
-        return 0;
-    (void)store_lmdb_error(err, rc, "making a write durable");
-    if (commit_settle(store, result, err) < 0)
-        return -err->code;
-    error_clear(err);
-    return 0;
-}
-
-/* The verdicts given inside a lost batch may rest on neighbours that were lost with it: they are void too. */
-static void batch_reset(struct list *batch, const struct error *err)
-{
-    list_for_each (it, batch) {
+    list_for_each (it, &b->requests) {
         struct store_request *request = container_of(it, struct store_request, link);
 
         if (request->refused)
             continue;
-        request_drop_events(request);
-        error_clear(&request->err);
-        request->failed_condition = 0;
-        if (err)
-            error_copy(&request->err, err);
+        if (store_apply(view, request, b->last + 1, now_ns) == 0)
+            b->last++;
+        else
+            request_drop_events(request);
     }
 }
 
-static void batch_publish(struct store *store, struct list *batch, const struct batch_result *result)
+static void batch_publish(struct store *store, struct batch *b)
 {
     struct store_event **events CLEANUP_FREE = NULL;
     size_t count = 0, cap = 0;
 
     (void)pthread_mutex_lock(&store->lock);
-    store->stats.revision = result->state.revision;
-    store->stats.keys = result->keys;
-    store->stats.bytes_used = result->used;
+    store->stats.revision = b->last;
+    store->stats.keys = store->keys;
+    store->stats.bytes_used = store->bytes;
     store->stats.commits++;
-    store->stats.transactions += result->applied;
+    store->stats.transactions += b->last - b->first + 1;
     (void)pthread_mutex_unlock(&store->lock);
-    list_for_each (it, batch) {
+    list_for_each (it, &b->requests) {
         struct store_request *request = container_of(it, struct store_request, link);
 
         if (!request->events)
@@ -325,80 +236,143 @@ static void batch_publish(struct store *store, struct list *batch, const struct 
         for (size_t i = 0; i < request->operation_count; i++)
             events[count++] = request->events[i];
     }
-    store_publish(store, events, count, result->state.revision);
+    store_publish(store, events, count, b->last);
 }
 
-/* Commits and publishes; the outcome is then in each request. */
-static int batch_try(struct store *store, struct list *batch)
+/* The verdicts given inside a lost batch may rest on neighbours that were lost with it: they are void too. */
+static void batch_fail(struct batch *b, const struct error *err)
 {
-    struct batch_result result;
+    list_for_each (it, &b->requests) {
+        struct store_request *request = container_of(it, struct store_request, link);
+
+        if (request->refused)
+            continue;
+        request_drop_events(request);
+        error_clear(&request->err);
+        request->failed_condition = 0;
+        error_copy(&request->err, err);
+    }
+}
+
+static uint32_t records_count(const struct batch *b)
+{
+    uint32_t count = 0;
+
+    list_for_each (it, &b->requests) {
+        struct store_request *request = container_of(it, struct store_request, link);
+
+        count += request->events ? (uint32_t)request->operation_count : 0;
+    }
+    return count;
+}
+
+/* Applied and durable, or taken back. Under `applying`. */
+static int batch_commit(struct store *store, const struct store_view *view, struct batch *b, struct error *err)
+{
+    struct store_segment *segment = store_root_last(view->root);
+    struct store_table *table = view->root->levels[0]->table;
+    struct store_frame frame = {0};
+    int rc = 0;
+
+    store->pending.bytes.len = STORE_FRAME_SIZE;
+    (void)buf_reserve(&store->pending.bytes, b->bytes);
+    store->pending.place = (struct store_place){segment->id, atomic_load(&segment->end) / STORE_RECORD_ALIGN};
+    batch_apply(view, b);
+    if (b->last >= b->first) {
+        frame = (struct store_frame){.first_revision = b->first, .last_revision = b->last, .count = records_count(b)};
+        rc = store_segment_append(segment, store->pending.bytes.data, store->pending.bytes.len, &frame, err);
+    }
+    store->pending.bytes.len = 0;
+    if (rc < 0) {
+        store_table_revert(table, b->first - 1);
+        store->keys = b->keys;
+        store->bytes = b->live;
+    } else if (b->last >= b->first) {
+        store_segment_commit(segment, &frame);
+        atomic_store(&store->visible, b->last); /* before the table may be frozen */
+        if (!view->root->levels[0]->since_ns)
+            view->root->levels[0]->since_ns = clock_monotonic_ns(store->clock);
+    }
+    return rc;
+}
+
+static int batch_try(struct store *store, struct batch *b, struct error *err)
+{
+    STORE_VIEW_LOCAL(view);
+    int rc;
+
+    b->first = atomic_load(&store->visible) + 1;
+    b->last = b->first - 1;
+    b->keys = store->keys;
+    b->live = store->bytes;
+    rc = segment_need(store, b->bytes, b->first, err);
+    if (rc == 0)
+        rc = store_view_begin(store, &view, err);
+    if (rc < 0)
+        return rc;
+    view.revision = UINT64_MAX;
+    view.pending = &store->pending;
+    return batch_commit(store, &view, b, err);
+}
+
+/* Tells the keeper what it may do; waits for it when memory holds too much. */
+static void batch_note_table(struct store *store)
+{
+    struct store_root *root = store_root_take(store);
+    size_t count = store_table_count(root->levels[0]->table);
+
+    store_root_unref(root);
+    (void)pthread_mutex_lock(&store->lock);
+    if (count && !store->table_young) {
+        store->table_young = true;
+        (void)pthread_cond_signal(&store->keep_wake);
+    }
+    if (count >= store->table_count && !store->table_due) {
+        store->table_due = true;
+        (void)pthread_cond_signal(&store->keep_wake);
+    }
+    while (count >= STORE_TABLE_MAX && store->table_due && store->threads_run && !store->closing)
+        (void)pthread_cond_wait(&store->keep_done, &store->lock);
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+static void batch_finish(struct batch *b)
+{
+    list_for_each_safe (it, next, &b->requests)
+        request_finish(container_of(it, struct store_request, link));
+}
+
+bool store_write_batch(struct store *store)
+{
+    struct batch b = {.bytes = STORE_FRAME_SIZE};
     int64_t start = clock_monotonic_ns(store->clock);
     ERROR_LOCAL(failure);
 
-    if (batch_commit(store, batch, &result, &failure) < 0) {
-        metric_add(metric_only(&store_failures), 1);
-        batch_reset(batch, &failure);
-        return -failure.code;
-    }
-    if (!result.applied)
-        return 0;
-    metric_observe(&store_commit_seconds, metric_only(&store_commit_seconds), clock_monotonic_ns(store->clock) - start);
-    metric_observe(&store_batch_size, metric_only(&store_batch_size), (int64_t)result.applied);
-    batch_publish(store, batch, &result);
-    return 0;
-}
-
-static void batch_finish(struct list *batch)
-{
-    list_for_each_safe (it, next, batch)
-        request_finish(container_of(it, struct store_request, link));
-    list_init(batch);
-}
-
-/* When space ran out under a batch, each of its transactions is tried alone: the small ones, and the deletions that
- * make room, are not to fail with the big ones. */
-static void batch_one_by_one(struct store *store, struct list *batch)
-{
-    batch_reset(batch, NULL);
-    list_for_each_safe (it, next, batch) {
-        struct list alone;
-
-        list_init(&alone);
-        list_remove(it);
-        list_append(&alone, it);
-        if (!container_of(it, struct store_request, link)->refused)
-            (void)batch_try(store, &alone);
-        batch_finish(&alone);
-    }
-}
-
-static bool batch_run(struct store *store)
-{
-    struct list batch;
-    bool several;
-
-    batch_take(store, &batch);
-    if (list_empty(&batch))
+    batch_take(store, &b);
+    if (list_empty(&b.requests))
         return false;
-    several = batch.next != batch.prev;
-    if (batch_try(store, &batch) == -ERROR_NO_SPACE && several)
-        batch_one_by_one(store, &batch);
-    batch_finish(&batch);
+    (void)pthread_mutex_lock(&store->applying);
+    if (batch_try(store, &b, &failure) < 0)
+        batch_fail(&b, &failure);
+    (void)pthread_mutex_unlock(&store->applying);
+    if (error_is_set(&failure))
+        metric_add(metric_only(&store_failures), 1);
+    if (!error_is_set(&failure) && b.last >= b.first) {
+        metric_observe(&store_commit_seconds, metric_only(&store_commit_seconds),
+                       clock_monotonic_ns(store->clock) - start);
+        metric_observe(&store_batch_size, metric_only(&store_batch_size), (int64_t)(b.last - b.first + 1));
+        batch_publish(store, &b);
+        batch_note_table(store);
+    }
+    batch_finish(&b);
     return true;
 }
 
 /* -- who runs them -- */
 
-bool store_turn(struct store *store)
-{
-    bool wrote = batch_run(store);
-
-    return store_compact_step(store) || wrote;
-}
-
 bool store_step(struct store *store)
 {
-    return store->manual && store_turn(store);
+    return store->manual && (store_write_batch(store) || store_keep(store));
 }
 
 static void *writer_main(void *arg)
@@ -407,10 +381,10 @@ static void *writer_main(void *arg)
     bool closing = false;
 
     while (!closing) {
-        bool busy = store_turn(store);
+        bool busy = store_write_batch(store);
 
         (void)pthread_mutex_lock(&store->lock);
-        while (!busy && !store->closing && list_empty(&store->queue) && list_empty(&store->compactions))
+        while (!busy && !store->closing && list_empty(&store->queue))
             (void)pthread_cond_wait(&store->wake, &store->lock);
         closing = store->closing && list_empty(&store->queue);
         (void)pthread_mutex_unlock(&store->lock);
@@ -418,25 +392,36 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-int store_writer_start(struct store *store, struct error *err)
+int store_writer_begin(struct store *store, struct error *err)
 {
-    int rc = pthread_create(&store->thread, NULL, writer_main, store);
+    int rc = pthread_create(&store->threads[0], NULL, writer_main, store);
 
     if (rc)
         return error_set_errno(err, rc, "starting the writer thread");
-    store->thread_runs = true;
-    return 0;
+    rc = pthread_create(&store->threads[1], NULL, store_keeper_main, store);
+    store->threads_run = rc == 0;
+    if (rc == 0)
+        return 0;
+    (void)pthread_mutex_lock(&store->lock);
+    store->closing = true;
+    (void)pthread_cond_signal(&store->wake);
+    (void)pthread_mutex_unlock(&store->lock);
+    (void)pthread_join(store->threads[0], NULL);
+    return error_set_errno(err, rc, "starting the keeper thread");
 }
 
 void store_writer_close(struct store *store)
 {
     (void)pthread_mutex_lock(&store->lock);
     store->closing = true;
-    (void)pthread_cond_signal(&store->wake);
+    (void)pthread_cond_broadcast(&store->wake);
+    (void)pthread_cond_broadcast(&store->keep_wake);
+    (void)pthread_cond_broadcast(&store->keep_done);
     (void)pthread_mutex_unlock(&store->lock);
-    if (store->thread_runs)
-        (void)pthread_join(store->thread, NULL);
-    while (batch_run(store))
+    for (size_t i = 0; store->threads_run && i < ARRAY_SIZE(store->threads); i++)
+        (void)pthread_join(store->threads[i], NULL);
+    store->threads_run = false;
+    while (store_write_batch(store))
         ;
     store_compact_cancel(store);
 }

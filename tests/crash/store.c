@@ -11,6 +11,7 @@
  *   - the log has every revision above `compacted`, each event fits the one before, and all end in what is current.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -128,7 +129,9 @@ _Noreturn static void child_run(const struct crash *crash, int pipe)
     struct store *store;
     ERROR_LOCAL(err);
 
-    if (store_open(&(struct store_options){.path = crash->path}, &store, &err) < 0) {
+    /* Little is enough to begin a segment, to go to LMDB and to be dissolved. */
+    if (store_open(&(struct store_options){.path = crash->path, .segment_bytes = 96 << 10, .checkpoint_count = 150},
+                   &store, &err) < 0) {
         (void)printf("the child: %s\n", error_text(&err));
         _exit(1);
     }
@@ -272,8 +275,12 @@ static void remove_folder(const char *path)
     DIR *folder = opendir(path);
     struct dirent *entry;
 
-    while (folder && (entry = readdir(folder)))
-        (void)unlinkat(dirfd(folder), entry->d_name, 0);
+    while (folder && (entry = readdir(folder))) {
+        char *inner CLEANUP_FREE = mem_printf("%s/%s", path, entry->d_name);
+
+        if (entry->d_name[0] != '.' && unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno == EISDIR)
+            remove_folder(inner);
+    }
     if (folder)
         (void)closedir(folder);
     (void)rmdir(path);

@@ -1,22 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When LMDB fails. The linker hands its calls to the wrappers below first, which fail them as told: with a full disk,
- * with an I/O error, and with the two ways a commit can end in doubt (LMDB then refuses everything until it is opened
- * anew).
+ * When the disk fails. The linker hands the calls below to the wrappers first, which fail the n-th of them as told: the
+ * log's writing and syncing, and the commits and openings of LMDB behind it.
  */
 #include <errno.h>
 #include <lmdb.h>
+#include <unistd.h>
 
 #include "tests/unit/store/fixture.h"
 
+enum call { PWRITE, FDATASYNC, FALLOCATE, COMMIT, ENV_OPEN, CALLS };
+
 static struct {
-    int commit_rc;       /* what the next commit answers instead of working; 0 = let it work */
-    bool commit_anyway;  /* although it is on the disk in truth */
-    bool commit_sickens; /* and LMDB refuses to write from then on */
-    int open_rc;         /* what the next opening answers */
+    int after[CALLS]; /* so many of them work first; 0 = none fails */
+    int number[CALLS];
+    bool commit_sickens; /* LMDB refuses to write after the failed commit */
+    bool sync_anyway;    /* what the failed fdatasync was to do is done */
+    int calls[CALLS];
     MDB_env *sick;
 } fault;
 
+/* The error number that this call is to fail with; 0 = let it work. */
+static int fails(enum call call)
+{
+    fault.calls[call]++;
+    if (!fault.after[call] || --fault.after[call])
+        return 0;
+    return fault.number[call];
+}
+
+static void fail_next(enum call call, int number, int nth)
+{
+    fault.after[call] = nth;
+    fault.number[call] = number;
+}
+
+ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __real_posix_fallocate64(int fd, off_t at, off_t len);
+int __wrap_posix_fallocate64(int fd, off_t at, off_t len);
 int __real_mdb_txn_commit(MDB_txn *txn);
 int __wrap_mdb_txn_commit(MDB_txn *txn);
 int __real_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **ret_txn);
@@ -26,20 +50,40 @@ int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode
 void __real_mdb_env_close(MDB_env *env);
 void __wrap_mdb_env_close(MDB_env *env);
 
+ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at)
+{
+    int number = fails(PWRITE);
+
+    if (!number)
+        return __real_pwrite64(fd, data, len, at);
+    (void)__real_pwrite64(fd, data, len / 2, at); /* torn */
+    errno = number;
+    return -1;
+}
+
+int __wrap_fdatasync(int fd)
+{
+    errno = fails(FDATASYNC);
+    return errno ? -1 : 0;
+}
+
+int __wrap_posix_fallocate64(int fd, off_t at, off_t len)
+{
+    int number = fails(FALLOCATE);
+
+    return number ? number : __real_posix_fallocate64(fd, at, len);
+}
+
 int __wrap_mdb_txn_commit(MDB_txn *txn)
 {
-    int rc = fault.commit_rc;
+    int number = fails(COMMIT);
 
-    fault.commit_rc = 0;
-    if (rc == 0)
+    if (!number)
         return __real_mdb_txn_commit(txn);
     if (fault.commit_sickens)
         fault.sick = mdb_txn_env(txn);
-    if (fault.commit_anyway)
-        assert_int_equal(__real_mdb_txn_commit(txn), 0);
-    else
-        mdb_txn_abort(txn);
-    return rc;
+    mdb_txn_abort(txn);
+    return number;
 }
 
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **ret_txn)
@@ -51,10 +95,9 @@ int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn 
 
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
 {
-    int rc = fault.open_rc;
+    int number = fails(ENV_OPEN);
 
-    fault.open_rc = 0;
-    return rc ? rc : __real_mdb_env_open(env, path, flags, mode);
+    return number ? number : __real_mdb_env_open(env, path, flags, mode);
 }
 
 void __wrap_mdb_env_close(MDB_env *env)
@@ -70,30 +113,29 @@ static int setup(void **state)
     return fixture_setup(state);
 }
 
-static void count_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
+static void note_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
 {
     for (size_t i = 0; i < count; i++)
         event_write(arg, events[i]);
 }
 
-/* A failed commit fails its batch, verdicts and all, shows nothing, and the next batch works. */
-static void test_failed_commit_fails_its_batch_only(void **state)
+/* A failed append fails its batch, verdicts and all, shows nothing, and the next batch works, in its place. */
+static void failed_append(struct fixture *f, enum call call, int number, enum error_code code)
 {
-    struct fixture *f = *state;
     const struct store_operation write[] = {OP_PUT("/a", "1")};
     const struct store_condition absent[] = {{SLICE_LIT("/a"), 0}};
     struct outcome outcomes[3];
     BUF_LOCAL(seen);
     uint64_t revision;
-    struct store_watch *watch = store_watch_open(f->store, SLICE_NONE, count_events, &seen, &revision);
+    struct store_watch *watch = store_watch_open(f->store, SLICE_NONE, note_events, &seen, &revision);
 
     submit(f, absent, 1, write, 1, &outcomes[0]);
     submit(f, absent, 1, write, 1, &outcomes[1]); /* its conflict is with a write that never was */
     submit(f, NULL, 0, NULL, 0, &outcomes[2]);    /* wrong in itself, whatever the disk does */
-    fault.commit_rc = EIO;
+    fail_next(call, number, 1);
     step_all(f);
-    assert_int_equal(outcomes[0].code, ERROR_IO);
-    assert_int_equal(outcomes[1].code, ERROR_IO);
+    assert_int_equal(outcomes[0].code, code);
+    assert_int_equal(outcomes[1].code, code);
     assert_int_equal(outcomes[2].code, ERROR_INVALID);
     assert_int_equal(seen.len, 0);
     assert_int_equal(store_revision(f->store), 1);
@@ -101,79 +143,89 @@ static void test_failed_commit_fails_its_batch_only(void **state)
     assert_int_equal(put_if(f, "/a", "2", 0).revision, 2);
     assert_string_equal(buf_cstr(&seen), "2+/a=2 ");
     store_watch_close(watch);
+    fixture_reopen(f);
+    assert_list(f, "", "", 0, 0, "/a=2@2");
+    assert_log(f, "", 1, 0, 0, "2+/a=2 |2");
 }
 
-/* Under a full disk each transaction of the batch gets a try of its own. */
-static void test_full_disk_is_tried_one_by_one(void **state)
+static void test_failed_write(void **state)
+{
+    failed_append(*state, PWRITE, EIO, ERROR_IO);
+}
+
+static void test_failed_sync(void **state)
+{
+    failed_append(*state, FDATASYNC, EIO, ERROR_IO);
+}
+
+static void test_full_disk(void **state)
+{
+    failed_append(*state, PWRITE, ENOSPC, ERROR_NO_SPACE);
+}
+
+/* No room for another segment: what was acknowledged stays, and service resumes with the space. */
+static void test_no_space_for_a_segment(void **state)
 {
     struct fixture *f = *state;
-    const struct store_operation first[] = {OP_PUT("/a", "1")}, second[] = {OP_PUT("/b", "1")};
-    struct outcome outcomes[2];
+    char value[2000];
+    struct outcome outcome = {0};
+    int count = 0;
 
-    submit(f, NULL, 0, first, 1, &outcomes[0]);
-    submit(f, NULL, 0, second, 1, &outcomes[1]);
-    fault.commit_rc = ENOSPC;
-    step_all(f);
-    assert_int_equal(outcomes[0].revision, 2);
-    assert_int_equal(outcomes[1].revision, 3);
-    fault.commit_rc = ENOSPC;
-    assert_int_equal(put(f, "/c", "1").code, ERROR_NO_SPACE);
-    assert_int_equal(put(f, "/c", "1").revision, 4);
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    fail_next(FALLOCATE, ENOSPC, 1);
+    while (outcome.code == ERROR_NONE && count < 2000)
+        outcome = put(f, mem_printf("/%d", count++), value);
+    assert_int_equal(outcome.code, ERROR_NO_SPACE);
+    assert_non_null(strstr(outcome.message, "database space exceeded"));
+    assert_in_range(count, 2, 1999);
+    assert_int_equal(put(f, "/more", "1").code, ERROR_NONE);
+    fixture_reopen(f);
+    assert_get(f, "/more", mem_printf("1@%d/%d", count + 1, count + 1));
 }
 
-/* In doubt, and not on the disk: the store is opened anew, the write refused, and all goes on. */
-static void test_doubtful_commit_that_is_lost(void **state)
+/* LMDB fails behind what was acknowledged: nobody notices, and it is tried again. */
+static void test_failed_checkpoint(void **state)
 {
     struct fixture *f = *state;
 
     put(f, "/a", "1");
-    fault.commit_rc = EIO;
+    put(f, "/b", "2");
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    fail_next(COMMIT, EIO, 1);
     fault.commit_sickens = true;
-    assert_int_equal(put(f, "/a", "2").code, ERROR_IO);
-    assert_null(fault.sick);
-    assert_get(f, "/a", "1@2/2");
-    assert_int_equal(put(f, "/a", "3").revision, 3);
-}
-
-/* In doubt, but there: it is told as the success that it is. */
-static void test_doubtful_commit_that_is_there(void **state)
-{
-    struct fixture *f = *state;
-    BUF_LOCAL(seen);
-    uint64_t revision;
-    struct store_watch *watch = store_watch_open(f->store, SLICE_NONE, count_events, &seen, &revision);
-
-    fault.commit_rc = EIO;
-    fault.commit_sickens = fault.commit_anyway = true;
-    assert_int_equal(put(f, "/a", "1").revision, 2);
-    assert_string_equal(buf_cstr(&seen), "2+/a=1 ");
-    assert_get(f, "/a", "1@2/2");
-    store_watch_close(watch);
-}
-
-/* In doubt, and the store cannot even be opened to look: nothing is readable for a while. Once it opens again and the
- * write turns out to be there, the watch gets its event late but in order. */
-static void test_doubtful_commit_found_later(void **state)
-{
-    struct fixture *f = *state;
-    const struct store_operation two[] = {OP_PUT("/a", "1"), OP_PUT("/c", "1")};
-    struct outcome outcome;
-    BUF_LOCAL(seen);
-    uint64_t revision;
-    struct store_watch *watch = store_watch_open(f->store, SLICE_NONE, count_events, &seen, &revision);
-
-    fault.commit_rc = fault.open_rc = EIO;
-    fault.commit_sickens = fault.commit_anyway = true;
-    submit(f, NULL, 0, two, 2, &outcome);
     step_all(f);
-    assert_int_equal(outcome.code, ERROR_IO);
-    assert_get(f, "/a", "-");
+    assert_list(f, "", "", 0, 0, "/a=1@2 /b=2@3");
+    put(f, "/a", "3");
+    assert_false(store_step(f->store)); /* not before a second is over */
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    step_all(f);
+    assert_null(fault.sick); /* it was opened anew */
+    assert_list(f, "", "", 0, 0, "/a=3@4 /b=2@3");
+    assert_list(f, "", "", 3, 0, "/a=1@2 /b=2@3");
+    fixture_reopen(f);
+    assert_list(f, "", "", 0, 0, "/a=3@4 /b=2@3");
+}
+
+/* While LMDB cannot even be opened nothing can be read; once it can, all is there. */
+static void test_lmdb_is_gone_for_a_while(void **state)
+{
+    struct fixture *f = *state;
+
+    put(f, "/a", "1");
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    fail_next(COMMIT, EIO, 1);
+    fault.commit_sickens = true;
+    step_all(f);
+    clock_fake_advance(&f->clock, 2 * NS_PER_S);
+    fail_next(ENV_OPEN, EIO, 1);
+    step_all(f);
     assert_list(f, "", "", 0, 0, "E:InternalError");
-    assert_int_equal(store_revision(f->store), 1);
+    assert_int_equal(put(f, "/b", "1").code, ERROR_IO);
+    clock_fake_advance(&f->clock, 2 * NS_PER_S);
+    step_all(f);
+    assert_list(f, "", "", 0, 0, "/a=1@2");
     assert_int_equal(put(f, "/b", "1").revision, 3);
-    assert_string_equal(buf_cstr(&seen), "2+/a=1 2+/c=1 3+/b=1 ");
-    assert_list(f, "", "", 0, 0, "/a=1@2 /b=1@3 /c=1@2");
-    store_watch_close(watch);
 }
 
 static void test_failed_compaction_can_be_repeated(void **state)
@@ -182,7 +234,7 @@ static void test_failed_compaction_can_be_repeated(void **state)
 
     put(f, "/a", "1");
     put(f, "/a", "2");
-    fault.commit_rc = ENOSPC;
+    fail_next(COMMIT, ENOSPC, 1);
     assert_int_equal(compact(f, 2), ERROR_NO_SPACE);
     assert_int_equal(store_compacted(f->store), 1);
     assert_log(f, "", 1, 0, 0, "2+/a=1 3*/a=2<1@2 |3");
@@ -190,15 +242,75 @@ static void test_failed_compaction_can_be_repeated(void **state)
     assert_log(f, "", 1, 0, 0, "E:Expired");
 }
 
+/* The n-th call of each kind fails, for every n that a fixed piece of work makes: whatever was acknowledged is there
+ * afterwards, nothing else is, and the next writes work. */
+static void work_with_fault(struct fixture *f, enum call call, int nth)
+{
+    char acked[40] = {0};
+    char value[1200];
+
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    fail_next(call, EIO, nth);
+    for (int i = 0; i < 40; i++) {
+        char key[] = {'/', (char)('a' + i % 20), '\0'};
+
+        acked[i] = put(f, key, value).code == ERROR_NONE;
+        if (i % 10 == 9)
+            store_compact(f->store, store_revision(f->store) - 2, NULL, NULL);
+        clock_fake_advance(&f->clock, 2 * NS_PER_S);
+    }
+    fault.after[call] = 0;
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    step_all(f);
+    fixture_reopen(f);
+    for (int i = 0; i < 40; i++) {
+        char key[] = {'/', (char)('a' + i % 20), '\0'};
+        char *text CLEANUP_FREE = get_text(f, key);
+
+        assert_true(!acked[i] || *text == 'v');
+    }
+    assert_int_equal(put(f, "/last", "1").code, ERROR_NONE);
+}
+
+static void test_every_call_fails_once(void **state)
+{
+    static const enum call calls[] = {PWRITE, FDATASYNC, FALLOCATE, COMMIT};
+
+    for (size_t c = 0; c < ARRAY_SIZE(calls); c++) {
+        int most = 1;
+
+        for (int nth = 1; nth <= most; nth++) {
+            void *own = NULL;
+            struct fixture *f;
+
+            assert_int_equal(setup(&own), 0);
+            f = own;
+            store_close(f->store);
+            fixture_remove_folder(f->path);
+            f->segment_bytes = 12 << 10;
+            f->checkpoint_count = 5;
+            fixture_open(f);
+            memset(fault.calls, 0, sizeof(fault.calls));
+            work_with_fault(f, calls[c], nth);
+            most = fault.calls[calls[c]];
+            (void)fixture_teardown(&own);
+        }
+        assert_true(most > 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_failed_commit_fails_its_batch_only, setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_full_disk_is_tried_one_by_one, setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_doubtful_commit_that_is_lost, setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_doubtful_commit_that_is_there, setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_doubtful_commit_found_later, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_failed_write, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_no_space_for_a_segment, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_failed_checkpoint, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_lmdb_is_gone_for_a_while, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_compaction_can_be_repeated, setup, fixture_teardown),
+        cmocka_unit_test(test_every_call_fails_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

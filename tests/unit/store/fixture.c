@@ -2,12 +2,26 @@
 #include "tests/unit/store/fixture.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static void fixture_open(struct fixture *f)
+#ifdef FIXTURE_SMALL
+#define SEGMENT_BYTES    (16u << 10)
+#define CHECKPOINT_COUNT 3
+#else
+#define SEGMENT_BYTES    (1u << 20)
+#define CHECKPOINT_COUNT 0
+#endif
+
+void fixture_open(struct fixture *f)
 {
-    struct store_options options = {f->path, &f->clock.base, f->quota, f->manual};
+    struct store_options options = {.path = f->path,
+                                    .clock = &f->clock.base,
+                                    .quota = f->quota,
+                                    .manual = f->manual,
+                                    .segment_bytes = f->segment_bytes ? f->segment_bytes : SEGMENT_BYTES,
+                                    .checkpoint_count = f->checkpoint_count ? f->checkpoint_count : CHECKPOINT_COUNT};
     ERROR_LOCAL(err);
 
     if (store_open(&options, &f->store, &err) < 0)
@@ -44,8 +58,14 @@ void fixture_remove_folder(const char *path)
     DIR *folder = opendir(path);
     struct dirent *entry;
 
-    while (folder && (entry = readdir(folder)))
-        (void)unlinkat(dirfd(folder), entry->d_name, 0);
+    while (folder && (entry = readdir(folder))) {
+        char *inner CLEANUP_FREE = mem_printf("%s/%s", path, entry->d_name);
+
+        if (entry->d_name[0] == '.')
+            continue;
+        if (unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno == EISDIR)
+            fixture_remove_folder(inner);
+    }
     if (folder)
         (void)closedir(folder);
     (void)rmdir(path);

@@ -11,6 +11,8 @@ struct fixture {
     struct clock_fake clock;
     uint64_t quota;
     bool manual;
+    size_t segment_bytes;    /* 0 = what suits the test */
+    size_t checkpoint_count; /* likewise */
     struct store *store;
 };
 
@@ -18,6 +20,7 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_setup_threaded(void **state);
 int fixture_teardown(void **state);
+void fixture_open(struct fixture *f);
 void fixture_reopen(struct fixture *f);
 void fixture_remove_folder(const char *path);
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/store_segment.h"
 #include "tests/unit/store/fixture.h"
 
 static void test_put_get_delete(void **state)
@@ -295,9 +296,9 @@ static void test_newer_format_is_refused(void **state)
     struct store_options options = {.path = f->path, .manual = true};
     ERROR_LOCAL(err);
 
-    tamper(f, "meta", SLICE_LIT("format"), SLICE_LIT("\0\0\0\x02"));
+    tamper(f, "meta", SLICE_LIT("format"), SLICE_LIT("\0\0\0\x03"));
     assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
-    assert_non_null(strstr(error_text(&err), "has format 2, which a newer version of knarr wrote"));
+    assert_non_null(strstr(error_text(&err), "has format 3, which a newer version of knarr wrote"));
     f->store = NULL;
     tamper(f, "meta", SLICE_LIT("format"), SLICE_LIT("x"));
     assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
@@ -326,6 +327,20 @@ static void test_garbage_file_is_refused(void **state)
     f->store = NULL;
 }
 
+/* Changes one byte of the newest segment of the log: of the first place where `text` stands. */
+static void tamper_log(struct fixture *f, const char *text)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    char bytes[32768];
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+    char *at = n > 0 ? memmem(bytes, (size_t)n, text, strlen(text)) : NULL;
+
+    assert_non_null(at);
+    assert_int_equal(pwrite(fd, "!", 1, at - bytes), 1);
+    (void)close(fd);
+}
+
 /* One damaged record is found by every way of reading it; other keys, and their neighbours in a batch, live on. */
 static void test_damaged_record_hurts_nobody_else(void **state)
 {
@@ -334,14 +349,13 @@ static void test_damaged_record_hurts_nobody_else(void **state)
     struct outcome outcomes[2];
     ERROR_LOCAL(err);
 
-    put(f, "/a", "1");
+    put(f, "/a", "value of a");
     put(f, "/b", "2");
-    tamper(f, "current", SLICE_LIT("/a"),
-           SLICE_LIT("\1\0\0\5----revision........time....\0\0\0\0\0\0\0\0value in disguise"));
-    fixture_reopen(f);
+    tamper_log(f, "value of a");
     assert_int_equal(store_get(f->store, SLICE_LIT("/a"), note_meta, NULL, NULL, &err), -ERROR_CORRUPT);
     assert_non_null(strstr(error_text(&err), "/a"));
     assert_list(f, "", "", 0, 0, "E:InternalError");
+    assert_log(f, "", 1, 0, 0, "E:InternalError");
     assert_get(f, "/b", "2@3/3");
     submit(f, NULL, 0, write_a, 1, &outcomes[0]);
     submit(f, NULL, 0, write_b, 1, &outcomes[1]);
@@ -349,6 +363,63 @@ static void test_damaged_record_hurts_nobody_else(void **state)
     assert_int_equal(outcomes[0].code, ERROR_CORRUPT);
     assert_int_equal(outcomes[1].code, ERROR_NONE);
     assert_get(f, "/b", "9@4/3");
+}
+
+/* Damage in the middle of what was acknowledged is not the torn end of a write: what is behind it must not vanish. */
+static void test_damaged_log_is_not_cut_off(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    ERROR_LOCAL(err);
+
+    put(f, "/a", "value of a");
+    put(f, "/b", "value of b");
+    clock_fake_advance(&f->clock, 6 * NS_PER_S); /* LMDB knows of both */
+    step_all(f);
+    store_close(f->store);
+    f->store = NULL;
+    tamper_log(f, "FKNR");
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "ends at revision 1, but 3 was durable"));
+    f->store = NULL;
+}
+
+/* The newest frame, when it is torn, was not acknowledged: it goes, and the next one takes its place. */
+static void test_torn_end_is_written_over(void **state)
+{
+    struct fixture *f = *state;
+
+    put(f, "/a", "value of a");
+    put(f, "/b", "value of b");
+    tamper_log(f, "value of b");
+    fixture_reopen(f);
+    assert_int_equal(store_revision(f->store), 2);
+    assert_get(f, "/b", "-");
+    put(f, "/c", "3");
+    fixture_reopen(f);
+    assert_list(f, "", "", 0, 0, "/a=value of a@2 /c=3@3");
+    assert_log(f, "", 1, 0, 0, "2+/a=value of a 3+/c=3 |3");
+}
+
+/* Ended right after a segment was begun: there is nothing in it, and nothing is missing. */
+static void test_empty_segment_is_no_damage(void **state)
+{
+    struct fixture *f = *state;
+    char *from CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    struct store_segment *segment;
+
+    put(f, "/a", "1");
+    put(f, "/b", "1");
+    store_close(f->store);
+    f->store = NULL;
+    from[strlen(from) - strlen("/00000001")] = '\0';
+    assert_int_equal(store_segment_create(from, 2, 4, 16384, &segment, NULL), 0);
+    store_segment_unref(segment);
+    fixture_open(f);
+    assert_log(f, "", 1, 0, 0, "2+/a=1 3+/b=1 |3");
+    put(f, "/c", "1");
+    fixture_reopen(f);
+    assert_log(f, "", 2, 0, 0, "3+/b=1 4+/c=1 |4");
 }
 
 int main(void)
@@ -368,6 +439,9 @@ int main(void)
         store_test(test_newer_format_is_refused),
         store_test(test_garbage_file_is_refused),
         store_test(test_damaged_record_hurts_nobody_else),
+        store_test(test_damaged_log_is_not_cut_off),
+        store_test(test_torn_end_is_written_over),
+        store_test(test_empty_segment_is_no_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

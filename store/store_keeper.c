@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper: writes full or old tables to LMDB and carries out compactions, in steps small enough that a writer's
+ * fdatasync never waits long behind one of LMDB's. The only writer of LMDB.
+ *
+ *     active --full or old--> frozen --STORE_INDEX_STEP keys a transaction, in key order--> in the index --> dropped
+ *
+ * A transaction that brings part of a table leaves an index that is ahead of `state.revision`: replaying the log over
+ * it says the same again. The last one moves state.revision. After a failure the table stays and is tried again later.
+ */
+#include "store/store_internal.h"
+
+#include "lib/log.h"
+
+#define KEEP_RETRY_NS NS_PER_S
+
+/* A commit whose last step failed leaves LMDB refusing to go on: it is opened anew. */
+int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err)
+{
+    int rc = store->db.env ? mdb_txn_begin(store->db.env, NULL, 0, ret_txn) : MDB_PANIC;
+
+    if (rc == MDB_PANIC) {
+        if (store_reopen(store, err) < 0)
+            return -err->code;
+        rc = mdb_txn_begin(store->db.env, NULL, 0, ret_txn);
+    }
+    return rc ? store_lmdb_error(err, rc, "starting to write") : 0;
+}
+
+/* ---- tables ---- */
+
+static bool table_is_due(struct store *store, const struct store_root *root, bool now)
+{
+    const struct store_level *level = root->levels[0];
+    size_t count = store_table_count(level->table);
+
+    return count && (now || count >= store->table_count ||
+                     clock_monotonic_ns(store->clock) - level->since_ns >= STORE_TABLE_AGE_NS);
+}
+
+/* From the writer's hands; false when it is not due. */
+static bool table_freeze(struct store *store, bool now)
+{
+    struct store_root *root;
+    bool due;
+
+    (void)pthread_mutex_lock(&store->applying);
+    root = store_root_take(store);
+    due = table_is_due(store, root, now);
+    store_root_unref(root);
+    if (due)
+        store_root_freeze(store, atomic_load(&store->visible));
+    (void)pthread_mutex_unlock(&store->applying);
+    if (!due)
+        return false;
+    (void)pthread_mutex_lock(&store->lock);
+    store->table_due = store->table_young = false;
+    (void)pthread_cond_broadcast(&store->keep_done);
+    (void)pthread_mutex_unlock(&store->lock);
+    return true;
+}
+
+/* Puts up to STORE_INDEX_STEP keys from *node on into the transaction. Returns an LMDB code. */
+static int index_fill(struct store *store, MDB_txn *txn, const struct store_node **node)
+{
+    int rc = 0;
+
+    for (int i = 0; rc == 0 && *node && i < STORE_INDEX_STEP; i++) {
+        const struct store_version *v = store_node_newest(*node);
+
+        if (v)
+            rc = store_index_put(store, txn, store_node_key(*node), &v->entry);
+        *node = store_node_next(*node);
+    }
+    return rc;
+}
+
+static int index_step(struct store *store, const struct store_level *level, const struct store_node **node,
+                      struct error *err)
+{
+    struct store_state state;
+    MDB_txn *txn = NULL;
+    int rc;
+
+    if (store_write_begin(store, &txn, err) < 0)
+        return -err->code;
+    if (store_state_read(store, txn, &state, err) < 0) {
+        mdb_txn_abort(txn);
+        return -err->code;
+    }
+    rc = index_fill(store, txn, node);
+    if (rc == 0 && !*node) {
+        state.revision = level->last_revision;
+        state.keys = level->keys;
+        state.bytes = level->bytes;
+        rc = store_state_write(store, txn, &state);
+    }
+    if (rc) {
+        mdb_txn_abort(txn);
+        return store_lmdb_error(err, rc, "writing the index");
+    }
+    rc = mdb_txn_commit(txn);
+    if (rc)
+        return store_lmdb_error(err, rc, "making the index durable");
+    store->state = state;
+    return 0;
+}
+
+static int table_write(struct store *store, struct error *err)
+{
+    struct store_root *root = store_root_take(store);
+    const struct store_level *level = root->levels[1];
+    const struct store_node *node = store_table_seek(level->table, SLICE_NONE);
+    int rc = 0;
+
+    do
+        rc = index_step(store, level, &node, err);
+    while (rc == 0 && node);
+    store_root_unref(root);
+    if (rc == 0)
+        store_root_drop_frozen(store);
+    return rc;
+}
+
+/* ---- compactions ---- */
+
+static int compact_note(struct store *store, uint64_t want, struct error *err)
+{
+    struct store_state state;
+    MDB_txn *txn = NULL;
+    int rc;
+
+    if (want > atomic_load(&store->visible))
+        return error_set(err, ERROR_INVALID, "revision %llu, up to which to compact, is in the future",
+                         (unsigned long long)want);
+    if (want <= store->state.compacted)
+        return 0;
+    if (store_write_begin(store, &txn, err) < 0)
+        return -err->code;
+    rc = store_state_read(store, txn, &state, err);
+    if (rc < 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    state.compacted = want;
+    rc = store_state_write(store, txn, &state);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return store_lmdb_error(err, rc, "compacting");
+    }
+    rc = mdb_txn_commit(txn);
+    if (rc)
+        return store_lmdb_error(err, rc, "compacting");
+    store->state = state;
+    atomic_store(&store->compacted, want);
+    (void)pthread_mutex_lock(&store->lock);
+    store->stats.compacted = want;
+    (void)pthread_mutex_unlock(&store->lock);
+    return 0;
+}
+
+static void compaction_finish(struct store *store, struct store_compaction *compaction, const struct error *err)
+{
+    (void)pthread_mutex_lock(&store->lock);
+    list_remove(&compaction->link);
+    (void)pthread_mutex_unlock(&store->lock);
+    if (compaction->done)
+        compaction->done(compaction->arg, err);
+    free(compaction);
+}
+
+/* What may not be asked for any more is forgotten at once, and dissolved in steps; true when there was something. */
+static bool compact_step(struct store *store)
+{
+    struct store_compaction *compaction;
+    ERROR_LOCAL(failure);
+    int rc = 0;
+
+    (void)pthread_mutex_lock(&store->lock);
+    compaction = list_first(&store->compactions, struct store_compaction, link);
+    (void)pthread_mutex_unlock(&store->lock);
+    if (compaction)
+        rc = compact_note(store, compaction->revision, &failure);
+    if (rc == 0)
+        rc = store_trim_step(store, &failure);
+    if (rc < 0 && !compaction) {
+        log_warning("store", "%s; trying again later", error_text(&failure));
+        store->keep_after_ns = clock_monotonic_ns(store->clock) + KEEP_RETRY_NS;
+    }
+    if (rc <= 0 && compaction)
+        compaction_finish(store, compaction, rc < 0 ? &failure : NULL);
+    return rc > 0 || compaction;
+}
+
+void store_compact(struct store *store, uint64_t revision, void (*done)(void *arg, const struct error *err), void *arg)
+{
+    struct store_compaction *compaction = mem_alloc(sizeof(*compaction));
+
+    *compaction = (struct store_compaction){.revision = revision, .done = done, .arg = arg};
+    (void)pthread_mutex_lock(&store->lock);
+    list_append(&store->compactions, &compaction->link);
+    (void)pthread_cond_signal(&store->keep_wake);
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+void store_compact_cancel(struct store *store)
+{
+    struct store_compaction *compaction;
+    ERROR_LOCAL(cancelled);
+
+    (void)error_set(&cancelled, ERROR_CANCELLED, "the store is closing");
+    while ((compaction = list_first(&store->compactions, struct store_compaction, link)))
+        compaction_finish(store, compaction, &cancelled);
+}
+
+/* ---- what is due ---- */
+
+/* A compaction wants what it is about to dissolve in LMDB first. */
+static bool compaction_waits(struct store *store)
+{
+    bool waits;
+
+    (void)pthread_mutex_lock(&store->lock);
+    waits = !list_empty(&store->compactions);
+    (void)pthread_mutex_unlock(&store->lock);
+    return waits;
+}
+
+bool store_keep(struct store *store)
+{
+    struct store_root *root;
+    bool frozen, several;
+    ERROR_LOCAL(failure);
+
+    if (store->keep_after_ns && clock_monotonic_ns(store->clock) < store->keep_after_ns)
+        return false;
+    store->keep_after_ns = 0;
+    root = store_root_take(store);
+    frozen = root->levels[1] != NULL;
+    several = root->segment_count > 1;
+    store_root_unref(root);
+    if (frozen || table_freeze(store, several && compaction_waits(store))) {
+        if (table_write(store, &failure) == 0)
+            return true;
+        log_warning("store", "%s; the log keeps it meanwhile, trying again", error_text(&failure));
+        store->keep_after_ns = clock_monotonic_ns(store->clock) + KEEP_RETRY_NS;
+        return false;
+    }
+    return compact_step(store);
+}
+
+/* Sleeps until there may be something: at once when a table is full or a compaction waits, else as long as the young
+ * table may wait. An idle store does not wake up. Under `lock`. */
+static void keeper_wait(struct store *store)
+{
+    struct timespec until;
+    int64_t now_ns;
+
+    if (store->closing || (!store->keep_after_ns && (store->table_due || !list_empty(&store->compactions))))
+        return;
+    if (!store->table_young && !store->keep_after_ns) {
+        (void)pthread_cond_wait(&store->keep_wake, &store->lock);
+        return;
+    }
+    now_ns = clock_monotonic_ns(clock_system()) + (store->keep_after_ns ? KEEP_RETRY_NS : STORE_TABLE_AGE_NS);
+    until = (struct timespec){.tv_sec = now_ns / NS_PER_S, .tv_nsec = now_ns % NS_PER_S};
+    (void)pthread_cond_timedwait(&store->keep_wake, &store->lock, &until);
+}
+
+void *store_keeper_main(void *arg)
+{
+    struct store *store = arg;
+    bool closing = false;
+
+    while (!closing) {
+        bool busy = store_keep(store);
+
+        (void)pthread_mutex_lock(&store->lock);
+        if (!busy)
+            keeper_wait(store);
+        closing = store->closing;
+        (void)pthread_mutex_unlock(&store->lock);
+    }
+    return NULL;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_segment.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/crc32c.h"
+
+static const char MAGIC[8] = {'K', 'N', 'A', 'R', 'R', 'L', 'O', 'G'};
+
+enum { AT_FORMAT = 8, AT_ID = 12, AT_FIRST = 16, AT_PAGES = 24, AT_CRC = 28, HEAD_FIXED = 32 };
+
+static int disk_error(struct error *err, int number, const char *what, const char *path)
+{
+    if (number == ENOSPC || number == EDQUOT)
+        return error_set(err, ERROR_NO_SPACE, "database space exceeded: the disk is full (%s %s)", what, path);
+    return error_set_errno(err, number, "%s %s", what, path);
+}
+
+/* ---- the head ---- */
+
+static void head_write(char head[STORE_SEGMENT_HEAD], const struct store_segment *s)
+{
+    uint32_t format = htole32(STORE_SEGMENT_FORMAT), id = htole32(s->id);
+    uint32_t pages = htole32((uint32_t)(s->size / 4096)), crc;
+    uint64_t first = htole64(s->first_revision);
+
+    memset(head, 0, STORE_SEGMENT_HEAD);
+    memcpy(head, MAGIC, sizeof(MAGIC));
+    memcpy(head + AT_FORMAT, &format, 4);
+    memcpy(head + AT_ID, &id, 4);
+    memcpy(head + AT_FIRST, &first, 8);
+    memcpy(head + AT_PAGES, &pages, 4);
+    crc = htole32(crc32c(0, slice_make(head, AT_CRC)));
+    memcpy(head + AT_CRC, &crc, 4);
+}
+
+static int head_read(struct store_segment *s, struct error *err)
+{
+    char head[HEAD_FIXED];
+    uint32_t format, id, pages, crc;
+    uint64_t first;
+
+    if (pread(s->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, MAGIC, sizeof(MAGIC)) != 0)
+        return error_set(err, ERROR_CORRUPT, "%s is not a log of ours", s->path);
+    memcpy(&format, head + AT_FORMAT, 4);
+    memcpy(&id, head + AT_ID, 4);
+    memcpy(&first, head + AT_FIRST, 8);
+    memcpy(&pages, head + AT_PAGES, 4);
+    memcpy(&crc, head + AT_CRC, 4);
+    if (le32toh(crc) != crc32c(0, slice_make(head, AT_CRC)))
+        return error_set(err, ERROR_CORRUPT, "the head of %s is damaged", s->path);
+    if (le32toh(format) > STORE_SEGMENT_FORMAT)
+        return error_set(err, ERROR_CORRUPT, "%s has format %u, which a newer version of knarr wrote", s->path,
+                         le32toh(format));
+    if (le32toh(id) != s->id)
+        return error_set(err, ERROR_CORRUPT, "%s says that it is segment %08x", s->path, le32toh(id));
+    s->first_revision = le64toh(first);
+    s->size = (size_t)le32toh(pages) * 4096;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static struct store_segment *segment_new(const char *folder, uint32_t id)
+{
+    struct store_segment *s = mem_zalloc(sizeof(*s));
+
+    s->refs = 1;
+    s->id = id;
+    s->fd = -1;
+    s->path = mem_printf("%s/%08x", folder, id);
+    (void)pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+static void segment_free(struct store_segment *s)
+{
+    if (s->map)
+        (void)munmap((void *)(uintptr_t)s->map, s->size);
+    if (s->fd >= 0)
+        (void)close(s->fd);
+    if (s->unlink)
+        (void)unlink(s->path);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s->marks);
+    free(s->path);
+    free(s);
+}
+
+struct store_segment *store_segment_ref(struct store_segment *s)
+{
+    (void)__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+    return s;
+}
+
+void store_segment_unref(struct store_segment *s)
+{
+    if (s && __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        segment_free(s);
+}
+
+/* Maps it and makes what is kept in memory. */
+static int segment_begin(struct store_segment *s, struct error *err)
+{
+    void *map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0);
+
+    if (map == MAP_FAILED)
+        return disk_error(err, errno, "mapping", s->path);
+    s->map = map;
+    s->marks = mem_calloc(s->size / STORE_MARK_BYTES + 2, sizeof(*s->marks));
+    atomic_store(&s->end, STORE_SEGMENT_HEAD);
+    atomic_store(&s->last_revision, s->first_revision - 1);
+    return 0;
+}
+
+static int folder_sync(const char *folder, struct error *err)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : fsync(fd);
+    int number = errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    return rc < 0 ? disk_error(err, number, "syncing", folder) : 0;
+}
+
+/* Space is set aside, so that appending cannot run out of it. */
+static int segment_fill(struct store_segment *s, const char *path, struct error *err)
+{
+    char head[STORE_SEGMENT_HEAD];
+    int rc;
+
+    s->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (s->fd < 0)
+        return disk_error(err, errno, "making", path);
+    rc = posix_fallocate(s->fd, 0, (off_t)s->size);
+    if (rc)
+        return disk_error(err, rc, "making", path);
+    head_write(head, s);
+    if (pwrite(s->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || fsync(s->fd) < 0)
+        return disk_error(err, errno, "writing", path);
+    return rename(path, s->path) < 0 ? disk_error(err, errno, "making", s->path) : 0;
+}
+
+int store_segment_create(const char *folder, uint32_t id, uint64_t first_revision, size_t size,
+                         struct store_segment **ret_segment, struct error *err)
+{
+    struct store_segment *s = segment_new(folder, id);
+    char *fresh CLEANUP_FREE = mem_printf("%s/new", folder);
+
+    s->first_revision = first_revision;
+    s->size = (size + 4095) & ~(size_t)4095;
+    if (segment_fill(s, fresh, err) < 0 || folder_sync(folder, err) < 0 || segment_begin(s, err) < 0) {
+        (void)unlink(fresh);
+        segment_free(s);
+        return -1;
+    }
+    atomic_store(&s->marked, true);
+    *ret_segment = s;
+    return 0;
+}
+
+int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err)
+{
+    struct store_segment *s = segment_new(folder, id);
+    struct stat file;
+    int rc = 0;
+
+    s->fd = open(s->path, O_RDWR | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &file) < 0)
+        rc = disk_error(err, errno, "opening", s->path);
+    if (rc == 0)
+        rc = head_read(s, err);
+    if (rc == 0 && ((size_t)file.st_size < s->size || s->size < STORE_SEGMENT_HEAD))
+        rc = error_set(err, ERROR_CORRUPT, "%s has lost its end", s->path);
+    if (rc == 0)
+        rc = segment_begin(s, err);
+    if (rc < 0) {
+        segment_free(s);
+        return rc;
+    }
+    *ret_segment = s;
+    return 0;
+}
+
+/* ---- writing ---- */
+
+size_t store_segment_room(const struct store_segment *s)
+{
+    return s->size - atomic_load_explicit(&s->end, memory_order_relaxed);
+}
+
+int store_segment_append(struct store_segment *s, char *bytes, size_t length, struct store_frame *frame,
+                         struct error *err)
+{
+    off_t at = (off_t)atomic_load_explicit(&s->end, memory_order_relaxed);
+    size_t done = 0;
+
+    frame->length = (uint32_t)(length - STORE_FRAME_SIZE);
+    frame->segment = s->id;
+    frame->before = s->before;
+    store_frame_write(bytes, frame);
+    while (done < length) {
+        ssize_t n = pwrite(s->fd, bytes + done, length - done, at + (off_t)done);
+
+        if (n <= 0 && errno != EINTR)
+            return disk_error(err, n ? errno : EIO, "writing", s->path);
+        if (n > 0)
+            done += (size_t)n;
+    }
+    return fdatasync(s->fd) < 0 ? disk_error(err, errno, "syncing", s->path) : 0;
+}
+
+static void mark_add(struct store_segment *s, const struct store_frame *frame, uint32_t offset)
+{
+    size_t count = atomic_load_explicit(&s->mark_count, memory_order_relaxed);
+
+    if (count && offset - s->marks[count - 1].offset < STORE_MARK_BYTES)
+        return;
+    s->marks[count] = (struct store_mark){frame->first_revision, offset, frame->before};
+    atomic_store_explicit(&s->mark_count, count + 1, memory_order_release);
+}
+
+void store_segment_commit(struct store_segment *s, const struct store_frame *frame)
+{
+    uint32_t offset = atomic_load_explicit(&s->end, memory_order_relaxed);
+
+    mark_add(s, frame, offset);
+    s->before = frame->crc;
+    atomic_store_explicit(&s->last_revision, frame->last_revision, memory_order_relaxed);
+    atomic_store_explicit(&s->end, offset + STORE_FRAME_SIZE + frame->length, memory_order_release);
+}
+
+/* ---- reading ---- */
+
+/* The frame at `offset`, when it follows the one with that CRC and ends before `end`. */
+static bool frame_at(const struct store_segment *s, uint32_t offset, uint32_t before, size_t end,
+                     struct store_frame *ret_frame, struct slice *ret_records)
+{
+    struct store_frame *f = ret_frame;
+
+    if (offset + STORE_FRAME_SIZE > end || !store_frame_read(slice_make(s->map + offset, STORE_FRAME_SIZE), f) ||
+        f->segment != s->id || f->before != before || f->length > end - offset - STORE_FRAME_SIZE)
+        return false;
+    *ret_records = slice_make(s->map + offset + STORE_FRAME_SIZE, f->length);
+    return true;
+}
+
+int store_segment_walk(const struct store_segment *s, const struct store_mark *mark, store_frame_visit *fn, void *arg)
+{
+    uint32_t end = atomic_load_explicit(&s->end, memory_order_acquire);
+    uint64_t last = atomic_load(&s->last_revision);
+    uint32_t offset = mark->offset, before = mark->before;
+    struct store_frame frame;
+    struct slice records;
+
+    while (frame_at(s, offset, before, end, &frame, &records)) {
+        int rc;
+
+        /* A failed append that is there after all, behind which the next one did not fit: it went to the next segment.
+         */
+        if (frame.first_revision > last)
+            return 0;
+        rc = fn(arg, &frame, offset, records);
+        if (rc)
+            return rc;
+        offset += STORE_FRAME_SIZE + frame.length;
+        before = frame.crc;
+    }
+    return 0;
+}
+
+/* ---- finding ---- */
+
+static int mark_visit(void *arg, const struct store_frame *frame, uint32_t offset, struct slice records)
+{
+    mark_add(arg, frame, offset);
+    return 0;
+}
+
+static void segment_make_marks(struct store_segment *s)
+{
+    const struct store_mark head = {s->first_revision, STORE_SEGMENT_HEAD, 0};
+
+    (void)pthread_mutex_lock(&s->lock);
+    if (!atomic_load(&s->marked))
+        (void)store_segment_walk(s, &head, mark_visit, s);
+    atomic_store(&s->marked, true);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+struct store_mark store_segment_mark(struct store_segment *s, uint64_t revision)
+{
+    size_t low = 0, high;
+
+    if (!atomic_load(&s->marked))
+        segment_make_marks(s);
+    high = atomic_load_explicit(&s->mark_count, memory_order_acquire);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (s->marks[middle].revision <= revision)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? s->marks[low - 1] : (struct store_mark){s->first_revision, STORE_SEGMENT_HEAD, 0};
+}
+
+/* ---- after opening ---- */
+
+/* Is every record of it whole, and are they as many as it says? */
+static bool frame_is_whole(const struct store_frame *frame, struct slice records)
+{
+    struct store_record record;
+    uint32_t count = 0;
+    int rc;
+
+    while ((rc = store_records_next(&records, &record, NULL)) > 0)
+        count++;
+    return rc == 0 && count == frame->count;
+}
+
+int store_segment_scan(struct store_segment *s, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg)
+{
+    struct store_frame frame;
+    struct slice records;
+
+    atomic_store(&s->marked, true);
+    while (frame_at(s, s->end, s->before, s->size, &frame, &records)) {
+        int rc = 0;
+
+        if (frame.first_revision != atomic_load(&s->last_revision) + 1 || frame.first_revision > until ||
+            frame.last_revision < frame.first_revision)
+            break;
+        if (frame.last_revision > after) {
+            if (!frame_is_whole(&frame, records))
+                break;
+            rc = fn(arg, &frame, s->end, records);
+        }
+        if (rc)
+            return rc;
+        store_segment_commit(s, &frame);
+    }
+    return 0;
+}
+
+void store_segment_seal(struct store_segment *s, uint64_t last_revision)
+{
+    atomic_store(&s->last_revision, last_revision);
+    atomic_store(&s->end, (uint32_t)s->size);
+}
+
+int store_records_next(struct slice *rest, struct store_record *ret_record, struct error *err)
+{
+    size_t size;
+
+    if (!rest->len)
+        return 0;
+    if (store_record_read(*rest, ret_record, err) < 0)
+        return -(int)ERROR_CORRUPT;
+    /* Not store_record_size: a header with more fields than ours is longer. */
+    size = store_record_padded((size_t)(ret_record->value.data + ret_record->value.len - rest->data));
+    if (size > rest->len)
+        return error_set(err, ERROR_CORRUPT, "a record is damaged: it ends behind its frame");
+    *rest = slice_make(rest->data + size, rest->len - size);
+    return 1;
+}

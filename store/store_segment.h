@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segment: one file of the log. It is made at its full size, filled from the front with frames (store_record.h), and
+ * read through a map. The file's name is its id in hexadecimal.
+ *
+ *      0  "KNARRLOG"      8  u32 format (1)      12  u32 id      16  u64 first revision that may stand in it
+ *     24  u32 size in bytes / 4096               28  u32 CRC-32C of bytes 0 to 28          then zeros up to
+ *     STORE_SEGMENT_HEAD, where the first frame is
+ *
+ * One thread appends; any thread that holds a reference reads what is below `end`.
+ */
+#ifndef KNARR_STORE_SEGMENT_H
+#define KNARR_STORE_SEGMENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/store_record.h"
+
+#define STORE_SEGMENT_HEAD   4096
+#define STORE_SEGMENT_FORMAT 1
+#define STORE_MARK_BYTES     (64u << 10) /* a place to start looking, so often */
+
+/* A frame that is known to begin here. */
+struct store_mark {
+    uint64_t revision; /* its first */
+    uint32_t offset;   /* bytes */
+    uint32_t before;   /* CRC of the frame before it */
+};
+
+struct store_segment {
+    int refs; /* atomic */
+    uint32_t id;
+    uint64_t first_revision;
+    size_t size;
+    int fd;
+    const char *map;
+    char *path;
+    bool unlink; /* remove the file with the last reference */
+
+    /* The appender's own. */
+    uint32_t before; /* CRC of the last frame */
+
+    _Atomic uint32_t end;           /* bytes that hold durable frames */
+    _Atomic uint64_t last_revision; /* in it; first_revision - 1 = nothing */
+    struct store_mark *marks;       /* room for all that can be; the first `mark_count` never change */
+    _Atomic size_t mark_count;
+    pthread_mutex_t lock; /* while marks of a sealed segment are made */
+    _Atomic bool marked;
+};
+
+/* Makes log/ID of that size, durable with its entry in the folder. ERROR_NO_SPACE, ERROR_IO. */
+int store_segment_create(const char *folder, uint32_t id, uint64_t first_revision, size_t size,
+                         struct store_segment **ret_segment, struct error *err);
+/* Opens one for reading and for going on; `end` is at the head until store_segment_scan has moved it. ERROR_CORRUPT
+ * when its head is damaged or newer. */
+int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err);
+struct store_segment *store_segment_ref(struct store_segment *segment);
+void store_segment_unref(struct store_segment *segment); /* NULL is allowed */
+
+/* Bytes that a frame with its records may still have. */
+size_t store_segment_room(const struct store_segment *segment);
+/* Makes `length` bytes at `bytes`, which begin with room for a frame, durable behind what is there. Until
+ * store_segment_commit they do not count: after a failure the next append writes over them. */
+int store_segment_append(struct store_segment *segment, char *bytes, size_t length, struct store_frame *frame,
+                         struct error *err);
+void store_segment_commit(struct store_segment *segment, const struct store_frame *frame);
+
+/* Walks over frames from `mark` on, up to the end of what counts; `frame` and `records` of each to fn, until it returns
+ * other than 0, which is then returned. */
+typedef int store_frame_visit(void *arg, const struct store_frame *frame, uint32_t offset, struct slice records);
+int store_segment_walk(const struct store_segment *segment, const struct store_mark *mark, store_frame_visit *fn,
+                       void *arg);
+/* The last mark at or before the frame that holds `revision`. */
+struct store_mark store_segment_mark(struct store_segment *segment, uint64_t revision);
+/* After opening the newest ones: finds the frames that are whole and moves `end` behind the last. fn sees those that
+ * hold revisions after `after`; of the others only the frame is looked at. What begins after `until` does not count. A
+ * damaged record ends the walk there, as does fn returning other than 0, which is then returned. */
+int store_segment_scan(struct store_segment *segment, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg);
+/* After opening an older one, which is known to be whole: its places are found when somebody looks for them. */
+void store_segment_seal(struct store_segment *segment, uint64_t last_revision);
+
+/* One record out of the records of a frame: takes it off the front of *rest. Returns 1, 0 at the end, or ERROR_CORRUPT.
+ */
+int store_records_next(struct slice *rest, struct store_record *ret_record, struct error *err);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_table.h"
+
+#define HEIGHT_MAX  16
+#define ARENA_CHUNK (32u << 10)
+
+struct store_node {
+    struct slice key;
+    const struct store_version *_Atomic newest;
+    struct store_node *_Atomic next[];
+};
+
+struct chunk {
+    struct chunk *before;
+    size_t used;
+    size_t size;
+    char bytes[];
+};
+
+struct store_table {
+    struct chunk *arena;
+    struct store_node *head; /* without a key, HEIGHT_MAX high */
+    size_t count;
+    uint64_t dice;
+};
+
+/* ---- memory ---- */
+
+static void *arena_take(struct store_table *t, size_t size)
+{
+    struct chunk *c = t->arena;
+    void *at;
+
+    size = (size + 7) & ~(size_t)7;
+    if (!c || c->used + size > c->size) {
+        size_t room = size > ARENA_CHUNK ? size : ARENA_CHUNK;
+
+        c = mem_alloc(sizeof(*c) + room);
+        *c = (struct chunk){.before = t->arena, .size = room};
+        t->arena = c;
+    }
+    at = c->bytes + c->used;
+    c->used += size;
+    return at;
+}
+
+static struct store_node *node_new(struct store_table *t, struct slice key, int height)
+{
+    size_t links = (size_t)height * sizeof(struct store_node *);
+    struct store_node *n = arena_take(t, sizeof(*n) + links + key.len);
+    char *copy = (char *)n + sizeof(*n) + links;
+
+    if (key.len)
+        memcpy(copy, key.data, key.len);
+    n->key = slice_make(copy, key.len);
+    atomic_init(&n->newest, NULL);
+    for (int i = 0; i < height; i++)
+        atomic_init(&n->next[i], NULL);
+    return n;
+}
+
+struct store_table *store_table_new(void)
+{
+    struct store_table *t = mem_zalloc(sizeof(*t));
+
+    t->head = node_new(t, SLICE_NONE, HEIGHT_MAX);
+    t->dice = 0x9e3779b97f4a7c15u;
+    return t;
+}
+
+void store_table_free(struct store_table *t)
+{
+    if (!t)
+        return;
+    for (struct chunk *c = t->arena, *before; c; c = before) {
+        before = c->before;
+        free(c);
+    }
+    free(t);
+}
+
+size_t store_table_count(const struct store_table *t)
+{
+    return t->count;
+}
+
+/* ---- the list ---- */
+
+static struct store_node *next_of(const struct store_node *n, int level)
+{
+    return atomic_load_explicit(&n->next[level], memory_order_acquire);
+}
+
+/* The last node in front of `key` on each level down to 0; before may be NULL. */
+static struct store_node *search(const struct store_table *t, struct slice key, struct store_node **before)
+{
+    struct store_node *at = t->head;
+
+    for (int level = HEIGHT_MAX - 1; level >= 0; level--) {
+        struct store_node *next;
+
+        while ((next = next_of(at, level)) && slice_compare(next->key, key) < 0)
+            at = next;
+        if (before)
+            before[level] = at;
+    }
+    return next_of(at, 0);
+}
+
+/* Each level has a quarter of the one below. No secret depends on it, so a fixed sequence will do, and the same writes
+ * make the same table. */
+static int height_draw(struct store_table *t)
+{
+    int height = 1;
+
+    t->dice ^= t->dice << 13;
+    t->dice ^= t->dice >> 7;
+    t->dice ^= t->dice << 17;
+    for (uint64_t bits = t->dice; height < HEIGHT_MAX && (bits & 3) == 0; bits >>= 2)
+        height++;
+    return height;
+}
+
+static struct store_node *node_need(struct store_table *t, struct slice key)
+{
+    struct store_node *before[HEIGHT_MAX];
+    struct store_node *n = search(t, key, before);
+    int height;
+
+    if (n && slice_equal(n->key, key))
+        return n;
+    height = height_draw(t);
+    n = node_new(t, key, height);
+    for (int i = 0; i < height; i++)
+        atomic_init(&n->next[i], next_of(before[i], i));
+    for (int i = 0; i < height; i++)
+        atomic_store_explicit(&before[i]->next[i], n, memory_order_release);
+    return n;
+}
+
+void store_table_add(struct store_table *t, struct slice key, const struct store_entry *entry)
+{
+    struct store_node *n = node_need(t, key);
+    struct store_version *v = arena_take(t, sizeof(*v));
+
+    v->older = atomic_load_explicit(&n->newest, memory_order_relaxed);
+    v->entry = *entry;
+    atomic_store_explicit(&n->newest, v, memory_order_release);
+    t->count++;
+}
+
+void store_table_revert(struct store_table *t, uint64_t revision)
+{
+    for (struct store_node *n = next_of(t->head, 0); n; n = next_of(n, 0)) {
+        const struct store_version *v = atomic_load_explicit(&n->newest, memory_order_relaxed);
+
+        if (!v || v->entry.revision <= revision)
+            continue;
+        for (; v && v->entry.revision > revision; v = v->older)
+            t->count--;
+        atomic_store_explicit(&n->newest, v, memory_order_release);
+    }
+}
+
+const struct store_version *store_table_find(const struct store_table *t, struct slice key, uint64_t at)
+{
+    const struct store_node *n = search(t, key, NULL);
+    const struct store_version *v = n && slice_equal(n->key, key) ? store_node_newest(n) : NULL;
+
+    while (v && v->entry.revision > at)
+        v = v->older;
+    return v;
+}
+
+const struct store_node *store_table_seek(const struct store_table *t, struct slice from)
+{
+    return search(t, from, NULL);
+}
+
+const struct store_node *store_node_next(const struct store_node *n)
+{
+    return next_of(n, 0);
+}
+
+struct slice store_node_key(const struct store_node *n)
+{
+    return n->key;
+}
+
+const struct store_version *store_node_newest(const struct store_node *n)
+{
+    return atomic_load_explicit(&n->newest, memory_order_acquire);
+}
