@@ -109,11 +109,18 @@ static void respond_followed(struct request *r, struct slice response)
     respond(dns, &r->origin, dns_reply_end(&reply, code, result == DNS_ANSWERED));
 }
 
+/* One client must not take all that can be under way. */
+static uint16_t *forwards_of(struct dns *dns, const struct dns_origin *origin)
+{
+    return &dns->forwards[ntohl(origin->from.sin_addr.s_addr) & 255];
+}
+
 static void on_forwarded(void *arg, struct slice response)
 {
     struct request *r = arg;
     struct dns *dns = r->dns;
 
+    --*forwards_of(dns, &r->origin);
     if (r->target.len)
         respond_followed(r, response);
     else if (response.len)
@@ -126,9 +133,15 @@ static void on_forwarded(void *arg, struct slice response)
 static void forward(struct dns *dns, const struct dns_origin *origin, const struct dns_query *query,
                     const struct dns_name *target)
 {
-    struct request *r = mem_alloc(sizeof(*r));
     struct dns_query asked = *query;
+    struct request *r;
 
+    if (*forwards_of(dns, origin) >= DNS_FORWARDS_EACH) {
+        respond_code(dns, origin, query, ns_r_servfail);
+        return;
+    }
+    ++*forwards_of(dns, origin);
+    r = mem_alloc(sizeof(*r));
     *r = (struct request){.dns = dns, .origin = *origin, .query = *query};
     if (target) {
         r->target = *target;

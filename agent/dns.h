@@ -10,9 +10,10 @@
 
 #include "agent/agent_internal.h"
 
-#define DNS_PORT_WANTED  10053 /* kept over restarts where it is free */
-#define DNS_STREAMS_MAX  256   /* TCP connections */
-#define DNS_STREAMS_EACH 32    /* of one address */
+#define DNS_PORT_WANTED   10053 /* kept over restarts where it is free */
+#define DNS_STREAMS_MAX   256   /* TCP connections */
+#define DNS_STREAMS_EACH  32    /* of one address */
+#define DNS_FORWARDS_EACH 256   /* questions of one client that are asked of others */
 
 struct dns;
 

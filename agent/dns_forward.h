@@ -9,7 +9,7 @@
 #include "agent/agent_internal.h"
 #include "agent/dns_wire.h"
 
-#define DNS_LOOKUPS_MAX 512  /* questions under way */
+#define DNS_LOOKUPS_MAX 1024 /* questions under way */
 #define DNS_WAITERS_MAX 2048 /* who waits for them */
 
 struct dns_forward;

@@ -28,6 +28,7 @@ struct dns {
     struct list streams;
     size_t stream_count;
     unsigned turn;
+    uint16_t forwards[256]; /* under way, by the last byte of the client's address: one pod each in a network of 256 */
     bool closing;
     uint8_t in[DNS_QUERY_MAX + 1];
     uint8_t out[DNS_MESSAGE_MAX];
@@ -37,7 +38,7 @@ struct dns {
 struct dns_origin {
     struct dns_stream *stream; /* NULL = by UDP, and then: */
     uv_udp_t *socket;
-    struct sockaddr_in from;
+    struct sockaddr_in from; /* of a stream too */
 };
 
 /* Answers one message, now or later. */

@@ -84,7 +84,7 @@ static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf
 /* Messages that are complete, as many as may be under way. */
 static void stream_work(struct dns_stream *s)
 {
-    const struct dns_origin origin = {.stream = s};
+    const struct dns_origin origin = {.stream = s, .from = s->from};
     size_t at = 0;
 
     while (!s->closing && s->pending < DNS_STREAM_PENDING_MAX && s->in.len - at >= 2) {
