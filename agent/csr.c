@@ -165,7 +165,10 @@ int csr_start(struct client *client, const struct csr_options *options,
     struct csr *c = mem_zalloc(sizeof(*c));
     char hash[SHA256_SIZE * 2 + 1];
 
-    if (pki_make_request(&options->subject, &c->request, &c->pair.key, err) < 0) {
+    if (options->request) {
+        c->request = mem_strdup(options->request);
+        c->pair.key = mem_strdup(options->key);
+    } else if (pki_make_request(&options->subject, &c->request, &c->pair.key, err) < 0) {
         free(c);
         return error_wrap(err, "making a certificate signing request");
     }

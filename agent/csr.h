@@ -11,6 +11,8 @@ struct csr_options {
     const char *signer; /* "kubernetes.io/kube-apiserver-client-kubelet" */
     const char *usage;  /* "client auth", "server auth" */
     struct pki_subject subject;
+    const char *request; /* made before, with its key; NULL = a new one for the subject */
+    const char *key;
 };
 /* Tries until the request was answered; `done` comes once, later, with a pair (the receiver's) or an error that trying
  * again would not mend: refused (ERROR_FORBIDDEN, ERROR_UNAUTHORIZED), denied, failed. */

@@ -38,6 +38,8 @@ struct join {
     char *ca;
     struct pki_pair client;
     struct join_token token;
+    struct pki_pair pending;  /* the request (in the place of a certificate) and its key */
+    char *pending_path;       /* where they are kept until the machine has joined; NULL = it has */
     struct http_client *http; /* to read the CA */
     struct http_call *call;
     int status;
@@ -131,6 +133,53 @@ static int identity_read(struct join *j, struct error *err)
     return 0;
 }
 
+/* ---- the request of this join ---- */
+
+static struct pki_subject join_subject(const char *name)
+{
+    static const char *const organizations[] = {"system:nodes"};
+
+    return (struct pki_subject){.common_name = name, .organizations = organizations, .organization_count = 1};
+}
+
+/* The request and the key behind it, when an earlier start left them for this node. */
+static bool pending_read(struct join *j, const char *name)
+{
+    static const char end[] = "-----END CERTIFICATE REQUEST-----\n";
+    struct pki_info info CLEANUP(pki_info_clear) = {0};
+    const char *key;
+    BUF_LOCAL(text);
+
+    if (fs_read(j->pending_path, CA_MAX, &text, NULL) < 0 || !(key = strstr(buf_cstr(&text), end)) ||
+        pki_read_request(buf_slice(&text), &info, NULL) < 0 || !info.common_name || strcmp(info.common_name, name) != 0)
+        return false;
+    key += sizeof(end) - 1;
+    j->pending.certificate = mem_strndup(text.data, (size_t)(key - text.data));
+    j->pending.key = mem_strdup(key);
+    explicit_bzero(text.data, text.len);
+    return true;
+}
+
+/* What this machine asks with stays on disk until it has joined: one that starts again in between asks for the same
+ * certificate, which is not another use of its token. Another token is another request. Blocks. */
+static int pending_make(struct join *j, struct error *err)
+{
+    char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
+    const struct pki_subject subject = join_subject(name);
+    char *text;
+    int r;
+
+    j->pending_path = mem_printf("%s/pending-%.*s.pem", j->dir, (int)strcspn(j->token.bearer, "."), j->token.bearer);
+    if (pending_read(j, name))
+        return 0;
+    if (pki_make_request(&subject, &j->pending.certificate, &j->pending.key, err) < 0)
+        return error_wrap(err, "making a certificate signing request");
+    text = mem_printf("%s%s", j->pending.certificate, j->pending.key);
+    r = fs_write(j->pending_path, slice_str(text), 0600, err);
+    pki_key_free(text);
+    return r;
+}
+
 /* ---- joining ---- */
 
 static void join_failed(struct join *j, const struct error *err)
@@ -156,7 +205,8 @@ struct save {
     char *dir;
     char *ca;
     char *server;
-    char *client; /* certificate and key */
+    char *client;  /* certificate and key */
+    char *pending; /* the request is not needed any more; NULL = there was none */
     struct error err;
 };
 
@@ -171,8 +221,9 @@ static void save_work(void *arg)
 {
     struct save *s = arg;
 
-    if (save_file(s, "ca.crt", s->ca, &s->err) == 0 && save_file(s, "server", s->server, &s->err) == 0)
-        (void)save_file(s, "client.pem", s->client, &s->err);
+    if (save_file(s, "ca.crt", s->ca, &s->err) == 0 && save_file(s, "server", s->server, &s->err) == 0 &&
+        save_file(s, "client.pem", s->client, &s->err) == 0 && s->pending)
+        (void)unlink(s->pending);
 }
 
 static void save_free(struct save *s)
@@ -183,6 +234,7 @@ static void save_free(struct save *s)
     free(s->ca);
     free(s->server);
     free(s->client);
+    free(s->pending);
     error_clear(&s->err);
     free(s);
 }
@@ -222,7 +274,8 @@ static void save_start(struct join *j)
                        .dir = mem_strdup(j->dir),
                        .ca = mem_strdup(j->ca),
                        .server = mem_strdup(j->server),
-                       .client = mem_printf("%s%s", j->client.certificate, j->client.key)};
+                       .client = mem_printf("%s%s", j->client.certificate, j->client.key),
+                       .pending = STEAL(j->pending_path)};
     j->saving = true;
     agent_work(j->agent, save_work, save_done, s);
 }
@@ -260,12 +313,8 @@ static void csr_signed(void *arg, struct pki_pair *pair, const struct error *err
 
 static void join_request(struct join *j)
 {
-    static const char *const organizations[] = {"system:nodes"};
-    char *name CLEANUP_FREE = mem_printf("system:node:%s", j->agent->config.node_name);
     const struct csr_options options = {
-        .signer = CLIENT_SIGNER,
-        .usage = "client auth",
-        .subject = {.common_name = name, .organizations = organizations, .organization_count = 1}};
+        .signer = CLIENT_SIGNER, .usage = "client auth", .request = j->pending.certificate, .key = j->pending.key};
     const struct client_https_options https = {.server = j->server, .ca = slice_str(j->ca), .token = j->token.bearer};
     ERROR_LOCAL(err);
 
@@ -388,6 +437,8 @@ int join_start(struct agent *agent, const struct join_options *options,
         r = error_set(err, ERROR_INVALID, "--server %s: the address must begin with https://", j->server);
     if (!r && !known)
         r = join_token_parse(options->token, &j->token, err);
+    if (!r && !known)
+        r = pending_make(j, err);
     if (r < 0) {
         join_free(j);
         return r;
@@ -455,6 +506,8 @@ void join_free(struct join *join)
     renew_free(join->client_renew);
     renew_free(join->serving_renew);
     pki_pair_clear(&join->client);
+    pki_pair_clear(&join->pending);
+    free(join->pending_path);
     join_token_clear(&join->token);
     buf_free(&join->body);
     free(join->server);

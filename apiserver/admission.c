@@ -239,6 +239,7 @@ static const struct {
     {"NodeRestriction", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, "", NULL, false, node_restriction},
     {"TaintNodesByCondition", ADMISSION_CREATE, "", "nodes", true, taint_new_node},
     {"ServiceAccount", ADMISSION_CREATE, "", "pods", true, admit_pod_account},
+    {"ServiceAccount", ADMISSION_CREATE | ADMISSION_UPDATE, "", "secrets", true, admit_account_secret},
     {"Priority", ADMISSION_CREATE, "", "pods", true, admit_pod_priority},
     {"Priority", ADMISSION_CREATE | ADMISSION_UPDATE | ADMISSION_DELETE, "scheduling.k8s.io", "priorityclasses", true,
      admit_priority_class},

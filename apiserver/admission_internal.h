@@ -13,6 +13,9 @@ int admit_pod_account(const struct admission *a, struct error *err);
 /* A node gets tokens only for the pods that run on it, and only those that they ask for. */
 int admit_node_token(const struct admission *a, const char *node, struct error *err);
 
+/* admission_secret.c */
+int admit_account_secret(const struct admission *a, struct error *err);
+
 /* admission_classes.c */
 int admit_pod_priority(const struct admission *a, struct error *err);
 int admit_pod_runtime(const struct admission *a, struct error *err);

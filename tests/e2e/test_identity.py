@@ -193,6 +193,20 @@ def test_create_token(cluster):
     assert 'must be logged in' in as_token(cluster, token, 'auth', 'whoami', check=False).stderr
 
 
+def test_secret_with_a_token(cluster):
+    """What old manuals say: a Secret that is a token; it ends with itself, and goes with its account."""
+    cluster.kubectl('create', 'serviceaccount', 'old')
+    cluster.apply({'apiVersion': 'v1', 'kind': 'Secret', 'type': 'kubernetes.io/service-account-token',
+                   'metadata': {'name': 'old', 'annotations': {'kubernetes.io/service-account.name': 'old'}}})
+    data = {name: base64.b64decode(text).decode() for name, text in cluster.get('secret', 'old')['data'].items()}
+    assert data['ca.crt'] == (cluster.home / 'pki/ca.crt').read_text() and data['namespace'] == 'default'
+    assert 'system:serviceaccount:default:old' in as_token(cluster, data['token'], 'auth', 'whoami').stdout
+    assert data['token'][:100] in cluster.kubectl('describe', 'secret', 'old').stdout
+    cluster.kubectl('delete', 'serviceaccount', 'old')
+    assert 'must be logged in' in as_token(cluster, data['token'], 'auth', 'whoami', check=False).stderr
+    wait_for(lambda: cluster.get('secret', 'old') is None, 'the Secret to go with its account')
+
+
 def verified(token, key):
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes

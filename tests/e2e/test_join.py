@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Joining: only with the right token, only to the right server; a wrong one learns nothing."""
+import base64
 import re
+import shutil
+import signal
 import socket
 import ssl
 import threading
@@ -145,3 +148,32 @@ def test_restart_needs_no_token(waiting):
     wait_for(lambda: node.log.read_text().count('get addresses of') > started, 'the second process to know its node', 30)
     wait_for(lambda: waiting.get('lease', node.name, '-n', 'kube-node-lease')['spec']['renewTime'] != renewed,
              'the Lease to be renewed', 30)
+
+
+def test_a_join_that_is_interrupted_goes_on(waiting):
+    """Between request and certificate the agent is killed; starting again is not another use of the token."""
+    node = waiting.nodes[0]
+    node.stop()
+    shutil.rmtree(node.home / 'agent/pki')
+    waiting.kubectl('delete', 'node', node.name)
+    # Nobody signs: the controller's rights are gone until the server starts again.
+    waiting.kubectl('delete', 'clusterrolebinding', 'system:controller:certificate-controller')
+    token = waiting.token()
+    identifier = token.split('.')[1]
+
+    def uses():
+        return base64.b64decode(waiting.get('secret', f'bootstrap-token-{identifier}', '-n', 'kube-system')['data']['uses-left'])
+
+    node.start(token)
+    wait_for(lambda: uses() == b'0', 'the request')
+    for _ in range(2):
+        node.stop(signal.SIGKILL)
+        assert [p.name for p in (node.home / 'agent/pki').iterdir()] == [f'pending-{identifier}.pem']
+        node.start(token)
+    waiting.stop_server()
+    waiting.troubles = [t for t in waiting.troubles if 'certificate-controller' not in t]
+    waiting.start_server()
+    wait_for(lambda: waiting.get('node', node.name), 'the node to join', 60)
+    wait_for(lambda: not list((node.home / 'agent/pki').glob('pending*')), 'the request to be forgotten')
+    mine = [c for c in waiting.get('csr')['items'] if c['spec']['username'] == f'system:bootstrap:{identifier}']
+    assert len(mine) == 1

@@ -338,6 +338,53 @@ static void test_it_ends_with_its_secret_node_and_account(void **state)
     assert_int_equal(who(plain), 401); /* another account of the same name */
 }
 
+#define TOKEN_SECRET(name, account)                                                                                    \
+    "{\"metadata\":{\"name\":\"" name "\",\"annotations\":{\"kubernetes.io/service-account.name\":\"" account "\"}},"  \
+    "\"type\":\"kubernetes.io/service-account-token\"}"
+
+static char *token_of_secret(const struct answer *a)
+{
+    char *encoded CLEANUP_FREE = answer_get(a, "data.token");
+    BUF_LOCAL(token);
+
+    assert_true(base64_decode(&token, slice_str(encoded)));
+    return buf_steal_str(&token);
+}
+
+static void test_secrets_with_a_token(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *token CLEANUP_FREE = NULL;
+    char *again CLEANUP_FREE = NULL;
+    char *dry CLEANUP_FREE = NULL;
+
+    harness_expect(&h, 403, "POST", SECRETS, TOKEN_SECRET("lost", "nope"), &a);
+    assert_answer(&a, "message",
+                  "secrets \"lost\" is forbidden: error looking up service account default/nope: serviceaccount "
+                  "\"nope\" not found");
+    answer_clear(&a);
+    harness_expect(&h, 201, "POST", SECRETS "?dryRun=All", TOKEN_SECRET("bot", "bot"), &a);
+    dry = token_of_secret(&a);
+    assert_int_equal(who(dry), 401);
+    answer_clear(&a);
+    harness_expect(&h, 201, "POST", SECRETS, TOKEN_SECRET("bot", "bot"), &a);
+    token = token_of_secret(&a);
+    assert_int_equal(who(token), 201);
+    assert_int_equal(who(dry), 401);
+    assert_answer(&a, "data.namespace", "ZGVmYXVsdA==");
+    assert_true(answer_has(&a, "\"kubernetes.io/service-account.uid\":\""));
+    assert_true(
+        answer_has(&a, "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"name\":\"bot\""));
+    /* Who writes it back without the token gets another. */
+    answer_clear(&a);
+    harness_expect(&h, 200, "PUT", SECRETS "/bot", TOKEN_SECRET("bot", "bot"), &a);
+    again = token_of_secret(&a);
+    assert_int_equal(who(again), 201);
+    harness_expect(&h, 200, "DELETE", SECRETS "/bot", NULL, NULL);
+    assert_int_equal(who(token), 401);
+    assert_int_equal(who(again), 401);
+}
+
 /* ---- nodes ---- */
 
 static int node_asks(const char *account, const char *spec, const char *message)
@@ -561,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_another_issuer_and_key),
         cmocka_unit_test(test_it_ends_with_its_pod),
         cmocka_unit_test(test_it_ends_with_its_secret_node_and_account),
+        cmocka_unit_test(test_secrets_with_a_token),
         cmocka_unit_test(test_a_node_gets_tokens_of_its_pods_only),
         cmocka_unit_test(test_token_reviews),
         cmocka_unit_test(test_openid_documents),
