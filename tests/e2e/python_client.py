@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a program with Debian's python3-kubernetes does; run by test_python_client.py in the server's network. Prints
+one JSON object."""
+import json
+import sys
+import threading
+
+from kubernetes import client, config, watch
+from kubernetes.client.rest import ApiException
+from kubernetes.stream import portforward, stream
+
+
+def objects(core, found):
+    body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name='from-python', labels={'made': 'here'}), data={'a': '1'})
+    made = core.create_namespaced_config_map('default', body)
+    found['created'] = [made.metadata.name, made.data]
+    core.patch_namespaced_config_map('from-python', 'default', {'data': {'b': '2'}})
+    listed = core.list_namespaced_config_map('default', label_selector='made=here')
+    found['listed'] = [(i.metadata.name, i.data) for i in listed.items]
+    try:
+        core.create_namespaced_config_map('default', body)
+    except ApiException as failure:
+        found['conflict'] = [failure.status, json.loads(failure.body)['reason']]
+    seen = []
+    timer = threading.Timer(0.2, core.delete_namespaced_config_map, ('from-python', 'default'))
+    timer.start()
+    watcher = watch.Watch()
+    for event in watcher.stream(core.list_namespaced_config_map, 'default', label_selector='made=here', timeout_seconds=20):
+        seen.append([event['type'], event['object'].metadata.name])
+        if event['type'] == 'DELETED':
+            watcher.stop()
+    timer.join()
+    found['watched'] = seen
+
+
+def streams(core, found):
+    def run(command, **kwargs):
+        return stream(core.connect_get_namespaced_pod_exec, 'box', 'default', command=command, stderr=True, stdout=True,
+                      tty=False, **kwargs)
+
+    found['exec'] = run(['sh', '-c', 'echo out; echo err >&2'], stdin=False)
+    session = run(['sh', '-c', 'read line; echo "got $line"; exit 3'], stdin=True, _preload_content=False)
+    session.write_stdin('a line\n')
+    session.run_forever(timeout=20)
+    found['session'] = [session.read_stdout(), session.returncode]
+    session.close()
+    forwarded = portforward(core.connect_get_namespaced_pod_portforward, 'web', 'default', ports='8080')
+    socket = forwarded.socket(8080)
+    socket.setblocking(True)
+    socket.sendall(b'GET / HTTP/1.0\r\n\r\n')
+    answer = b''
+    while data := socket.recv(65536):
+        answer += data
+    found['forwarded'] = answer.decode().split('\r\n')[0]
+
+
+def main():
+    config.load_kube_config(sys.argv[1])
+    core = client.CoreV1Api()
+    found = {}
+    objects(core, found)
+    streams(core, found)
+    print(json.dumps(found))
+
+
+main()

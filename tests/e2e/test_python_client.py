@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's python3-kubernetes, unmodified: objects, a watch, exec and port-forward."""
+import json
+import pathlib
+
+import pytest
+
+from cluster import Cluster, pod, wait_for
+
+
+@pytest.fixture(scope='module')
+def python():
+    cluster = Cluster(1)
+    try:
+        cluster.start()
+        cluster.apply(pod('box', ['sleep', '100000'], restart='Always'))
+        cluster.apply(pod('web', ['httpd', '-f', '-p', '8080', '-h', '/www'], restart='Always'))
+        for name in ('box', 'web'):
+            wait_for(lambda n=name: cluster.get('pod', n)['status'].get('phase') == 'Running', f'{name} to run')
+        yield cluster
+    finally:
+        left = cluster.stop()
+        assert not left, left
+
+
+def test_python_client(python):
+    program = pathlib.Path(__file__).parent / 'python_client.py'
+    found = json.loads(python.run('/usr/bin/python3', program, python.kubeconfig).stdout)
+    assert found == {
+        'created': ['from-python', {'a': '1'}],
+        'listed': [['from-python', {'a': '1', 'b': '2'}]],
+        'conflict': [409, 'AlreadyExists'],
+        'watched': [['ADDED', 'from-python'], ['DELETED', 'from-python']],
+        'exec': 'out\nerr\n',
+        'session': ['got a line\n', 3],
+        'forwarded': 'HTTP/1.1 200 OK',
+    }
