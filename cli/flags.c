@@ -90,15 +90,31 @@ static const struct flag *find_flag(const struct flag *flags, const char *text, 
 }
 
 /* Reads the flag at argv[*i] and its value, which may stand behind it. */
+/* "-it": letters without a value may stand together; returns the last of them, which may have one. */
+static const char *take_letters(const struct flag *flags, const char *text, bool *given)
+{
+    const struct flag *flag;
+    const char *value;
+
+    while (text[1] != '-' && text[2] && text[2] != '=' && text[2] != '-' && (flag = find_flag(flags, text, &value)) &&
+           flag->kind == FLAG_BOOL) {
+        *(bool *)flag->target = true;
+        if (given)
+            given[flag - flags] = true;
+        text++;
+    }
+    return text;
+}
+
 static bool take_flag(const struct flag *flags, int argc, char **argv, int *i, bool *given)
 {
-    const char *text = argv[*i];
+    const char *text = take_letters(flags, argv[*i], given);
     const char *value;
     const struct flag *flag = find_flag(flags, text, &value);
     ERROR_LOCAL(err);
 
     if (!flag)
-        return complain(argv[0], "there is no flag", text);
+        return complain(argv[0], "there is no flag", argv[*i]);
     if (!value && flag->kind != FLAG_BOOL) {
         if (++*i == argc)
             return complain(argv[0], "a value is wanted for", text);

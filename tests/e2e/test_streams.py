@@ -8,6 +8,7 @@ import pathlib
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ import time
 import pytest
 
 import raw_websocket as ws
-from cluster import KUBECTL, PATIENCE, Cluster, deployment, pod, wait_for
+from cluster import KNARR, KUBECTL, PATIENCE, Cluster, deployment, pod, wait_for
 from raw_websocket import WebSocket
 
 USERS = '''ann-token,ann,u-ann,"system:masters"
@@ -136,9 +137,9 @@ def test_broken_frames_end_the_connection(streams):
 
 # ---- exec ----
 
-def start(cluster, *arguments, env=None, **kwargs):
+def start(cluster, *arguments, env=None, program=KUBECTL, **kwargs):
     """kubectl in the background, its output in bytes."""
-    return subprocess.Popen(['nsenter', f'--net=/run/netns/{cluster.netns}', '--', KUBECTL, *map(str, arguments)],
+    return subprocess.Popen(['nsenter', f'--net=/run/netns/{cluster.netns}', '--', program, *map(str, arguments)],
                             env={**cluster.environment(), **(env or {})}, **kwargs)
 
 
@@ -180,6 +181,27 @@ def test_exec_refusals_are_told(streams, carrier):
         assert code == 400 and message in json.loads(body)['message']
 
 
+def test_knarr_exec(streams):
+    def run(*arguments, stdin=None):
+        done = streams.knarr('exec', *arguments, check=False, input=stdin)
+        return done.returncode, done.stdout, done.stderr
+
+    assert run('box', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3') == (3, 'out\n', 'err\n')
+    assert run('box', '-c', 'main', '-i', '--', 'cat', stdin='to and fro') == (0, 'to and fro', '')
+    data = os.urandom(1_500_000).hex()
+    assert run('-i', 'box', 'cat', stdin=data) == (0, data, '')
+    assert run('box', '-c', 'none', '--', 'true') == (
+        1, '', 'Error from server (BadRequest): container none is not valid for pod box\n')
+    assert run('nosuch', '--', 'true')[2] == 'Error from server (NotFound): pods "nosuch" not found\n'
+    assert run('box')[0] == 2
+    terminal = Terminal(streams, 'exec', '-it', 'box', '--', 'sh', '-c', 'stty size; exec sh', program=KNARR)
+    terminal.expect(rb'33 101\r\n')
+    terminal.expect(rb'/ # ')
+    terminal.resize(40, 120)
+    terminal.send(b'while [ "$(stty size)" != "40 120" ]; do sleep 0.1; done; exit 5\n')
+    assert terminal.wait() == 5
+
+
 def test_three_megabytes_both_ways(streams, carrier):
     data = os.urandom(3_000_000)
     done = subprocess.run(['nsenter', f'--net=/run/netns/{streams.netns}', '--', KUBECTL, 'exec', '-i', 'box', '--', 'cat'],
@@ -191,15 +213,17 @@ def test_three_megabytes_both_ways(streams, carrier):
 class Terminal:
     """kubectl with a terminal of 33 rows and 101 columns."""
 
-    def __init__(self, cluster, *arguments, env=None):
+    def __init__(self, cluster, *arguments, **kwargs):
         self.master, slave = pty.openpty()
         self.resize(33, 101)
-        self.process = start(cluster, *arguments, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+        self.process = start(cluster, *arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, **kwargs)
         os.close(slave)
         self.seen = b''
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+        if hasattr(self, 'process'):
+            self.process.send_signal(signal.SIGWINCH)  # it has no terminal of its own that would
 
     def expect(self, pattern, seconds=20):
         """Reads on until the pattern is there; what was before it is forgotten."""
@@ -229,7 +253,6 @@ def test_exec_with_a_terminal(streams, carrier):
     terminal.expect(rb'/dev/pts/\d\r\n33 101\r\nxterm\r\n')
     terminal.expect(rb'/ # ')
     terminal.resize(40, 120)
-    terminal.process.send_signal(28)  # SIGWINCH
     terminal.send(b'while [ "$(stty size)" != "40 120" ]; do sleep 0.1; done; echo re""sized\n')
     terminal.expect(rb'\nresized\r\n')
     terminal.send(b'sh -c \'echo run""ning; sleep 1000\'\n')

@@ -47,6 +47,14 @@ static void test_all_ways_to_give_a_value(void **state)
     assert_string_equal(p.arguments.items[0], "--name");
     assert_true(PARSE(&p, (char *)"--number", (char *)"60s"));
     assert_int_equal(p.number, 60);
+    assert_true(PARSE(&p, (char *)"-yn", (char *)"d"));
+    assert_string_equal(p.text, "d");
+    assert_true(p.yes);
+    p.yes = false;
+    assert_true(PARSE(&p, (char *)"-yyne"));
+    assert_string_equal(p.text, "e");
+    assert_true(p.yes);
+    assert_false(PARSE(&p, (char *)"-yx"));
 }
 
 static void test_mistakes_are_refused(void **state)
