@@ -274,7 +274,7 @@ static void job_on_answer(void *arg, int status, struct slice body, const struct
         job_on_refused(job, action, err);
     } else {
         barrier_add(job, action, body);
-        job_event(job, action, false, action->reason, action->message, "{name}",
+        job_event(job, action, action->flags & ACTION_EVENT_WARNS, action->reason, action->message, "{name}",
                   view_unquote(scan_get(body, "metadata.name")));
     }
     if (!--job->in_flight)

@@ -87,6 +87,17 @@ static const char *garbage_policy(const struct garbage_view *in, bool waiting)
     return "Background";
 }
 
+/* Somebody may wonder why it went. */
+static void garbage_tell(struct action *action, const struct garbage_owner *owner)
+{
+    action->flags |= ACTION_EVENT_OF_OBJECT | ACTION_EVENT_WARNS;
+    action->reason = "OwnerRefInvalidNamespace";
+    action->message =
+        mem_printf("ownerRef [%.*s/%.*s, namespace: %s, name: %.*s, uid: %.*s] does not exist in namespace \"%s\"",
+                   SLICE_ARGS(owner->ref.api_version), SLICE_ARGS(owner->ref.kind), action->ns,
+                   SLICE_ARGS(owner->ref.name), SLICE_ARGS(owner->ref.uid), action->ns);
+}
+
 static void garbage_plan_delete(const struct garbage_view *in, bool waiting, struct plan *plan)
 {
     struct action *action;
@@ -106,6 +117,9 @@ static void garbage_plan_delete(const struct garbage_view *in, bool waiting, str
     buf_append_str(&action->body, "}");
     plan_member(&action->body, "propagationPolicy", slice_str(garbage_policy(in, waiting)));
     buf_append_byte(&action->body, '}');
+    for (size_t i = 0; i < in->owner_count && !action->reason; i++)
+        if (in->owners[i].elsewhere)
+            garbage_tell(action, &in->owners[i]);
 }
 
 void garbage_plan(const struct garbage_view *in, struct plan *plan)
@@ -167,6 +181,18 @@ static void garbage_add_dependents(struct run *run, const struct view *owner)
 static bool garbage_waits(const struct view *v)
 {
     return view_deleting(v) && (view_has_finalizer(v, GARBAGE_FOREGROUND) || view_has_finalizer(v, GARBAGE_ORPHAN));
+}
+
+struct garbage_search {
+    struct slice uid;
+    bool found;
+};
+
+static void garbage_search(void *arg, const struct view *v)
+{
+    struct garbage_search *search = arg;
+
+    search->found = search->found || slice_equal(view_text(v, VIEW_UID), search->uid);
 }
 
 /* The object as it stands for an owner reference, by name and uid. */
@@ -236,7 +262,12 @@ static void garbage_reconcile(struct run *run, struct slice key, struct plan *pl
         return;
     at = scan_open(view_raw(in.object, VIEW_OWNERS));
     while (view_next_owner(&at, &owner.ref)) {
+        struct garbage_search search = {.uid = owner.ref.uid};
+
         (void)garbage_find_owner(run, in.object, &owner);
+        if (owner.state == GARBAGE_OWNER_GONE && run_kind_is_namespaced(run, owner.kind))
+            run_each(run, owner.kind, garbage_search, &search);
+        owner.elsewhere = search.found;
         owners = mem_grow(owners, &cap, in.owner_count + 1, sizeof(*owners));
         owners[in.owner_count++] = owner;
     }

@@ -17,6 +17,7 @@ struct garbage_owner {
     const struct view_kind *kind; /* NULL = unknown */
     struct slice ns;
     enum garbage_owner_state state;
+    bool elsewhere; /* GONE here, but there is one of that uid in another namespace: a mistake, which is told */
 };
 
 struct garbage_view {

@@ -21,6 +21,7 @@ enum action_flag {
     ACTION_MISSING_IS_FINE = 1 << 0, /* 404 counts as done */
     ACTION_EXISTS_IS_FINE = 1 << 1,  /* AlreadyExists counts as done */
     ACTION_ALWAYS = 1 << 2,          /* also after a failure before it; its own success does not hide that */
+    ACTION_EVENT_WARNS = 1 << 4,     /* the event of its success is a Warning */
     ACTION_EVENT_OF_OBJECT = 1 << 3, /* its events are about its object (whose uid it has), not the plan's subject */
 };
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cluster import Cluster, condition, pod, wait_for
+from cluster import Cluster, condition, pod, run, wait_for
 from conftest import running
 
 LIFE = 6  # seconds
@@ -83,3 +83,20 @@ def test_the_server_shows_its_newest_certificate(hasty):
     first = serial()
     assert 'serial=' in first
     wait_for(lambda: serial() != first, 'another certificate', 20)
+
+
+def test_a_ca_near_its_end_is_told():
+    """What ends with the CA is not renewed again and again; the log says what to do."""
+    c = Cluster(nodes=1)
+    pki = c.home / 'pki'
+    pki.mkdir(parents=True)
+    run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '90', '-subj', '/CN=old',
+        '-keyout', pki / 'ca.key', '-out', pki / 'ca.crt')
+    (pki / 'ca.key').chmod(0o600)
+    for _ in running(c):
+        ends = run('openssl', 'x509', '-noout', '-enddate', '-in', pki / 'ca.crt').stdout
+        assert "the cluster's CA ends at" in c.server.text() and f'{c.home}/pki/ca.crt' in c.server.text()
+        wait_for(lambda: 'the client certificate ends with the cluster\'s CA' in c.nodes[0].process.text(), 'the node to say so', 10)
+        node = run('openssl', 'x509', '-noout', '-enddate', '-in', c.nodes[0].home / 'agent/pki/client.pem').stdout
+        assert node == ends
+        assert c.nodes[0].process.text().count('was renewed') == 0 and 'were renewed' not in c.server.text()

@@ -11,7 +11,7 @@ from conftest import running
 @pytest.fixture(scope='module')
 def tidy():
     """A control plane that keeps little. Its pods stay pending: there is no node."""
-    yield from running(Cluster(server_arguments=['--event-ttl', '2', '--terminated-pod-limit', '3']))
+    yield from running(Cluster(server_arguments=['--event-ttl', '5', '--terminated-pod-limit', '3']))
 
 
 def event(name):
@@ -138,6 +138,8 @@ def test_owner_of_another_namespace_is_none(tidy):
                 {'apiVersion': 'v1', 'kind': 'ConfigMap', 'name': 'owner', 'uid': uid}]}}))
     wait_for(lambda: c.get('configmap', 'far', '-n', 'away') is None, 'the stray one to go', 10)
     assert c.get('configmap', 'near')
+    told = wait_for(lambda: c.get('events', '-n', 'away', '--field-selector', 'reason=OwnerRefInvalidNamespace')['items'], 'the event', 10)
+    assert told[0]['type'] == 'Warning' and told[0]['involvedObject']['name'] == 'far' and uid in told[0]['message']
     c.kubectl('delete', 'configmap', 'owner')
     wait_for(lambda: c.get('configmap', 'near') is None, 'the other to follow its owner', 10)
     c.kubectl('delete', 'namespace', 'away')

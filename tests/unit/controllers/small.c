@@ -347,6 +347,29 @@ static void test_garbage_goes_when_no_owner_is_left(void **state)
     free(pod);
 }
 
+/* An owner of another namespace is none; whoever wrote that is told. */
+static void test_stray_owner_is_told(void **state)
+{
+    struct view *pod = view_of(&view_pods, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"u\"}}");
+    struct garbage_owner owners[] = {owner_of("gone", GARBAGE_OWNER_GONE), owner_of("stray", GARBAGE_OWNER_GONE)};
+    struct garbage_view in = {.object = pod, .owners = owners, .owner_count = 2};
+    const struct action *action;
+    PLAN_LOCAL(quiet);
+    PLAN_LOCAL(plan);
+
+    (void)state;
+    garbage_plan(&in, &quiet);
+    assert_null(plan_find(&quiet, ACTION_DELETE, &view_pods, "", 0)->reason);
+    owners[1].elsewhere = true;
+    garbage_plan(&in, &plan);
+    action = plan_find(&plan, ACTION_DELETE, &view_pods, "", 0);
+    assert_string_equal(action->reason, "OwnerRefInvalidNamespace");
+    assert_non_null(strstr(action->message, "name: stray, uid: stray] does not exist in namespace \"a\""));
+    assert_int_equal(action->flags & (ACTION_EVENT_OF_OBJECT | ACTION_EVENT_WARNS),
+                     ACTION_EVENT_OF_OBJECT | ACTION_EVENT_WARNS);
+    free(pod);
+}
+
 #define DEPENDENT(block)                                                                                               \
     "{\"metadata\":{\"name\":\"d\",\"namespace\":\"a\",\"uid\":\"d\",\"ownerReferences\":[{\"uid\":\"u\","             \
     "\"blockOwnerDeletion\":" block "}]}}"
@@ -441,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_namespace_pods_go_first),
         cmocka_unit_test(test_namespace_conditions),
         cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
+        cmocka_unit_test(test_stray_owner_is_told),
         cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
         cmocka_unit_test(test_orphan_lets_dependents_live),
         cmocka_unit_test(test_role_aggregation),

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds that are stored for others: kubectl makes, shows and describes them, and is told that nothing enforces them yet."""
+import json
+
+import pytest
+
+# kubectl's own commands, which send protobuf; what is to be found in the table; whether there is a Warning.
+MADE = [
+    (['create', 'ingress', 'in', '--class=c', '--rule=a.b/x*=web:80,tls=secret'], 'ingress', r'in c a.b 80, 443', 'no ingress controller'),
+    (['create', 'quota', 'q', '--hard=pods=3,cpu=2'], 'quota', 'q', 'nothing enforces it'),
+    (['create', 'poddisruptionbudget', 'pdb', '--selector=app=a', '--min-available=1'], 'pdb', 'pdb 1 N/A 0', None),
+    (['create', 'priorityclass', 'pc', '--value=7', '--preemption-policy=Never'], 'pc', 'pc 7 false', None),
+]
+
+APPLIED = [
+    ('networking.k8s.io/v1', 'NetworkPolicy', 'netpol', {'spec': {'podSelector': {'matchLabels': {'app': 'a'}}, 'ingress': [{}]}},
+     'x app=a', 'does not filter traffic'),
+    ('networking.k8s.io/v1', 'IngressClass', 'ingressclass', {'spec': {'controller': 'a.b/c'}}, 'x a.b/c <none>', None),
+    ('v1', 'LimitRange', 'limits', {'spec': {'limits': [{'type': 'Container', 'max': {'cpu': '1'}}]}}, 'x', 'nothing enforces it'),
+    ('node.k8s.io/v1', 'RuntimeClass', 'runtimeclass', {'handler': 'kata'}, 'x kata', 'one container runtime'),
+    ('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', {'webhooks': [
+        {'name': 'a.b.c', 'clientConfig': {'url': 'https://127.0.0.1/'}, 'sideEffects': 'None', 'admissionReviewVersions': ['v1']}]},
+     'x 1', 'calls no webhooks'),
+    ('admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', 'mutatingwebhookconfigurations', {'webhooks': []}, 'x 0',
+     'calls no webhooks'),
+    ('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', 'validatingadmissionpolicies', {'spec': {
+        'paramKind': {'apiVersion': 'v1', 'kind': 'ConfigMap'}, 'validations': [{'expression': 'true'}], 'matchConstraints': {'resourceRules': [
+            {'apiGroups': [''], 'apiVersions': ['v1'], 'operations': ['CREATE'], 'resources': ['pods']}]}}}, 'x 1 v1/ConfigMap', 'refuses nothing'),
+    ('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding', 'validatingadmissionpolicybindings', {'spec': {
+        'policyName': 'x', 'validationActions': ['Deny'], 'paramRef': {'name': 'p', 'parameterNotFoundAction': 'Deny'}}}, 'x x */p', 'refuses nothing'),
+]
+
+
+def row(c, resource, name):
+    return ' '.join(c.kubectl('get', resource, name, '--no-headers').stdout.split())
+
+
+def warned(done, text):
+    assert ('Warning:' in done.stderr) == (text is not None) and (text or '') in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize('command,resource,shown,warning', MADE, ids=[m[0][1] for m in MADE])
+def test_made_by_kubectl(server, command, resource, shown, warning):
+    c = server
+    warned(c.kubectl(*command), warning)
+    name = command[2]
+    assert row(c, resource, name).startswith(shown)
+    assert name in c.kubectl('describe', resource, name).stdout
+    c.kubectl('delete', resource, name)
+
+
+@pytest.mark.parametrize('version,kind,resource,more,shown,warning', APPLIED, ids=[a[1] for a in APPLIED])
+def test_applied(server, version, kind, resource, more, shown, warning):
+    c = server
+    manifest = {'apiVersion': version, 'kind': kind, 'metadata': {'name': 'x'}, **more}
+    warned(c.apply(manifest), warning)
+    assert row(c, resource, 'x').startswith(shown)
+    assert json.loads(c.kubectl('apply', '-f', '-', '-o', 'json', input=json.dumps(manifest)).stdout)['kind'] == kind
+    assert 'FIELDS' in c.kubectl('explain', resource).stdout
+    assert kind in c.kubectl('describe', resource, 'x').stdout or 'x' in c.kubectl('describe', resource, 'x').stdout
+    c.kubectl('delete', resource, 'x')
