@@ -331,6 +331,9 @@ def test_users_of_its_own(cluster):
     assert '/x 0 0' in lines and '/e/f 5 6' in lines and 'CapEff:\t00000000000005fb' in lines
     assert 'Operation not permitted' in text and int(lines[-2]) > 0
     assert (host / 'g').stat().st_uid == 0
+    # What is run in it later is confined in the same way.
+    said = c.kubectl('exec', 'mapped-2', '--', 'grep', '-hE', '^Seccomp:|^CapEff:|^ ', '/proc/self/status', '/proc/self/uid_map').stdout
+    assert 'Seccomp:\t2' in said and 'CapEff:\t00000000000005fb' in said and any(str(0x70000000 + n * 65536) in said for n in (0, 1))
     users = {run('stat', '-c', '%u', f'/proc/{main_process(c, c.get("pod", n))}').stdout.strip() for n in ('mapped-1', 'mapped-2')}
     assert len(users) == 2 and all(int(u) >= 0x70000000 and int(u) % 65536 == 0 for u in users)
     ranges = c.nodes[0].home / 'run/agent/users'
