@@ -320,7 +320,10 @@ def test_users_of_its_own(cluster):
               ({'name': 'h', 'hostPath': {'path': str(host)}}, '/h')]
     first = secured('mapped-1', ['sh', '-c', script], mounts=mounts, procMount='Unmasked')
     second = secured('mapped-2', ['sh', '-c', 'sleep 1000'])
-    for manifest in (first, second):
+    third = secured('mapped-3', ['sh', '-c', 'touch /e/f; touch /x; stat -c "%u" /e/f; mount -t tmpfs x /tmp && ls /dev/kmsg'],
+                    mounts=mounts[:1], privileged=True, readOnlyRootFilesystem=True)
+    third['spec']['containers'][0]['volumeMounts'][0]['subPath'] = 'deep/down'
+    for manifest in (first, second, third):
         manifest['spec'].update(hostUsers=False, nodeName='node-1')
         assert 'Warning' not in c.apply(manifest).stderr
     for name in ('mapped-1', 'mapped-2'):
@@ -331,6 +334,9 @@ def test_users_of_its_own(cluster):
     assert '/x 0 0' in lines and '/e/f 5 6' in lines and 'CapEff:\t00000000000005fb' in lines
     assert 'Operation not permitted' in text and int(lines[-2]) > 0
     assert (host / 'g').stat().st_uid == 0
+    assert finished(c, 'mapped-3')['status']['phase'] == 'Succeeded'
+    assert sorted(log_of(c, 'mapped-3').splitlines()) == ['/dev/kmsg', '0', 'touch: /x: Read-only file system']
+    c.kubectl('delete', 'pod', 'mapped-3')
     # What is run in it later is confined in the same way.
     said = c.kubectl('exec', 'mapped-2', '--', 'grep', '-hE', '^Seccomp:|^CapEff:|^ ', '/proc/self/status', '/proc/self/uid_map').stdout
     assert 'Seccomp:\t2' in said and 'CapEff:\t00000000000005fb' in said and any(str(0x70000000 + n * 65536) in said for n in (0, 1))

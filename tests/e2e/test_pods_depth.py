@@ -130,14 +130,14 @@ def test_volumes_follow_what_they_show(cluster):
     c = cluster
     c.kubectl('create', 'cm', 'live', '--from-literal=a=one')
     c.kubectl('create', 'secret', 'generic', 'live', '--from-literal=a=one')
-    script = 'old=; while true; do new="$(cat /cm/a /secret/a) $(cat /cm/b) $(cat /down/labels)"; ' \
+    script = 'chmod 700 /empty; old=; while true; do new="$(cat /cm/a /secret/a) $(cat /cm/b) $(cat /down/labels)"; ' \
              '[ "$new" = "$old" ] || echo $new; old=$new; sleep 0.1; done 2>/dev/null'
     labels = {'path': 'labels', 'fieldRef': {'fieldPath': 'metadata.labels'}}
     manifest = pod('follows', ['sh', '-c', script], volumes=[
         {'name': 'cm', 'configMap': {'name': 'live'}}, {'name': 'secret', 'secret': {'secretName': 'live'}},
-        {'name': 'down', 'downwardAPI': {'items': [labels]}}])
+        {'name': 'down', 'downwardAPI': {'items': [labels]}}, {'name': 'empty', 'emptyDir': {}}])
     manifest['metadata']['labels'] = {'turn': '1'}
-    manifest['spec']['containers'][0]['volumeMounts'] = [{'name': n, 'mountPath': '/' + n} for n in ('cm', 'secret', 'down')]
+    manifest['spec']['containers'][0]['volumeMounts'] = [{'name': n, 'mountPath': '/' + n} for n in ('cm', 'secret', 'down', 'empty')]
     c.apply(manifest)
     wait_for(lambda: 'oneone turn="1"' in log_of(c, 'follows', '--tail=1'), 'the first contents', 60)
     c.kubectl('patch', 'cm', 'live', '-p', '{"data":{"a":"two","b":"new"}}')
@@ -145,6 +145,8 @@ def test_volumes_follow_what_they_show(cluster):
     # Contents are looked at every minute, and at once when the pod's labels change.
     c.kubectl('label', 'pod', 'follows', 'turn=2', '--overwrite')
     wait_for(lambda: 'twotwo new turn="2"' in log_of(c, 'follows', '--tail=1'), 'the new contents', 60)
+    # What the pod made of its emptyDir stays.
+    assert c.kubectl('exec', 'follows', '--', 'stat', '-c', '%a', '/empty').stdout == '700\n'
     c.kubectl('delete', 'pod', 'follows')
 
 
