@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line in the box, against real nodes."""
 import json
+import re
 
 from cluster import deployment, pod, wait_for
 
 
 def test_help_and_mistakes(cluster):
-    assert 'Usage: knarr COMMAND' in cluster.knarr('help').stdout
+    usage = cluster.knarr('help').stdout
+    assert 'Usage: knarr COMMAND' in usage
+    for command in re.findall(r'^  (\w+)', usage, re.M):
+        assert f'Usage: knarr {command}' in cluster.knarr('help', command).stdout
+        assert f'Usage: knarr {command}' in cluster.knarr(command, '--help').stdout
+    assert {'describe', 'events', 'scale', 'top', 'server', 'agent'} <= set(re.findall(r'^  (\w+)', usage, re.M))
     assert cluster.knarr('version').stdout.startswith('knarr ')
     for command in (['bogus'], ['get'], ['get', 'pods', '--bogus'], ['apply'], ['delete', 'pod'], ['describe'],
                     ['scale', 'deploy', 'x'], ['events', '--for', 'x'], ['top', 'x'], ['help', 'bogus']):

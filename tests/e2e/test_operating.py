@@ -148,6 +148,9 @@ def test_usage(one):
     assert row[0] == 'node-1' and row[1].endswith('m') and row[2].endswith('%') and row[4].endswith('%')
     assert one.kubectl('top', 'pod', 'busy').stdout.splitlines()[1].startswith('busy ')
     assert 'CPU' in one.kubectl('get', 'nodes.metrics.k8s.io').stdout.splitlines()[0]
+    # Many at once.
+    asking = [one.spawn_kubectl('get', '--raw', '/apis/metrics.k8s.io/v1beta1/pods') for _ in range(6)]
+    assert all('"busy"' in p.communicate(timeout=30)[0] for p in asking)
     # Who may not, does not.
     assert as_user(one, 'ann', '/apis/metrics.k8s.io/v1beta1/namespaces/default/pods')[0] == 403
     one.kubectl('create', 'rolebinding', 'ann', '--clusterrole=view', '--user=ann')
@@ -189,11 +192,10 @@ def test_node_through_the_api_server(one):
     assert as_user(one, 'ann', '/api/v1/nodes/node-1/proxy/metrics')[0] == 403
     assert one.curl('/api/v1/nodes/node-1/proxy/metrics', method='POST')[0] == 405
     # A certificate of the cluster is not enough to be answered by the node itself.
-    certificate, key = one.nodes[0].home / 'agent/pki/client.crt', one.nodes[0].home / 'agent/pki/client.key'
-    if certificate.exists():
-        done = one.run('curl', '-sk', '-o', '/dev/null', '-w', '%{http_code}', '--cert', certificate, '--key', key,
-                       f'https://{one.nodes[0].ip}:10250/metrics', check=False)
-        assert done.stdout == '403'
+    client = one.nodes[0].home / 'agent/pki/client.pem'
+    done = one.run('curl', '-sk', '-o', '/dev/null', '-w', '%{http_code}', '--cert', client,
+                   f'https://{one.nodes[0].ip}:10250/metrics', check=False)
+    assert done.stdout == '403', (done.stdout, done.stderr)
 
 
 def test_a_node_that_is_away_is_left_out(one):
@@ -272,6 +274,11 @@ def test_options_of_file_environment_and_flags(one):
         done = run(KNARR, 'server', '--config', elsewhere, check=False)
         assert done.returncode == 2
         assert done.stderr == f"knarr server: {elsewhere}: {said}; see 'knarr help server'\n"
+    documentation = (ROOT / 'docs/operating.md').read_text()
+    for command in ('server', 'agent'):
+        part = documentation.partition(f'### Of knarr {command}\n')[2].partition('\n#')[0]
+        options = set(re.findall(r'^  --(\S+)', run(KNARR, 'help', command).stdout, re.M))
+        assert set(re.findall(r'^\| `--([a-z-]+)', part, re.M)) == options, 'docs/operating.md and knarr help differ'
     text = run(KNARR, 'help', 'server').stdout
     assert '--node-grace S' in text and '(default 50)' in text and 'KNARR_NODE_GRACE' in text
 
