@@ -23,7 +23,7 @@
 
 #define ARGUMENTS_MAX 1024
 #define KILL_STEP_MS  100
-#define KILL_STEPS    20    /* then the runtime's process is killed as well */
+#define KILL_STEPS    20    /* then the runtime's process is killed as well, and after as many more given up */
 #define START_EXTRA   10000 /* how long the runtime may take to start the command, beside the timeout */
 #define START_STEP_MS 200   /* how often it is looked whether it has; most commands are over by then */
 #define CMDLINE_MAX   65536
@@ -148,8 +148,12 @@ static bool exec_children(struct runtime_exec *e, bool kill_them)
 static void exec_kill(struct runtime_exec *e)
 {
     e->state = EXEC_KILLING;
+    if (e->steps++ >= 2 * KILL_STEPS) { /* it hangs in the kernel */
+        exec_close(e);
+        return;
+    }
     (void)exec_children(e, true);
-    if (e->steps++ >= KILL_STEPS)
+    if (e->steps > KILL_STEPS)
         (void)kill(e->pid, SIGKILL);
     loop_timer_start(e->timer, KILL_STEP_MS, 0);
 }

@@ -222,7 +222,7 @@ static int ask_answer(struct account_ask *a, struct error *err)
     value_set_str(metadata, "namespace", req->info.namespace_);
     value_set_str(metadata, "creationTimestamp", request_now(req));
     random_uuid(id);
-    a->claims.id = id;
+    a->claims.id = pool_strdup(req->pool, id);
     a->claims.issuer = req->server->accounts->name;
     ask_set_times(a, now_s, seconds);
     r = account_issuer_sign(req->server->accounts, &a->claims, &token, err);

@@ -85,10 +85,10 @@ static int authn_account_token(struct request *req, struct slice token, const st
                                         .now_s = clock_wall_s(req->server->clock)};
     const struct account_claims *c = NULL;
     struct authn_groups groups = {.count = 0};
-    int r = account_token_read(&judge, token, &c, err);
 
-    if (r < 0 || (r = account_claims_audiences(req->pool, c, wanted, ret_audiences, err)) < 0 ||
-        (r = account_token_check(&judge, c, err)) < 0)
+    if (account_token_read(&judge, token, &c, err) < 0 ||
+        account_claims_audiences(req->pool, c, wanted, ret_audiences, err) < 0 ||
+        account_token_check(&judge, c, err) < 0)
         return error_set(err, ERROR_UNAUTHORIZED, "[" AUTHN_BAD_TOKEN ", %s]", pool_strdup(req->pool, error_text(err)));
     authn_add_group(&groups, "system:serviceaccounts");
     authn_add_group(&groups, pool_printf(req->pool, "system:serviceaccounts:%s", c->namespace_));

@@ -12,6 +12,7 @@
 #include "apiserver/info.h"
 #include "apiserver/rbac.h"
 #include "apiserver/registry.h"
+#include "lib/log.h"
 
 static bool authz_one_of(const char *text, const char *const *list)
 {
@@ -33,7 +34,7 @@ static enum authz_answer authz_public(struct request *req, const struct authz_qu
 
     if (q->is_resource)
         return AUTHZ_NO_OPINION;
-    if (!strcmp(q->path, INFO_CA_PATH) || (dashboard_owns(q->path) && authz_one_of(q->verb, reads)))
+    if ((!strcmp(q->path, INFO_CA_PATH) || dashboard_owns(q->path)) && authz_one_of(q->verb, reads))
         return AUTHZ_ALLOW;
     return AUTHZ_NO_OPINION;
 }
@@ -60,10 +61,36 @@ static enum authz_answer authz_csr(struct request *req, const struct authz_quest
     return AUTHZ_DENY;
 }
 
+/* The server's own scheduler or one of its controllers: named by main, in process. */
+static bool authz_is_own(const struct request *req, const struct authz_question *q)
+{
+    static const char *const prefixes[] = {"system:serviceaccount:kube-system:", "system:kube-"};
+
+    if (q->user != &req->user || !req->http->peer->local_user)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (!strncmp(q->user->name, prefixes[i], strlen(prefixes[i])))
+            return true;
+    return false;
+}
+
+/* Our controllers patch where upstream's, whose roles they have, update. Who may update may write all that a patch
+ * writes. */
+static enum authz_answer authz_own(struct request *req, const struct authz_question *q, const char **ret_reason)
+{
+    struct authz_question update = *q;
+
+    if (!authz_is_own(req, q) || strcmp(q->verb, "patch") != 0)
+        return AUTHZ_NO_OPINION;
+    update.verb = "update";
+    return rbac_authorize(req, &update, ret_reason);
+}
+
 typedef enum authz_answer authz_authorizer(struct request *req, const struct authz_question *q,
                                            const char **ret_reason);
 
-static authz_authorizer *const authz_chain[] = {authz_masters, authz_node, authz_public, authz_csr, rbac_authorize};
+static authz_authorizer *const authz_chain[] = {authz_masters, authz_node,     authz_public,
+                                                authz_csr,     rbac_authorize, authz_own};
 
 bool authz_allows(struct request *req, const struct authz_question *q, const char **ret_reason)
 {
@@ -102,8 +129,14 @@ static int authz_forbidden(struct request *req, const struct authz_question *q, 
 int authz_require(struct request *req, const struct authz_question *q, struct error *err)
 {
     const char *reason = NULL;
+    ERROR_LOCAL(refusal);
 
-    return authz_allows(req, q, &reason) ? 0 : authz_forbidden(req, q, reason, err);
+    if (authz_allows(req, q, &reason))
+        return 0;
+    (void)authz_forbidden(req, q, reason, &refusal);
+    if (authz_is_own(req, q))
+        log_warning("apiserver", "a part of the server itself was refused: %s", error_text(&refusal));
+    return error_pass(err, &refusal, NULL);
 }
 
 int authz_authorize(struct request *req, struct error *err)

@@ -9,7 +9,8 @@
 struct controllers;
 struct controllers_options {
     struct loop *loop;
-    /* A client of its own for each controller; the name is the service account ("deployment-controller"). */
+    /* A client of its own for each controller; the name is the service account ("deployment-controller"), NULL for the
+     * one that reads for all of them. */
     struct client *(*client_for)(void *arg, const char *name);
     void *arg;
     const struct pki_pair *signer; /* signs approved CSRs */

@@ -100,6 +100,7 @@ static void node_ipam_reconcile(struct run *run, struct slice key, struct plan *
 
 const struct controller node_ipam_controller = {
     .name = "node-ipam-controller",
+    .account = "node-controller",
     .watches = {{&view_nodes, node_ipam_map}},
     .reconcile = node_ipam_reconcile,
 };

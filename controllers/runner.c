@@ -175,7 +175,7 @@ static void run_start(struct controllers *c, struct run *run, const struct contr
     run->controllers = c;
     run->row = row;
     list_init(&run->jobs);
-    run->client = c->options.client_for(c->options.arg, row->name);
+    run->client = c->options.client_for(c->options.arg, row->account ? row->account : row->name);
     run->recorder = event_recorder_new(run->client, row->component ? row->component : row->name, NULL);
     run->queue = work_queue_new(c->options.loop, &(struct work_queue_options){
                                                      .name = row->name,
@@ -196,7 +196,7 @@ struct controllers *controllers_start(const struct controllers_options *options)
     c->options.root_ca = slice_str(slice_dup(options->root_ca));
     if (!c->options.node_grace_s)
         c->options.node_grace_s = 50;
-    c->client = options->client_for(options->arg, "shared-informers");
+    c->client = options->client_for(options->arg, NULL);
     slots_make(c);
     c->run_count = controllers_table_count;
     c->runs = mem_calloc(c->run_count, sizeof(*c->runs));

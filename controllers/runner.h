@@ -25,7 +25,8 @@ struct controller_watch {
 #define CONTROLLER_WATCHES_MAX 6
 
 struct controller {
-    const char *name;      /* the service account: "replicaset-controller" */
+    const char *name;      /* "replicaset-controller" */
+    const char *account;   /* the service account, whose default role it has; NULL = of its name */
     const char *component; /* of its events */
     unsigned parallel;     /* plans under way at the same time; 0 = 1 */
     /* The first row's kind is what keys name, unless the controller makes keys of its own. */

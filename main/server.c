@@ -74,27 +74,28 @@ struct worker {
     void *what;
 };
 
-/* A client with an identity of its own, in process. The caller frees it. */
-static struct client *worker_client(struct worker *w, const char *user)
+/* A client in process, with an identity of its own and the rights that upstream's default roles give it. The caller
+ * frees it. */
+static struct client *worker_client(struct worker *w, const char *user, const char *const *groups, size_t count)
 {
-    static const char *const groups[] = {"system:masters"};
-    struct client_transport *t = apiserver_transport(w->server->api, w->loop, user, groups, 1);
-
-    return client_new(w->loop, t);
+    return client_new(w->loop, apiserver_transport(w->server->api, w->loop, user, groups, count));
 }
 
+/* name NULL: what all controllers read together. */
 static struct client *worker_client_for(void *arg, const char *name)
 {
-    char *user CLEANUP_FREE = mem_printf("system:serviceaccount:kube-system:%s", name);
+    static const char *const groups[] = {"system:serviceaccounts", "system:serviceaccounts:kube-system"};
+    char *user CLEANUP_FREE = mem_printf("system:serviceaccount:kube-system:%s", name ? name : "");
 
-    return worker_client(arg, user);
+    return name ? worker_client(arg, user, groups, ARRAY_SIZE(groups))
+                : worker_client(arg, "system:kube-controller-manager", NULL, 0);
 }
 
 static void scheduler_worker_start(struct worker *w)
 {
     struct scheduler_options options = {.name = NULL};
 
-    w->client = options.client = worker_client(w, "system:kube-scheduler");
+    w->client = options.client = worker_client(w, "system:kube-scheduler", NULL, 0);
     w->what = scheduler_start(&options);
 }
 

@@ -191,6 +191,9 @@ class Cluster:
     def stop_server(self, sig=signal.SIGTERM):
         code = self.server.kill(sig)
         self.troubles += [f'server: {t}' for t in self.server.troubles]
+        # Its own controllers and scheduler have just the rights that they need, and no fewer.
+        self.troubles += sorted(set(re.findall(r'a part of the server itself was refused: .*',
+                                                 self.server.text(self.server.begin))))
         self.server = None
         return code
 

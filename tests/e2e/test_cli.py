@@ -107,7 +107,7 @@ def test_scale_describe_events_top(cluster):
         rows = [line.split() for line in c.knarr('top', 'pod', '--sort-by', 'cpu').stdout.splitlines()[1:]]
         return rows and rows[0][0] == name and rows
     row = wait_for(usage, 'the usage of the pod', 20)[0]
-    assert int(row[1].removesuffix('m')) > 100 and row[2].endswith('Mi')
+    assert int(row[1].removesuffix('m')) > 20 and row[2].endswith('Mi')
     lines = c.knarr('top', 'pod', '--containers', '-l', 'app=seen').stdout.splitlines()
     assert [name, 'web'] in [line.split()[:2] for line in lines]
     rows = [line.split() for line in c.knarr('top', 'node').stdout.splitlines()]

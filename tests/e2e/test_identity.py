@@ -319,10 +319,11 @@ def test_expired_tokens_are_cleaned_up(cluster):
 
 def test_what_nobody_may_see(cluster):
     """Every path that the API knows, asked for without credentials: only the list in docs/decisions.md answers."""
-    known = {'/healthz', '/livez', '/readyz', '/version', '/version/', '/.well-known/knarr/ca.crt'}
+    known = {'/healthz', '/livez', '/readyz', '/version', '/version/', '/.well-known/knarr/ca.crt', '/dashboard',
+             '/dashboard/', '/dashboard/index.html', '/dashboard/nothing'}
     paths = set(json.loads(cluster.kubectl('get', '--raw', '/').stdout)['paths']) | known
     paths |= {'/', '/metrics', '/api/v1', '/healthz/ping', '/livez/ping', '/readyz/store', '/openapi/v3/api/v1',
-              '/.well-known/x', '/openid/v1', '/logs', '/debug/pprof', '/dashboard', '/ui', '/favicon.ico', '/index.html'}
+              '/.well-known/x', '/openid/v1', '/logs', '/debug/pprof', '/dashboards', '/dashboard2/', '/ui', '/favicon.ico', '/index.html'}
     groups = json.loads(cluster.kubectl('get', '--raw', '/apis').stdout)['groups']
     versions = ['/api/v1'] + [f'/apis/{v["groupVersion"]}' for g in groups for v in g['versions']]
     for version in versions:
@@ -340,4 +341,19 @@ def test_what_nobody_may_see(cluster):
         lines = [line.split(' ') for line in said.splitlines()]
         assert len(lines) == len(paths)
         answered = {url[len('https://127.0.0.1:6443'):] for code, url in lines if code not in ('401', '403')}
-        assert answered == (known if method == 'GET' else answered & known), (method, answered - known)
+        assert answered == (known if method == 'GET' else set()), (method, answered ^ known)
+
+
+# ---- the server's own parts ----
+
+def test_controllers_have_no_more_than_their_roles(own_server):
+    """A controller whose role is taken away can do nothing, and says so; a start brings the default role back."""
+    own_server.kubectl('delete', 'clusterrolebinding', 'system:controller:replicaset-controller')
+    own_server.kubectl('create', 'deployment', 'web', '--image=x')
+    wait_for(lambda: own_server.pods('app=web') == [] and 'refused: pods is forbidden: User "system:serviceaccount:'
+             'kube-system:replicaset-controller" cannot create resource "pods"' in own_server.server.text(), 'a refusal')
+    assert own_server.get('replicasets')['items'], 'other controllers go on'
+    own_server.stop_server()
+    own_server.troubles = [t for t in own_server.troubles if 'replicaset-controller' not in t]
+    own_server.start_server()
+    wait_for(lambda: own_server.pods('app=web'), 'the pod')

@@ -133,11 +133,11 @@ def test_usage(one):
         return pods if {'busy', 'calm'} <= pods.keys() else None
     pods = wait_for(used, 'both pods to be known', 20)
     containers = {c['name']: c['usage'] for c in pods['busy']['containers']}
-    assert cores(containers['main']['cpu']) > 0.2 and cores(containers['idle']['cpu']) < 0.1, containers
+    assert cores(containers['main']['cpu']) > 0.05 > cores(containers['idle']['cpu']), containers
     assert containers['main']['memory'].endswith('Ki')
     assert pods['busy']['metadata']['labels'] == {'kind': 'busy'}
     node, = one.get('nodemetrics')['items']
-    assert node['metadata']['name'] == 'node-1' and cores(node['usage']['cpu']) > 0.2
+    assert node['metadata']['name'] == 'node-1' and cores(node['usage']['cpu']) > 0.05
     # What kubectl makes of it.
     lines = one.kubectl('top', 'pod', '--sort-by=cpu').stdout.splitlines()
     assert lines[0].split() == ['NAME', 'CPU(cores)', 'MEMORY(bytes)'] and lines[1].startswith('busy ')

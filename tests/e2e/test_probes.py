@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cluster import condition, pod, wait_for
+from cluster import PORT, SERVER_IP, condition, pod, wait_for
 from test_workloads import finished
 
 
@@ -59,8 +59,12 @@ def test_readiness_moves_the_endpoints(cluster, shared):
     c = cluster
     manifest = probed('serves', shared, ['httpd', '-f', '-p', '8080', '-h', '/shared'],
                       ports=[{'name': 'web', 'containerPort': 8080}],
+                      lifecycle={'preStop': {'exec': {'command': ['sleep', '1000']}}},
+                      livenessProbe=often(exists('alive'), failureThreshold=1),
                       readinessProbe=often({'httpGet': {'path': '/ready', 'port': 'web'}}, failureThreshold=1))
     manifest['metadata']['labels'] = {'app': 'serves'}
+    manifest['spec']['terminationGracePeriodSeconds'] = 60
+    (shared / 'alive').touch()
     c.apply(manifest)
     c.kubectl('expose', 'pod', 'serves', '--port=80', '--target-port=8080')
 
@@ -82,7 +86,22 @@ def test_readiness_moves_the_endpoints(cluster, shared):
     (shared / 'ready').unlink()
     wait_for(lambda: endpoint_ready() == [False], 'the endpoint not to be ready again')
     assert status(c, 'serves')['restartCount'] == 0
+    # Until it has ended readiness is asked, and liveness is not.
+    (shared / 'ready').touch()
+    wait_for(lambda: endpoint_ready() == [True], 'the endpoint to be ready')
     c.kubectl('delete', 'pod', 'serves', '--wait=false')
+    wait_for(lambda: said(c, 'serves', 'Killing', 'Stopping container main'), 'its end to begin')
+    (shared / 'alive').unlink()
+
+    def endpoint():
+        slices = c.get('endpointslices', '-l', 'kubernetes.io/service-name=serves')['items']
+        return [(e['conditions']['serving'], e['conditions']['terminating']) for s in slices for e in s.get('endpoints') or []]
+    wait_for(lambda: endpoint() == [(True, True)], 'the endpoint to be serving still')
+    (shared / 'ready').unlink()
+    wait_for(lambda: endpoint() == [(False, True)], 'the endpoint to serve no more')
+    assert not said(c, 'serves', 'Unhealthy', 'Liveness')
+    # The grace may shrink meanwhile: neither hook nor server end by themselves.
+    c.kubectl('delete', 'pod', 'serves', '--grace-period=1', timeout=30)
     c.kubectl('delete', 'service', 'serves')
 
 
@@ -92,6 +111,8 @@ def test_every_kind_of_probe(cluster, shared):
     (shared / 'cgi-bin').mkdir()
     for name, script in {'agent': 'case "$HTTP_USER_AGENT$HTTP_X_ASK" in kube-probe/1.35yes) echo "Status: 200 OK";; '
                                   '*) echo "Status: 500 Wrong";; esac; echo; echo',
+                         'host': 'case "$HTTP_HOST" in inner.example) echo "Status: 399 Odd";; '
+                                 '*) echo "Status: 400 No";; esac; echo; echo',
                          'moved': 'echo "Status: 302 Found"; echo "Location: /cgi-bin/agent"; echo; echo',
                          'away': 'echo "Status: 302 Found"; echo "Location: http://192.0.2.1/"; echo; echo'}.items():
         (shared / 'cgi-bin' / name).write_text(f'#!/bin/sh\n{script}\n')
@@ -100,11 +121,14 @@ def test_every_kind_of_probe(cluster, shared):
     def get(path, **more):
         return {'httpGet': {'path': path, 'port': 8080, 'httpHeaders': [{'name': 'X-Ask', 'value': 'yes'}], **more}}
     good = {'http': get('/cgi-bin/agent'), 'moved': get('/cgi-bin/moved'), 'away': get('/cgi-bin/away'),
+            'host': get('/cgi-bin/host', httpHeaders=[{'name': 'Host', 'value': 'inner.example'}]),
+            # Whose certificate it is does not matter.
+            'tls': get('/readyz', host=SERVER_IP, port=PORT, scheme='HTTPS'),
             'tcp': {'tcpSocket': {'port': 8080}}, 'exec': {'exec': {'command': ['true']}}}
     bad = {'status': (get('/cgi-bin/agent', httpHeaders=[]), 'failed: HTTP probe failed with statuscode: 500'),
            'nobody': ({'tcpSocket': {'port': 81}}, ':81: connect: connection refused'),
            'closed': (get('/', port=81), 'failed: Get "http://'),
-           'tls': (get('/', scheme='HTTPS'), 'failed: Get "https://'),
+           'plain': (get('/', scheme='HTTPS'), 'failed: Get "https://'),
            'fails': ({'exec': {'command': ['sh', '-c', 'echo no such luck; exit 3']}}, 'failed: no such luck'),
            'hangs': ({'exec': {'command': ['sleep', '1000']}}, 'failed: command timed out: "sleep 1000" timed out after 1s'),
            'absent': ({'exec': {'command': ['/no/such']}}, 'errored and resulted in unknown state: OCI runtime exec failed'),
@@ -195,14 +219,21 @@ def test_liveness_and_startup(cluster, shared):
 
 
 def test_sidecar_and_gates(cluster, shared):
-    """The next init container waits until the sidecar has started; a gate holds the pod back."""
+    """The next init container waits until the sidecar has started; a gate holds the pod back. Sidecars end last, in reverse."""
     c = cluster
-    manifest = probed('gated', shared, ['sleep', '1000'])
+
+    def says(name):
+        trap = f'echo {name} >> /shared/ended; exit 0'
+        return {'name': name, 'command': ['sh', '-c', f'trap "{trap}" TERM; touch /shared/{name}.up; '
+                                                      'while true; do sleep 0.1; done']}
+    manifest = probed('gated', shared, says('main')['command'])
+    manifest['spec']['terminationGracePeriodSeconds'] = 60
     main = manifest['spec']['containers'][0]
     manifest['spec']['initContainers'] = [
-        {**main, 'name': 'side', 'restartPolicy': 'Always', 'startupProbe': often(exists('side'), failureThreshold=1000),
+        {**main, **says('side'), 'restartPolicy': 'Always', 'startupProbe': often(exists('side'), failureThreshold=1000),
          'readinessProbe': often(exists('side-ready'), failureThreshold=1)},
-        {**main, 'name': 'next', 'command': ['touch', '/shared/next']}]
+        {**main, 'name': 'next', 'command': ['touch', '/shared/next']},
+        {**main, **says('late'), 'restartPolicy': 'Always'}]
     manifest['spec']['readinessGates'] = [{'conditionType': 'example.com/open'}]
     c.apply(manifest)
     wait_for(lambda: said(c, 'gated', 'Unhealthy', 'Startup probe failed'), 'the sidecar to be asked', 60)
@@ -224,7 +255,9 @@ def test_sidecar_and_gates(cluster, shared):
     c.kubectl('patch', 'pod', 'gated', '--subresource=status', '-p',
               '{"status":{"conditions":[{"type":"example.com/open","status":"True"}]}}')
     ready_is(c, 'gated', 'True')
-    c.kubectl('delete', 'pod', 'gated', '--wait=false')
+    wait_for(lambda: all((shared / f'{n}.up').exists() for n in ('main', 'late', 'side')), 'the traps to be set')
+    c.kubectl('delete', 'pod', 'gated', timeout=40)
+    assert (shared / 'ended').read_text().split() == ['main', 'late', 'side']
 
 
 def test_post_start(cluster, shared):

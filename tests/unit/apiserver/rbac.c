@@ -99,6 +99,42 @@ static void test_names(void **state)
     harness_expect(&h, 200, "DELETE", BINDINGS "/one", NULL, NULL);
 }
 
+/* The server's own controllers have upstream's default roles, and patch where those say update. */
+static void test_own_parts(void **state)
+{
+    static const struct {
+        const char *user;
+        const char *method;
+        const char *path;
+        int status;
+    } rows[] = {
+        {"deployment-controller", "PATCH", "/apis/apps/v1/namespaces/default/deployments/x/status", 404},
+        {"deployment-controller", "GET", "/apis/apps/v1/deployments", 200},
+        {"deployment-controller", "GET", "/api/v1/secrets", 403},
+        {"deployment-controller", "PATCH", "/api/v1/namespaces/default/secrets/x", 403},
+        {"deployment-controller", "PATCH", "/api/v1/nodes/x", 403},
+        {"token-cleaner", "GET", "/api/v1/namespaces/kube-system/secrets", 200},
+        {"token-cleaner", "GET", "/api/v1/namespaces/default/secrets", 403},
+        {"token-cleaner", "PATCH", "/api/v1/namespaces/kube-system/secrets/x", 403},
+        {"nobody-controller", "GET", "/api/v1/pods", 403},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *user CLEANUP_FREE = mem_printf("system:serviceaccount:kube-system:%s", rows[i].user);
+        struct ask ask = {.method = rows[i].method,
+                          .path = rows[i].path,
+                          .body = "{}",
+                          .content_type = "application/merge-patch+json",
+                          .user = user,
+                          .group = "system:serviceaccounts"};
+        struct answer a CLEANUP_ANSWER = {0};
+
+        harness_ask(&h, &ask, &a);
+        if (a.status != rows[i].status)
+            fail_msg("%s %s %s: %d", rows[i].user, rows[i].method, rows[i].path, a.status);
+    }
+}
+
 static void test_nobody(void **state)
 {
     static const struct {
@@ -357,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_rights_come_and_go),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_own_parts),
         cmocka_unit_test(test_escalation),
         cmocka_unit_test(test_escalate_and_bind),
         cmocka_unit_test(test_aggregation_needs_everything),

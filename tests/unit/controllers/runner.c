@@ -23,7 +23,7 @@ static struct client *client_for(void *arg, const char *name)
     struct world *w = arg;
     struct fake_transport *fake = &w->fakes[w->fake_count];
 
-    (void)snprintf(w->names[w->fake_count++], sizeof(w->names[0]), "%s", name);
+    (void)snprintf(w->names[w->fake_count++], sizeof(w->names[0]), "%s", name ? name : "shared-informers");
     fake_transport_init(fake);
     return client_new(w->loop, &fake->base);
 }
