@@ -106,6 +106,26 @@ def test_cut_off_node_is_replaced_and_cleans_up_when_it_is_back(strict):
     c.kubectl('delete', 'deploy/cut', 'pod/patient')
 
 
+def test_when_all_nodes_are_lost_nobody_is_sent_away(strict):
+    """That no node is heard of is the network's fault: pods stay where they are, and are found there."""
+    c = strict
+    c.apply(deployment('many', 4))
+    before = containers(settled(c, 'many', 4))
+    for i in range(2):
+        run('ip', '-n', c.netns, 'link', 'set', f'v{i}', 'down')
+
+    def effects():
+        nodes = c.get('nodes')['items']
+        return [sorted(t['effect'] for t in n['spec'].get('taints', [])) for n in nodes if condition(n, 'Ready') == 'Unknown']
+    wait_for(lambda: effects() == [['NoSchedule'], ['NoSchedule']], 'both to be silent, and not to be emptied', 60)
+    for i in range(2):
+        run('ip', '-n', c.netns, 'link', 'set', f'v{i}', 'up')
+    wait_for(lambda: all(condition(n, 'Ready') == 'True' and not n['spec'].get('taints') for n in c.get('nodes')['items']),
+             'both to be back', 60)
+    assert containers(settled(c, 'many', 4)) == before
+    c.kubectl('delete', 'deploy', 'many')
+
+
 def test_stolen_certificate_of_a_node(strict):
     """Whoever has a node's certificate may do what that node needs, and nothing to others."""
     c = strict

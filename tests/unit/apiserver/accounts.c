@@ -292,7 +292,6 @@ static void test_it_ends_with_its_pod(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
     char *token CLEANUP_FREE = NULL;
-    char *api CLEANUP_FREE = NULL;
 
     make_pod("bound", ",\"serviceAccountName\":\"bot\",\"nodeName\":\"n1\"");
     make_pod("other", "");
