@@ -101,6 +101,7 @@ static void node_stats_metrics(struct agent *agent, struct http_request *req)
 
     metrics_write(&out);
     node_stats_write_own(&out, agent);
+    metrics_write_build(&out);
     metrics_write_process(&out);
     struct refbuf *body CLEANUP_REFBUF = refbuf_from(&out);
     http_respond(req, 200, METRICS_CONTENT_TYPE, NULL, 0, body);

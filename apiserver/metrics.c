@@ -10,8 +10,6 @@
 #include "apiserver/registry.h"
 #include "lib/metrics.h"
 
-#define METRICS_GIT_VERSION "v1.35.0+knarr." KNARR_VERSION
-
 struct metrics_job {
     struct front *front;
     struct metrics_asker *asker; /* NULL once the peer has left */
@@ -85,15 +83,6 @@ static void metrics_write_in_flight(struct buf *out, const struct apiserver *ser
     metrics_write_head(out, name, "Requests under way that count against the limits.", METRIC_GAUGE);
     metrics_write_sample(out, name, names, mutating, __atomic_load_n(&server->mutating, __ATOMIC_RELAXED));
     metrics_write_sample(out, name, names, reading, __atomic_load_n(&server->reading, __ATOMIC_RELAXED));
-}
-
-static void metrics_write_build(struct buf *out)
-{
-    static const char *const names[] = {"git_version", "major", "minor", "platform", NULL};
-    static const char *const values[] = {METRICS_GIT_VERSION, "1", "35", "linux/amd64", NULL};
-
-    metrics_write_head(out, "kubernetes_build_info", "Always 1; the labels say what runs.", METRIC_GAUGE);
-    metrics_write_sample(out, "kubernetes_build_info", names, values, 1);
 }
 
 /* On the pool. */

@@ -18,6 +18,7 @@
 #include "apiserver/hub.h"
 #include "apiserver/list_options.h"
 #include "apiserver/upgrade.h"
+#include "lib/metrics.h"
 #include "lib/random.h"
 
 #define WATCH_LOW_BYTES   (256u << 10) /* read more when less than this is unsent */
@@ -28,6 +29,13 @@
 
 enum watch_state { WATCH_LISTING, WATCH_CATCHING_UP, WATCH_LIVE, WATCH_ENDING };
 
+static const char *const watch_event_labels[] = {"group", "resource", "version", NULL};
+static struct metric watch_events = {.name = "apiserver_watch_events_total",
+                                     .help = "Events sent to watchers.",
+                                     .type = METRIC_COUNTER,
+                                     .labels = watch_event_labels,
+                                     .series_max = 256};
+
 struct watch {
     struct hub_watcher hub; /* hub.after is the `after` above */
     enum watch_state state;
@@ -35,6 +43,7 @@ struct watch {
     const struct list_options *options;
     struct http_stream *stream;
     struct frame_format format;
+    struct metric_series *sent; /* counts its events */
     struct slice prefix;
     uint64_t list_revision; /* of the snapshot that is listed */
     struct buf list_after;  /* its last key that was looked at */
@@ -82,6 +91,7 @@ static void watch_bookmark_now(struct watch *w, uint64_t revision, bool initial_
 /* A Table's first frame carries the columns and is nobody else's. */
 static void watch_send(struct watch *w, struct frame_event *e, enum frame_type type)
 {
+    metric_add(w->sent, 1);
     if (w->format.media == MEDIA_TABLE && !w->columns_sent) {
         struct refbuf *own CLEANUP_REFBUF = frame_make(&w->format, type, e->event->value, e->event->revision, true);
 
@@ -384,6 +394,7 @@ void verb_watch(struct request *req)
         return;
     }
     w->format = (struct frame_format){req->kind, req->media, req->include, req->server->clock};
+    w->sent = metric_with(&watch_events, req->kind->group, req->kind->plural, req->kind->version);
     w->columns_sent = req->media != MEDIA_TABLE;
     w->prefix = registry_prefix(req->pool, req->kind, req->info.namespace_);
     w->hub.event = watch_on_event;

@@ -88,6 +88,8 @@ void metrics_write_sample(struct buf *out, const char *name, const char *const *
                           double value);
 /* Head and one sample without labels. */
 void metrics_write_gauge(struct buf *out, const char *name, const char *help, double value);
+/* kubernetes_build_info: which version runs. */
+void metrics_write_build(struct buf *out);
 /* process_*: processor time, memory, descriptors, start; from /proc. */
 void metrics_write_process(struct buf *out);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* process_*, with the names and meanings that Prometheus' client libraries give them. */
+/* process_* and the build, with the names and meanings that Prometheus' client libraries give them. */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -9,6 +9,7 @@
 #include "lib/clock.h"
 #include "lib/metrics.h"
 
+#define GIT_VERSION     "v1.35.0+knarr." KNARR_VERSION
 #define STAT_MAX        1024
 #define STAT_START      22 /* the field of /proc/self/stat, from 1 */
 #define STAT_SIZE       23
@@ -60,6 +61,15 @@ static double process_start_time(uint64_t ticks)
         return 0;
     up = (double)boot.tv_sec + (double)boot.tv_nsec / 1e9;
     return (double)clock_wall_ns(clock_system()) / 1e9 - up + (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+void metrics_write_build(struct buf *out)
+{
+    static const char *const names[] = {"git_version", "major", "minor", "platform", NULL};
+    static const char *const values[] = {GIT_VERSION, "1", "35", "linux/amd64", NULL};
+
+    metrics_write_head(out, "kubernetes_build_info", "Always 1; the labels say what runs.", METRIC_GAUGE);
+    metrics_write_sample(out, "kubernetes_build_info", names, values, 1);
 }
 
 void metrics_write_process(struct buf *out)

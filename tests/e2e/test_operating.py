@@ -79,6 +79,8 @@ def test_metrics_of_the_server(one):
         assert total(now, name) > total(before, name), name
     objects = {'resource': 'configmaps'}
     assert total(now, 'apiserver_storage_objects', **objects) == total(before, 'apiserver_storage_objects', **objects) + 1
+    watched = {'resource': 'configmaps', 'version': 'v1'}
+    assert total(now, 'apiserver_watch_events_total', **watched) > total(before, 'apiserver_watch_events_total', **watched)
     assert total(now, 'apiserver_longrunning_requests', verb='WATCH', resource='pods') >= 2
     assert total(now, 'workqueue_adds_total', name='node-controller') > 0
     assert total(now, 'kubernetes_build_info', major='1', minor='35') == 1
