@@ -62,7 +62,8 @@ def cluster():
 # ---- in pods ----
 
 IN_CLUSTER = '''
-import kubernetes, json
+import json, socket, ssl
+import kubernetes
 kubernetes.config.load_incluster_config()
 core = kubernetes.client.CoreV1Api()
 print(sorted(p.metadata.name for p in core.list_namespaced_pod("default").items))
@@ -71,6 +72,10 @@ try:
     print("secrets seen")
 except kubernetes.client.exceptions.ApiException as refused:
     print(refused.status, json.loads(refused.body)["message"])
+trust = ssl.create_default_context(cafile="/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")
+for name in ("kubernetes.default.svc", "kubernetes.default.svc.cluster.local"):
+    with trust.wrap_socket(socket.create_connection((name, 443)), server_hostname=name) as connection:
+        print(connection.version(), "with", name)
 '''
 
 
@@ -83,6 +88,7 @@ def test_a_pod_uses_its_account(cluster):
     assert "'client'" in log
     assert ('403 secrets is forbidden: User "system:serviceaccount:default:reader" cannot list resource "secrets" in API '
             'group "" in the namespace "default"') in log
+    assert 'TLSv1.3 with kubernetes.default.svc.cluster.local' in log
     spec = cluster.get('pod', 'client')['spec']
     volume = spec['volumes'][-1]
     assert volume['name'].startswith('kube-api-access-') and len(volume['name']) == len('kube-api-access-') + 5
