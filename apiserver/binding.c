@@ -126,6 +126,7 @@ void binding_create(struct request *req)
     u->subresource = "binding";
     u->name = req->info.name;
     u->keeps_parts = true;
+    u->unmanaged = true;
     u->make = binding_make;
     u->answer = binding_answer;
     update_start(req, u);

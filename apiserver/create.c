@@ -5,6 +5,7 @@
 #include "api/validate.h"
 #include "apiserver/admission.h"
 #include "apiserver/create.h"
+#include "apiserver/manage.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategy.h"
@@ -33,9 +34,10 @@ static int create_check_free(struct write *w, struct slice key, const char *name
 }
 
 /* Completes and checks the object; everything but storing it. */
-static int create_prepare(struct write *w, struct value *object, struct slice *ret_key, struct error *err)
+static int create_prepare(struct write *w, struct value *object, bool managed, struct slice *ret_key, struct error *err)
 {
     struct request *req = w->req;
+    struct value *managers CLEANUP_VALUE = value_take(value_get(object, "metadata"), "managedFields");
     struct admission admission = {
         .req = req, .write = w, .operation = ADMISSION_CREATE, .subresource = "", .object = object};
     bool generated = false;
@@ -47,6 +49,10 @@ static int create_prepare(struct write *w, struct value *object, struct slice *r
     if (req->kind->has_status && !(req->strategy->flags & STRATEGY_KEEPS_STATUS))
         codec_reset_field(req->kind, object, "status");
     default_apply(req->kind, object);
+    if (!managed)
+        manage_create(req, object, managers);
+    else if (managers)
+        value_set(value_get(object, "metadata"), "managedFields", STEAL(managers));
     if (req->strategy->prepare_create)
         req->strategy->prepare_create(req, object);
     admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
@@ -62,12 +68,12 @@ static int create_prepare(struct write *w, struct value *object, struct slice *r
     return 0;
 }
 
-int create_plan_body(struct write *w, const struct value *body, struct error *err)
+int create_plan_body(struct write *w, const struct value *body, bool managed, struct error *err)
 {
     struct request *req = w->req;
     struct value *object CLEANUP_VALUE = value_copy(body);
     struct slice key;
-    int r = create_prepare(w, object, &key, err);
+    int r = create_prepare(w, object, managed, &key, err);
 
     if (r < 0)
         return r;
@@ -88,7 +94,7 @@ static int create_plan(struct write *w, struct error *err)
 {
     const struct create *c = w->arg;
 
-    return create_plan_body(w, c->body, err);
+    return create_plan_body(w, c->body, false, err);
 }
 
 static void create_done(struct write *w)

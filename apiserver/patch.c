@@ -2,7 +2,7 @@
 /* PATCH: the patch is applied to what is stored, anew at every attempt, and the outcome goes the way of an update. */
 #include "api/patch.h"
 
-#include "apiserver/update.h"
+#include "apiserver/manage.h"
 
 #define PATCH_SHOWN_MAX 4096 /* bytes of a refused patch in the answer */
 
@@ -25,7 +25,7 @@ static ptrdiff_t patch_find_type(const char *content_type)
     return -1;
 }
 
-int update_take_patch(struct request *req, struct update *u, struct error *err)
+int update_take_patch(struct request *req, struct update *u, const struct schema_kind *kind, struct error *err)
 {
     struct slice type = http_request_header(req->http, "content-type");
     struct slice name = SLICE_NONE;
@@ -37,8 +37,7 @@ int update_take_patch(struct request *req, struct update *u, struct error *err)
     u->patch_type = pool_slice_dup(req->pool, slice_trim(name));
     u->patch = req->http->body;
     if (!strcmp(u->patch_type, "application/apply-patch+yaml"))
-        return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
-                         "server-side apply (application/apply-patch+yaml) is not served yet; use client-side apply");
+        return manage_take_config(req, u, kind, err);
     if (patch_find_type(u->patch_type) < 0) {
         /* No route takes it: that says upstream's router and not a decoder. */
         req->error_details = pool_alloc(req->pool, sizeof(*req->error_details));
@@ -121,6 +120,8 @@ int update_patch(struct request *req, const struct update *u, const struct schem
 static int patch_make(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
                       struct error *err)
 {
+    if (u->applies)
+        return manage_apply(req, u, u->body, current, ret_object, err);
     return update_patch(req, u, req->kind, current, ret_object, err);
 }
 
@@ -133,7 +134,7 @@ void verb_patch(struct request *req)
     u->name = req->info.name;
     u->make = patch_make;
     u->keeps_parts = !strcmp(u->subresource, "approval");
-    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, &err) < 0) {
+    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, req->kind, &err) < 0) {
         reply_error(req, &err);
         return;
     }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scale subresource of every kind whose schema says where its replicas are. */
+#include "api/fieldset.h"
 #include "api/object.h"
 #include "api/selector.h"
+#include "apiserver/manage.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/subresource.h"
-#include "apiserver/update.h"
 
 /* The value at ".spec.replicas". */
 static struct value *scale_at(const struct value *object, const char *path)
@@ -180,13 +181,39 @@ static int scale_make_put(struct request *req, struct update *u, const struct va
     return scale_apply(req, u->body, current, ret_object, err);
 }
 
+/* A configuration of a Scale, as one of the object it is of. */
+static int scale_make_apply(struct request *req, struct update *u, const struct value *current,
+                            struct value **ret_object, struct error *err)
+{
+    const struct value *replicas = value_path(u->body, "spec", "replicas", NULL);
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct value *config CLEANUP_VALUE = NULL;
+    const struct fieldset *fields;
+    int r = fieldset_of(pool, scale_kind()->type, u->body, &fields, err);
+
+    if (r < 0 || (r = scale_check(req, u->body, err)) < 0)
+        return r;
+    config = value_new_object();
+    value_set(config, "apiVersion", value_copy(value_get(current, "apiVersion")));
+    value_set(config, "kind", value_copy(value_get(current, "kind")));
+    if (value_get(u->body, "metadata"))
+        value_set(config, "metadata", value_copy(value_get(u->body, "metadata")));
+    if (replicas)
+        value_set(value_need_object(config, "spec"), "replicas", value_copy(replicas));
+    return manage_apply(req, u, config, current, ret_object, err);
+}
+
 static int scale_make_patch(struct request *req, struct update *u, const struct value *current,
                             struct value **ret_object, struct error *err)
 {
-    struct value *scale CLEANUP_VALUE = scale_of(req->kind, current);
+    struct value *scale CLEANUP_VALUE = NULL;
     struct value *patched CLEANUP_VALUE = NULL;
-    int r = update_patch(req, u, scale_kind(), scale, &patched, err);
+    int r;
 
+    if (u->applies)
+        return scale_make_apply(req, u, current, ret_object, err);
+    scale = scale_of(req->kind, current);
+    r = update_patch(req, u, scale_kind(), scale, &patched, err);
     return r < 0 ? r : scale_apply(req, patched, current, ret_object, err);
 }
 
@@ -221,7 +248,7 @@ void scale_patch(struct request *req)
     ERROR_LOCAL(err);
 
     u->make = scale_make_patch;
-    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, &err) < 0)
+    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, scale_kind(), &err) < 0)
         reply_error(req, &err);
     else
         update_start(req, u);

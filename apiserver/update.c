@@ -6,6 +6,7 @@
 #include "apiserver/admission.h"
 #include "apiserver/authz.h"
 #include "apiserver/create.h"
+#include "apiserver/manage.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "apiserver/strategy.h"
@@ -69,11 +70,13 @@ static int update_no_new_finalizers(const struct request *req, const struct valu
     return 0;
 }
 
-static int update_prepare(struct write *w, struct value *object, const struct value *old, uint64_t revision,
-                          struct error *err)
+/* `managers`: what `old` had. */
+static int update_prepare(struct write *w, struct value *object, const struct value *old, const struct value *managers,
+                          uint64_t revision, struct error *err)
 {
     struct request *req = w->req;
     const struct update *u = w->arg;
+    struct value *said CLEANUP_VALUE = value_take(value_get(object, "metadata"), "managedFields");
     struct admission admission = {.req = req,
                                   .write = w,
                                   .operation = ADMISSION_UPDATE,
@@ -90,6 +93,10 @@ static int update_prepare(struct write *w, struct value *object, const struct va
     if (req->strategy->prepare_update && (r = req->strategy->prepare_update(req, object, old, u->subresource, err)) < 0)
         return r;
     default_apply(req->kind, object);
+    if (!u->applies)
+        manage_update(req, u, object, old, managers, said);
+    else if (said)
+        value_set(value_get(object, "metadata"), "managedFields", STEAL(said));
     if ((r = admission_run(&admission, err)) < 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
         (r = validate_object(req->kind, object, old, u->subresource, err)) < 0)
         return r;
@@ -138,19 +145,29 @@ static int update_decide(struct write *w, struct value *object, const struct val
  */
 static bool update_may_create(const struct request *req, const struct update *u)
 {
+    if (u->applies)
+        return !*u->subresource;
     return u->body && u->make == update_make_put && !*u->subresource && (req->strategy->flags & STRATEGY_MADE_BY_PUT) &&
            !value_string(value_path(u->body, "metadata", "resourceVersion", NULL)).len;
 }
 
 static int update_create(struct write *w, struct update *u, struct error *err)
 {
+    struct value *object CLEANUP_VALUE = NULL;
     int r = authz_authorize_as(w->req, "create", err);
 
     if (r < 0)
         return r;
     error_clear(err); /* it was "not found" */
     u->created = true;
-    return create_plan_body(w, u->body, err);
+    if (!u->applies)
+        return create_plan_body(w, u->body, false, err);
+    if ((r = manage_check_new(w->req, u->body, err)) < 0 ||
+        (r = manage_apply(w->req, u, u->body, NULL, &object, err)) < 0)
+        return r;
+    /* As upstream, which asks nothing of the revision of what is not there. */
+    (void)value_remove(value_get(object, "metadata"), "resourceVersion");
+    return create_plan_body(w, object, true, err);
 }
 
 static int update_plan(struct write *w, struct error *err)
@@ -159,6 +176,7 @@ static int update_plan(struct write *w, struct error *err)
     struct request *req = w->req;
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     struct value *old CLEANUP_VALUE = NULL;
+    struct value *managers CLEANUP_VALUE = NULL;
     struct value *object CLEANUP_VALUE = NULL;
     int r;
 
@@ -175,8 +193,11 @@ static int update_plan(struct write *w, struct error *err)
     if ((r = u->make(req, u, old, &object, err)) < 0)
         return r;
     (void)value_remove(value_get(old, "metadata"), "resourceVersion");
-    if ((r = update_prepare(w, object, old, item.revision, err)) < 0)
+    managers = value_take(value_get(old, "metadata"), "managedFields");
+    if ((r = update_prepare(w, object, old, managers, item.revision, err)) < 0)
         return r;
+    if (managers)
+        value_set(value_get(old, "metadata"), "managedFields", STEAL(managers));
     return update_decide(w, object, old, &item, err);
 }
 

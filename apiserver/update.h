@@ -12,10 +12,12 @@
 struct update {
     const char *subresource;  /* "" = the object itself */
     const char *name;         /* in the object's namespace of the request's URL */
-    const struct value *body; /* decoded; for `make` */
+    const struct value *body; /* decoded; for `make`; of an apply its configuration */
     struct slice patch;       /* raw; for `make` */
     const char *patch_type;
     bool created;     /* set by the plan: nothing was there, and the write makes it */
+    bool applies;     /* an apply: `make` leaves the list of managers complete, and what is not there is made */
+    bool unmanaged;   /* not somebody's wish: the list of managers stays as it is (binding) */
     bool keeps_parts; /* the whole new object counts: main and status are not split (binding, finalize, ...) */
     /* The new object (owned by the caller) from the stored one, which is complete with its resourceVersion. */
     int (*make)(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
@@ -29,8 +31,8 @@ void update_start(struct request *req, struct update *u);
 /* make: the body as it is. */
 int update_make_put(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
                     struct error *err);
-/* Checks Content-Type and options of a PATCH and takes type and body over. */
-int update_take_patch(struct request *req, struct update *u, struct error *err);
+/* Checks Content-Type and options of a PATCH of `kind` and takes type and body over. */
+int update_take_patch(struct request *req, struct update *u, const struct schema_kind *kind, struct error *err);
 /* Applies u->patch to `current` of `kind`, and normalises the outcome. */
 int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
                  const struct value *current, struct value **ret_object, struct error *err);

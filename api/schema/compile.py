@@ -24,7 +24,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     min N, max N   bounds                              format F  OpenAPI's, or a rule's name of api/validate.h
     inline         nested in protobuf, not in JSON     fixed     may not change
     keys A,B       a list that is a map by these keys  set       a list without equals
-    atomic         replaced as a whole by apply        empty     written even when it is zero
+    atomic         replaced as a whole by apply (with keys: each item)     empty     written even when it is zero
     merge KEY      strategic merge by KEY ('.' = a list of scalars)      retain    with retainKeys
     inert          stored, but nothing acts on it yet
 """

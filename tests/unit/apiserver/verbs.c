@@ -171,9 +171,77 @@ static void test_patch(void **state)
     ask.content_type = "application/json";
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 415);
-    ask.content_type = "application/apply-patch+yaml";
+}
+
+/* PATCH as apply: makes, merges, refuses, takes out. Who owns what: tests/unit/api/managed.c. */
+static void test_apply(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "PATCH",
+                      .path = CM "/ssa?fieldManager=m1",
+                      .body =
+                          "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ssa}\ndata: {a: '1', b: '2', c: null}\n",
+                      .content_type = "application/apply-patch+yaml"};
+
     harness_ask(&h, &ask, &a);
-    assert_int_equal(a.status, 415);
+    assert_int_equal(a.status, 201);
+    assert_answer(&a, "data.a", "1");
+    assert_true(answer_has(&a, "\"manager\":\"m1\",\"operation\":\"Apply\",\"apiVersion\":\"v1\",\"time\":"));
+    assert_true(answer_has(&a, "\"fieldsV1\":{\"f:data\":{\"f:a\":{},\"f:b\":{}}}"));
+    ask.path = CM "/ssa?fieldManager=m2";
+    ask.body = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"data\":{\"a\":\"9\"}}";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 409);
+    assert_true(answer_has(&a, "Apply failed with 1 conflict: conflict with \\\"m1\\\": .data.a"));
+    ask.path = CM "/ssa?fieldManager=m2&force=true";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    ask.path = CM "/ssa?fieldManager=m1";
+    ask.body = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"}";
+    harness_ask(&h, &ask, &a);
+    assert_answer(&a, "data.a", "9");
+    assert_null(scan_get(buf_slice(&a.body), "data.b").data);
+}
+
+static void test_apply_refused(void **state)
+{
+    static const struct {
+        const char *path, *body, *text;
+        int status;
+    } rows[] = {
+        {CM "/x", "{}", "fieldManager: Required value: is required for apply patch", 422},
+        {CM "/x?fieldManager=m&fieldValidation=Strict", "{\"kind\":\"ConfigMap\"}",
+         "Specified patch version: , expected: v1", 400},
+        {CM "/x?fieldManager=m", "", "Specified patch version: , expected: v1", 400},
+        {CM "/x?fieldManager=m", "[1]", "cannot unmarshal array", 400},
+        {CM "/x?fieldManager=m", "{", "error converting YAML to JSON", 400},
+        {CM "/x?fieldManager=m", "{\"apiVersion\":\"v1\",\"kind\":\"Secret\"}", "Specified patch kind: Secret", 400},
+        {CM "/x?fieldManager=m", "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"}", "name must be provided", 400},
+        {CM "/x?fieldManager=m",
+         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"managedFields\":[]}}",
+         "metadata.managedFields must be nil", 400},
+        {CM "/x?fieldManager=m",
+         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\",\"uid\":\"u\"}}", "uid mismatch",
+         409},
+        {CM "/x?fieldManager=m",
+         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"x\"},\"bogus\":1}",
+         "failed to create typed patch object (default/x; v1, Kind=ConfigMap): .bogus: field not declared in schema",
+         400},
+        {"/api/v1/namespaces/default/pods/none/status?fieldManager=m",
+         "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"none\"}}", "not found", 404},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct answer a CLEANUP_ANSWER = {0};
+        struct ask ask = {.method = "PATCH",
+                          .path = rows[i].path,
+                          .body = rows[i].body,
+                          .content_type = "application/apply-patch+yaml"};
+
+        harness_ask(&h, &ask, &a);
+        if (a.status != rows[i].status || !answer_has(&a, rows[i].text))
+            fail_msg("%s: %d %.*s", rows[i].body, a.status, SLICE_ARGS(buf_slice(&a.body)));
+    }
 }
 
 static void test_status_is_apart(void **state)
@@ -420,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_create_and_get),  cmocka_unit_test(test_create_refused),
         cmocka_unit_test(test_generate_name),   cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_update),          cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_apply),           cmocka_unit_test(test_apply_refused),
         cmocka_unit_test(test_status_is_apart), cmocka_unit_test(test_binding_and_grace),
         cmocka_unit_test(test_finalizers),      cmocka_unit_test(test_preconditions),
         cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
