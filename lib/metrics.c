@@ -107,9 +107,10 @@ static struct metric_series *metric_make(struct metric *metric, struct metric_ta
                                          const char *const *values, size_t count)
 {
     struct metric_series **slot = metric_find(table, hash, values, count);
+    struct metric_series *series = *slot;
 
-    if (*slot)
-        return *slot;
+    if (series) /* another thread was first */
+        return series;
     if (table->count == metric_series_max(metric)) {
         const char *others[METRIC_LABELS_MAX];
 
@@ -120,8 +121,9 @@ static struct metric_series *metric_make(struct metric *metric, struct metric_ta
         return table->other;
     }
     table->count++;
-    __atomic_store_n(slot, metric_series_new(metric, hash, values, count), __ATOMIC_RELEASE);
-    return *slot;
+    series = metric_series_new(metric, hash, values, count);
+    __atomic_store_n(slot, series, __ATOMIC_RELEASE);
+    return series;
 }
 
 static void metric_register(struct metric *metric)

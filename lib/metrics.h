@@ -56,7 +56,7 @@ struct metric_series *metric_series(struct metric *metric, const char *const *va
 /* The one series of a metric without labels. */
 static inline struct metric_series *metric_only(struct metric *metric)
 {
-    return metric_series(metric, NULL);
+    return metric_series(metric, (const char *const[]){NULL});
 }
 
 static inline void metric_add(struct metric_series *series, int64_t n)

@@ -9,7 +9,6 @@
 #include "lib/clock.h"
 #include "lib/metrics.h"
 
-#define GIT_VERSION     "v1.35.0+knarr." KNARR_VERSION
 #define STAT_MAX        1024
 #define STAT_START      22 /* the field of /proc/self/stat, from 1 */
 #define STAT_SIZE       23
@@ -66,7 +65,8 @@ static double process_start_time(uint64_t ticks)
 void metrics_write_build(struct buf *out)
 {
     static const char *const names[] = {"git_version", "major", "minor", "platform", NULL};
-    static const char *const values[] = {GIT_VERSION, "1", "35", "linux/amd64", NULL};
+    static const char git_version[] = "v1.35.0+knarr." KNARR_VERSION;
+    static const char *const values[] = {git_version, "1", "35", "linux/amd64", NULL};
 
     metrics_write_head(out, "kubernetes_build_info", "Always 1; the labels say what runs.", METRIC_GAUGE);
     metrics_write_sample(out, "kubernetes_build_info", names, values, 1);
