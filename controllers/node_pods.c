@@ -30,27 +30,16 @@ void node_plan_pods_not_ready(const struct node_view *in, struct plan *plan)
 /* The pod says why it ended, then it goes. */
 static void node_plan_eviction(const struct node_view *in, const struct view *pod, struct plan *plan)
 {
-    struct slice ns = view_text(pod, VIEW_NAMESPACE);
-    struct action *action = plan_add(plan, ACTION_PATCH, &view_pods, ns, view_text(pod, VIEW_NAME));
-    char now[TIME_TEXT_MAX];
+    struct action *action =
+        plan_disruption(plan, pod, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", in->now);
 
-    time_format_seconds(in->now, now);
-    action->sub = "status";
-    action->patch_type = "application/strategic-merge-patch+json";
-    action->flags = ACTION_MISSING_IS_FINE;
     action->group = 2;
-    buf_append_str(&action->body, "{\"metadata\":{");
-    plan_member(&action->body, "uid", view_text(pod, VIEW_UID));
-    buf_printf(&action->body,
-               "},\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\","
-               "\"lastTransitionTime\":\"%s\",\"reason\":\"DeletionByTaintManager\",\"message\":\"Taint manager: "
-               "deleting due to NoExecute taint\"}]}}",
-               now);
     action = plan_delete(plan, pod);
     action->group = 3;
     action->flags |= ACTION_EVENT_OF_OBJECT;
     action->reason = "TaintManagerEviction";
-    action->message = mem_printf("Marking for deletion Pod %.*s/%s", SLICE_ARGS(ns), action->name);
+    action->message =
+        mem_printf("Marking for deletion Pod %.*s/%s", SLICE_ARGS(view_text(pod, VIEW_NAMESPACE)), action->name);
 }
 
 void node_plan_evictions(const struct node_view *in, struct plan *plan)

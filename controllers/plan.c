@@ -43,6 +43,27 @@ static void plan_forget_subject(struct plan *plan)
     free(plan->revision);
 }
 
+struct action *plan_disruption(struct plan *plan, const struct view *pod, const char *reason, const char *message,
+                               int64_t now)
+{
+    struct action *action =
+        plan_add(plan, ACTION_PATCH, &view_pods, view_text(pod, VIEW_NAMESPACE), view_text(pod, VIEW_NAME));
+    char text[TIME_TEXT_MAX];
+
+    time_format_seconds(now, text);
+    action->sub = "status";
+    action->patch_type = "application/strategic-merge-patch+json";
+    action->flags = ACTION_MISSING_IS_FINE;
+    buf_append_str(&action->body, "{\"metadata\":{");
+    plan_member(&action->body, "uid", view_text(pod, VIEW_UID));
+    buf_append_str(&action->body, "},\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\"");
+    plan_member(&action->body, "lastTransitionTime", slice_str(text));
+    plan_member(&action->body, "reason", slice_str(reason));
+    plan_member(&action->body, "message", slice_str(message));
+    buf_append_str(&action->body, "}]}}");
+    return action;
+}
+
 void plan_about(struct plan *plan, const struct view *v)
 {
     plan_forget_subject(plan);

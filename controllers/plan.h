@@ -61,6 +61,9 @@ struct action *plan_add(struct plan *plan, enum action_verb verb, const struct v
                         struct slice name);
 /* Deletes that very object (by uid) with background propagation; gone already is fine. */
 struct action *plan_delete(struct plan *plan, const struct view *v);
+/* Notes on a pod why it is about to be deleted: its condition DisruptionTarget. */
+struct action *plan_disruption(struct plan *plan, const struct view *pod, const char *reason, const char *message,
+                               int64_t now);
 void plan_about(struct plan *plan, const struct view *v);
 /* Looks again after ms at the latest. */
 void plan_again(struct plan *plan, uint64_t ms);

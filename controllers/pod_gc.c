@@ -12,12 +12,20 @@
 #define POD_GC_LIMIT      12500         /* as upstream */
 #define POD_GC_REST_S     5             /* between two looks at all pods that have ended */
 
+/* Ended, and whatever becomes of it now changes nothing. */
+static bool pod_gc_is_over(const struct view *pod)
+{
+    struct slice phase = view_text(pod, POD_PHASE);
+
+    return slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
+}
+
 /* That very pod, at once. */
 static void pod_gc_delete(const struct view *pod, struct plan *plan)
 {
     struct action *action = plan_delete(plan, pod);
 
-    action->group = 1;
+    action->group = 2;
     buf_reset(&action->body);
     buf_append_str(&action->body,
                    "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"gracePeriodSeconds\":0,\"preconditions\":{");
@@ -25,7 +33,7 @@ static void pod_gc_delete(const struct view *pod, struct plan *plan)
     buf_append_str(&action->body, "}}");
 }
 
-void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s,
+void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s, int64_t now,
                  struct plan *plan)
 {
     if (node || !count)
@@ -34,8 +42,11 @@ void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t
         plan_again(plan, (uint64_t)(POD_GC_WAIT_S - missing_s) * 1000);
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (!pod_gc_is_over(pods[i]))
+            plan_disruption(plan, pods[i], "DeletionByPodGC", "PodGC: node no longer exists", now)->group = 1;
         pod_gc_delete(pods[i], plan);
+    }
 }
 
 /* Oldest first. */
@@ -89,9 +100,7 @@ static void pod_gc_state_free(void *state)
 
 static bool pod_gc_has_ended(const struct view *pod)
 {
-    struct slice phase = view_text(pod, POD_PHASE);
-
-    return !view_deleting(pod) && (slice_is(phase, "Succeeded") || slice_is(phase, "Failed"));
+    return !view_deleting(pod) && pod_gc_is_over(pod);
 }
 
 static void pod_gc_gather_ended(void *arg, const struct view *pod)
@@ -144,7 +153,7 @@ static void pod_gc_reconcile(struct run *run, struct slice key, struct plan *pla
         since = mem_dup(&now, sizeof(now));
         (void)map_put(pod_gc_state(run), key, since);
     }
-    pod_gc_plan(node, gather.pods.items, gather.pods.count, (now - *since) / NS_PER_S, plan);
+    pod_gc_plan(node, gather.pods.items, gather.pods.count, (now - *since) / NS_PER_S, run_now(run), plan);
     free(gather.pods.items);
 }
 

@@ -14,7 +14,7 @@ bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *
 
 #define POD_GC_WAIT_S 40 /* as upstream */
 /* Pods bound to a node that has been missing for so long; node NULL = missing. */
-void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s,
+void pod_gc_plan(const struct view *node, const struct view *const *pods, size_t count, int64_t missing_s, int64_t now,
                  struct plan *plan);
 
 /* The oldest of these pods that have ended, beyond `limit`; puts them in order. */

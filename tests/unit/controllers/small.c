@@ -104,14 +104,16 @@ static void test_pods_of_a_missing_node(void **state)
     PLAN_LOCAL(plan);
 
     (void)state;
-    pod_gc_plan(node, pods, 1, 100, &plan);
+    pod_gc_plan(node, pods, 1, 100, NOW, &plan);
     assert_int_equal(plan.again_ms, 0);
-    pod_gc_plan(NULL, pods, 1, 10, &plan);
+    pod_gc_plan(NULL, pods, 1, 10, NOW, &plan);
     assert_int_equal(plan.count, 0);
     assert_int_equal(plan.again_ms, 30000);
-    pod_gc_plan(NULL, pods, 1, 40, &plan);
+    pod_gc_plan(NULL, pods, 1, 40, NOW, &plan);
     assert_int_equal(body_int(plan_find(&plan, ACTION_DELETE, &view_pods, "", 0), "gracePeriodSeconds"), 0);
-    assert_body_text(&plan.actions[0], "preconditions.uid", "u");
+    assert_body_text(plan_find(&plan, ACTION_DELETE, &view_pods, "", 0), "preconditions.uid", "u");
+    assert_true(slice_find_text(buf_slice(&plan_find(&plan, ACTION_PATCH, &view_pods, "status", 0)->body),
+                                SLICE_LIT("\"reason\":\"DeletionByPodGC\"")) > 0);
     free(node);
     free(pod);
 }
