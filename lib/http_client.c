@@ -29,6 +29,7 @@ static void client_destroy(struct http_client *client)
     list_for_each_safe (it, next, &client->calls)
         http_call_free(container_of(it, struct http_call, link));
     (void)curl_multi_cleanup(client->multi);
+    http_client_forget_errors();
     loop_timer_free(client->timer);
     loop_timer_free(client->kick);
     buf_free(&client->ca);
@@ -89,6 +90,7 @@ static void client_act(struct http_client *client, curl_socket_t fd, int events)
 
     client->inside++;
     (void)curl_multi_socket_action(client->multi, fd, events, &running);
+    http_client_forget_errors();
     client_leave(client);
 }
 
@@ -109,6 +111,7 @@ static void client_on_kick(void *arg)
             continue;
         call->held = false;
         (void)curl_easy_pause(call->easy, CURLPAUSE_CONT);
+        http_client_forget_errors();
     }
     client_leave(client);
 }

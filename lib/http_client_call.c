@@ -26,6 +26,7 @@ void http_call_free(struct http_call *call)
     if (call->added)
         (void)curl_multi_remove_handle(call->client->multi, call->easy);
     curl_easy_cleanup(call->easy);
+    http_client_forget_errors();
     curl_slist_free_all(call->headers);
     loop_timer_free(call->idle);
     buf_free(&call->head);

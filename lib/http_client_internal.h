@@ -7,6 +7,7 @@
 #define KNARR_LIB_HTTP_CLIENT_INTERNAL_H
 
 #include <curl/curl.h>
+#include <openssl/err.h>
 
 #include "lib/http_client.h"
 #include "lib/list.h"
@@ -58,6 +59,14 @@ struct http_call {
 };
 
 void http_call_free(struct http_call *call);
+/*
+ * After every call of libcurl that may have used TLS: it leaves errors in OpenSSL's queue, which belongs to the thread.
+ * libh2o does not empty it before it reads, and would take what it finds there for a failure of a connection of its own.
+ */
+static inline void http_client_forget_errors(void)
+{
+    ERR_clear_error();
+}
 /* A verified connection of its own instead of a call. `end` comes when it is there, and once more, with an error, when
  * the client is freed. */
 struct http_call *http_call_connect(struct http_client *client, const struct http_call_options *options,

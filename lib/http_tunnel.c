@@ -193,6 +193,7 @@ static bool tunnel_flush(struct http_tunnel *t)
             continue;
         }
         code = curl_easy_send(t->call->easy, t->flying.data + t->sent, left < PIECE ? left : PIECE, &n);
+        http_client_forget_errors();
         if (code == CURLE_AGAIN) {
             t->blocked = true;
             return true;
@@ -316,6 +317,7 @@ static void tunnel_read(struct http_tunnel *t)
             return;
         }
         code = curl_easy_recv(t->call->easy, chunk, sizeof(chunk), &n);
+        http_client_forget_errors();
         if (code == CURLE_AGAIN)
             return;
         if (code != CURLE_OK || !n) {

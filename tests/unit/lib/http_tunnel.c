@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/http_tunnel.h"
 
+#include <openssl/err.h>
+
 #include "tests/unit/lib/http_fixture.h"
 
 #define TURNS_MAX 20000
@@ -84,6 +86,7 @@ static void go(struct outcome *o, struct http_client *of, const char *path, unsi
     for (int turns_ = 0; !(condition); turns_++) {                                                                     \
         assert_true(turns_ < TURNS_MAX);                                                                               \
         loop_turn(loop, true);                                                                                         \
+        assert_int_equal(ERR_peek_error(), 0);                                                                         \
     }
 
 static void open_echo(struct outcome *o)
