@@ -61,7 +61,8 @@ struct http_call {
 void http_call_free(struct http_call *call);
 /*
  * After every call of libcurl that may have used TLS: it leaves errors in OpenSSL's queue, which belongs to the thread.
- * libh2o does not empty it before it reads, and would take what it finds there for a failure of a connection of its own.
+ * libh2o does not empty it before it reads, and would take what it finds there for a failure of a connection of its
+ * own.
  */
 static inline void http_client_forget_errors(void)
 {

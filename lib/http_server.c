@@ -5,6 +5,7 @@
  * - HTTP/1.1 only. Its HTTP/2 has none of the fixes against reset floods and header bombs; leaving h2 out of ALPN is
  * not enough, the preface alone would switch (upgrade_to_http2).
  * - It stops reading once a request is parsed, so it never sees a watcher leave: http_server_exchange.c reads on.
+ * - It takes a read that found nothing for an error: http_server_read.c.
  * - It has no write timeout: a sweep looks at each connection's write queue.
  * - It has no cap on connections: counted here, over all fronts of the listener.
  * - It sends the first 200 kB of a TLS connection in 1,400-byte records, which costs a large list more than it gives.
@@ -118,6 +119,7 @@ int http_listener_open(const struct http_server_options *options, struct http_li
     listener->write_timeout_s = options->write_timeout_s ? options->write_timeout_s : WRITE_TIMEOUT_DEFAULT_S;
     listener->client_certificate_required = options->client_certificate_required;
     buf_append_slice(&listener->client_ca, options->client_ca);
+    server_guard_reads();
     (void)pthread_mutex_init(&listener->lock, NULL);
     listener_configure(listener);
     listener->tls = listener_context(listener, options->certificate, options->key, err);

@@ -76,6 +76,8 @@ static inline struct server_conn *server_conn_of(h2o_socket_t *sock)
 /* Makes the peer's side dead: whatever is under way on the connection fails soon, from the loop. */
 void server_conn_cut(struct server_conn *conn);
 
+/* http_server_read.c: links it in; what it does needs no call. */
+void server_guard_reads(void);
 /* http_server_exchange.c: libh2o's handler; always 0. */
 int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o);
 /* http_server_socket.c: takes the socket of an upgraded connection. release(arg) is called when it has gone. */

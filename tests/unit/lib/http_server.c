@@ -2,6 +2,9 @@
 #include "lib/http_server.h"
 
 #include <unistd.h>
+#include <uv.h>
+
+#include <unistd.h>
 
 #include "tests/unit/lib/http_fixture.h"
 
@@ -379,6 +382,57 @@ static void test_connection_cap(void **state)
     fixture_stop(&f, 0);
 }
 
+struct reader {
+    uv_loop_t loop;
+    uv_pipe_t pipe;
+    char room[8];
+    size_t got;
+    size_t nothings;
+};
+
+static void reader_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct reader *r = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init(r->room, sizeof(r->room));
+}
+
+static void reader_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    struct reader *r = stream->data;
+
+    (void)buf;
+    r->got += nread > 0 ? (size_t)nread : 0;
+    r->nothings += nread == 0;
+}
+
+/* libh2o would close the connection: a read that fills the buffer is followed by one that finds nothing. */
+static void test_a_read_that_finds_nothing_is_not_told(void **state)
+{
+    struct reader r = {0};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(uv_loop_init(&r.loop), 0);
+    assert_int_equal(uv_pipe_init(&r.loop, &r.pipe, 0), 0);
+    r.pipe.data = &r;
+    assert_int_equal(uv_pipe_open(&r.pipe, ends[0]), 0);
+    assert_int_equal(uv_read_start((uv_stream_t *)&r.pipe, reader_alloc, reader_read), 0);
+    assert_int_equal(write(ends[1], "exactly!", 8), 8);
+    (void)uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.got, 8);
+    assert_int_equal(r.nothings, 0);
+    assert_int_equal(write(ends[1], "and more", 8), 8);
+    (void)uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.got, 16);
+    uv_close((uv_handle_t *)&r.pipe, NULL);
+    (void)uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(uv_loop_close(&r.loop), 0);
+    (void)close(ends[1]);
+}
+
 /* Idle, streaming, waiting, upgraded, flooding: all are cut, and the loop is empty afterwards. */
 static void test_stop_cuts_everything(void **state)
 {
@@ -482,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_body_over_the_limit),
         cmocka_unit_test(test_body_at_the_limit),
         cmocka_unit_test(test_bad_requests_are_refused),
+        cmocka_unit_test(test_a_read_that_finds_nothing_is_not_told),
         cmocka_unit_test(test_upgrade_echoes),
         cmocka_unit_test(test_upgraded_client_that_resets_is_noticed),
         cmocka_unit_test(test_who),
