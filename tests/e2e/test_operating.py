@@ -276,6 +276,11 @@ def test_options_of_file_environment_and_flags(one):
         done = run(KNARR, 'server', '--config', elsewhere, check=False)
         assert done.returncode == 2
         assert done.stderr == f"knarr server: {elsewhere}: {said}; see 'knarr help server'\n"
+    # After the join the token's file may be gone; before it, what is missing is said.
+    done = run(KNARR, 'agent', '--home', home / 'a', '--run-dir', home / 'run', '--log-dir', home / 'logs',
+               '--token-file', '/nonexistent', '--server', 'https://127.0.0.1:1', check=False)
+    assert done.returncode == 1 and 'there is no token in /nonexistent' in done.stderr, done.stderr
+    assert 'this machine has not joined yet' in done.stderr.splitlines()[-1]
     documentation = (ROOT / 'docs/operating.md').read_text()
     for command in ('server', 'agent'):
         part = documentation.partition(f'### Of knarr {command}\n')[2].partition('\n#')[0]
