@@ -15,47 +15,13 @@
 #include <endian.h>
 
 #include "store/crc32c.h"
+#include "store/store_bytes.h"
 
 #define ENTRY_SIZE   40
 #define ENTRY_FORMAT 1
 
 static const char FORMAT_KEY[] = "format";
 static const char STATE_KEY[] = "state";
-
-static void put_u16(char *to, unsigned value)
-{
-    uint16_t little = htole16((uint16_t)value);
-
-    memcpy(to, &little, sizeof(little));
-}
-
-static void put_u32(char *to, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static void put_u64(char *to, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static uint32_t get_u32(const char *from)
-{
-    uint32_t value;
-
-    memcpy(&value, from, sizeof(value));
-    return le32toh(value);
-}
-
-static uint64_t get_u64(const char *from)
-{
-    uint64_t value;
-
-    memcpy(&value, from, sizeof(value));
-    return le64toh(value);
-}
 
 /* ---- meta ---- */
 
@@ -200,7 +166,7 @@ int store_index_decode(struct slice key, struct slice value, struct store_entry 
         .class = (enum store_class)from[6],
         .revision = get_u64(from + 8),
         .create_revision = get_u64(from + 16),
-        .index = get_u32(from + 24) & 0xffff,
+        .index = get_u16(from + 24),
         .length = get_u32(from + 28),
         .place = {get_u32(from + 32), get_u32(from + 36)},
     };

@@ -5,9 +5,8 @@
  */
 #include "store/store_record.h"
 
-#include <endian.h>
-
 #include "store/crc32c.h"
+#include "store/store_bytes.h"
 
 #define FRAME_MAGIC  0x524e4b46u /* "FKNR" */
 #define FRAME_FORMAT 1
@@ -36,49 +35,6 @@ enum {
     AT_RAW = 68,
     AT_AUDIT = 80,
 };
-
-static void put_u16(char *to, unsigned value)
-{
-    uint16_t little = htole16((uint16_t)value);
-
-    memcpy(to, &little, sizeof(little));
-}
-
-static void put_u32(char *to, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static void put_u64(char *to, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(to, &value, sizeof(value));
-}
-
-static unsigned get_u16(const char *from)
-{
-    uint16_t value;
-
-    memcpy(&value, from, sizeof(value));
-    return le16toh(value);
-}
-
-static uint32_t get_u32(const char *from)
-{
-    uint32_t value;
-
-    memcpy(&value, from, sizeof(value));
-    return le32toh(value);
-}
-
-static uint64_t get_u64(const char *from)
-{
-    uint64_t value;
-
-    memcpy(&value, from, sizeof(value));
-    return le64toh(value);
-}
 
 static char *put_bytes(char *to, struct slice bytes)
 {

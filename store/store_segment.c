@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_segment.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/crc32c.h"
+#include "store/store_bytes.h"
 
 static const char MAGIC[8] = {'K', 'N', 'A', 'R', 'R', 'L', 'O', 'G'};
 
@@ -26,42 +26,30 @@ static int disk_error(struct error *err, int number, const char *what, const cha
 
 static void head_write(char head[STORE_SEGMENT_HEAD], const struct store_segment *s)
 {
-    uint32_t format = htole32(STORE_SEGMENT_FORMAT), id = htole32(s->id);
-    uint32_t pages = htole32((uint32_t)(s->size / 4096)), crc;
-    uint64_t first = htole64(s->first_revision);
-
     memset(head, 0, STORE_SEGMENT_HEAD);
     memcpy(head, MAGIC, sizeof(MAGIC));
-    memcpy(head + AT_FORMAT, &format, 4);
-    memcpy(head + AT_ID, &id, 4);
-    memcpy(head + AT_FIRST, &first, 8);
-    memcpy(head + AT_PAGES, &pages, 4);
-    crc = htole32(crc32c(0, slice_make(head, AT_CRC)));
-    memcpy(head + AT_CRC, &crc, 4);
+    put_u32(head + AT_FORMAT, STORE_SEGMENT_FORMAT);
+    put_u32(head + AT_ID, s->id);
+    put_u64(head + AT_FIRST, s->first_revision);
+    put_u32(head + AT_PAGES, (uint32_t)(s->size / 4096));
+    put_u32(head + AT_CRC, crc32c(0, slice_make(head, AT_CRC)));
 }
 
 static int head_read(struct store_segment *s, struct error *err)
 {
     char head[HEAD_FIXED];
-    uint32_t format, id, pages, crc;
-    uint64_t first;
 
     if (pread(s->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, MAGIC, sizeof(MAGIC)) != 0)
         return error_set(err, ERROR_CORRUPT, "%s is not a log of ours", s->path);
-    memcpy(&format, head + AT_FORMAT, 4);
-    memcpy(&id, head + AT_ID, 4);
-    memcpy(&first, head + AT_FIRST, 8);
-    memcpy(&pages, head + AT_PAGES, 4);
-    memcpy(&crc, head + AT_CRC, 4);
-    if (le32toh(crc) != crc32c(0, slice_make(head, AT_CRC)))
+    if (get_u32(head + AT_CRC) != crc32c(0, slice_make(head, AT_CRC)))
         return error_set(err, ERROR_CORRUPT, "the head of %s is damaged", s->path);
-    if (le32toh(format) > STORE_SEGMENT_FORMAT)
+    if (get_u32(head + AT_FORMAT) > STORE_SEGMENT_FORMAT)
         return error_set(err, ERROR_CORRUPT, "%s has format %u, which a newer version of knarr wrote", s->path,
-                         le32toh(format));
-    if (le32toh(id) != s->id)
-        return error_set(err, ERROR_CORRUPT, "%s says that it is segment %08x", s->path, le32toh(id));
-    s->first_revision = le64toh(first);
-    s->size = (size_t)le32toh(pages) * 4096;
+                         get_u32(head + AT_FORMAT));
+    if (get_u32(head + AT_ID) != s->id)
+        return error_set(err, ERROR_CORRUPT, "%s says that it is segment %08x", s->path, get_u32(head + AT_ID));
+    s->first_revision = get_u64(head + AT_FIRST);
+    s->size = (size_t)get_u32(head + AT_PAGES) * 4096;
     return 0;
 }
 
