@@ -33,11 +33,14 @@ static int front_check_query(struct slice query, struct error *err)
 
 static int front_path(struct request *req, struct error *err)
 {
+    const char *match;
     int r = request_path_parse(req->pool, req->http->method, req->http->path, &req->info, err);
 
     if (r < 0 || (r = front_check_query(req->http->query, err)) < 0)
         return r;
     request_path_set_watch(&req->info, request_query_bool(req, "watch"));
+    match = request_query(req, "resourceVersionMatch");
+    request_path_set_history(&req->info, request_query_bool(req, "history") || (match && !strcmp(match, "Exact")));
     return 0;
 }
 
@@ -61,7 +64,8 @@ static bool front_is_long(const struct request *req)
 
 static int front_limit(struct request *req, struct error *err)
 {
-    bool reads = req->info.verb == REQUEST_GET || req->info.verb == REQUEST_LIST || !req->info.is_resource;
+    bool reads = req->info.verb == REQUEST_GET || req->info.verb == REQUEST_LIST || req->info.verb == REQUEST_HISTORY ||
+                 !req->info.is_resource;
     int max = reads ? APISERVER_READ_MAX : APISERVER_MUTATING_MAX;
 
     if (front_is_long(req))
@@ -110,6 +114,7 @@ static const struct {
 } front_verbs[] = {
     {REQUEST_CREATE, SCHEMA_VERB_CREATE, verb_create},
     {REQUEST_GET, SCHEMA_VERB_GET, verb_get},
+    {REQUEST_HISTORY, SCHEMA_VERB_GET, verb_history},
     {REQUEST_LIST, SCHEMA_VERB_LIST, verb_list},
     {REQUEST_WATCH, SCHEMA_VERB_WATCH, verb_watch},
     {REQUEST_UPDATE, SCHEMA_VERB_UPDATE, verb_update},

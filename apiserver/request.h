@@ -116,7 +116,7 @@ size_t reply_headers(struct request *req, struct http_header *headers);
 
 typedef void request_handler(struct request *req);
 
-request_handler verb_create, verb_get, verb_list, verb_watch, verb_update, verb_patch, verb_delete,
+request_handler verb_create, verb_get, verb_history, verb_list, verb_watch, verb_update, verb_patch, verb_delete,
     verb_delete_collection;
 
 /* Reads dryRun, fieldValidation, fieldManager of a write; `options` is the kind named in errors ("CreateOptions"). */

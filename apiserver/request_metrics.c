@@ -52,10 +52,11 @@ struct request_names {
 static const char *request_metrics_verb(const struct request *req)
 {
     static const char *const verbs[] = {
-        [REQUEST_CREATE] = "POST",   [REQUEST_GET] = "GET",
-        [REQUEST_LIST] = "LIST",     [REQUEST_WATCH] = "WATCH",
-        [REQUEST_UPDATE] = "PUT",    [REQUEST_PATCH] = "PATCH",
-        [REQUEST_DELETE] = "DELETE", [REQUEST_DELETECOLLECTION] = "DELETECOLLECTION",
+        [REQUEST_CREATE] = "POST",     [REQUEST_GET] = "GET",
+        [REQUEST_LIST] = "LIST",       [REQUEST_WATCH] = "WATCH",
+        [REQUEST_UPDATE] = "PUT",      [REQUEST_PATCH] = "PATCH",
+        [REQUEST_DELETE] = "DELETE",   [REQUEST_DELETECOLLECTION] = "DELETECOLLECTION",
+        [REQUEST_HISTORY] = "HISTORY",
     };
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 

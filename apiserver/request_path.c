@@ -142,3 +142,24 @@ void request_path_set_watch(struct request_info *info, bool watch)
         info->verb_name = "watch";
     }
 }
+
+void request_path_set_history(struct request_info *info, bool history)
+{
+    if (history && info->is_resource && info->verb == REQUEST_GET && *info->name && !*info->subresource) {
+        info->verb = REQUEST_HISTORY;
+        info->verb_name = "history";
+    }
+}
+
+const char *request_verb_name(unsigned verb)
+{
+    static const char *const names[] = {
+        [REQUEST_CREATE] = "create",   [REQUEST_GET] = "get",
+        [REQUEST_LIST] = "list",       [REQUEST_WATCH] = "watch",
+        [REQUEST_UPDATE] = "update",   [REQUEST_PATCH] = "patch",
+        [REQUEST_DELETE] = "delete",   [REQUEST_DELETECOLLECTION] = "deletecollection",
+        [REQUEST_HISTORY] = "history",
+    };
+
+    return verb < ARRAY_SIZE(names) && names[verb] ? names[verb] : "";
+}

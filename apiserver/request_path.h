@@ -7,6 +7,7 @@
 #include "lib/error.h"
 #include "lib/pool.h"
 
+/* The numbers stand in the store's records: none may change. */
 enum request_verb {
     REQUEST_OTHER, /* not a resource, or an unknown method */
     REQUEST_CREATE,
@@ -17,6 +18,7 @@ enum request_verb {
     REQUEST_PATCH,
     REQUEST_DELETE,
     REQUEST_DELETECOLLECTION,
+    REQUEST_HISTORY, /* GET of what an object was */
 };
 
 #define REQUEST_SEGMENTS_MAX 32
@@ -45,5 +47,9 @@ int request_path_parse(struct pool *pool, struct slice method, struct slice path
 /* A GET without a name is a list, or a watch when the query says so; a name pinned by a field selector counts for
  * authorization only. */
 void request_path_set_watch(struct request_info *info, bool watch);
+/* A GET of an object that asks for its past is a right of its own. */
+void request_path_set_history(struct request_info *info, bool history);
+/* "create" and so on; "" for a number that is none. */
+const char *request_verb_name(unsigned verb);
 
 #endif

@@ -16,6 +16,8 @@ const struct cli_command cli_commands[] = {
      "Show objects for people, with their events", cli_describe},
     {"events", "[--for TYPE/NAME] [--types Warning] [-n NAMESPACE] [-A] [-w]", "Show what happened", cli_events},
     {"exec", "POD [-n NAMESPACE] [-c CONTAINER] [-i] [-t] -- COMMAND...", "Run a command in a container", cli_exec},
+    {"history", "TYPE NAME | TYPE/NAME [-n NAMESPACE] [--limit N]", "Show what became of an object, and by whom",
+     cli_history},
     {"logs", "POD [-c CONTAINER] [-f] [--tail N] [--previous]", "Print a container's log", cli_logs},
     {"scale", "TYPE NAME... | TYPE/NAME --replicas N", "Set how many there are to be", cli_scale},
     {"top", "node|pod [NAME] [-n NAMESPACE] [-A] [-l SELECTOR] [--containers] [--sort-by cpu|memory]",

@@ -11,6 +11,7 @@ int cli_events(int argc, char **argv);
 int cli_scale(int argc, char **argv);
 int cli_top(int argc, char **argv);
 int cli_exec(int argc, char **argv);
+int cli_history(int argc, char **argv);
 int cli_logs(int argc, char **argv);
 int cli_wait(int argc, char **argv);
 int cli_token(int argc, char **argv);

@@ -27,7 +27,7 @@
 #define SERVER_NODE_GRACE      50   /* seconds; as upstream's node-monitor-grace-period */
 #define SERVER_GRACE           5000 /* ms that requests get to finish */
 #define SERVER_DAY             86400
-#define SERVER_HISTORY         300 /* seconds; as upstream's compaction of etcd */
+#define SERVER_HISTORY_MIB     1024
 #define SERVER_EVENT_TTL       3600
 #define SERVER_TERMINATED_PODS 12500 /* as upstream */
 #define SERVER_YEAR            (365LL * SERVER_DAY)
@@ -42,8 +42,9 @@ struct server_flags {
     const char *token_file;
     const char *account_issuer;
     long port;
-    long node_grace;       /* seconds without a sign of life after which a node is Unknown */
-    long history;          /* seconds that lists and watches can go back at the least */
+    long node_grace; /* seconds without a sign of life after which a node is Unknown */
+    long history;    /* seconds that one can go back at the least, within history_mib */
+    long history_mib;
     long event_ttl;        /* seconds that an event stays */
     long terminated_pods;  /* pods that have ended, kept for looking at */
     long certificate_life; /* seconds; of what the CA signs */
@@ -247,7 +248,8 @@ static int server_open_store(struct server *s, struct error *err)
 {
     char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.common.home);
     /* The API server starts the writer, after it has made the default objects in two commits. */
-    const struct store_options options = {.path = path, .manual = true};
+    const struct store_options options = {
+        .path = path, .manual = true, .history = (uint64_t)s->flags.history_mib << 20};
 
     if (state_make_home(s->flags.common.home, err) < 0)
         return -(int)ERROR_IO;
@@ -359,7 +361,8 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .service_cidr = "10.96.0.0/16",
                                            .port = SERVER_PORT,
                                            .node_grace = SERVER_NODE_GRACE,
-                                           .history = SERVER_HISTORY,
+                                           .history = SERVER_DAY,
+                                           .history_mib = SERVER_HISTORY_MIB,
                                            .event_ttl = SERVER_EVENT_TTL,
                                            .terminated_pods = SERVER_TERMINATED_PODS,
                                            .certificate_life = SERVER_YEAR};
@@ -375,8 +378,10 @@ static const struct flag server_options[] = {
      "URL"},
     {"node-grace", 0, FLAG_NUMBER, &server_flags.node_grace, "seconds until a silent node is given up", "S", .min = 1,
      .max = SERVER_DAY},
-    {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that lists and watches can go back", "S", .min = 1,
-     .max = SERVER_DAY},
+    {"history", 0, FLAG_NUMBER, &server_flags.history, "seconds that one can go back in the cluster's past", "S",
+     .min = 1, .max = 30 * SERVER_DAY},
+    {"history-mib", 0, FLAG_NUMBER, &server_flags.history_mib,
+     "MiB of the past that are kept; the oldest beyond it is forgotten", "N", .min = 64, .max = 1048576},
     {"event-ttl", 0, FLAG_NUMBER, &server_flags.event_ttl, "seconds that an event stays", "S", .min = 1,
      .max = 30 * SERVER_DAY},
     {"terminated-pod-limit", 0, FLAG_NUMBER, &server_flags.terminated_pods,

@@ -167,6 +167,7 @@ static struct store *store_new(const struct store_options *options)
     store->table_count = options->checkpoint_count ? options->checkpoint_count : STORE_TABLE_COUNT;
     store->clock = options->clock ? options->clock : clock_system();
     store->quota = options->quota ? options->quota : STORE_QUOTA_DEFAULT;
+    store->history = options->history ? options->history : STORE_HISTORY_BYTES;
     store->manual = options->manual;
     store->lock_fd = -1;
     store->stats.quota = store->quota;
@@ -265,8 +266,6 @@ void store_get_stats(struct store *store, struct store_stats *ret_stats)
     (void)pthread_mutex_lock(&store->lock);
     *ret_stats = store->stats;
     (void)pthread_mutex_unlock(&store->lock);
-    ret_stats->log_bytes = 0;
-    for (size_t i = 0; i < root->segment_count; i++)
-        ret_stats->log_bytes += root->segments[i]->size;
+    ret_stats->log_bytes = store_root_log_bytes(root);
     store_root_unref(root);
 }

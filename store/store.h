@@ -35,7 +35,8 @@ struct store;
 struct store_options {
     const char *path;    /* folder; made (0700) when missing */
     struct clock *clock; /* NULL = the system's */
-    uint64_t quota;      /* bytes of data; 0 = 8 GiB */
+    uint64_t quota;      /* bytes of what lives; 0 = 8 GiB */
+    uint64_t history;    /* bytes of the log, beyond which its oldest part is forgotten; 0 = 1 GiB */
     bool manual;         /* no thread: the caller steps */
     /* For tests, which want to see with little what happens with much; 0 = as they should be. */
     size_t segment_bytes;    /* of one file of the log */
@@ -168,6 +169,22 @@ void store_watch_close(struct store_watch *watch);
 typedef int store_visit_event(void *arg, const struct store_event *event);
 int store_read_log(struct store *store, struct slice prefix, uint64_t after, uint64_t until, size_t limit,
                    store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err);
+
+/* What a key was, newest first, as far back as is kept, or to the change at `from` and no further back than revision
+ * `not_before`: deletions too. The visitor may stop. *ret_compacted (may be NULL) is the oldest revision that can be
+ * asked for. ERROR_TIMEOUT when `from` (0 = newest) is in the future, ERROR_EXPIRED when it is no longer kept. */
+struct store_change {
+    enum store_event_kind kind;
+    uint64_t revision;
+    int64_t time_ns;
+    struct slice user; /* empty = not known */
+    unsigned verb;
+    struct slice meta;  /* none of a deletion */
+    struct slice value; /* none of a deletion */
+};
+typedef int store_visit_change(void *arg, const struct store_change *change);
+int store_read_changes(struct store *store, struct slice key, uint64_t from, uint64_t not_before,
+                       store_visit_change *visit, void *arg, uint64_t *ret_compacted, struct error *err);
 
 /* Forgets what only revisions before `revision` need, in small steps on the writer thread, where `done` (may be NULL)
  * runs once. ERROR_INVALID when the revision is in the future; one that is already forgotten is no error. */

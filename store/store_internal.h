@@ -49,6 +49,7 @@
 #define STORE_BATCH_BYTES   ((size_t)16 << 20)
 #define STORE_SEGMENT_BYTES ((size_t)16 << 20)
 #define STORE_QUOTA_DEFAULT ((uint64_t)8 << 30)
+#define STORE_HISTORY_BYTES ((uint64_t)1 << 30)
 #define STORE_TABLE_COUNT   16384  /* versions after which a table is frozen */
 #define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
 #define STORE_TABLE_AGE_NS  (5 * NS_PER_S)
@@ -140,6 +141,7 @@ struct store {
     char *log_path;
     struct clock *clock;
     uint64_t quota;
+    uint64_t history;
     size_t segment_bytes;
     size_t table_count;
     bool manual;
@@ -197,6 +199,7 @@ void store_root_unref(struct store_root *root);
 /* The first root: an empty active table over these segments (references are taken over). */
 struct store_root *store_root_new(struct store_segment *const *segments, size_t count);
 struct store_segment *store_root_last(const struct store_root *root);
+uint64_t store_root_log_bytes(const struct store_root *root);
 /* Each puts another root in the place of the present one. */
 void store_root_add_segment(struct store *store, struct store_segment *segment); /* takes the reference */
 void store_root_freeze(struct store *store, uint64_t last_revision);

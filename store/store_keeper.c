@@ -169,6 +169,20 @@ static void compaction_finish(struct store *store, struct store_compaction *comp
     free(compaction);
 }
 
+/* Up to where the log is longer than it may be; 0 = nowhere. */
+static uint64_t history_excess(struct store *store)
+{
+    struct store_root *root = store_root_take(store);
+    uint64_t bytes = store_root_log_bytes(root), revision = 0;
+
+    for (size_t i = 0; i + 1 < root->segment_count && bytes > store->history; i++) {
+        bytes -= root->segments[i]->size;
+        revision = atomic_load(&root->segments[i]->last_revision);
+    }
+    store_root_unref(root);
+    return revision;
+}
+
 /* What may not be asked for any more is forgotten at once, and dissolved in steps; true when there was something. */
 static bool compact_step(struct store *store)
 {
@@ -181,6 +195,8 @@ static bool compact_step(struct store *store)
     (void)pthread_mutex_unlock(&store->lock);
     if (compaction)
         rc = compact_note(store, compaction->revision, &failure);
+    else
+        rc = compact_note(store, history_excess(store), &failure);
     if (rc == 0)
         rc = store_trim_step(store, &failure);
     if (rc < 0 && !compaction) {

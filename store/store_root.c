@@ -100,6 +100,15 @@ struct store_segment *store_root_last(const struct store_root *root)
     return root->segments[root->segment_count - 1];
 }
 
+uint64_t store_root_log_bytes(const struct store_root *root)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < root->segment_count; i++)
+        bytes += root->segments[i]->size;
+    return bytes;
+}
+
 void store_root_add_segment(struct store *store, struct store_segment *segment)
 {
     struct store_root *fresh;

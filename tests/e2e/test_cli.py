@@ -114,3 +114,20 @@ def test_scale_describe_events_top(cluster):
     assert rows[0] == ['NAME', 'CPU(cores)', 'CPU(%)', 'MEMORY(bytes)', 'MEMORY(%)'] and len(rows) == 3
     assert rows[1][2].endswith('%') and rows[1][4].endswith('%')
     c.kubectl('delete', 'deploy/seen', 'pod/stuck', '--wait=false')
+
+
+def test_history(cluster):
+    c = cluster
+    c.kubectl('create', 'configmap', 'past', '--from-literal', 'k=one')
+    c.kubectl('patch', 'configmap', 'past', '--type=merge', '-p', '{"data":{"k":"two"}}')
+    c.kubectl('delete', 'configmap', 'past')
+    rows = [line.split() for line in c.knarr('history', 'configmap', 'past').stdout.splitlines()]
+    assert rows[0] == ['REVISION', 'TIME', 'USER', 'VERB', 'CHANGED']
+    assert [row[2:] for row in rows[1:]] == [['kubernetes-admin', 'delete', 'delete'],
+                                             ['kubernetes-admin', 'patch', '.data.k'],
+                                             ['kubernetes-admin', 'create', 'create']]
+    done = c.knarr('history', 'configmap', 'nobody', check=False)
+    assert done.returncode == 1 and 'not found' in done.stderr
+    # The object itself, as it was: by anybody's client.
+    code, body = c.curl(f'/api/v1/namespaces/default/configmaps/past?resourceVersion={rows[3][0]}&resourceVersionMatch=Exact')
+    assert code == 200 and json.loads(body)['data'] == {'k': 'one'}

@@ -138,6 +138,33 @@ static void test_compaction_goes_on_after_reopen(void **state)
     assert_log(f, "", 13, 0, 0, "|13");
 }
 
+/* The history has a bound of its own: its oldest part goes by itself, what lives stays, and the disk is given back. */
+static void test_history_is_bounded_by_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct store_stats stats;
+    uint64_t compacted;
+
+    f->history = 64 << 10;
+    f->checkpoint_count = 300;
+    fixture_reopen(f);
+    put(f, "/old", "1");
+    for (int i = 0; i < 30; i++) {
+        fill(f, 1);
+        step_all(f);
+        store_get_stats(f->store, &stats);
+        assert_true(stats.log_bytes <= (64 << 10) + 3 * (16 << 10));
+    }
+    compacted = store_compacted(f->store);
+    assert_in_range(compacted, 20, store_revision(f->store) - 2);
+    assert_get(f, "/old", "1@2/2");
+    assert_list(f, "k00", "", compacted - 1, 0, "E:Expired");
+    assert_list(f, "/old", "", compacted, 0, "/old=1@2");
+    fixture_reopen(f);
+    assert_int_equal(store_compacted(f->store), compacted);
+    assert_list(f, "/old", "", compacted, 0, "/old=1@2");
+}
+
 static int fixture_setup_small(void **state)
 {
     struct fixture *f;
@@ -228,6 +255,7 @@ int main(void)
         store_test(test_compaction_of_odd_revisions),
         cmocka_unit_test_setup_teardown(test_compaction_goes_in_steps, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compaction_goes_on_after_reopen, fixture_setup_segments, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_history_is_bounded_by_bytes, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_stops_puts_and_deletions_free, fixture_setup_small,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_spares_the_neighbours, fixture_setup_small, fixture_teardown),

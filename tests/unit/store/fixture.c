@@ -19,6 +19,7 @@ void fixture_open(struct fixture *f)
     struct store_options options = {.path = f->path,
                                     .clock = &f->clock.base,
                                     .quota = f->quota,
+                                    .history = f->history,
                                     .manual = f->manual,
                                     .segment_bytes = f->segment_bytes ? f->segment_bytes : SEGMENT_BYTES,
                                     .checkpoint_count = f->checkpoint_count ? f->checkpoint_count : CHECKPOINT_COUNT};

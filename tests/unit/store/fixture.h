@@ -10,6 +10,7 @@ struct fixture {
     char path[64];
     struct clock_fake clock;
     uint64_t quota;
+    uint64_t history;
     bool manual;
     size_t segment_bytes;    /* 0 = what suits the test */
     size_t checkpoint_count; /* likewise */

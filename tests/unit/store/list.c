@@ -230,6 +230,66 @@ static void test_every_kept_revision_lists_as_it_was(void **state)
         free(h.snapshots[i]);
 }
 
+static int write_change(void *arg, const struct store_change *change)
+{
+    buf_printf(arg, "%llu%c%.*s by %.*s/%u ", (unsigned long long)change->revision, "+*-"[change->kind],
+               SLICE_ARGS(change->value), SLICE_ARGS(change->user), change -> verb);
+    return 0;
+}
+
+static char *changes_text(struct fixture *f, const char *key, uint64_t from, uint64_t not_before)
+{
+    ERROR_LOCAL(err);
+    BUF_LOCAL(out);
+
+    if (store_read_changes(f->store, slice_str(key), from, not_before, write_change, &out, NULL, &err) < 0)
+        buf_printf(&out, "E:%s", error_reason(err.code));
+    return buf_steal_str(&out);
+}
+#define assert_changes(f, key, from, not_before, text)                                                                 \
+    do {                                                                                                               \
+        char *changes_ = changes_text(f, key, from, not_before);                                                       \
+        assert_string_equal(changes_, text);                                                                           \
+        free(changes_);                                                                                                \
+    } while (0)
+
+static void put_as(struct fixture *f, const char *key, const char *value, const char *user, unsigned verb)
+{
+    const struct store_operation operation = {STORE_PUT, slice_str(key), SLICE_LIT("meta"), slice_str(value)};
+    struct store_transaction t = {.operations = &operation, .operation_count = 1};
+    struct outcome outcome = {0};
+
+    t.origin.user = slice_str(user);
+    t.origin.verb = verb;
+    store_commit(f->store, &t, outcome_note, &outcome);
+    step_all(f);
+    assert_int_equal(outcome.code, ERROR_NONE);
+}
+
+/* Who made of a key what it was, over deletions, as far back as is kept. */
+static void test_changes_of_a_key(void **state)
+{
+    struct fixture *f = *state;
+
+    put_as(f, "/a", "1", "joe", 1); /* 2 */
+    put(f, "/b", "x");              /* 3 */
+    put_as(f, "/a", "2", "ann", 5); /* 4 */
+    delete_key(f, "/a");            /* 5 */
+    put_as(f, "/a", "3", "joe", 6); /* 6 */
+    assert_changes(f, "/a", 0, 0, "6+3 by joe/6 5- by /0 4*2 by ann/5 2+1 by joe/1 ");
+    assert_changes(f, "/a", 0, 4, "6+3 by joe/6 5- by /0 4*2 by ann/5 ");
+    assert_changes(f, "/a", 5, 0, "5- by /0 4*2 by ann/5 2+1 by joe/1 ");
+    assert_changes(f, "/a", 3, 0, "2+1 by joe/1 ");
+    assert_changes(f, "/a", 1, 0, "");
+    assert_changes(f, "/b", 2, 0, "");
+    assert_changes(f, "/none", 0, 0, "");
+    assert_changes(f, "/a", 7, 0, "E:Timeout");
+    assert_int_equal(compact(f, 4), ERROR_NONE);
+    assert_changes(f, "/a", 3, 0, "E:Expired");
+    fixture_reopen(f);
+    assert_changes(f, "/a", 0, 4, "6+3 by joe/6 5- by /0 4*2 by ann/5 ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +300,7 @@ int main(void)
         store_test(test_pages_are_one_snapshot),
         store_test(test_revisions_out_of_reach),
         store_test(test_every_kept_revision_lists_as_it_was),
+        store_test(test_changes_of_a_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an object was: our extension of GET. `resourceVersion=N&resourceVersionMatch=Exact` answers the object as of
+ * revision N; `history=true` answers its changes, newest first, with who made them:
+ *
+ *     {"kind":"HistoryList","apiVersion":"history.knarr.dev/v1","metadata":{"resourceVersion":"OLDEST KEPT"},
+ *      "items":[{"resourceVersion":"12","operation":"update","time":"...","user":"...","verb":"patch","object":{...}}]}
+ *
+ * Both are the verb `history`, which no default role but the administrator's has: the past may hold what was taken away
+ * on purpose. And both end where the present namespace began: what was there before belonged to somebody else.
+ */
+#include "apiserver/list_options.h"
+#include "apiserver/registry.h"
+#include "apiserver/request.h"
+#include "lib/encoding.h"
+
+#define HISTORY_LIMIT     50
+#define HISTORY_LIMIT_MAX 1000
+#define HISTORY_BYTES_MAX (16u << 20)
+
+struct history {
+    struct request *req;
+    struct buf out;
+    int64_t left;      /* changes that may still be shown */
+    uint64_t revision; /* Exact: of the one that was found; 0 = none */
+    bool cut;          /* there are more */
+};
+
+static int history_note_create(void *arg, const struct store_item *item)
+{
+    *(uint64_t *)arg = item->create_revision;
+    return 0;
+}
+
+/* The revision at which the namespace was made; 0 for what lies in none. */
+static int history_begin(struct request *req, uint64_t *ret_revision, struct error *err)
+{
+    const struct schema_kind *kind = registry_need_kind("", "namespaces");
+    ERROR_LOCAL(failed);
+
+    *ret_revision = 0;
+    if (!req->kind->namespaced || store_get(req->server->store, registry_key(req->pool, kind, "", req->info.namespace_),
+                                            history_note_create, ret_revision, NULL, &failed) == 0)
+        return 0;
+    if (failed.code == ERROR_NOT_FOUND)
+        return status_not_found(err, kind, slice_str(req->info.namespace_));
+    return error_pass(err, &failed, NULL);
+}
+
+static int history_number(struct request *req, const char *name, uint64_t most, uint64_t *value, struct error *err)
+{
+    const char *text = request_query(req, name);
+
+    if (!text || !*text)
+        return 0;
+    if (!slice_to_uint64(slice_str(text), value) || *value < 1 || *value > most)
+        return error_set(err, ERROR_BAD_REQUEST, "%s: Invalid value: \"%s\": must be 1 to %llu", name, text,
+                         (unsigned long long)most);
+    return 0;
+}
+
+/* ---- as of a revision ---- */
+
+static int exact_visit(void *arg, const struct store_change *change)
+{
+    struct history *h = arg;
+
+    if (change->kind != STORE_EVENT_DELETE) {
+        buf_append_slice(&h->out, change->value);
+        h->revision = change->revision;
+    }
+    return 1;
+}
+
+static int history_exact(struct history *h, struct slice key, uint64_t begin, struct error *err)
+{
+    struct request *req = h->req;
+    uint64_t revision = 0;
+    int r = history_number(req, "resourceVersion", UINT64_MAX, &revision, err);
+
+    if (r < 0)
+        return r;
+    if (!revision)
+        return error_set(err, ERROR_BAD_REQUEST, "resourceVersionMatch Exact needs a resourceVersion");
+    if ((r = list_check_future(req, revision, err)) < 0)
+        return r;
+    r = store_read_changes(req->server->store, key, revision, begin, exact_visit, h, NULL, err);
+    if (r < 0)
+        return r;
+    if (!h->revision)
+        return status_not_found(err, req->kind, slice_str(req->info.name));
+    reply_object(req, 200, buf_slice(&h->out), h->revision);
+    return 0;
+}
+
+/* ---- all changes ---- */
+
+static int changes_visit(void *arg, const struct store_change *change)
+{
+    static const char *const operations[] = {
+        [STORE_EVENT_CREATE] = "create", [STORE_EVENT_MODIFY] = "update", [STORE_EVENT_DELETE] = "delete"};
+    struct history *h = arg;
+    char time[TIME_TEXT_MAX];
+
+    if (!h->left-- || h->out.len > HISTORY_BYTES_MAX) {
+        h->cut = true;
+        return 1;
+    }
+    time_format_micro(change->time_ns, time);
+    buf_printf(&h->out,
+               "%s{\"resourceVersion\":\"%llu\",\"operation\":\"%s\",\"time\":\"%s\",\"user\":", h->out.len ? "," : "",
+               (unsigned long long)change->revision, operations[change->kind], time);
+    json_write_string(&h->out, change->user);
+    buf_printf(&h->out, ",\"verb\":\"%s\"", request_verb_name(change->verb));
+    if (change->kind != STORE_EVENT_DELETE) {
+        buf_append_str(&h->out, ",\"object\":");
+        object_write(&h->out, change->value, change->revision, true);
+    }
+    buf_append_byte(&h->out, '}');
+    return 0;
+}
+
+static int history_changes(struct history *h, struct slice key, uint64_t begin, struct error *err)
+{
+    struct request *req = h->req;
+    uint64_t limit = HISTORY_LIMIT, oldest = 0;
+    struct slice pieces[3];
+    int r = history_number(req, "limit", HISTORY_LIMIT_MAX, &limit, err);
+    BUF_LOCAL(head);
+
+    if (r < 0)
+        return r;
+    h->left = (int64_t)limit;
+    r = store_read_changes(req->server->store, key, 0, begin, changes_visit, h, &oldest, err);
+    if (r < 0)
+        return r;
+    if (!h->out.len)
+        return status_not_found(err, req->kind, slice_str(req->info.name));
+    buf_printf(&head,
+               "{\"kind\":\"HistoryList\",\"apiVersion\":\"history.knarr.dev/v1\",\"metadata\":{\"resourceVersion\":"
+               "\"%llu\"%s},\"items\":[",
+               (unsigned long long)(oldest > begin ? oldest : begin), h->cut ? ",\"continue\":\"more\"" : "");
+    pieces[0] = buf_slice(&head);
+    pieces[1] = buf_slice(&h->out);
+    pieces[2] = SLICE_LIT("]}\n");
+    reply_pieces(req, 200, "application/json", pieces, ARRAY_SIZE(pieces));
+    return 0;
+}
+
+void verb_history(struct request *req)
+{
+    struct history h = {.req = req};
+    struct slice key = registry_key(req->pool, req->kind, req->info.namespace_, req->info.name);
+    bool exact = !request_query_bool(req, "history");
+    uint64_t begin;
+    ERROR_LOCAL(err);
+
+    if (negotiate_media(req, false, &err) < 0 || history_begin(req, &begin, &err) < 0 ||
+        (exact ? history_exact : history_changes)(&h, key, begin, &err) < 0)
+        reply_error(req, &err);
+    buf_free(&h.out);
+}

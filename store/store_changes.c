@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The history of one key: from its version at a revision back over the ones before, which every record names. */
+#include "store/store_internal.h"
+
+/* The record of the newest change at or before `at`, a deletion too. 1, 0 when there is none, or a negative error. */
+static int newest_change(const struct store_view *view, struct slice key, uint64_t at, struct store_record *ret_record,
+                         struct error *err)
+{
+    struct store_found found;
+    int rc = store_view_find(view, key, at, &found, err);
+
+    if (rc < 0)
+        return rc;
+    if (rc == 0 && !found.in_base && !found.entry.revision)
+        return 0;
+    if (store_view_record(view, key, &found, ret_record, err) < 0)
+        return -err->code;
+    return ret_record->revision <= at; /* else it stands for: nothing so early */
+}
+
+static int visit_changes(const struct store_view *view, struct store_record *record, uint64_t not_before,
+                         store_visit_change *visit, void *arg, struct error *err)
+{
+    int rc = 1;
+
+    while (rc > 0 && record->revision >= not_before) {
+        const struct store_change change = {
+            .kind = record->kind,
+            .revision = record->revision,
+            .time_ns = record->time_ns,
+            .user = record->user,
+            .verb = record->verb,
+            .meta = record->meta,
+            .value = record->value,
+        };
+        struct store_record before;
+
+        rc = visit(arg, &change);
+        if (rc)
+            return rc;
+        /* What was before that was dissolved: only the last of it is known, when it was no deletion. */
+        if (record->revision <= view->state.trimmed ||
+            (record->kind == STORE_EVENT_CREATE && record->prev_revision <= view->state.trimmed))
+            return 0;
+        rc = store_view_before(view, record, &before, err);
+        if (rc > 0)
+            *record = before;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+int store_read_changes(struct store *store, struct slice key, uint64_t from, uint64_t not_before,
+                       store_visit_change *visit, void *arg, uint64_t *ret_compacted, struct error *err)
+{
+    STORE_VIEW_LOCAL(view);
+    struct store_record record;
+    ERROR_LOCAL(failure);
+    int rc;
+
+    if (store_view_begin(store, &view, &failure) < 0)
+        return error_pass(err, &failure, NULL);
+    if (from > view.revision)
+        return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+                         (unsigned long long)from, (unsigned long long)view.revision);
+    if (from && from < view.state.compacted)
+        return error_set(err, ERROR_EXPIRED, "The requested revision is too old; the oldest that is kept is %llu.",
+                         (unsigned long long)view.state.compacted);
+    if (ret_compacted)
+        *ret_compacted = view.state.compacted;
+    rc = key.len && key.len <= STORE_KEY_MAX ? newest_change(&view, key, from ? from : view.revision, &record, &failure)
+                                             : 0;
+    if (rc > 0)
+        rc = visit_changes(&view, &record, not_before, visit, arg, &failure);
+    if (rc && error_is_set(&failure))
+        return error_pass(err, &failure, NULL);
+    return rc;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What objects were, and who may see it. */
+#include "tests/unit/apiserver/harness.h"
+
+#include <stdio.h>
+
+static struct harness h;
+
+#define NS   "/api/v1/namespaces/default"
+#define CM   NS "/configmaps"
+#define RBAC "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static int as_joe(const char *path)
+{
+    const struct ask ask = {.method = "GET", .path = path, .user = "joe", .group = "dev"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    return a.status;
+}
+
+/* Writes the value and gives the revision it got. */
+static char *write_value(const char *method, const char *name, const char *value)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *path CLEANUP_FREE = !strcmp(method, "POST") ? mem_strdup(CM) : mem_printf(CM "/%s", name);
+    char *body CLEANUP_FREE = mem_printf("{\"metadata\":{\"name\":\"%s\"},\"data\":{\"k\":\"%s\"}}", name, value);
+
+    harness_expect(&h, !strcmp(method, "POST") ? 201 : 200, method, path, body, &a);
+    return answer_get(&a, "metadata.resourceVersion");
+}
+
+static void test_an_object_as_it_was(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *first CLEANUP_FREE = write_value("POST", "c", "one");
+    char *second CLEANUP_FREE = write_value("PUT", "c", "two");
+    char *at_first CLEANUP_FREE = mem_printf(CM "/c?resourceVersion=%s&resourceVersionMatch=Exact", first);
+    char *gone CLEANUP_FREE = NULL;
+
+    harness_expect(&h, 200, "GET", at_first, NULL, &a);
+    assert_answer(&a, "data.k", "one");
+    assert_answer(&a, "metadata.resourceVersion", first);
+    harness_expect(&h, 200, "DELETE", CM "/c", NULL, NULL);
+    harness_expect(&h, 404, "GET", CM "/c", NULL, NULL);
+    harness_expect(&h, 200, "GET", at_first, NULL, &a);
+    gone = mem_printf(CM "/c?resourceVersion=%llu&resourceVersionMatch=Exact",
+                      (unsigned long long)store_revision(h.store));
+    harness_expect(&h, 404, "GET", gone, NULL, NULL);
+    harness_expect(&h, 400, "GET", CM "/c?resourceVersionMatch=Exact", NULL, NULL);
+    harness_expect(&h, 400, "GET", CM "/c?resourceVersion=x&resourceVersionMatch=Exact", NULL, NULL);
+    harness_expect(&h, 504, "GET", CM "/c?resourceVersion=99999999&resourceVersionMatch=Exact", NULL, NULL);
+}
+
+static void test_changes_and_who_made_them(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *first CLEANUP_FREE = write_value("POST", "d", "one");
+    char *second CLEANUP_FREE = write_value("PUT", "d", "two");
+    char *ends CLEANUP_FREE = mem_printf("\"resourceVersion\":\"%s\",\"operation\":\"create\"", first);
+
+    harness_expect(&h, 200, "DELETE", CM "/d", NULL, NULL);
+    harness_expect(&h, 200, "GET", CM "/d?history=true", NULL, &a);
+    assert_answer(&a, "kind", "HistoryList");
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 3);
+    assert_true(answer_has(&a, "\"operation\":\"delete\""));
+    assert_true(answer_has(&a, "\"verb\":\"update\""));
+    assert_true(answer_has(&a, ends));
+    assert_true(answer_has(&a, "\"user\":\"admin\""));
+    harness_expect(&h, 200, "GET", CM "/d?history=true&limit=1", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 1);
+    assert_answer(&a, "metadata.continue", "more");
+    harness_expect(&h, 404, "GET", CM "/never?history=true", NULL, NULL);
+    harness_expect(&h, 400, "GET", CM "/d?history=true&limit=0", NULL, NULL);
+}
+
+/* Reading does not mean reading the past. */
+static void test_a_right_of_its_own(void **state)
+{
+    char *first CLEANUP_FREE = write_value("POST", "r", "one");
+
+    harness_expect(&h, 201, "POST", RBAC "/roles",
+                   "{\"metadata\":{\"name\":\"reader\"},\"rules\":[{\"verbs\":[\"get\",\"list\"],\"apiGroups\":[\"\"],"
+                   "\"resources\":[\"configmaps\"]}]}",
+                   NULL);
+    harness_expect(&h, 201, "POST", RBAC "/rolebindings",
+                   "{\"metadata\":{\"name\":\"joe\"},\"subjects\":[{\"kind\":\"User\",\"name\":\"joe\",\"apiGroup\":"
+                   "\"rbac.authorization.k8s.io\"}],\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+                   "\"Role\",\"name\":\"reader\"}}",
+                   NULL);
+    assert_int_equal(as_joe(CM "/r"), 200);
+    assert_int_equal(as_joe(CM "/r?history=true"), 403);
+    assert_int_equal(as_joe(CM "/r?resourceVersion=1&resourceVersionMatch=Exact"), 403);
+    harness_expect(
+        &h, 200, "PUT", RBAC "/roles/reader",
+        "{\"metadata\":{\"name\":\"reader\"},\"rules\":[{\"verbs\":[\"history\",\"get\"],\"apiGroups\":[\"\"],"
+        "\"resources\":[\"configmaps\"]}]}",
+        NULL);
+    assert_int_equal(as_joe(CM "/r?history=true"), 200);
+}
+
+/* A namespace that was made again does not show what the one before it held. */
+static void test_the_past_of_another_namespace(void **state)
+{
+    static const char body[] = "{\"metadata\":{\"name\":\"c\"},\"data\":{\"k\":\"theirs\"}}";
+    struct answer a CLEANUP_ANSWER = {0};
+    char *revision;
+    char *path;
+
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"t\"}}", NULL);
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces/t/configmaps", body, &a);
+    revision = answer_get(&a, "metadata.resourceVersion");
+    path = mem_printf("/api/v1/namespaces/t/configmaps/c?resourceVersion=%s&resourceVersionMatch=Exact", revision);
+    harness_expect(&h, 200, "GET", path, NULL, NULL);
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/t/configmaps/c", NULL, NULL);
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/t", NULL, NULL);
+    harness_expect(&h, 200, "PUT", "/api/v1/namespaces/t/finalize",
+                   "{\"metadata\":{\"name\":\"t\"},\"spec\":{\"finalizers\":[]}}", NULL);
+    harness_expect(&h, 404, "GET", path, NULL, NULL);
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"t\"}}", NULL);
+    harness_expect(&h, 404, "GET", path, NULL, NULL);
+    harness_expect(&h, 404, "GET", "/api/v1/namespaces/t/configmaps/c?history=true", NULL, NULL);
+    free(path);
+    free(revision);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_object_as_it_was),
+        cmocka_unit_test(test_changes_and_who_made_them),
+        cmocka_unit_test(test_a_right_of_its_own),
+        cmocka_unit_test(test_the_past_of_another_namespace),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
