@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `knarr apply`: creates what is missing; of what is there, sends a patch that makes it match the manifest. */
+/*
+ * `knarr apply`: creates what is missing; of what is there, sends a patch that makes it match the manifest. With
+ * --server-side the server does all of it, and says who else wants the same fields.
+ */
 #include <stdio.h>
 
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/manifest.h"
 #include "cli/session.h"
+#include "lib/encoding.h"
 
 struct apply {
     struct session session;
     const char *kubeconfig;
     const char *namespace_;
     const char *file;
+    const char *manager; /* of a server-side apply */
+    bool server_side;
+    bool force;
     int failed;
 };
 
@@ -50,6 +57,29 @@ static int change(struct apply *a, const struct manifest *m, const char *path, s
     return patch ? send_body(a, "PATCH", path, "application/strategic-merge-patch+json", patch, err) : 0;
 }
 
+static int apply_server_side(struct apply *a, const struct manifest *m, const struct value *object, struct error *err)
+{
+    char *path CLEANUP_FREE = client_path(m->kind, m->namespace_, m->name, NULL);
+    struct client_request request = {.method = "PATCH", .path = path, .content_type = "application/apply-patch+yaml"};
+    char resource[320];
+    BUF_LOCAL(json);
+    BUF_LOCAL(query);
+
+    buf_printf(&query, "fieldValidation=Strict&force=%s&fieldManager=", a->force ? "true" : "false");
+    percent_encode(&query, slice_str(a->manager));
+    value_write(object, &json);
+    request.query = buf_cstr(&query);
+    request.body = buf_slice(&json);
+    if (session_call(&a->session, &request, NULL, err) < 0) {
+        if (err->code == ERROR_CONFLICT && err->cause_count)
+            (void)fprintf(stderr, "knarr apply: leave these fields out of the manifest, or take them over with "
+                                  "--force-conflicts\n");
+        return error_wrap(err, "%s %s", m->kind->kind, m->name);
+    }
+    (void)printf("%s/%s serverside-applied\n", resource_name(m->kind, resource, sizeof(resource)), m->name);
+    return 0;
+}
+
 static int apply_object(struct apply *a, struct value *object, struct error *err)
 {
     struct client_request get = {.method = "GET"};
@@ -63,6 +93,8 @@ static int apply_object(struct apply *a, struct value *object, struct error *err
         return -(int)err->code;
     if (m.namespace_)
         value_set_str(value_need_object(object, "metadata"), "namespace", m.namespace_);
+    if (a->server_side)
+        return apply_server_side(a, &m, object, err);
     manifest_annotate(object);
     get.path = path = client_path(m.kind, m.namespace_, m.name, NULL);
     if (session_call(&a->session, &get, &live, err) == 0) {
@@ -108,11 +140,14 @@ static int apply_document(void *arg, struct slice json, struct error *err)
 
 int cli_apply(int argc, char **argv)
 {
-    struct apply a = {0};
+    struct apply a = {.manager = "knarr"};
     const struct flag flags[] = {
         SESSION_FLAGS(a.kubeconfig),
         {"namespace", 'n', FLAG_TEXT, &a.namespace_},
         {"filename", 'f', FLAG_TEXT, &a.file},
+        {"server-side", 0, FLAG_BOOL, &a.server_side},
+        {"force-conflicts", 0, FLAG_BOOL, &a.force},
+        {"field-manager", 0, FLAG_TEXT, &a.manager},
         {NULL, 0, FLAG_BOOL, NULL},
     };
     struct arguments arguments;
@@ -122,6 +157,10 @@ int cli_apply(int argc, char **argv)
         return 2;
     if (!a.file) {
         (void)fprintf(stderr, "knarr apply: name a file or a folder with -f\n");
+        return 2;
+    }
+    if (a.force && !a.server_side) {
+        (void)fprintf(stderr, "knarr apply: --force-conflicts goes with --server-side\n");
         return 2;
     }
     if (session_open(&a.session, a.kubeconfig, &err) < 0)

@@ -10,7 +10,7 @@
 const struct cli_command cli_commands[] = {
     {"get", "TYPE[,TYPE...] [NAME...] [-n NAMESPACE] [-A] [-l SELECTOR] [-o wide|json|yaml|name|jsonpath=...] [-w]",
      "Show objects", cli_get},
-    {"apply", "-f FILE", "Create or change objects to match a manifest", cli_apply},
+    {"apply", "-f FILE [--server-side]", "Create or change objects to match a manifest", cli_apply},
     {"delete", "TYPE NAME... | -f FILE [--wait=false]", "Delete objects", cli_delete},
     {"describe", "TYPE [NAME...] | TYPE/NAME [-n NAMESPACE] [-A] [-l SELECTOR] [--show-events=false]",
      "Show objects for people, with their events", cli_describe},

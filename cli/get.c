@@ -21,6 +21,7 @@ struct get {
     bool watch;
     bool no_headers;
     bool ignore_not_found;
+    bool show_managed;
     const struct schema_kind *kind;
     struct table_printer printer;
     struct buf line; /* of a watch, until its end comes */
@@ -47,6 +48,18 @@ static char *list_query(const struct get *g, const char *name, const char *revis
     if (revision)
         buf_printf(&q, "%swatch=true&resourceVersion=%s", q.len ? "&" : "", revision);
     return q.len ? buf_steal_str(&q) : NULL;
+}
+
+/* Who owns which field is longer than the object, and seldom the question. */
+static void hide_managed_fields(const struct get *g, struct value *v)
+{
+    struct value *items = value_get(v, "items");
+
+    if (g->show_managed)
+        return;
+    (void)value_remove(value_get(v, "metadata"), "managedFields");
+    for (size_t i = 0; i < value_count(items); i++)
+        (void)value_remove(value_get(value_at(items, i), "metadata"), "managedFields");
 }
 
 static int print_value(struct get *g, const struct value *v, struct error *err)
@@ -104,6 +117,7 @@ static int get_once(struct get *g, const char *name, char **ret_revision, struct
         const char *revision = value_str(value_path(v, "metadata", "resourceVersion", NULL));
         *ret_revision = mem_strdup(revision ? revision : "0");
     }
+    hide_managed_fields(g, v);
     return print_value(g, v, err);
 }
 
@@ -114,6 +128,7 @@ static void watch_line(struct get *g, struct slice line)
 
     if (!event || slice_is(value_string(value_get(event, "type")), "BOOKMARK"))
         return;
+    hide_managed_fields(g, value_get(event, "object"));
     if (print_value(g, value_get(event, "object"), &err) < 0)
         (void)session_fail(&err);
 }
@@ -198,6 +213,7 @@ int cli_get(int argc, char **argv)
         {"watch", 'w', FLAG_BOOL, &g.watch},
         {"no-headers", 0, FLAG_BOOL, &g.no_headers},
         {"ignore-not-found", 0, FLAG_BOOL, &g.ignore_not_found},
+        {"show-managed-fields", 0, FLAG_BOOL, &g.show_managed},
         {NULL, 0, FLAG_BOOL, NULL},
     };
     struct arguments arguments;

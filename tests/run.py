@@ -28,8 +28,10 @@ def run_e2e(build, arguments):
     report.unlink(missing_ok=True)
     deps = pathlib.Path(build) / 'deps'
     kubectl = subprocess.run([ROOT / 'tools/fetch-kubectl', '35', deps], check=True, capture_output=True, text=True)
+    helm = subprocess.run([ROOT / 'tools/fetch-kubectl', '35', deps, 'helm'], check=True, capture_output=True, text=True)
     playwright = subprocess.run([ROOT / 'tools/fetch-playwright', deps], check=True, capture_output=True, text=True)
     env = dict(os.environ, PLAYWRIGHT=playwright.stdout.strip(), KNARR_BIN=str(pathlib.Path(build) / 'main' / 'knarr'), KUBECTL=kubectl.stdout.strip(),
+               HELM=helm.stdout.strip(),
                PYTHONDONTWRITEBYTECODE='1')
     workers = [] if '-n' in arguments else ['-n', os.environ.get('KNARR_TEST_PARALLEL', '3'), '--dist', 'loadfile']
     done = subprocess.run(['/usr/bin/python3', '-m', 'pytest', '-q', '-p', 'no:cacheprovider', f'--junitxml={report}',

@@ -144,3 +144,18 @@ def test_what_is_refused(server):
     broken = [{'manager': 'x', 'operation': 'Apply', 'apiVersion': 'v1', 'fieldsType': 'FieldsV1', 'fieldsV1': {'x': {}}}]
     server.kubectl('patch', 'cm', 'pre', '--type=merge', '-p', json.dumps({'metadata': {'managedFields': broken}}))
     assert get(server, 'cm', 'pre') == before
+
+
+def test_by_knarr(server):
+    def knarr(tree, *arguments, check=True):
+        return server.knarr('apply', '--server-side', '-f', '-', *arguments, check=check, input=json.dumps(tree))
+
+    assert knarr(config('own', {'a': '1'})).stdout == 'configmap/own serverside-applied\n'
+    assert owners(get(server, 'cm', 'own')) == {('knarr', 'Apply', ''): {'f:data': {'f:a': {}}}}
+    refused = knarr(config('own', {'a': '2'}), '--field-manager=x', check=False)
+    assert refused.returncode == 1 and 'conflict with "knarr": .data.a' in refused.stderr
+    assert '--force-conflicts' in refused.stderr
+    knarr(config('own', {'a': '2'}), '--field-manager=x', '--force-conflicts')
+    assert owners(get(server, 'cm', 'own')) == {('x', 'Apply', ''): {'f:data': {'f:a': {}}}}
+    assert 'managedFields' not in server.knarr('get', 'cm', 'own', '-o', 'yaml').stdout
+    assert 'managedFields' in server.knarr('get', 'cm', 'own', '-o', 'yaml', '--show-managed-fields').stdout
