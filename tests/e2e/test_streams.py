@@ -125,6 +125,36 @@ def test_who_opens_a_websocket(streams):
     assert status(certificate=True, path=WATCH + '&resourceVersion=x') == 400, 'refused before it is a stream'
 
 
+def test_a_slow_watcher_over_websocket_costs_little_and_misses_nothing(streams):
+    def memory():
+        return int(re.search(r'RssAnon:\s+(\d+) kB', pathlib.Path(
+            f'/proc/{streams.server.popen.pid}/status').read_text())[1])
+
+    def patch(number):
+        body = json.dumps({'data': {'number': str(number), 'bulk': 'x' * 800_000}})
+        code, _ = streams.curl('/api/v1/namespaces/default/configmaps/bulky', '-H', 'Authorization: Bearer ann-token',
+                               '-H', 'Content-Type: application/merge-patch+json', method='PATCH', data=body, user=None)
+        assert code == 200
+
+    streams.kubectl('create', 'configmap', 'bulky', '-n', 'default')
+    socket = WebSocket(streams, WATCH + '&fieldSelector=metadata.name=bulky&resourceVersion=0', token='ann-token',
+                       protocols=['x'])
+    assert event(socket)[0] == 'ADDED'
+    patch(0)
+    before = memory()
+    for number in range(1, 50):
+        patch(number)
+    assert memory() - before < 25_000, 'forty megabytes of events that nobody reads'
+    numbers = []
+    while 49 not in numbers:
+        opcode, data = socket.receive()
+        assert opcode == ws.TEXT
+        numbers.append(int(json.loads(data)['object']['data']['number']))
+    assert numbers == list(range(50))
+    socket.close()
+    streams.kubectl('delete', 'configmap', 'bulky', '-n', 'default')
+
+
 def test_broken_frames_end_the_connection(streams):
     socket = WebSocket(streams, WATCH, ['x'], token='ann-token')
     socket.socket.sendall(b'\x81\x02no')  # a client's frames must be masked
@@ -378,7 +408,12 @@ def test_nothing_is_left_of_a_client_that_was_killed(streams, carrier):
 
 
 def test_exec_after_the_agent_was_restarted(streams):
+    client = start(streams, 'exec', '-i', 'box', '--', 'sh', '-c', 'trap "" HUP; echo ready; sleep 4567; sleep 4567',
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert client.stdout.readline() == b'ready\n'
     streams.nodes[0].stop()
+    client.communicate(timeout=20 * PATIENCE)
+    assert not streams.run('pgrep', '-f', '^sleep 4567', check=False).stdout, 'what an agent started ends with it'
     done = streams.kubectl('exec', 'box', '--', 'true', check=False)
     assert done.returncode == 1 and 'error dialing backend' in done.stderr
     streams.nodes[0].start()
