@@ -161,6 +161,7 @@ struct store {
     uint64_t keys; /* live ones, those of the batch under way included */
     uint64_t bytes;
     struct store_pending pending;
+    bool roll_owed; /* the next batch needs a new segment, whatever its size */
 
     /* Everything below is under `lock`. */
     pthread_mutex_t lock;

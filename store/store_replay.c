@@ -74,11 +74,28 @@ struct replay {
     struct error *err;
 };
 
-/* What lived before under the key, to keep the sums. */
-static int replay_record(struct replay *r, const struct store_record *record, struct store_place place)
+/* What lived before counts as the record itself says it: the index may be ahead, when the store ended in the middle of
+ * writing a table. */
+static int replay_sums(struct replay *r, const struct store_record *record)
 {
     struct store *store = r->store;
-    struct store_entry entry = {
+    struct store_record before;
+
+    if (record->kind != STORE_EVENT_CREATE) {
+        if (store_view_before(r->view, record, &before, r->err) < 0)
+            return -r->err->code;
+        store->bytes -= store_record_size(&before);
+    }
+    if (record->kind != STORE_EVENT_DELETE)
+        store->bytes += store_record_size(record);
+    store->keys += record->kind == STORE_EVENT_CREATE;
+    store->keys -= record->kind == STORE_EVENT_DELETE;
+    return 0;
+}
+
+static int replay_record(struct replay *r, const struct store_record *record, struct store_place place)
+{
+    const struct store_entry entry = {
         .kind = record->kind,
         .class = record->class,
         .revision = record->revision,
@@ -87,17 +104,9 @@ static int replay_record(struct replay *r, const struct store_record *record, st
         .length = (uint32_t)store_record_size(record),
         .place = place,
     };
-    struct store_found before;
-    int rc = store_view_find(r->view, record->key, UINT64_MAX, &before, r->err);
 
-    if (rc < 0)
-        return rc;
-    if (rc > 0)
-        store->bytes -= before.in_base ? (uint64_t)store_record_size(&before.base) : before.entry.length;
-    if (record->kind != STORE_EVENT_DELETE)
-        store->bytes += entry.length;
-    store->keys += record->kind == STORE_EVENT_CREATE;
-    store->keys -= record->kind == STORE_EVENT_DELETE;
+    if (replay_sums(r, record) < 0)
+        return -r->err->code;
     store_table_add(r->view->root->levels[0]->table, record->key, &entry);
     return 0;
 }
@@ -106,21 +115,24 @@ static int replay_frame(void *arg, const struct store_frame *frame, uint32_t off
 {
     struct replay *r = arg;
     const char *start = records.data - offset - STORE_FRAME_SIZE;
+    /* What the frame itself holds is found as the writer found it. */
+    struct store_pending pending = {
+        .bytes = {.data = (char *)(uintptr_t)(start + offset), .len = STORE_FRAME_SIZE + records.len},
+        .place = {frame->segment, offset / STORE_RECORD_ALIGN}};
     struct store_record record;
     int rc;
 
-    for (;;) {
+    r->view->pending = &pending;
+    do {
         uint32_t at = (uint32_t)((size_t)(records.data - start) / STORE_RECORD_ALIGN);
 
         rc = store_records_next(&records, &record, r->err);
-        if (rc <= 0)
-            return rc;
-        if (record.revision <= r->store->state.revision)
-            continue;
-        rc = replay_record(r, &record, (struct store_place){frame->segment, at});
-        if (rc < 0)
-            return rc;
-    }
+        if (rc > 0 && record.revision > r->store->state.revision &&
+            replay_record(r, &record, (struct store_place){frame->segment, at}) < 0)
+            rc = -r->err->code;
+    } while (rc > 0);
+    r->view->pending = NULL;
+    return rc;
 }
 
 /* Reads the segments that LMDB has not caught up with. */

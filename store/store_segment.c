@@ -154,6 +154,13 @@ int store_segment_create(const char *folder, uint32_t id, uint64_t first_revisio
     return 0;
 }
 
+bool store_segment_exists(const char *folder, uint32_t id)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/%08x", folder, id);
+
+    return access(path, F_OK) == 0;
+}
+
 int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err)
 {
     struct store_segment *s = segment_new(folder, id);

@@ -52,6 +52,8 @@ struct store_segment {
 /* Makes log/ID of that size, durable with its entry in the folder. ERROR_NO_SPACE, ERROR_IO. */
 int store_segment_create(const char *folder, uint32_t id, uint64_t first_revision, size_t size,
                          struct store_segment **ret_segment, struct error *err);
+/* Whether a file has that name: also when creating it failed late. */
+bool store_segment_exists(const char *folder, uint32_t id);
 /* Opens one for reading and for going on; `end` is at the head until store_segment_scan has moved it. ERROR_CORRUPT
  * when its head is damaged or newer. */
 int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err);

@@ -176,7 +176,9 @@ static void batch_take(struct store *store, struct batch *b)
     (void)pthread_mutex_unlock(&store->lock);
 }
 
-/* A batch goes into one segment: when the last one has no room for it, another is begun. */
+/* A batch goes into one segment: when the last one has no room for it, another is begun. One that has its name but
+ * could not be made durable may be there after a restart, and the log would go on in it: nothing goes to the old one
+ * then. */
 static int segment_need(struct store *store, size_t bytes, uint64_t first_revision, struct error *err)
 {
     struct store_root *root = store_root_take(store);
@@ -185,13 +187,14 @@ static int segment_need(struct store *store, size_t bytes, uint64_t first_revisi
     struct store_segment *fresh;
     int rc = 0;
 
-    if (store_segment_room(last) < need) {
+    if (store_segment_room(last) < need || store->roll_owed) {
         size_t size = need + STORE_SEGMENT_HEAD > store->segment_bytes ? need + STORE_SEGMENT_HEAD
                                                                        : store->segment_bytes;
 
         rc = store_segment_create(store->log_path, last->id + 1, first_revision, size, &fresh, err);
         if (rc == 0)
             store_root_add_segment(store, fresh);
+        store->roll_owed = rc < 0 && (store->roll_owed || store_segment_exists(store->log_path, last->id + 1));
     }
     store_root_unref(root);
     return rc;

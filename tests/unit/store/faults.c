@@ -5,11 +5,12 @@
  */
 #include <errno.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "tests/unit/store/fixture.h"
 
-enum call { PWRITE, FDATASYNC, FALLOCATE, COMMIT, ENV_OPEN, CALLS };
+enum call { PWRITE, FDATASYNC, FSYNC, FALLOCATE, COMMIT, ENV_OPEN, CALLS };
 
 static struct {
     int after[CALLS]; /* so many of them work first; 0 = none fails */
@@ -39,6 +40,8 @@ ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t at);
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
 int __real_posix_fallocate64(int fd, off_t at, off_t len);
 int __wrap_posix_fallocate64(int fd, off_t at, off_t len);
 int __real_mdb_txn_commit(MDB_txn *txn);
@@ -64,6 +67,12 @@ ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at)
 int __wrap_fdatasync(int fd)
 {
     errno = fails(FDATASYNC);
+    return errno ? -1 : 0;
+}
+
+int __wrap_fsync(int fd)
+{
+    errno = fails(FSYNC);
     return errno ? -1 : 0;
 }
 
@@ -184,6 +193,85 @@ static void test_no_space_for_a_segment(void **state)
     assert_get(f, "/more", mem_printf("1@%d/%d", count + 1, count + 1));
 }
 
+/* The next segment has its name, but its folder could not be synced. What is small enough for the old segment must not
+ * go there any more: after a restart the log would go on in the new one. */
+static void test_folder_of_a_segment_is_not_synced(void **state)
+{
+    struct fixture *f = *state;
+    char value[2000];
+    struct outcome outcome = {0};
+    int count = 0;
+
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    fail_next(FSYNC, EIO, 2); /* the file's own is the first */
+    while (outcome.code == ERROR_NONE && count < 2000) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "/%d", count++);
+        outcome = put(f, key, value);
+    }
+    assert_int_equal(outcome.code, ERROR_IO);
+    fail_next(FSYNC, EIO, 2);
+    assert_int_equal(put(f, "/small", "1").code, ERROR_IO);
+    assert_int_equal(put(f, "/small", "2").code, ERROR_NONE);
+    fixture_reopen(f);
+    assert_int_equal(store_revision(f->store), count + 1);
+    assert_int_equal(put(f, "/more", "1").code, ERROR_NONE);
+}
+
+/* Killed while a table was written to LMDB in several transactions: what lives is counted as before. */
+static void test_sums_after_half_a_checkpoint(void **state)
+{
+    const struct store_operation again[] = {OP_PUT("/0001", "again")}, gone[] = {OP_DELETE("/0001")};
+    struct fixture *f = *state;
+    struct outcome outcomes[3];
+    struct store_stats before, after;
+
+    store_close(f->store);
+    f->checkpoint_count = 100000;
+    fixture_open(f);
+    for (int i = 0; i < 3000; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "/%04d", i);
+        put(f, key, "value");
+    }
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    step_all(f);
+    for (int i = 0; i < 3000; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "/%04d", i);
+        if (i % 3)
+            put(f, key, i % 3 == 1 ? "longer than before" : "");
+        else
+            delete_key(f, key);
+    }
+    submit(f, NULL, 0, again, 1, &outcomes[0]); /* in one frame */
+    submit(f, NULL, 0, gone, 1, &outcomes[1]);
+    submit(f, NULL, 0, again, 1, &outcomes[2]);
+    store_step(f->store);
+    assert_int_equal(outcomes[2].code, ERROR_NONE);
+    store_get_stats(f->store, &before);
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    fail_next(COMMIT, EIO, 2);
+    step_all(f);
+    fixture_reopen(f);
+    store_get_stats(f->store, &after);
+    assert_int_equal(after.keys, before.keys);
+    assert_int_equal(after.bytes_used, before.bytes_used);
+    for (int i = 0; i < 3000; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "/%04d", i);
+        delete_key(f, key);
+    }
+    store_get_stats(f->store, &after);
+    assert_int_equal(after.keys, 0);
+    assert_int_equal(after.bytes_used, 0);
+}
+
 /* LMDB fails behind what was acknowledged: nobody notices, and it is tried again. */
 static void test_failed_checkpoint(void **state)
 {
@@ -275,7 +363,7 @@ static void work_with_fault(struct fixture *f, enum call call, int nth)
 
 static void test_every_call_fails_once(void **state)
 {
-    static const enum call calls[] = {PWRITE, FDATASYNC, FALLOCATE, COMMIT};
+    static const enum call calls[] = {PWRITE, FDATASYNC, FSYNC, FALLOCATE, COMMIT};
 
     for (size_t c = 0; c < ARRAY_SIZE(calls); c++) {
         int most = 1;
@@ -307,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_no_space_for_a_segment, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_folder_of_a_segment_is_not_synced, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_sums_after_half_a_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lmdb_is_gone_for_a_while, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_compaction_can_be_repeated, setup, fixture_teardown),
