@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scale subresource of every kind whose schema says where its replicas are. */
-#include "api/fieldset.h"
+#include "api/managed.h"
 #include "api/object.h"
 #include "api/selector.h"
 #include "apiserver/manage.h"
@@ -41,6 +41,27 @@ static void scale_set_selector(struct value *status, const struct value *selecto
     value_set(status, "selector", value_new_string(buf_slice(&text)));
 }
 
+/* Who set the replicas, as the Scale's own managers. */
+static void scale_set_managers(struct value *metadata, const struct value *object)
+{
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct fieldset *spec = pool_alloc(pool, sizeof(*spec));
+    struct fieldset *replicas = pool_alloc(pool, sizeof(*replicas));
+    struct managed managed = {0};
+    struct value *list;
+
+    fieldset_add(pool, spec, (struct fieldset_step){FIELDSET_FIELD, SLICE_LIT("replicas")}, true, NULL);
+    fieldset_add(pool, replicas, (struct fieldset_step){FIELDSET_FIELD, SLICE_LIT("spec")}, false, spec);
+    if (managed_parse(pool, value_path(object, "metadata", "managedFields", NULL), &managed, NULL) < 0)
+        return;
+    for (size_t i = 0; i < managed.count; i++) {
+        managed.entries[i].fields = fieldset_intersection(pool, managed.entries[i].fields, replicas);
+        managed.entries[i].api_version = SLICE_LIT("autoscaling/v1");
+    }
+    if ((list = managed_write(&managed)) != NULL)
+        value_set(metadata, "managedFields", list);
+}
+
 static struct value *scale_of(const struct schema_kind *kind, const struct value *object)
 {
     static const char *const copied[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
@@ -58,6 +79,7 @@ static struct value *scale_of(const struct schema_kind *kind, const struct value
         if (v)
             value_set(metadata, copied[i], value_copy(v));
     }
+    scale_set_managers(metadata, object);
     if (replicas)
         value_set(value_need_object(scale, "spec"), "replicas", value_new_int(replicas));
     else

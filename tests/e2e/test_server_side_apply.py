@@ -99,6 +99,7 @@ def test_deployment_lists_status_and_scale(server):
     code, body = server.curl(f'{path}/scale?fieldManager=hpa&force=true', '-H', f'Content-Type: {PROTOCOL}', method='PATCH',
                              data=json.dumps(scale))
     assert code == 200 and json.loads(body)['spec']['replicas'] == 5, body
+    assert owners(json.loads(body)) == {('hpa', 'Apply', 'scale'): {'f:spec': {'f:replicas': {}}}}
     status = {'apiVersion': 'apps/v1', 'kind': 'Deployment', 'metadata': {'name': 'ssa'}, 'spec': {'replicas': 9},
               'status': {'conditions': [{'type': 'Mine', 'status': 'True'}]}}
     code, body = server.curl(f'{path}/status?fieldManager=ctl', '-H', f'Content-Type: {PROTOCOL}', method='PATCH',
@@ -139,6 +140,12 @@ def test_what_is_refused(server):
     stale = config('pre', {'a': '2'}, resourceVersion='1')
     refused = apply(server, stale, check=False)
     assert 'the object has been modified' in refused.stderr
+    # Who may patch may not make.
+    server.kubectl('create', 'role', 'patcher', '--verb=get,patch', '--resource=configmaps')
+    server.kubectl('create', 'rolebinding', 'patcher', '--role=patcher', '--user=pat')
+    apply(server, config('pre', {'a': '1'}), '--as=pat')
+    refused = apply(server, config('not-there', {'a': '1'}), '--as=pat', check=False)
+    assert 'cannot create resource "configmaps"' in refused.stderr
     # What cannot be read as a list of managers changes nothing about who owns what.
     before = get(server, 'cm', 'pre')
     broken = [{'manager': 'x', 'operation': 'Apply', 'apiVersion': 'v1', 'fieldsType': 'FieldsV1', 'fieldsV1': {'x': {}}}]
