@@ -15,19 +15,18 @@
  */
 #include "lib/http_tunnel.h"
 
-#include <ctype.h>
 #include <uv.h>
 
 #include "lib/http_client_internal.h"
+#include "lib/http_tunnel_head.h"
 
-#define ANSWER_MS   30000
-#define CLOSING_MS  5000
-#define HEAD_MAX    (32u << 10)
-#define HEADERS_MAX 64
-#define BODY_MAX    (64u << 10)
-#define PIECE       (64u << 10) /* written at once */
-#define CHUNK       (16u << 10) /* read at once: one TLS record */
-#define CHUNKS_MAX  16          /* ... and so often before others have their turn */
+#define ANSWER_MS  30000
+#define CLOSING_MS 5000
+#define HEAD_MAX   (32u << 10)
+#define BODY_MAX   (64u << 10)
+#define PIECE      (64u << 10) /* written at once */
+#define CHUNK      (16u << 10) /* read at once: one TLS record */
+#define CHUNKS_MAX 16          /* ... and so often before others have their turn */
 
 enum tunnel_state {
     TUNNEL_CONNECTING,
@@ -55,13 +54,9 @@ struct http_tunnel {
     struct loop_timer *timeout;
     struct buf queue;
     struct buf flying;
-    size_t sent;      /* of flying */
-    struct buf head;  /* of the answer; `headers` points into it */
+    size_t sent; /* of flying */
+    struct tunnel_head head;
     struct buf input; /* what came and was not given yet */
-    struct http_header headers[HEADERS_MAX];
-    size_t header_count;
-    int status;
-    int64_t body_len; /* -1 = until the end */
     bool started;
     bool paused;
     bool blocked; /* the last piece did not go out whole */
@@ -81,7 +76,7 @@ static void tunnel_free(struct http_tunnel *t)
     loop_timer_free(t->timeout);
     buf_free(&t->queue);
     buf_free(&t->flying);
-    buf_free(&t->head);
+    buf_free(&t->head.text);
     buf_free(&t->input);
     if (t->polls)
         (void)uv_poll_stop(&t->poll);
@@ -95,9 +90,9 @@ static void tunnel_free(struct http_tunnel *t)
 
 static void tunnel_give(struct http_tunnel *t, struct http_socket *socket, const struct error *err)
 {
-    struct http_tunnel_answer answer = {.status = err ? 0 : t->status,
-                                        .headers = t->headers,
-                                        .header_count = err ? 0 : t->header_count,
+    struct http_tunnel_answer answer = {.status = err ? 0 : t->head.status,
+                                        .headers = t->head.headers,
+                                        .header_count = err ? 0 : t->head.header_count,
                                         .socket = socket,
                                         .err = err};
 
@@ -214,50 +209,9 @@ static size_t tunnel_queued(const struct http_tunnel *t)
 
 /* ---- the answer ---- */
 
-static bool head_line(struct http_tunnel *t, char *line, size_t len)
-{
-    ptrdiff_t colon = slice_find(slice_make(line, len), ':');
-    struct slice value;
-
-    if (colon <= 0 || t->header_count == HEADERS_MAX)
-        return false;
-    for (ptrdiff_t i = 0; i < colon; i++)
-        line[i] = (char)tolower((unsigned char)line[i]);
-    line[colon] = '\0';
-    value = slice_trim(slice_make(line + colon + 1, len - (size_t)colon - 1));
-    t->headers[t->header_count++] = (struct http_header){line, value};
-    if (!strcmp(line, "content-length") && (!slice_to_int64(value, &t->body_len) || t->body_len < 0))
-        return false;
-    return true;
-}
-
-/* "HTTP/1.1 101 Switching Protocols", then the headers. */
-static bool head_parse(struct http_tunnel *t)
-{
-    struct slice rest = buf_slice(&t->head);
-    struct slice line;
-    bool first = true;
-
-    t->body_len = -1;
-    while (slice_split(&rest, '\n', &line)) {
-        if (line.len && line.data[line.len - 1] == '\r')
-            line.len--;
-        if (first) {
-            if (line.len < 12 || !slice_starts(line, SLICE_LIT("HTTP/1.1 ")))
-                return false;
-            for (int i = 9; i < 12; i++)
-                t->status = t->status * 10 + (isdigit((unsigned char)line.data[i]) ? line.data[i] - '0' : 1000);
-        } else if (line.len && !head_line(t, t->head.data + (line.data - t->head.data), line.len)) {
-            return false;
-        }
-        first = false;
-    }
-    return t->status >= 101 && t->status < 600;
-}
-
 static bool body_complete(const struct http_tunnel *t)
 {
-    return t->input.len >= BODY_MAX || (t->body_len >= 0 && t->input.len >= (uint64_t)t->body_len);
+    return t->input.len >= BODY_MAX || (t->head.body_len >= 0 && t->input.len >= (uint64_t)t->head.body_len);
 }
 
 /* Looks at what has come of the answer; false when it was given, and the tunnel may be gone. */
@@ -269,14 +223,14 @@ static bool answer_take(struct http_tunnel *t)
         if (end < 0 && t->input.len < HEAD_MAX)
             return true;
         if (end >= 0) {
-            buf_append(&t->head, t->input.data, (size_t)end);
+            buf_append(&t->head.text, t->input.data, (size_t)end);
             buf_consume(&t->input, (size_t)end + 4);
         }
-        if (end < 0 || !head_parse(t)) {
+        if (end < 0 || !tunnel_head_parse(&t->head)) {
             tunnel_fail(t, ERROR_IO, "the answer to the request to upgrade is not HTTP/1.1");
             return false;
         }
-        if (t->status == 101) {
+        if (t->head.status == 101) {
             loop_timer_stop(t->timeout);
             t->state = TUNNEL_IDLE;
             tunnel_poll(t);
