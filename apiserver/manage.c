@@ -29,7 +29,7 @@ static const char *manage_agent(const struct request *req)
     return out.len ? pool_slice_dup(req->pool, buf_slice(&out)) : "unknown";
 }
 
-/* Our controllers are one manager, as upstream's are; the scheduler is another. */
+/* By the names that tools know: our controllers are one manager, as upstream's are; the scheduler is another. */
 static const char *manage_local(const char *user)
 {
     static const char account[] = "system:serviceaccount:";
@@ -55,6 +55,8 @@ static struct managed_writer manage_writer(const struct request *req, const char
         who.manager = manager;
     else if (req->http->peer->local_user)
         who.manager = manage_local(req->http->peer->local_user);
+    else if (manage_is_system(req))
+        who.manager = "kubelet";
     else
         who.manager = manage_agent(req);
     if (!keeps_parts && req->kind->has_status)
@@ -113,7 +115,8 @@ void manage_update(struct request *req, const struct update *u, struct value *ob
     struct pool *pool CLEANUP_POOL = NULL;
     struct managed managed = {0};
 
-    if (*u->subresource)
+    /* A patch leaves the list in the object; only another one says something. */
+    if (*u->subresource || value_equal(said, managers))
         said = NULL;
     if (managed_is_reset(said) || (!value_count(managers) && !value_count(said)))
         return;

@@ -201,6 +201,11 @@ static void test_apply(void **state)
     harness_ask(&h, &ask, &a);
     assert_answer(&a, "data.a", "9");
     assert_null(scan_get(buf_slice(&a.body), "data.b").data);
+    ask.content_type = "application/json-patch+json";
+    ask.body = "[{\"op\":\"replace\",\"path\":\"/metadata/managedFields\",\"value\":[]}]";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_false(answer_has(&a, "managedFields"));
 }
 
 static void test_apply_refused(void **state)
