@@ -3,6 +3,7 @@
 
 #include "client/backoff.h"
 #include "client/work_queue.h"
+#include "lib/metrics.h"
 
 struct world {
     struct loop *loop;
@@ -187,6 +188,39 @@ static void test_backoff_doubles_up_to_its_limit(void **state)
     random_set_seed(0);
 }
 
+static void assert_counted(const char *line)
+{
+    BUF_LOCAL(out);
+
+    metrics_write(&out);
+    if (slice_find_text(buf_slice(&out), slice_str(line)) < 0)
+        fail_msg("no '%s' in\n%s", line, buf_cstr(&out));
+}
+
+static void test_a_named_queue_is_counted(void **state)
+{
+    struct world w = {.finish = false};
+
+    (void)state;
+    w.loop = loop_new(clock_system());
+    w.q =
+        work_queue_new(w.loop, &(struct work_queue_options){.name = "test", .backoff_ms = 1, .work = work, .arg = &w});
+    work_queue_add(w.q, SLICE_LIT("a"));
+    work_queue_add(w.q, SLICE_LIT("a"));
+    work_queue_add(w.q, SLICE_LIT("b"));
+    assert_counted("\nworkqueue_adds_total{name=\"test\"} 2\n");
+    assert_counted("\nworkqueue_depth{name=\"test\"} 2\n");
+    turns(&w);
+    assert_counted("\nworkqueue_depth{name=\"test\"} 1\n");
+    assert_counted("\nworkqueue_queue_duration_seconds_count{name=\"test\"} 1\n");
+    work_queue_done(w.q, SLICE_LIT("a"), true);
+    assert_counted("\nworkqueue_retries_total{name=\"test\"} 1\n");
+    assert_counted("\nworkqueue_work_duration_seconds_count{name=\"test\"} 1\n");
+    work_queue_free(STEAL(w.q));
+    assert_counted("\nworkqueue_depth{name=\"test\"} 0\n");
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_delays_go_by_time),
         cmocka_unit_test(test_paused_queue_gathers),
         cmocka_unit_test(test_free_from_inside_work),
+        cmocka_unit_test(test_a_named_queue_is_counted),
         cmocka_unit_test(test_backoff_doubles_up_to_its_limit),
     };
 
