@@ -83,14 +83,15 @@ static void manage_put(struct value *object, struct managed *managed)
 
 void manage_create(struct request *req, struct value *object, const struct value *said)
 {
-    struct managed_writer who = manage_writer(req, "", false);
     struct value *nothing CLEANUP_VALUE = NULL;
     struct pool *pool CLEANUP_POOL = NULL;
+    struct managed_writer who;
     struct managed managed = {0};
 
     if (!value_count(said) && manage_is_system(req))
         return;
     pool = pool_new();
+    who = manage_writer(req, "", false);
     if (!managed_is_reset(said) && managed_parse(pool, said, &managed, NULL) < 0)
         managed = (struct managed){0};
     nothing = manage_nothing(req->kind);
