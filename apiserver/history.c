@@ -8,7 +8,11 @@
  *
  * Both are the verb `history`, which no default role but the administrator's has: the past may hold what was taken away
  * on purpose. And both end where the present namespace began: what was there before belonged to somebody else.
+ *
+ * The same holds for lists and watches that go back further than they can upstream, where etcd forgets after five to
+ * ten minutes and the right to list is enough.
  */
+#include "apiserver/authz.h"
 #include "apiserver/list_options.h"
 #include "apiserver/registry.h"
 #include "apiserver/request.h"
@@ -17,6 +21,7 @@
 #define HISTORY_LIMIT     50
 #define HISTORY_LIMIT_MAX 1000
 #define HISTORY_BYTES_MAX (16u << 20)
+#define HISTORY_FREE_NS   (600 * NS_PER_S) /* what lists and watches see of the past without the verb */
 
 struct history {
     struct request *req;
@@ -145,6 +150,41 @@ static int history_changes(struct history *h, struct slice key, uint64_t begin, 
     pieces[2] = SLICE_LIT("]}\n");
     reply_pieces(req, 200, "application/json", pieces, ARRAY_SIZE(pieces));
     return 0;
+}
+
+/* ---- lists and watches ---- */
+
+/* Was that revision the newest only a moment ago? */
+static bool history_is_recent(const struct request *req, uint64_t revision)
+{
+    struct store *store = req->server->store;
+    int64_t ended_ns;
+
+    return revision >= store_revision(store) || (store_revision_time(store, revision + 1, &ended_ns, NULL) == 0 &&
+                                                 clock_wall_ns(req->server->clock) - ended_ns <= HISTORY_FREE_NS);
+}
+
+static bool history_is_allowed(struct request *req)
+{
+    ERROR_LOCAL(refused);
+    bool allowed = authz_authorize_as(req, "history", &refused) == 0;
+
+    req->error_details = NULL; /* the refusal's: nobody is told of it */
+    return allowed;
+}
+
+bool list_may_see(struct request *req, uint64_t revision)
+{
+    bool watch = req->info.verb == REQUEST_WATCH, recent = history_is_recent(req, revision);
+    uint64_t begin = 0;
+    ERROR_LOCAL(failed);
+
+    /* A watch may be older than the namespace that it waits for. */
+    if (revision >= store_revision(req->server->store) || (watch && recent))
+        return true;
+    if (*req->info.namespace_ && history_begin(req, &begin, &failed) < 0 && failed.code != ERROR_NOT_FOUND)
+        return false;
+    return revision >= begin && (recent || history_is_allowed(req));
 }
 
 void verb_history(struct request *req)

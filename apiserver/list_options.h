@@ -42,5 +42,7 @@ int list_options_read(struct request *req, struct list_options *ret_options, str
 const char *list_continue_make(struct pool *pool, uint64_t revision, struct slice after);
 /* ERROR_TIMEOUT with upstream's cause when the revision lies in the future. */
 int list_check_future(const struct request *req, uint64_t revision, struct error *err);
+/* Whether the revision may be listed, or watched from (history.c). If not, it is as if it were no longer kept. */
+bool list_may_see(struct request *req, uint64_t revision);
 
 #endif

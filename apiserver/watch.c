@@ -356,7 +356,7 @@ static int watch_choose_start(struct watch *w, struct error *err)
         w->list_revision = store_revision(store);
         return 0;
     }
-    if (o->revision < store_compacted(store))
+    if (o->revision < store_compacted(store) || !list_may_see(w->req, o->revision))
         return error_set(err, ERROR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)o->revision,
                          (unsigned long long)store_compacted(store));
     w->state = WATCH_CATCHING_UP;

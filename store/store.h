@@ -186,6 +186,10 @@ typedef int store_visit_change(void *arg, const struct store_change *change);
 int store_read_changes(struct store *store, struct slice key, uint64_t from, uint64_t not_before,
                        store_visit_change *visit, void *arg, uint64_t *ret_compacted, struct error *err);
 
+/* When the revision was made, by the clock of then. ERROR_EXPIRED when the log does not reach back so far,
+ * ERROR_TIMEOUT when it is in the future. */
+int store_revision_time(struct store *store, uint64_t revision, int64_t *ret_time_ns, struct error *err);
+
 /* Forgets what only revisions before `revision` need, in small steps on the writer thread, where `done` (may be NULL)
  * runs once. ERROR_INVALID when the revision is in the future; one that is already forgotten is no error. */
 void store_compact(struct store *store, uint64_t revision, void (*done)(void *arg, const struct error *err), void *arg);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The history of one key: from its version at a revision back over the ones before, which every record names. */
+/* When a revision was made, and the history of one key: from its version at a revision back over the ones before, which
+ * every record names. */
 #include "store/store_internal.h"
 
 /* The record of the newest change at or before `at`, a deletion too. 1, 0 when there is none, or a negative error. */
@@ -74,4 +75,25 @@ int store_read_changes(struct store *store, struct slice key, uint64_t from, uin
     if (rc && error_is_set(&failure))
         return error_pass(err, &failure, NULL);
     return rc;
+}
+
+int store_revision_time(struct store *store, uint64_t revision, int64_t *ret_time_ns, struct error *err)
+{
+    STORE_VIEW_LOCAL(view);
+    struct store_record record;
+    ERROR_LOCAL(failure);
+    int rc;
+
+    if (store_view_begin(store, &view, &failure) < 0)
+        return error_pass(err, &failure, NULL);
+    if (revision > view.revision)
+        return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+                         (unsigned long long)revision, (unsigned long long)view.revision);
+    rc = store_root_record(view.root, revision, 0, (struct store_place){0, 0}, &record, &failure);
+    if (rc < 0)
+        return error_pass(err, &failure, NULL);
+    if (rc == 0)
+        return error_set(err, ERROR_EXPIRED, "revision %llu is no longer kept", (unsigned long long)revision);
+    *ret_time_ns = record.time_ns;
+    return 0;
 }

@@ -3,6 +3,9 @@
 #include "tests/unit/apiserver/harness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "apiserver/list_options.h"
 
 static struct harness h;
 
@@ -136,13 +139,77 @@ static void test_the_past_of_another_namespace(void **state)
     free(revision);
 }
 
+static char *list_at(const char *namespace_, const char *revision, const char *more)
+{
+    return mem_printf("/api/v1/namespaces/%s/configmaps?resourceVersion=%s%s", namespace_, revision, more);
+}
+
+static void let_joe(const char *verbs)
+{
+    char *body CLEANUP_FREE =
+        mem_printf("{\"metadata\":{\"name\":\"reader\"},\"rules\":[{\"verbs\":[%s],\"apiGroups\":[\"\"],"
+                   "\"resources\":[\"configmaps\"]}]}",
+                   verbs);
+
+    harness_expect(&h, 200, "PUT", RBAC "/roles/reader", body, NULL);
+}
+
+/* Lists and watches see ten minutes of the past, as upstream; beyond that, they need the verb too. */
+static void test_lists_of_long_ago(void **state)
+{
+    struct clock *clock = h.server->clock;
+    struct clock_fake later;
+    char *first CLEANUP_FREE = write_value("POST", "l", "one");
+    char *second CLEANUP_FREE = write_value("PUT", "l", "two");
+    char *exact CLEANUP_FREE = list_at("default", first, "&resourceVersionMatch=Exact");
+    char *limit CLEANUP_FREE = list_at("default", first, "&limit=500");
+    char *watch CLEANUP_FREE = list_at("default", first, "&watch=true&timeoutSeconds=1");
+    char *newer CLEANUP_FREE = list_at("default", first, "");
+    struct pool *pool CLEANUP_POOL = pool_new();
+    char *next CLEANUP_FREE =
+        mem_printf(CM "?continue=%s", list_continue_make(pool, strtoull(first, NULL, 10), SLICE_LIT("a")));
+    const char *const old[] = {exact, limit, watch, next};
+
+    let_joe("\"list\",\"watch\"");
+    assert_int_equal(as_joe(exact), 200);
+    assert_int_equal(as_joe(limit), 200);
+    assert_int_equal(as_joe(next), 200);
+    clock_fake_init(&later, clock_wall_ns(clock) + 3600 * NS_PER_S);
+    h.server->clock = &later.base;
+    for (size_t i = 0; i < ARRAY_SIZE(old); i++)
+        assert_int_equal(as_joe(old[i]), 410);
+    assert_int_equal(as_joe(newer), 200);
+    let_joe("\"list\",\"watch\",\"history\"");
+    assert_int_equal(as_joe(exact), 200);
+    assert_int_equal(as_joe(limit), 200);
+    assert_int_equal(as_joe(next), 200);
+    h.server->clock = clock;
+}
+
+/* Nor does a list show what another namespace of the name held, however short ago. */
+static void test_lists_of_another_namespace(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *theirs CLEANUP_FREE = NULL;
+    char *ours CLEANUP_FREE = NULL;
+    char *old CLEANUP_FREE = NULL;
+    char *own CLEANUP_FREE = NULL;
+
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces/t", NULL, &a);
+    ours = answer_get(&a, "metadata.resourceVersion");
+    theirs = mem_printf("%llu", strtoull(ours, NULL, 10) - 1);
+    old = list_at("t", theirs, "&resourceVersionMatch=Exact");
+    own = list_at("t", ours, "&resourceVersionMatch=Exact");
+    harness_expect(&h, 410, "GET", old, NULL, NULL);
+    harness_expect(&h, 200, "GET", own, NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_object_as_it_was),
-        cmocka_unit_test(test_changes_and_who_made_them),
-        cmocka_unit_test(test_a_right_of_its_own),
-        cmocka_unit_test(test_the_past_of_another_namespace),
+        cmocka_unit_test(test_an_object_as_it_was), cmocka_unit_test(test_changes_and_who_made_them),
+        cmocka_unit_test(test_a_right_of_its_own),  cmocka_unit_test(test_the_past_of_another_namespace),
+        cmocka_unit_test(test_lists_of_long_ago),   cmocka_unit_test(test_lists_of_another_namespace),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
