@@ -274,8 +274,8 @@ static void save_start(struct join *j)
                        .dir = mem_strdup(j->dir),
                        .ca = mem_strdup(j->ca),
                        .server = mem_strdup(j->server),
-                       .client = mem_printf("%s%s", j->client.certificate, j->client.key),
-                       .pending = STEAL(j->pending_path)};
+                       .client = mem_printf("%s%s", j->client.certificate, j->client.key)};
+    s->pending = STEAL(j->pending_path);
     j->saving = true;
     agent_work(j->agent, save_work, save_done, s);
 }

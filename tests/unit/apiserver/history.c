@@ -50,12 +50,15 @@ static void test_an_object_as_it_was(void **state)
     struct answer a CLEANUP_ANSWER = {0};
     char *first CLEANUP_FREE = write_value("POST", "c", "one");
     char *second CLEANUP_FREE = write_value("PUT", "c", "two");
+    char *at_second CLEANUP_FREE = mem_printf(CM "/c?resourceVersion=%s&resourceVersionMatch=Exact", second);
     char *at_first CLEANUP_FREE = mem_printf(CM "/c?resourceVersion=%s&resourceVersionMatch=Exact", first);
     char *gone CLEANUP_FREE = NULL;
 
     harness_expect(&h, 200, "GET", at_first, NULL, &a);
     assert_answer(&a, "data.k", "one");
     assert_answer(&a, "metadata.resourceVersion", first);
+    harness_expect(&h, 200, "GET", at_second, NULL, &a);
+    assert_answer(&a, "data.k", "two");
     harness_expect(&h, 200, "DELETE", CM "/c", NULL, NULL);
     harness_expect(&h, 404, "GET", CM "/c", NULL, NULL);
     harness_expect(&h, 200, "GET", at_first, NULL, &a);
@@ -72,6 +75,7 @@ static void test_changes_and_who_made_them(void **state)
     struct answer a CLEANUP_ANSWER = {0};
     char *first CLEANUP_FREE = write_value("POST", "d", "one");
     char *second CLEANUP_FREE = write_value("PUT", "d", "two");
+    char *begins CLEANUP_FREE = mem_printf("\"resourceVersion\":\"%s\",\"operation\":\"update\"", second);
     char *ends CLEANUP_FREE = mem_printf("\"resourceVersion\":\"%s\",\"operation\":\"create\"", first);
 
     harness_expect(&h, 200, "DELETE", CM "/d", NULL, NULL);
@@ -80,6 +84,7 @@ static void test_changes_and_who_made_them(void **state)
     assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 3);
     assert_true(answer_has(&a, "\"operation\":\"delete\""));
     assert_true(answer_has(&a, "\"verb\":\"update\""));
+    assert_true(answer_has(&a, begins));
     assert_true(answer_has(&a, ends));
     assert_true(answer_has(&a, "\"user\":\"admin\""));
     harness_expect(&h, 200, "GET", CM "/d?history=true&limit=1", NULL, &a);
@@ -92,8 +97,7 @@ static void test_changes_and_who_made_them(void **state)
 /* Reading does not mean reading the past. */
 static void test_a_right_of_its_own(void **state)
 {
-    char *first CLEANUP_FREE = write_value("POST", "r", "one");
-
+    free(write_value("POST", "r", "one"));
     harness_expect(&h, 201, "POST", RBAC "/roles",
                    "{\"metadata\":{\"name\":\"reader\"},\"rules\":[{\"verbs\":[\"get\",\"list\"],\"apiGroups\":[\"\"],"
                    "\"resources\":[\"configmaps\"]}]}",
