@@ -14,9 +14,9 @@ struct create {
     struct value *body; /* decoded; each attempt works on a copy */
 };
 
-/* Whether the place is free. A generated name that is taken is drawn again by the next attempt. */
-static int create_check_free(struct write *w, struct slice key, const char *namespace_, bool generated,
-                             struct error *err)
+/* Whether the place is free. `again`: when somebody takes it meanwhile, the next attempt does better: it draws another
+ * name, or applies to what is there then. */
+static int create_check_free(struct write *w, struct slice key, const char *namespace_, bool again, struct error *err)
 {
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     const struct request *req = w->req;
@@ -25,7 +25,7 @@ static int create_check_free(struct write *w, struct slice key, const char *name
     if (key.len > STORE_KEY_MAX)
         return error_set(err, ERROR_BAD_REQUEST, "the name is too long");
     if (registry_get(req->server->store, req->kind, namespace_, req->object_name, &item, NULL) < 0 ||
-        (generated && w->attempts < 8))
+        (again && w->attempts < 8))
         return 0;
     r = status_already_exists(err, req->kind, slice_str(req->object_name));
     if (scan_get(buf_slice(&item.value), "metadata.deletionTimestamp").data)
@@ -60,7 +60,7 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
     if ((r = admission_run(&admission, err)) < 0 || (r = validate_object(req->kind, object, NULL, "", err)) < 0)
         return r;
     *ret_key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
-    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated, err)) < 0)
+    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managed, err)) < 0)
         return r;
     if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
         return r;
