@@ -15,6 +15,7 @@
 #include "apiserver/node_link.h"
 #include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
+#include "apiserver/stream_proxy.h"
 #include "apiserver/usage_cache.h"
 
 #define APISERVER_FRONTS_MAX  4
@@ -35,6 +36,7 @@ static void front_make(struct apiserver *server, struct front *front, const stru
     node_link_set_identity(front, node_client);
     front->loop = loop_new(server->clock);
     front->hub = hub_new(server->store, front->loop);
+    list_init(&front->streams);
     front->accounts = account_cache_new();
 }
 
@@ -114,6 +116,7 @@ int apiserver_set_certificates(struct apiserver *server, const struct pki_pair *
 void front_end_streams(struct front *front)
 {
     hub_stop(front->hub);
+    stream_proxy_end(front);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "apiserver/service_range.h"
 #include "lib/http_client.h"
 #include "lib/http_server.h"
+#include "lib/list.h"
 
 struct hub;
 struct account_cache;
@@ -30,6 +31,7 @@ struct front {
     struct apiserver *server;
     struct loop *loop;
     struct hub *hub;
+    struct list streams;             /* of exec, attach and port-forward */
     struct http_client *node_client; /* to node servers; made when first used */
     struct pki_pair node_identity;   /* what it shows there; loop only once it runs */
     struct usage_cache *usage;       /* what nodes said lately; NULL = nothing */
@@ -77,7 +79,7 @@ void apiserver_bootstrap_again(void *front);
 
 /* The HTTP handler of a front (arg). */
 void front_handle(struct http_request *http, void *front);
-/* Ends all watches of a front. */
+/* Ends all watches and streams of a front. */
 void front_end_streams(struct front *front);
 
 #endif

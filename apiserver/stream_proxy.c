@@ -17,6 +17,7 @@
 #include "apiserver/authz.h"
 #include "apiserver/node_link.h"
 #include "apiserver/registry.h"
+#include "apiserver/stream_proxy.h"
 #include "apiserver/subresource.h"
 #include "apiserver/upgrade.h"
 #include "lib/encoding.h"
@@ -40,6 +41,7 @@ static const struct stream_kind {
 };
 
 struct stream {
+    struct list link;           /* in the front's, once joined */
     struct request *req;        /* gone with the client's side */
     struct http_tunnel *tunnel; /* ASKING */
     struct http_socket *client;
@@ -56,6 +58,7 @@ static void stream_end_one(struct stream *s)
 {
     if (s->client || s->node)
         return;
+    list_remove(&s->link);
     loop_timer_free(s->idle);
     free(s);
 }
@@ -136,15 +139,26 @@ static void node_on_closed(void *arg)
 static const struct http_socket_events client_events = {client_on_data, client_on_drained, client_on_closed};
 static const struct http_socket_events node_events = {node_on_data, node_on_drained, node_on_closed};
 
+static void stream_cut(struct stream *s)
+{
+    if (s->client)
+        http_socket_abort(s->client);
+    if (s->node)
+        http_socket_abort(s->node);
+}
+
 static void stream_on_idle(void *arg)
 {
     struct stream *s = arg;
 
-    if (!s->client || loop_now_ms(s->req->front->loop) - s->active_ms < STREAM_IDLE_MS)
-        return;
-    http_socket_abort(s->client);
-    if (s->node)
-        http_socket_abort(s->node);
+    if (s->client && loop_now_ms(s->req->front->loop) - s->active_ms >= STREAM_IDLE_MS)
+        stream_cut(s);
+}
+
+void stream_proxy_end(struct front *front)
+{
+    list_for_each (it, &front->streams)
+        stream_cut(container_of(it, struct stream, link));
 }
 
 static void stream_on_taken(void *arg, struct http_socket *socket)
@@ -159,6 +173,7 @@ static void stream_on_taken(void *arg, struct http_socket *socket)
     }
     http_socket_be_patient(socket);
     http_socket_start(socket, &client_events, s);
+    list_append(&s->req->front->streams, &s->link);
     s->active_ms = loop_now_ms(s->req->front->loop);
     s->idle = loop_timer_new(s->req->front->loop, stream_on_idle, s);
     loop_timer_start(s->idle, STREAM_IDLE_MS / STREAM_CHECKS, STREAM_IDLE_MS / STREAM_CHECKS);
@@ -300,6 +315,7 @@ static void stream_ask(struct request *req, const char *url)
 
     options.headers = headers;
     options.header_count = stream_request_headers(req, headers);
+    list_init(&s->link);
     s->req = req;
     req->http->user = s;
     pool_on_free(req->pool, stream_request_gone, req);

@@ -422,6 +422,22 @@ def test_exec_after_the_agent_was_restarted(streams):
              'exec to work again')
 
 
+def test_a_server_that_stops_does_not_wait_for_streams(streams):
+    client = start(streams, 'exec', '-i', 'box', '--', 'cat', stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                   stderr=subprocess.DEVNULL)
+    client.stdin.write(b'joined\n')
+    client.stdin.flush()
+    assert client.stdout.readline() == b'joined\n'
+    began = time.monotonic()
+    streams.stop_server()
+    assert time.monotonic() - began < 3 * PATIENCE
+    assert client.wait(20 * PATIENCE) == 1
+    client.communicate()
+    streams.start_server()
+    wait_for(lambda: streams.kubectl('exec', 'box', '--', 'echo', 'again', check=False).stdout == 'again\n',
+             'exec to work again')
+
+
 def test_who_may_exec(streams, carrier):
     def as_joe(*arguments):
         return streams.kubectl('--kubeconfig', '/dev/null', '--server', 'https://127.0.0.1:6443', '--certificate-authority',
