@@ -409,12 +409,12 @@ def test_nothing_is_left_of_a_client_that_was_killed(streams, carrier):
 
 
 def test_exec_after_the_agent_was_restarted(streams):
-    client = start(streams, 'exec', '-i', 'box', '--', 'sh', '-c', 'trap "" HUP; echo ready; sleep 4567; sleep 4567',
-                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    seconds = 10 ** 6 + int.from_bytes(os.urandom(3), 'big')  # nobody else on the host sleeps for so long
+    client = start(streams, 'exec', '-i', 'box', '--', 'sh', '-c', f'trap "" HUP; echo ready; sleep {seconds}; true', stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert client.stdout.readline() == b'ready\n'
     streams.nodes[0].stop()
     client.communicate(timeout=20 * PATIENCE)
-    assert not streams.run('pgrep', '-f', '^sleep 4567', check=False).stdout, 'what an agent started ends with it'
+    assert not streams.run('pgrep', '-f', f'^sleep {seconds}', check=False).stdout, 'what an agent started ends with it'
     done = streams.kubectl('exec', 'box', '--', 'true', check=False)
     assert done.returncode == 1 and 'error dialing backend' in done.stderr
     streams.nodes[0].start()
