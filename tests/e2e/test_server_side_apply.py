@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Server-side apply with real kubectl: managers, conflicts, what is left out, and the way there from client-side apply."""
+from concurrent.futures import ThreadPoolExecutor
 import json
 
 from cluster import deployment, wait_for
@@ -151,6 +152,21 @@ def test_what_is_refused(server):
     broken = [{'manager': 'x', 'operation': 'Apply', 'apiVersion': 'v1', 'fieldsType': 'FieldsV1', 'fieldsV1': {'x': {}}}]
     server.kubectl('patch', 'cm', 'pre', '--type=merge', '-p', json.dumps({'metadata': {'managedFields': broken}}))
     assert get(server, 'cm', 'pre') == before
+
+
+def test_many_at_once(server):
+    """Who comes second applies to what the first has made; nobody's field is lost."""
+    def one(i):
+        path = f'/api/v1/namespaces/default/configmaps/crowd?fieldManager=m{i}'
+        return server.curl(path, '-H', f'Content-Type: {PROTOCOL}', method='PATCH',
+                           data=json.dumps(config('crowd', {f'k{i}': str(i)})))[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = sorted(pool.map(one, range(8)))
+    assert codes == [200] * 7 + [201]
+    have = get(server, 'cm', 'crowd')
+    assert have['data'] == {f'k{i}': str(i) for i in range(8)}
+    assert owners(have) == {(f'm{i}', 'Apply', ''): {'f:data': {f'f:k{i}': {}}} for i in range(8)}
 
 
 def test_by_knarr(server):
