@@ -74,14 +74,18 @@ static void forward_resume_input(struct forward *f)
     spdy_pause(f->conn, false);
 }
 
+/* It leaves, and those that stay may go on. */
+static void link_leave(struct forward_link *l)
+{
+    list_remove(&l->link);
+    forward_resume_input(l->forward);
+    link_free(l);
+}
+
 static void link_maybe_free(struct forward_link *l)
 {
-    struct forward *f = l->forward;
-
-    if (!l->input_ended || !l->output_ended)
-        return;
-    link_free(l);
-    forward_resume_input(f);
+    if (l->input_ended && l->output_ended)
+        link_leave(l);
 }
 
 /* ---- from the pod ---- */
@@ -218,10 +222,8 @@ static void forward_on_reset(void *arg, uint32_t stream)
     struct forward *f = arg;
     struct forward_link *l = link_of_data(f, stream);
 
-    if (!l)
-        return;
-    link_free(l);
-    forward_resume_input(f);
+    if (l)
+        link_leave(l);
 }
 
 static void forward_on_drained(void *arg)
