@@ -18,7 +18,8 @@
  *
  * Reading takes, in this order: the visible revision, a reference on the root (tables and segments), an LMDB read
  * transaction. Whatever was visible is then in one of them, because a table leaves the root only after LMDB has it, and
- * a segment only after `base` has it; what is newer is skipped by its revision.
+ * a segment only after `base` has it; what is newer is skipped by its revision, over its own record, so the root must
+ * know every segment that the index leads to: if one was added meanwhile, all three are taken again.
  *
  * Threads: the writer (store_writer.c) appends and adds to the active table; the keeper (store_keeper.c) freezes
  * tables, writes them to LMDB and dissolves segments: it alone writes to LMDB. In manual mode store_step is both.

@@ -48,16 +48,16 @@ static bool table_freeze(struct store *store, bool now)
     root = store_root_take(store);
     due = table_is_due(store, root, now);
     store_root_unref(root);
-    if (due)
+    if (due) {
         store_root_freeze(store, atomic_load(&store->visible));
+        /* Before the next batch, which may say both of the new table. */
+        (void)pthread_mutex_lock(&store->lock);
+        store->table_due = store->table_young = false;
+        (void)pthread_cond_broadcast(&store->keep_done);
+        (void)pthread_mutex_unlock(&store->lock);
+    }
     (void)pthread_mutex_unlock(&store->applying);
-    if (!due)
-        return false;
-    (void)pthread_mutex_lock(&store->lock);
-    store->table_due = store->table_young = false;
-    (void)pthread_cond_broadcast(&store->keep_done);
-    (void)pthread_mutex_unlock(&store->lock);
-    return true;
+    return due;
 }
 
 /* Puts up to STORE_INDEX_STEP keys from *node on into the transaction. Returns an LMDB code. */
@@ -148,11 +148,14 @@ static int compact_note(struct store *store, uint64_t want, struct error *err)
         mdb_txn_abort(txn);
         return store_lmdb_error(err, rc, "compacting");
     }
-    rc = mdb_txn_commit(txn);
-    if (rc)
-        return store_lmdb_error(err, rc, "compacting");
-    store->state = state;
+    /* First, so that whoever is told that a revision is gone finds it said here too. */
     atomic_store(&store->compacted, want);
+    rc = mdb_txn_commit(txn);
+    if (rc) {
+        atomic_store(&store->compacted, store->state.compacted);
+        return store_lmdb_error(err, rc, "compacting");
+    }
+    store->state = state;
     (void)pthread_mutex_lock(&store->lock);
     store->stats.compacted = want;
     (void)pthread_mutex_unlock(&store->lock);

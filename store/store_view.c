@@ -17,13 +17,23 @@ static int view_try(struct store *store, struct store_view *v, struct error *err
     return store_state_read(store, v->txn, &v->state, err);
 }
 
+/* Was something done between the first step and the last that makes the three not fit together? Compaction: what we
+ * wanted to see may be gone. It never passes the visible revision, so the next try is ahead of it. Or a new segment:
+ * the index may lead into it, and whoever wants what was before must be able to start there. */
+static bool view_was_overtaken(struct store *store, const struct store_view *v)
+{
+    struct store_root *now = store_root_take(store);
+    bool rolled = store_root_last(now)->id != store_root_last(v->root)->id;
+
+    store_root_unref(now);
+    return rolled || v->revision < v->state.compacted;
+}
+
 int store_view_begin(struct store *store, struct store_view *v, struct error *err)
 {
     int rc = view_try(store, v, err);
 
-    /* Compaction overtook us between the first step and the last: what we wanted to see may be gone. It never passes
-     * the visible revision, so the next try is ahead of it unless the same happens again. */
-    while (rc == 0 && v->revision < v->state.compacted) {
+    while (rc == 0 && view_was_overtaken(store, v)) {
         store_view_end(v);
         rc = view_try(store, v, err);
     }

@@ -19,6 +19,8 @@ static struct {
     bool sync_anyway;    /* what the failed fdatasync was to do is done */
     int calls[CALLS];
     MDB_env *sick;
+    void (*before_read)(struct fixture *f); /* what happens just before the next view of LMDB; once */
+    struct fixture *fixture;
 } fault;
 
 /* The error number that this call is to fail with; 0 = let it work. */
@@ -48,6 +50,8 @@ int __real_mdb_txn_commit(MDB_txn *txn);
 int __wrap_mdb_txn_commit(MDB_txn *txn);
 int __real_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **ret_txn);
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **ret_txn);
+int __real_mdb_txn_renew(MDB_txn *txn);
+int __wrap_mdb_txn_renew(MDB_txn *txn);
 int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 void __real_mdb_env_close(MDB_env *env);
@@ -95,8 +99,25 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
     return number;
 }
 
+static void before_read(void)
+{
+    void (*fn)(struct fixture * f) = fault.before_read;
+
+    fault.before_read = NULL;
+    if (fn)
+        fn(fault.fixture);
+}
+
+int __wrap_mdb_txn_renew(MDB_txn *txn)
+{
+    before_read();
+    return __real_mdb_txn_renew(txn);
+}
+
 int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **ret_txn)
 {
+    if (flags & MDB_RDONLY)
+        before_read();
     if (env == fault.sick && !(flags & MDB_RDONLY))
         return MDB_PANIC;
     return __real_mdb_txn_begin(env, parent, flags, ret_txn);
@@ -272,6 +293,39 @@ static void test_sums_after_half_a_checkpoint(void **state)
     assert_int_equal(after.bytes_used, 0);
 }
 
+static void roll_and_checkpoint(struct fixture *f)
+{
+    char value[2000];
+
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (int i = 0; i < 20; i++)
+        put(f, "/b", value);
+    put(f, "/a", "2");
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    step_all(f);
+}
+
+/* A reader that was held up while the log went on in a new segment and LMDB was told of it. */
+static void test_reader_overtaken_by_a_segment(void **state)
+{
+    struct fixture *f = *state;
+
+    store_close(f->store);
+    fixture_remove_folder(f->path);
+    f->segment_bytes = 12 << 10;
+    fixture_open(f);
+    put(f, "/a", "1");
+    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    step_all(f);
+    fault.fixture = f;
+    fault.before_read = roll_and_checkpoint;
+    assert_get(f, "/a", "2@23/2");
+    fault.before_read = roll_and_checkpoint;
+    assert_list(f, "/a", "", 0, 0, "/a=2@44");
+    assert_list(f, "/a", "", 2, 0, "/a=1@2");
+}
+
 /* LMDB fails behind what was acknowledged: nobody notices, and it is tried again. */
 static void test_failed_checkpoint(void **state)
 {
@@ -397,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_space_for_a_segment, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_folder_of_a_segment_is_not_synced, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_sums_after_half_a_checkpoint, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_reader_overtaken_by_a_segment, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lmdb_is_gone_for_a_while, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_compaction_can_be_repeated, setup, fixture_teardown),
