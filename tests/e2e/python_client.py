@@ -38,7 +38,8 @@ def streams(core, found):
         return stream(core.connect_get_namespaced_pod_exec, 'box', 'default', command=command, stderr=True, stdout=True,
                       tty=False, **kwargs)
 
-    found['exec'] = run(['sh', '-c', 'echo out; echo err >&2'], stdin=False)
+    # Two channels: which comes first is nobody's promise.
+    found['exec'] = sorted(run(['sh', '-c', 'echo out; echo err >&2'], stdin=False).split())
     session = run(['sh', '-c', 'read line; echo "got $line"; exit 3'], stdin=True, _preload_content=False)
     session.write_stdin('a line\n')
     session.run_forever(timeout=20)

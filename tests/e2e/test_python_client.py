@@ -31,7 +31,7 @@ def test_python_client(python):
         'listed': [['from-python', {'a': '1', 'b': '2'}]],
         'conflict': [409, 'AlreadyExists'],
         'watched': [['ADDED', 'from-python'], ['DELETED', 'from-python']],
-        'exec': 'out\nerr\n',
+        'exec': ['err', 'out'],
         'session': ['got a line\n', 3],
         'forwarded': 'HTTP/1.1 200 OK',
     }

@@ -410,7 +410,8 @@ def test_nothing_is_left_of_a_client_that_was_killed(streams, carrier):
 
 def test_exec_after_the_agent_was_restarted(streams):
     seconds = 10 ** 6 + int.from_bytes(os.urandom(3), 'big')  # nobody else on the host sleeps for so long
-    client = start(streams, 'exec', '-i', 'box', '--', 'sh', '-c', f'trap "" HUP; echo ready; sleep {seconds}; true', stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    client = start(streams, 'exec', '-i', 'box', '--', 'sh', '-c', f'trap "" HUP; echo ready; sleep {seconds}; true',
+                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert client.stdout.readline() == b'ready\n'
     streams.nodes[0].stop()
     client.communicate(timeout=20 * PATIENCE)
