@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <unistd.h>
+
 #include "lib/bytes.h"
 
 #define assert_slice_equal(slice, text)                                                                                \
@@ -17,5 +20,24 @@
         assert_string_equal(slice_text_, text);                                                                        \
         free(slice_text_);                                                                                             \
     } while (0)
+
+/* A folder that a test made, with what lies in it. */
+static inline void test_remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+
+    while (folder && (entry = readdir(folder))) {
+        char *inner CLEANUP_FREE = mem_printf("%s/%s", path, entry->d_name);
+
+        if (slice_is(slice_str(entry->d_name), ".") || slice_is(slice_str(entry->d_name), ".."))
+            continue;
+        if (unlink(inner) < 0)
+            test_remove_folder(inner);
+    }
+    if (folder)
+        (void)closedir(folder);
+    (void)rmdir(path);
+}
 
 #endif

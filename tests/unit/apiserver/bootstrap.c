@@ -17,7 +17,7 @@ static uint64_t commits(struct store *store)
 /* A store without a thread is stepped by hand: what a first start waits for is two fdatasyncs, not one per object. */
 static void test_first_start_shares_commits(void **state)
 {
-    struct store_options store = {.manual = true};
+    struct store_options store = {.manual = true, .segment_bytes = 1 << 20};
     struct apiserver_options options = {.fronts = 1};
     struct harness h = {0};
     struct store_stats stats;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/apiserver/harness.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "api/value.h"
 
@@ -11,7 +9,7 @@
 
 void harness_start(struct harness *h)
 {
-    struct store_options store = {0};
+    struct store_options store = {.segment_bytes = 1 << 20};
     struct apiserver_options options = {.fronts = 1, .service_cidr = "10.96.0.0/24"};
     ERROR_LOCAL(err);
 
@@ -28,19 +26,9 @@ void harness_start(struct harness *h)
 
 void harness_stop(struct harness *h)
 {
-    DIR *dir;
-
     apiserver_unmake(h->server);
     store_close(h->store);
-    if ((dir = opendir(h->dir))) {
-        for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-            char *path CLEANUP_FREE = mem_printf("%s/%s", h->dir, e->d_name);
-
-            (void)unlink(path);
-        }
-        (void)closedir(dir);
-    }
-    (void)rmdir(h->dir);
+    test_remove_folder(h->dir);
 }
 
 static void on_head(void *arg, int status, const char *content_type, const struct http_header *headers, size_t count)

@@ -77,7 +77,7 @@ static int fixture_setup_segments(void **state)
 
     f = *state;
     store_close(f->store);
-    fixture_remove_folder(f->path);
+    test_remove_folder(f->path);
     f->segment_bytes = 16 << 10;
     fixture_open(f);
     return rc;

@@ -312,7 +312,7 @@ static void test_reader_overtaken_by_a_segment(void **state)
     struct fixture *f = *state;
 
     store_close(f->store);
-    fixture_remove_folder(f->path);
+    test_remove_folder(f->path);
     f->segment_bytes = 12 << 10;
     fixture_open(f);
     put(f, "/a", "1");
@@ -429,7 +429,7 @@ static void test_every_call_fails_once(void **state)
             assert_int_equal(setup(&own), 0);
             f = own;
             store_close(f->store);
-            fixture_remove_folder(f->path);
+            test_remove_folder(f->path);
             f->segment_bytes = 12 << 10;
             f->checkpoint_count = 5;
             fixture_open(f);

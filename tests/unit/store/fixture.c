@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/store/fixture.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -54,30 +52,12 @@ int fixture_setup_threaded(void **state)
     return setup(state, false);
 }
 
-void fixture_remove_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    struct dirent *entry;
-
-    while (folder && (entry = readdir(folder))) {
-        char *inner CLEANUP_FREE = mem_printf("%s/%s", path, entry->d_name);
-
-        if (entry->d_name[0] == '.')
-            continue;
-        if (unlinkat(dirfd(folder), entry->d_name, 0) < 0 && errno == EISDIR)
-            fixture_remove_folder(inner);
-    }
-    if (folder)
-        (void)closedir(folder);
-    (void)rmdir(path);
-}
-
 int fixture_teardown(void **state)
 {
     struct fixture *f = *state;
 
     store_close(f->store);
-    fixture_remove_folder(f->path);
+    test_remove_folder(f->path);
     free(f);
     return 0;
 }

@@ -23,7 +23,6 @@ int fixture_setup_threaded(void **state);
 int fixture_teardown(void **state);
 void fixture_open(struct fixture *f);
 void fixture_reopen(struct fixture *f);
-void fixture_remove_folder(const char *path);
 
 #define store_test(fn)          cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 #define store_test_threaded(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup_threaded, fixture_teardown)

@@ -248,7 +248,7 @@ static void test_open_makes_the_folder_private(void **state)
     assert_int_equal(stat(path, &folder), 0);
     assert_int_equal(folder.st_mode & 0777, 0700);
     store_close(store);
-    fixture_remove_folder(path);
+    test_remove_folder(path);
     options.path = missing;
     assert_int_equal(store_open(&options, &store, &err), -ERROR_IO);
     assert_non_null(strstr(error_text(&err), missing));
