@@ -201,22 +201,25 @@ static void prune_items(struct pool *pool, const struct fieldset_place *list, st
                         const struct fieldset *last, const struct fieldset *owned)
 {
     struct fieldset_place item = fieldset_item(list);
+    size_t kept = 0;
 
-    for (size_t i = 0; i < value_count(array);) {
+    for (size_t i = 0; i < value_count(array); i++) {
         struct value *v = value_at(array, i);
         struct fieldset_step step;
         bool named = fieldset_item_step(pool, list, v, &step, NULL);
         const struct fieldset_entry *was = named ? fieldset_find(last, step) : NULL;
         const struct fieldset_entry *is = named ? fieldset_find(owned, step) : NULL;
 
-        if (prune_has(was, false) && !prune_has(is, false)) {
-            value_remove_at(array, i);
+        if (prune_has(was, false) && !prune_has(is, false))
             continue;
-        }
         if (was && was->below)
             prune_place(pool, &item, v, was->below, is ? is->below : NULL);
-        i++;
+        if (kept < i)
+            value_free(value_swap_at(array, kept, value_swap_at(array, i, value_new_null())));
+        kept++;
     }
+    while (value_count(array) > kept)
+        value_remove_at(array, value_count(array) - 1);
 }
 
 static void prune_place(struct pool *pool, const struct fieldset_place *place, struct value *v,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tree, and the algebra of it. Recursion is as deep as the trees that sets are made of (VALUE_DEPTH_MAX). */
-#include "api/fieldset.h"
+#include "api/fieldset_internal.h"
 
-static int step_compare(struct fieldset_step a, struct fieldset_step b)
+int fieldset_step_compare(struct fieldset_step a, struct fieldset_step b)
 {
     if (a.kind != b.kind)
         return a.kind < b.kind ? -1 : 1;
@@ -17,11 +17,11 @@ static size_t set_place(const struct fieldset *set, struct fieldset_step step, b
 
     *ret_found = false;
     /* Most sets are read or made in order. */
-    if (high && step_compare(set->entries[high - 1].step, step) < 0)
+    if (high && fieldset_step_compare(set->entries[high - 1].step, step) < 0)
         return high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = step_compare(set->entries[middle].step, step);
+        int order = fieldset_step_compare(set->entries[middle].step, step);
 
         if (!order) {
             *ret_found = true;
@@ -92,7 +92,9 @@ const struct fieldset *fieldset_union(struct pool *pool, const struct fieldset *
         return !fieldset_is_empty(a) ? a : !fieldset_is_empty(b) ? b : &set_empty;
     out = pool_alloc(pool, sizeof(*out));
     while (i < a->count || j < b->count) {
-        int order = i == a->count ? 1 : j == b->count ? -1 : step_compare(a->entries[i].step, b->entries[j].step);
+        int order = i == a->count   ? 1
+                    : j == b->count ? -1
+                                    : fieldset_step_compare(a->entries[i].step, b->entries[j].step);
         const struct fieldset_entry *e = order <= 0 ? &a->entries[i] : &b->entries[j];
 
         if (order)
@@ -104,6 +106,16 @@ const struct fieldset *fieldset_union(struct pool *pool, const struct fieldset *
         j += order >= 0;
     }
     return out;
+}
+
+const struct fieldset *fieldset_union_all(struct pool *pool, const struct fieldset *const *sets, size_t count)
+{
+    size_t half = count / 2;
+
+    if (count < 2)
+        return count ? sets[0] : &set_empty;
+    return fieldset_union(pool, fieldset_union_all(pool, sets, half),
+                          fieldset_union_all(pool, sets + half, count - half));
 }
 
 const struct fieldset *fieldset_difference(struct pool *pool, const struct fieldset *a, const struct fieldset *b)
@@ -153,8 +165,8 @@ bool fieldset_equal(const struct fieldset *a, const struct fieldset *b)
     if (a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
-        if (step_compare(a->entries[i].step, b->entries[i].step) || a->entries[i].member != b->entries[i].member ||
-            !fieldset_equal(a->entries[i].below, b->entries[i].below))
+        if (fieldset_step_compare(a->entries[i].step, b->entries[i].step) ||
+            a->entries[i].member != b->entries[i].member || !fieldset_equal(a->entries[i].below, b->entries[i].below))
             return false;
     return true;
 }

@@ -48,6 +48,8 @@ void fieldset_add(struct pool *pool, struct fieldset *set, struct fieldset_step 
 
 /* NULL counts as empty. What comes back may share entries with its arguments; it is never NULL. */
 const struct fieldset *fieldset_union(struct pool *pool, const struct fieldset *a, const struct fieldset *b);
+/* Of all of them, for no more than their size times the logarithm of their number. */
+const struct fieldset *fieldset_union_all(struct pool *pool, const struct fieldset *const *sets, size_t count);
 const struct fieldset *fieldset_difference(struct pool *pool, const struct fieldset *a, const struct fieldset *b);
 const struct fieldset *fieldset_intersection(struct pool *pool, const struct fieldset *a, const struct fieldset *b);
 bool fieldset_equal(const struct fieldset *a, const struct fieldset *b);

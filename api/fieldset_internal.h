@@ -32,6 +32,8 @@ static inline struct fieldset_step fieldset_field_step(struct slice name)
 {
     return (struct fieldset_step){FIELDSET_FIELD, name};
 }
+/* The order of a set. */
+int fieldset_step_compare(struct fieldset_step a, struct fieldset_step b);
 static inline bool fieldset_step_equal(struct fieldset_step a, struct fieldset_step b)
 {
     return a.kind == b.kind && slice_equal(a.text, b.text);

@@ -2,9 +2,12 @@
 /* Field sets as FieldsV1, and their paths as people read them. What is read is written again as the same text. */
 #include "api/fieldset_internal.h"
 
+#include <stdlib.h>
+
 #include "lib/encoding.h"
 
-#define TEXT_SELF "."
+#define TEXT_SELF     "."
+#define TEXT_KEYS_MAX 8 /* of one item; no list has as many */
 
 static int text_bad(struct slice name, struct error *err)
 {
@@ -22,7 +25,7 @@ static int text_parse_keys(struct pool *pool, struct slice name, struct slice te
     struct value *v;
     BUF_LOCAL(out);
 
-    if (!value_is(keys, VALUE_OBJECT) || !value_count(keys))
+    if (!value_is(keys, VALUE_OBJECT) || !value_count(keys) || value_count(keys) > TEXT_KEYS_MAX)
         return text_bad(name, err);
     while (value_iter_next(&it, &key, &v)) {
         if (value_is(v, VALUE_ARRAY) || value_is(v, VALUE_OBJECT))
@@ -79,38 +82,57 @@ static int text_parse_step(struct pool *pool, struct slice name, struct fieldset
 static int text_parse(struct pool *pool, const struct value *v, struct fieldset *set, bool *ret_self,
                       struct error *err);
 
-static int text_parse_child(struct pool *pool, struct fieldset_named child, struct fieldset *set, struct error *err)
+static int text_parse_child(struct pool *pool, struct fieldset_named child, struct fieldset_entry *entry,
+                            struct error *err)
 {
     struct fieldset *below = value_count(child.value) ? pool_alloc(pool, sizeof(*below)) : NULL;
-    struct fieldset_step step = {FIELDSET_FIELD, SLICE_NONE};
-    bool self;
-    int r = text_parse_step(pool, child.step.text, &step, err);
+    int r = text_parse_step(pool, child.step.text, &entry->step, err);
 
-    if (r < 0 || (r = text_parse(pool, child.value, below, &self, err)) < 0)
-        return r;
-    fieldset_add(pool, set, step, self, below);
+    entry->below = below;
+    return r < 0 ? r : text_parse(pool, child.value, below, &entry->member, err);
+}
+
+static int text_order(const void *a, const void *b)
+{
+    return fieldset_step_compare(((const struct fieldset_entry *)a)->step, ((const struct fieldset_entry *)b)->step);
+}
+
+/* In their order, so that a set costs as much as it has members, however they came; no place is named twice. */
+static int text_add(struct pool *pool, struct fieldset_entry *entries, size_t count, struct fieldset *set,
+                    struct error *err)
+{
+    if (count > 1)
+        qsort(entries, count, sizeof(*entries), text_order);
+    for (size_t i = 0; i < count; i++) {
+        if (i && fieldset_step_equal(entries[i - 1].step, entries[i].step))
+            return error_set(err, ERROR_BAD_REQUEST, "a field set names \"%c:%.*s\" twice", (char)entries[i].step.kind,
+                             SLICE_ARGS(entries[i].step.text));
+        fieldset_add(pool, set, entries[i].step, entries[i].member, entries[i].below);
+    }
     return 0;
 }
 
-/* *ret_self: the place itself is in the set; an empty object says that as well. Members are taken in order, so that a
- * set costs as much as it has members, however they came. */
+/* *ret_self: the place itself is in the set; an empty object says that as well. */
 static int text_parse(struct pool *pool, const struct value *v, struct fieldset *set, bool *ret_self, struct error *err)
 {
     struct fieldset_named *children;
+    struct fieldset_entry *entries;
     size_t count;
+    size_t kept = 0;
     int r = 0;
 
     if (!value_is(v, VALUE_OBJECT))
         return error_set(err, ERROR_BAD_REQUEST, "a field set must be an object of objects");
     *ret_self = !value_count(v);
     children = fieldset_members(pool, v, &count);
+    entries = pool_alloc(pool, (count + 1) * sizeof(*entries));
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (slice_is(children[i].step.text, TEXT_SELF))
             *ret_self = true;
         else
-            r = text_parse_child(pool, children[i], set, err);
+            r = text_parse_child(pool, children[i], &entries[kept++], err);
     }
-    return r;
+    return r < 0 ? r : text_add(pool, entries, kept, set, err);
 }
 
 int fieldset_parse(struct pool *pool, const struct value *fields_v1, const struct fieldset **ret_set, struct error *err)

@@ -194,6 +194,33 @@ void managed_take_from(struct pool *pool, struct managed *m, const struct manage
     }
 }
 
+/* The updater at `index` takes in up to `most` of the next ones of its version; how many it took. */
+static size_t managed_fold(struct pool *pool, struct managed *m, size_t index, size_t most)
+{
+    const struct fieldset **sets = pool_alloc(pool, m->count * sizeof(*sets));
+    struct managed_entry *first = &m->entries[index];
+    size_t count = 0;
+
+    sets[count++] = first->fields;
+    for (size_t j = index + 1; j < m->count && count <= most;) {
+        struct managed_entry *next = &m->entries[j];
+
+        if (!slice_equal(first->api_version, next->api_version)) {
+            j++;
+            continue;
+        }
+        sets[count++] = next->fields;
+        first->time = next->time;
+        managed_remove(m, j);
+    }
+    if (count > 1) {
+        first->manager = SLICE_LIT(ANCIENT);
+        first->subresource = SLICE_LIT("");
+        first->fields = fieldset_union_all(pool, sets, count);
+    }
+    return count - 1;
+}
+
 /* The oldest updater of each version takes in the next ones, until there are few enough. */
 static void managed_cap(struct pool *pool, struct managed *m)
 {
@@ -204,24 +231,9 @@ static void managed_cap(struct pool *pool, struct managed *m)
     if (updates <= MANAGED_UPDATES_MAX)
         return;
     qsort(m->entries, m->count, sizeof(*m->entries), managed_order);
-    for (size_t i = 0; i < m->count && updates > MANAGED_UPDATES_MAX; i++) {
-        struct managed_entry *first = &m->entries[i];
-
-        for (size_t j = i + 1; !first->applied && j < m->count && updates > MANAGED_UPDATES_MAX;) {
-            struct managed_entry *next = &m->entries[j];
-
-            if (!slice_equal(first->api_version, next->api_version)) {
-                j++;
-                continue;
-            }
-            first->manager = SLICE_LIT(ANCIENT);
-            first->subresource = SLICE_LIT("");
-            first->fields = fieldset_union(pool, first->fields, next->fields);
-            first->time = next->time;
-            managed_remove(m, j);
-            updates--;
-        }
-    }
+    for (size_t i = 0; i < m->count && updates > MANAGED_UPDATES_MAX; i++)
+        if (!m->entries[i].applied)
+            updates -= managed_fold(pool, m, i, updates - MANAGED_UPDATES_MAX);
 }
 
 void managed_update(struct pool *pool, struct managed *m, const struct schema_type *type,

@@ -176,14 +176,13 @@ static int apply_make(struct pool *pool, const struct managed *m, const struct m
     struct value *object CLEANUP_VALUE = apply_merge(a->kind->type, a->live, a->config);
     struct managed_entry identity = apply_identity(who);
     const struct managed_entry *mine = managed_find(m, &identity);
-    const struct fieldset *owned = set;
+    const struct fieldset **owned = pool_alloc(pool, (m->count + 1) * sizeof(*owned));
     int r;
 
-    for (size_t i = 0; mine && i < m->count; i++)
-        if (&m->entries[i] != mine)
-            owned = fieldset_union(pool, owned, m->entries[i].fields);
+    for (size_t i = 0; i < m->count; i++)
+        owned[i] = &m->entries[i] == mine ? set : m->entries[i].fields;
     if (mine)
-        apply_prune(a->kind->type, object, mine->fields, owned);
+        apply_prune(a->kind->type, object, mine->fields, fieldset_union_all(pool, owned, m->count));
     if ((r = codec_normalise(a->kind, object, CODEC_IGNORE, NULL, err)) < 0)
         return r;
     *ret_object = STEAL(object);

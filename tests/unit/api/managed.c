@@ -3,10 +3,12 @@
 #include "tests/unit/test.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "api/apply.h"
 #include "api/codec.h"
 #include "api/managed.h"
+#include "lib/clock.h"
 #include "lib/random.h"
 
 static struct value *json(const char *text)
@@ -280,6 +282,64 @@ static void test_cap(void **state)
 }
 
 /* kubectl takes over what its client-side apply set and nobody changed since. */
+/* Memory that the process had at its most, in MiB. */
+static long most_memory(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss >> 10;
+}
+
+/* A large set and many small ones beside it: what somebody sends who wants it to cost much. */
+static void test_many_beside_a_large_one(void **state)
+{
+    struct story s = story_begin("", "ConfigMap");
+    struct value *first;
+    long before = most_memory();
+    BUF_LOCAL(text);
+
+    buf_append_str(&text, "[");
+    for (int i = 0; i < MANAGED_ENTRIES_MAX; i++) {
+        buf_printf(&text,
+                   "%s{\"manager\":\"m%d\",\"operation\":\"%s\",\"apiVersion\":\"v1\",\"fieldsType\":\"FieldsV1\","
+                   "\"time\":\"2026-01-01T00:%02d:%02dZ\",\"fieldsV1\":{\"f:data\":{\"f:x%d\":{}",
+                   i ? "," : "", i, i % 2 ? "Apply" : "Update", i / 60, i % 60, i);
+        for (int k = 0; i < 2 && k < 40000; k++)
+            buf_printf(&text, ",\"f:%d\":{}", k);
+        buf_append_str(&text, "}}}");
+    }
+    buf_append_str(&text, "]");
+    s.list = json(buf_cstr(&text));
+    (void)story_write(&s, "u", false, false, "", "{\"data\":{\"a\":\"1\"}}", NULL);
+    assert_int_equal(value_count(s.list), MANAGED_ENTRIES_MAX / 2 + 10);
+    first = value_at(s.list, MANAGED_ENTRIES_MAX / 2);
+    assert_true(slice_is(value_string(value_get(first, "manager")), "ancient-changes"));
+    assert_int_equal(story_write(&s, "m3", true, false, "", "{\"data\":{\"b\":\"1\"}}", NULL), 0);
+    assert_in_range(most_memory() - before, 0, 300);
+    story_end(&s);
+}
+
+/* What one apply sets and the next one does not goes in one pass. */
+static void test_a_long_list_goes(void **state)
+{
+    struct story s = story_begin("", "ConfigMap");
+    int64_t start;
+    BUF_LOCAL(text);
+
+    buf_append_str(&text, "{\"metadata\":{\"finalizers\":[");
+    for (int i = 0; i < 200000; i++)
+        buf_printf(&text, "%s\"a/%d\"", i ? "," : "", i);
+    buf_append_str(&text, "]}}");
+    assert_int_equal(story_write(&s, "m", true, false, "", buf_cstr(&text), NULL), 0);
+    start = clock_monotonic_ns(clock_system());
+    assert_int_equal(story_write(&s, "m", true, false, "", "{\"metadata\":{\"finalizers\":[\"a/7\",\"a/9\"]}}", NULL),
+                     0);
+    assert_in_range(clock_monotonic_ns(clock_system()) - start, 0, 3 * NS_PER_S);
+    assert_int_equal(value_count(value_path(s.object, "metadata", "finalizers", NULL)), 2);
+    story_end(&s);
+}
+
 static void test_last_applied(void **state)
 {
     struct story s = story_begin("", "ConfigMap");
@@ -403,6 +463,8 @@ int main(void)
         cmocka_unit_test(test_atomic_and_zero),
         cmocka_unit_test(test_subresources),
         cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_many_beside_a_large_one),
+        cmocka_unit_test(test_a_long_list_goes),
         cmocka_unit_test(test_last_applied),
         cmocka_unit_test(test_bad_lists),
         cmocka_unit_test(test_reset),
