@@ -77,3 +77,14 @@ void node_fetch_cancel(struct node_fetch *fetch)
     http_call_cancel(fetch->call);
     node_fetch_free(fetch);
 }
+
+const char *node_fetch_shown_type(const char *said)
+{
+    static const char *const known[] = {"application/json", "application/openmetrics-text", "text/plain"};
+
+    /* Of several types in one header a browser takes the last. */
+    for (size_t i = 0; !strchr(said, ',') && i < ARRAY_SIZE(known); i++)
+        if (!strncmp(said, known[i], strlen(known[i])))
+            return said;
+    return "text/plain";
+}

@@ -15,5 +15,8 @@ struct node_fetch *node_fetch_start(struct front *front, const char *url, unsign
                                     node_fetch_done *done, void *arg);
 /* done is not called any more. NULL is allowed; after done it must not be called. */
 void node_fetch_cancel(struct node_fetch *fetch);
+/* The type under which a node's answer may be shown, what it said or plain text. A node that was taken over must not
+ * serve pages in the server's name: to a browser they would be the Dashboard's own, with the viewer's certificate. */
+const char *node_fetch_shown_type(const char *said);
 
 #endif

@@ -44,7 +44,7 @@ static void node_proxy_done(void *arg, int status, const char *content_type, str
                         "asking node %s failed: %s", p->req->info.name, error_text(err));
         reply_error(p->req, &failed);
     } else {
-        reply_pieces(p->req, status, pool_strdup(p->req->pool, content_type), &body, 1);
+        reply_pieces(p->req, status, pool_strdup(p->req->pool, node_fetch_shown_type(content_type)), &body, 1);
     }
 }
 

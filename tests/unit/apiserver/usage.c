@@ -2,6 +2,7 @@
 /* metrics.k8s.io and /metrics, as far as they go without nodes that answer; what is read of a node that does. */
 #include "tests/unit/apiserver/harness.h"
 
+#include "apiserver/node_fetch.h"
 #include "apiserver/usage_cache.h"
 
 #define CPU(n)       "\"cpu\":{\"time\":\"2026-01-02T03:04:05Z\",\"usageNanoCores\":" n "}"
@@ -111,6 +112,18 @@ static void test_only_what_reads_is_passed_on_to_nodes(void **state)
     expect(405, "POST", "/api/v1/nodes/n/proxy/metrics", NULL);
 }
 
+static void test_a_node_serves_no_pages(void **state)
+{
+    static const char *const shown[] = {"application/json", "text/plain; version=0.0.4; charset=utf-8"};
+    static const char *const not_shown[] = {"text/html", "text/plain, text/html", "image/svg+xml", ""};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+        assert_string_equal(node_fetch_shown_type(shown[i]), shown[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(not_shown); i++)
+        assert_string_equal(node_fetch_shown_type(not_shown[i]), "text/plain");
+}
+
 static void test_metrics(void **state)
 {
     (void)state;
@@ -130,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_half_of_it_is_left_out),
         cmocka_unit_test(test_without_nodes_lists_are_empty),
         cmocka_unit_test(test_only_what_reads_is_passed_on_to_nodes),
+        cmocka_unit_test(test_a_node_serves_no_pages),
         cmocka_unit_test(test_metrics),
     };
 
