@@ -164,7 +164,7 @@ static void test_lists_of_long_ago(void **state)
     struct clock *clock = h.server->clock;
     struct clock_fake later;
     char *first CLEANUP_FREE = write_value("POST", "l", "one");
-    char *second CLEANUP_FREE = write_value("PUT", "l", "two");
+    free(write_value("PUT", "l", "two"));
     char *exact CLEANUP_FREE = list_at("default", first, "&resourceVersionMatch=Exact");
     char *limit CLEANUP_FREE = list_at("default", first, "&limit=500");
     char *watch CLEANUP_FREE = list_at("default", first, "&watch=true&timeoutSeconds=1");
