@@ -49,11 +49,6 @@ void channels_pause(struct channels *c, bool paused)
     c->ops->pause(c, paused);
 }
 
-void channels_abort(struct channels *c)
-{
-    c->ops->abort(c);
-}
-
 void channels_take_resize(struct channels *c, struct slice json)
 {
     int64_t columns = scan_int(scan_get(json, "Width"), 0);

@@ -45,7 +45,6 @@ struct channels_ops {
     size_t (*pending)(const struct channels *c);
     void (*pause)(struct channels *c, bool paused);
     void (*finish)(struct channels *c, struct slice status); /* empty = say nothing */
-    void (*abort)(struct channels *c);
 };
 /* Implementations embed this first. */
 struct channels {
@@ -68,8 +67,6 @@ size_t channels_pending(const struct channels *c);
 void channels_pause(struct channels *c, bool paused);
 /* Tells how it ended, and ends; `closed` follows. */
 void channels_finish(struct channels *c, const struct channels_result *result);
-/* Cuts; `closed` follows. */
-void channels_abort(struct channels *c);
 
 /* For the implementations: a resize message, {"Width":80,"Height":24}. */
 void channels_take_resize(struct channels *c, struct slice json);

@@ -160,18 +160,11 @@ static void spdy_finish(struct channels *c, struct slice status)
     spdy_close(s->conn);
 }
 
-static void spdy_channels_abort(struct channels *c)
-{
-    of(c)->over = true;
-    spdy_abort(of(c)->conn);
-}
-
 static const struct channels_ops ops = {
     .write = spdy_write_channel,
     .pending = spdy_channels_pending,
     .pause = spdy_channels_pause,
     .finish = spdy_finish,
-    .abort = spdy_channels_abort,
 };
 
 struct choice {

@@ -118,18 +118,11 @@ static void websocket_finish(struct channels *c, struct slice status)
     websocket_close(w->conn, WEBSOCKET_CODE_NORMAL);
 }
 
-static void websocket_channels_abort(struct channels *c)
-{
-    of(c)->over = true;
-    websocket_abort(of(c)->conn);
-}
-
 static const struct channels_ops ops = {
     .write = websocket_write_channel,
     .pending = websocket_channels_pending,
     .pause = websocket_channels_pause,
     .finish = websocket_finish,
-    .abort = websocket_channels_abort,
 };
 
 /* The first that is offered and known; without an offer the oldest. -1 = none. */

@@ -214,6 +214,20 @@ static void test_no_space_for_a_segment(void **state)
     assert_get(f, "/more", mem_printf("1@%d/%d", count + 1, count + 1));
 }
 
+static void fill(char value[2000])
+{
+    memset(value, 'v', 1999);
+    value[1999] = '\0';
+}
+
+static struct outcome put_numbered(struct fixture *f, int number, const char *value)
+{
+    char key[16];
+
+    (void)snprintf(key, sizeof(key), "/%04d", number);
+    return value ? put(f, key, value) : delete_key(f, key);
+}
+
 /* The next segment has its name, but its folder could not be synced. What is small enough for the old segment must not
  * go there any more: after a restart the log would go on in the new one. */
 static void test_folder_of_a_segment_is_not_synced(void **state)
@@ -223,15 +237,10 @@ static void test_folder_of_a_segment_is_not_synced(void **state)
     struct outcome outcome = {0};
     int count = 0;
 
-    memset(value, 'v', sizeof(value) - 1);
-    value[sizeof(value) - 1] = '\0';
+    fill(value);
     fail_next(FSYNC, EIO, 2); /* the file's own is the first */
-    while (outcome.code == ERROR_NONE && count < 2000) {
-        char key[16];
-
-        (void)snprintf(key, sizeof(key), "/%d", count++);
-        outcome = put(f, key, value);
-    }
+    while (outcome.code == ERROR_NONE && count < 2000)
+        outcome = put_numbered(f, count++, value);
     assert_int_equal(outcome.code, ERROR_IO);
     fail_next(FSYNC, EIO, 2);
     assert_int_equal(put(f, "/small", "1").code, ERROR_IO);
@@ -252,23 +261,12 @@ static void test_sums_after_half_a_checkpoint(void **state)
     store_close(f->store);
     f->checkpoint_count = 100000;
     fixture_open(f);
-    for (int i = 0; i < 3000; i++) {
-        char key[16];
-
-        (void)snprintf(key, sizeof(key), "/%04d", i);
-        put(f, key, "value");
-    }
+    for (int i = 0; i < 3000; i++)
+        put_numbered(f, i, "value");
     clock_fake_advance(&f->clock, 6 * NS_PER_S);
     step_all(f);
-    for (int i = 0; i < 3000; i++) {
-        char key[16];
-
-        (void)snprintf(key, sizeof(key), "/%04d", i);
-        if (i % 3)
-            put(f, key, i % 3 == 1 ? "longer than before" : "");
-        else
-            delete_key(f, key);
-    }
+    for (int i = 0; i < 3000; i++)
+        put_numbered(f, i, i % 3 == 0 ? NULL : i % 3 == 1 ? "longer than before" : "");
     submit(f, NULL, 0, again, 1, &outcomes[0]); /* in one frame */
     submit(f, NULL, 0, gone, 1, &outcomes[1]);
     submit(f, NULL, 0, again, 1, &outcomes[2]);
@@ -282,12 +280,8 @@ static void test_sums_after_half_a_checkpoint(void **state)
     store_get_stats(f->store, &after);
     assert_int_equal(after.keys, before.keys);
     assert_int_equal(after.bytes_used, before.bytes_used);
-    for (int i = 0; i < 3000; i++) {
-        char key[16];
-
-        (void)snprintf(key, sizeof(key), "/%04d", i);
-        delete_key(f, key);
-    }
+    for (int i = 0; i < 3000; i++)
+        put_numbered(f, i, NULL);
     store_get_stats(f->store, &after);
     assert_int_equal(after.keys, 0);
     assert_int_equal(after.bytes_used, 0);
@@ -297,8 +291,7 @@ static void roll_and_checkpoint(struct fixture *f)
 {
     char value[2000];
 
-    memset(value, 'v', sizeof(value) - 1);
-    value[sizeof(value) - 1] = '\0';
+    fill(value);
     for (int i = 0; i < 20; i++)
         put(f, "/b", value);
     put(f, "/a", "2");
