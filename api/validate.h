@@ -26,5 +26,8 @@ const char *validate_label_value(struct slice s);
 const char *validate_path_segment(struct slice s);
 /* The name rule of a kind (most: subdomain; Namespace, Service: labels ...). */
 const char *validate_name_of(const struct schema_kind *kind, struct slice name);
+/* The first of `finalizers` that is not in `old` (either may be NULL), in time that grows with their number; NULL =
+ * none. */
+const char *validate_new_finalizer(const struct value *finalizers, const struct value *old);
 
 #endif

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "lib/map.h"
+
 #define ANNOTATIONS_MAX (256u << 10) /* bytes of keys and values together */
 
 void check_labels(struct validator *v, const struct vpath *at, const struct value *labels)
@@ -127,6 +129,20 @@ static bool has_text(const struct value *list, struct slice text)
     return false;
 }
 
+const char *validate_new_finalizer(const struct value *finalizers, const struct value *old)
+{
+    struct map known = {0};
+    const char *fresh = NULL;
+
+    for (size_t i = 0; i < value_count(old); i++)
+        (void)map_put(&known, value_string(value_at(old, i)), value_at(old, i));
+    for (size_t i = 0; !fresh && i < value_count(finalizers); i++)
+        if (!map_get(&known, value_string(value_at(finalizers, i))))
+            fresh = value_str(value_at(finalizers, i));
+    map_clear(&known, NULL);
+    return fresh;
+}
+
 /* Names without a domain are kept for these. */
 static bool is_standard_finalizer(struct slice name)
 {
@@ -189,14 +205,10 @@ static void check_unchanged(struct validator *v, const struct vpath *at, const s
     static const char *const fixed[] = {
         "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
     };
-    const struct value *finalizers = value_get(meta, "finalizers");
 
-    for (size_t i = 0; value_get(old, "deletionTimestamp") && i < value_count(finalizers); i++)
-        if (!has_text(value_get(old, "finalizers"), value_string(value_at(finalizers, i)))) {
-            report_forbidden(v, VFIELD(at, "finalizers"),
-                             "no new finalizers can be added if the object is being deleted");
-            break;
-        }
+    if (value_get(old, "deletionTimestamp") &&
+        validate_new_finalizer(value_get(meta, "finalizers"), value_get(old, "finalizers")))
+        report_forbidden(v, VFIELD(at, "finalizers"), "no new finalizers can be added if the object is being deleted");
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
         if (value_get(meta, fixed[i]) && !value_equal(value_get(meta, fixed[i]), value_get(old, fixed[i])))
             report_invalid(v, VFIELD(at, fixed[i]), value_get(meta, fixed[i]), "field is immutable");

@@ -47,7 +47,7 @@ static ptrdiff_t meta_find_finalizer(const struct value *list, const char *final
     return -1;
 }
 
-bool meta_has_finalizer(const struct value *object, const char *finalizer)
+static bool meta_has_finalizer(const struct value *object, const char *finalizer)
 {
     return meta_find_finalizer(value_path(object, "metadata", "finalizers", NULL), finalizer) >= 0;
 }

@@ -11,7 +11,6 @@ const char *meta_namespace(const struct value *object);
 const char *meta_uid(const struct value *object);
 bool meta_is_deleting(const struct value *object);
 size_t meta_finalizer_count(const struct value *object);
-bool meta_has_finalizer(const struct value *object, const char *finalizer);
 void meta_add_finalizer(struct value *object, const char *finalizer);
 void meta_remove_finalizer(struct value *object, const char *finalizer);
 

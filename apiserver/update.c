@@ -50,24 +50,22 @@ static bool update_finishes_deletion(const struct request *req, const struct val
 static int update_no_new_finalizers(const struct request *req, const struct value *object, const struct value *old,
                                     struct error *err)
 {
-    const struct value *list = value_path(object, "metadata", "finalizers", NULL);
+    const char *finalizer = meta_is_deleting(old)
+                                ? validate_new_finalizer(value_path(object, "metadata", "finalizers", NULL),
+                                                         value_path(old, "metadata", "finalizers", NULL))
+                                : NULL;
 
-    for (size_t i = 0; meta_is_deleting(old) && i < value_count(list); i++) {
-        const char *finalizer = value_str(value_at(list, i));
-
-        if (!finalizer || meta_has_finalizer(old, finalizer))
-            continue;
-        (void)error_set(err, ERROR_INVALID,
-                        "%s%s%s \"%s\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if "
-                        "the object is being deleted, found new finalizers []string{\"%s\"}",
-                        req->kind->kind, *req->kind->group ? "." : "", req->kind->group, meta_name(old), finalizer);
-        error_add_cause(err, "FieldValueForbidden", "metadata.finalizers",
-                        "Forbidden: no new finalizers can be added if the object is being deleted, found new "
-                        "finalizers []string{\"%s\"}",
-                        finalizer);
-        return -(int)ERROR_INVALID;
-    }
-    return 0;
+    if (!finalizer)
+        return 0;
+    (void)error_set(err, ERROR_INVALID,
+                    "%s%s%s \"%s\" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if "
+                    "the object is being deleted, found new finalizers []string{\"%s\"}",
+                    req->kind->kind, *req->kind->group ? "." : "", req->kind->group, meta_name(old), finalizer);
+    error_add_cause(err, "FieldValueForbidden", "metadata.finalizers",
+                    "Forbidden: no new finalizers can be added if the object is being deleted, found new "
+                    "finalizers []string{\"%s\"}",
+                    finalizer);
+    return -(int)ERROR_INVALID;
 }
 
 /* `managers`: what `old` had. */

@@ -486,6 +486,27 @@ static void test_reviews(void **state)
     assert_answer(&a, "status.userInfo.username", "joe");
 }
 
+/* Somebody who wants it to cost much: each of many finalizers is looked for among as many. */
+static void test_many_finalizers_of_what_is_deleted(void **state)
+{
+    int64_t start;
+    BUF_LOCAL(body);
+
+    buf_append_str(&body, "{\"metadata\":{\"name\":\"many\",\"finalizers\":[");
+    for (int i = 0; i < 50000; i++)
+        buf_printf(&body, "%s\"a.b/%d\"", i ? "," : "", i);
+    buf_append_str(&body, "]}}");
+    harness_expect(&h, 201, "POST", CM, buf_cstr(&body), NULL);
+    harness_expect(&h, 200, "DELETE", CM "/many", NULL, NULL);
+    start = clock_monotonic_ns(clock_system());
+    harness_expect(&h, 200, "PUT", CM "/many", buf_cstr(&body), NULL);
+    assert_in_range(clock_monotonic_ns(clock_system()) - start, 0, 5 * NS_PER_S);
+    harness_expect(&h, 422, "PUT", CM "/many",
+                   "{\"metadata\":{\"name\":\"many\",\"finalizers\":[\"a.b/1\",\"a.b/new\"]}}", NULL);
+    harness_expect(&h, 200, "PUT", CM "/many", "{\"metadata\":{\"name\":\"many\",\"finalizers\":[]}}", NULL);
+    harness_expect(&h, 404, "GET", CM "/many", NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,7 +520,7 @@ int main(void)
         cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
         cmocka_unit_test(test_scale),           cmocka_unit_test(test_services),
         cmocka_unit_test(test_warnings),        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_reviews),
+        cmocka_unit_test(test_reviews),         cmocka_unit_test(test_many_finalizers_of_what_is_deleted),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
