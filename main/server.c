@@ -27,6 +27,7 @@
 #define SERVER_NODE_GRACE      50   /* seconds; as upstream's node-monitor-grace-period */
 #define SERVER_GRACE           5000 /* ms that requests get to finish */
 #define SERVER_DAY             86400
+#define SERVER_FORGET_S        3600 /* so often what is too old is forgotten */
 #define SERVER_HISTORY_MIB     1024
 #define SERVER_EVENT_TTL       3600
 #define SERVER_TERMINATED_PODS 12500 /* as upstream */
@@ -298,12 +299,20 @@ static int64_t server_wait_ns(const struct server *s, int64_t compact_ns)
     return wait < NS_PER_MS ? NS_PER_MS : wait;
 }
 
-/* Meanwhile, each period, forgets what was old at the end of the period before; and renews certificates. */
+/* Forgets what is older than the history. By the times in the store, so that restarts do not lengthen it. */
+static void server_forget(struct server *s)
+{
+    uint64_t keep = store_revision_at(s->store, clock_wall_ns(clock_system()) - s->flags.history * NS_PER_S);
+
+    if (keep > store_compacted(s->store))
+        store_compact(s->store, keep, server_compacted, NULL);
+}
+
+/* Meanwhile forgets, at the start and each period, and renews certificates. */
 static void server_wait_for_signal(struct server *s, const sigset_t *signals)
 {
-    int64_t period = s->flags.history * NS_PER_S;
-    int64_t compact_ns = clock_monotonic_ns(clock_system()) + period;
-    uint64_t keep = store_revision(s->store);
+    int64_t period = (s->flags.history < SERVER_FORGET_S ? s->flags.history : SERVER_FORGET_S) * NS_PER_S;
+    int64_t compact_ns = clock_monotonic_ns(clock_system());
     int number;
 
     server_judge_ca(s);
@@ -314,9 +323,7 @@ static void server_wait_for_signal(struct server *s, const sigset_t *signals)
         if ((number = sigtimedwait(signals, NULL, &timeout)) >= 0)
             break;
         if (clock_monotonic_ns(clock_system()) >= compact_ns) {
-            if (keep > store_compacted(s->store))
-                store_compact(s->store, keep, server_compacted, NULL);
-            keep = store_revision(s->store);
+            server_forget(s);
             compact_ns += period;
         }
         if (clock_wall_ns(clock_system()) >= s->state.renew_ns)

@@ -189,6 +189,8 @@ int store_read_changes(struct store *store, struct slice key, uint64_t from, uin
 /* When the revision was made, by the clock of then. ERROR_EXPIRED when the log does not reach back so far,
  * ERROR_TIMEOUT when it is in the future. */
 int store_revision_time(struct store *store, uint64_t revision, int64_t *ret_time_ns, struct error *err);
+/* The newest revision that was made no later than that; at least store_compacted. */
+uint64_t store_revision_at(struct store *store, int64_t time_ns);
 
 /* Forgets what only revisions before `revision` need, in small steps on the writer thread, where `done` (may be NULL)
  * runs once. ERROR_INVALID when the revision is in the future; one that is already forgotten is no error. */

@@ -97,3 +97,20 @@ int store_revision_time(struct store *store, uint64_t revision, int64_t *ret_tim
     *ret_time_ns = record.time_ns;
     return 0;
 }
+
+uint64_t store_revision_at(struct store *store, int64_t time_ns)
+{
+    uint64_t low = store_compacted(store);
+    uint64_t high = store_revision(store);
+
+    while (low < high) {
+        uint64_t middle = low + (high - low + 1) / 2;
+        int64_t made_ns;
+
+        if (store_revision_time(store, middle, &made_ns, NULL) < 0 || made_ns <= time_ns)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}

@@ -248,6 +248,30 @@ static void test_churn_reuses_space(void **state)
     assert_in_range(stats.log_bytes, 1, 2 << 20);
 }
 
+static void test_revision_of_a_time(void **state)
+{
+    struct fixture *f = *state;
+    int64_t start = clock_wall_ns(&f->clock.base);
+    int64_t made = 0;
+
+    assert_int_equal(store_revision_at(f->store, start), 1);
+    for (int i = 0; i < 10; i++) {
+        clock_fake_advance(&f->clock, NS_PER_S);
+        put(f, "/a", "1"); /* revision 2 + i, 1 + i seconds after the start */
+    }
+    assert_int_equal(store_revision_at(f->store, start), 1);
+    assert_int_equal(store_revision_at(f->store, start + NS_PER_S), 2);
+    assert_int_equal(store_revision_at(f->store, start + 5 * NS_PER_S - 1), 5);
+    assert_int_equal(store_revision_at(f->store, start + 100 * NS_PER_S), 11);
+    assert_int_equal(store_revision_time(f->store, 4, &made, NULL), 0);
+    assert_int_equal(made, start + 3 * NS_PER_S);
+    assert_int_equal(store_revision_time(f->store, 12, &made, NULL), -(int)ERROR_TIMEOUT);
+    fixture_reopen(f);
+    assert_int_equal(store_revision_at(f->store, start + 4 * NS_PER_S), 5);
+    assert_int_equal(compact(f, 7), ERROR_NONE);
+    assert_int_equal(store_revision_at(f->store, start), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +284,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_spares_the_neighbours, fixture_setup_small, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_churn_reuses_space, fixture_setup_small, fixture_teardown),
+        store_test(test_revision_of_a_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
