@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/magic.h>
@@ -27,6 +28,7 @@
 #include "api/value.h"
 
 #define RECORD_MAX 65536
+#define SYNC_FD    3 /* in the child */
 
 #define PINS 4
 struct pin {
@@ -98,11 +100,15 @@ static void sysctl_set(const char *path, const char *value)
     }
 }
 
-/* Says when the namespaces are there, and holds them until it hears back. */
+/* Says when the namespaces are there, and holds them until it hears back. Everything else is closed first: a copy of
+ * another child's end, taken by a fork at the same time, would keep that child's parent, or the child, waiting. */
 static void child_make(int flags, const char *host_name, int sync)
 {
     char byte = 0;
 
+    if (dup2(sync, SYNC_FD) < 0 || syscall(SYS_close_range, SYNC_FD + 1, ~0U, 0))
+        _exit(errno);
+    sync = SYNC_FD;
     if (unshare(flags))
         _exit(errno);
     if (flags & CLONE_NEWNET) {
@@ -113,6 +119,7 @@ static void child_make(int flags, const char *host_name, int sync)
     }
     if ((flags & CLONE_NEWUTS) && sethostname(host_name, strlen(host_name)))
         _exit(errno);
+    /* One byte, or the end of an agent that died. */
     if (write(sync, &byte, 1) != 1 || read(sync, &byte, 1) < 0)
         _exit(errno);
     _exit(0);
@@ -145,7 +152,7 @@ static int pins_make(char *const paths[PINS], const char *host_name, uint32_t us
     int status = 0;
     int flags = 0;
     int sync[2];
-    char byte;
+    char byte = 0;
     pid_t pid;
     int r = 0;
 
@@ -163,6 +170,8 @@ static int pins_make(char *const paths[PINS], const char *host_name, uint32_t us
         r = error_set_errno(err, errno, "starting a child");
     else if (read(sync[0], &byte, 1) == 1)
         r = pins_mount(pid, paths, users_first, err);
+    if (pid > 0)
+        (void)!send(sync[0], &byte, 1, MSG_NOSIGNAL);
     (void)close(sync[0]);
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
