@@ -193,25 +193,34 @@ static void test_full_disk(void **state)
     failed_append(*state, PWRITE, ENOSPC, ERROR_NO_SPACE);
 }
 
+static struct outcome put_number(struct fixture *f, int number, const char *value)
+{
+    char *key CLEANUP_FREE = mem_printf("/%d", number);
+
+    return put(f, key, value);
+}
+
 /* No room for another segment: what was acknowledged stays, and service resumes with the space. */
 static void test_no_space_for_a_segment(void **state)
 {
     struct fixture *f = *state;
     char value[2000];
     struct outcome outcome = {0};
+    char *more CLEANUP_FREE = NULL;
     int count = 0;
 
     memset(value, 'v', sizeof(value) - 1);
     value[sizeof(value) - 1] = '\0';
     fail_next(FALLOCATE, ENOSPC, 1);
     while (outcome.code == ERROR_NONE && count < 2000)
-        outcome = put(f, mem_printf("/%d", count++), value);
+        outcome = put_number(f, count++, value);
     assert_int_equal(outcome.code, ERROR_NO_SPACE);
     assert_non_null(strstr(outcome.message, "database space exceeded"));
     assert_in_range(count, 2, 1999);
     assert_int_equal(put(f, "/more", "1").code, ERROR_NONE);
     fixture_reopen(f);
-    assert_get(f, "/more", mem_printf("1@%d/%d", count + 1, count + 1));
+    more = mem_printf("1@%d/%d", count + 1, count + 1);
+    assert_get(f, "/more", more);
 }
 
 static void fill(char value[2000])
