@@ -228,20 +228,20 @@ static struct value *manage_part(const struct value *object, enum fieldset_part 
     return copy;
 }
 
-/* The list of `current`, or where nobody was followed yet, all that is there as somebody's. */
+/* The list of `current`, or where nobody was followed yet, all that is there (more than in `nothing`) as somebody's.
+ * What is read borrows from all three trees. */
 static void manage_read_live(struct pool *pool, const struct request *req, const struct managed_writer *who,
-                             const struct value *current, const struct value *live, struct managed *ret_managed)
+                             const struct value *current, const struct value *nothing, const struct value *live,
+                             struct managed *ret_managed)
 {
     const struct value *list = value_path(current, "metadata", "managedFields", NULL);
     struct managed_writer before = *who;
-    struct value *nothing CLEANUP_VALUE = NULL;
 
     if (managed_parse(pool, list, ret_managed, NULL) < 0)
         *ret_managed = (struct managed){0};
     if (ret_managed->count || !current)
         return;
     before.manager = MANAGED_BEFORE;
-    nothing = manage_nothing(req->kind);
     managed_update(pool, ret_managed, req->kind->type, &before, nothing, live);
 }
 
@@ -263,7 +263,8 @@ int manage_apply(struct request *req, const struct update *u, const struct value
 {
     struct pool *pool CLEANUP_POOL = pool_new();
     struct managed_writer who = manage_writer(req, u->subresource, u->keeps_parts);
-    struct value *live CLEANUP_VALUE = current ? value_copy(current) : manage_nothing(req->kind);
+    struct value *nothing CLEANUP_VALUE = manage_nothing(req->kind);
+    struct value *live CLEANUP_VALUE = value_copy(current ? current : nothing);
     struct value *part CLEANUP_VALUE = manage_part(config, who.part);
     struct value *object CLEANUP_VALUE = NULL;
     struct managed_apply apply = {.kind = req->kind,
@@ -277,7 +278,7 @@ int manage_apply(struct request *req, const struct update *u, const struct value
 
     (void)value_remove(value_get(live, "metadata"), "managedFields");
     (void)value_remove(value_get(live, "metadata"), "resourceVersion");
-    manage_read_live(pool, req, &who, current, live, &managed);
+    manage_read_live(pool, req, &who, current, nothing, live, &managed);
     r = managed_apply(pool, &managed, &who, &apply, &object, err);
     if (r == -(int)ERROR_CONFLICT) /* it names fields, not the object */
         req->error_details = pool_alloc(req->pool, sizeof(*req->error_details));

@@ -78,9 +78,10 @@ void loop_free(struct loop *loop)
         return;
     loop_drain(loop);
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    /* Lets close callbacks run. A handle somebody forgot would keep this from ending, so the turns are bounded. */
+    /* Lets close callbacks run, and waits for work that the pool still has. A handle somebody forgot would keep this
+     * from ending, so the turns are bounded. */
     for (int i = 0; i < 1000 && uv_loop_close(&loop->uv) == UV_EBUSY; i++)
-        (void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+        (void)uv_run(&loop->uv, loop->uv.active_reqs.count ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     (void)pthread_mutex_destroy(&loop->lock);
     free(loop);
 }

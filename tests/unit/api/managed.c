@@ -339,7 +339,11 @@ static void test_a_long_list_goes(void **state)
     start = clock_monotonic_ns(clock_system());
     assert_int_equal(story_write(&s, "m", true, false, "", "{\"metadata\":{\"finalizers\":[\"a/7\",\"a/9\"]}}", NULL),
                      0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     assert_in_range(clock_monotonic_ns(clock_system()) - start, 0, 3 * NS_PER_S);
+#else
+    (void)start;
+#endif
     assert_int_equal(value_count(value_path(s.object, "metadata", "finalizers", NULL)), 2);
     story_end(&s);
 }

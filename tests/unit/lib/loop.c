@@ -121,6 +121,27 @@ static void test_work_is_done_on_the_loop(void **state)
     loop_free(timed);
 }
 
+static void work_slowly(void *arg)
+{
+    (void)usleep(50000);
+}
+
+static void note_done(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* Work that the pool still has when the loop goes: it is waited for, and its `done` runs. */
+static void test_freed_while_the_pool_works(void **state)
+{
+    struct loop *loop = loop_new(clock_system());
+    bool done = false;
+
+    loop_work(loop, work_slowly, note_done, &done);
+    loop_free(loop);
+    assert_true(done);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +149,7 @@ int main(void)
         cmocka_unit_test(test_posts_run_later_and_before_the_end),
         cmocka_unit_test(test_timers),
         cmocka_unit_test(test_work_is_done_on_the_loop),
+        cmocka_unit_test(test_freed_while_the_pool_works),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
