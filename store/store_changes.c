@@ -60,9 +60,8 @@ int store_read_changes(struct store *store, struct slice key, uint64_t from, uin
 
     if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
-    if (from > view.revision)
-        return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                         (unsigned long long)from, (unsigned long long)view.revision);
+    if (store_view_check_future(&view, from, err) < 0)
+        return -(int)ERROR_TIMEOUT;
     if (from && from < view.state.compacted)
         return error_set(err, ERROR_EXPIRED, "The requested revision is too old; the oldest that is kept is %llu.",
                          (unsigned long long)view.state.compacted);
@@ -86,9 +85,8 @@ int store_revision_time(struct store *store, uint64_t revision, int64_t *ret_tim
 
     if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
-    if (revision > view.revision)
-        return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                         (unsigned long long)revision, (unsigned long long)view.revision);
+    if (store_view_check_future(&view, revision, err) < 0)
+        return -(int)ERROR_TIMEOUT;
     rc = store_root_record(view.root, revision, 0, (struct store_place){0, 0}, &record, &failure);
     if (rc < 0)
         return error_pass(err, &failure, NULL);

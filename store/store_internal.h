@@ -265,6 +265,8 @@ struct store_view {
 };
 #define STORE_VIEW_LOCAL(name) struct store_view name CLEANUP(store_view_end) = {0}
 int store_view_begin(struct store *store, struct store_view *ret_view, struct error *err);
+/* ERROR_TIMEOUT, in upstream's words, when the revision is newer than what the view sees. */
+int store_view_check_future(const struct store_view *view, uint64_t revision, struct error *err);
 void store_view_end(struct store_view *view);
 /* Where a version is: an entry that leads to a record in the log, or the record itself (of `base`). */
 struct store_found {

@@ -205,9 +205,8 @@ int store_list(struct store *store, const struct store_range *range, store_visit
     if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
     result.revision = range->at_revision ? range->at_revision : view.revision;
-    if (result.revision > view.revision)
-        return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                         (unsigned long long)result.revision, (unsigned long long)view.revision);
+    if (store_view_check_future(&view, result.revision, err) < 0)
+        return -(int)ERROR_TIMEOUT;
     if (result.revision < view.state.compacted)
         return error_set(err, ERROR_EXPIRED, "The resourceVersion for the provided list is too old.");
     walk.at = result.revision;

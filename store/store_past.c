@@ -109,9 +109,8 @@ int store_read_log(struct store *store, struct slice prefix, uint64_t after, uin
 
     if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
-    if (after > view.revision)
-        return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
-                         (unsigned long long)after, (unsigned long long)view.revision);
+    if (store_view_check_future(&view, after, err) < 0)
+        return -(int)ERROR_TIMEOUT;
     if (after < view.state.compacted)
         return error_set(err, ERROR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)after,
                          (unsigned long long)view.state.compacted);

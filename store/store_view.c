@@ -40,6 +40,14 @@ int store_view_begin(struct store *store, struct store_view *v, struct error *er
     return rc;
 }
 
+int store_view_check_future(const struct store_view *v, uint64_t revision, struct error *err)
+{
+    if (revision <= v->revision)
+        return 0;
+    return error_set(err, ERROR_TIMEOUT, "Too large resource version: %llu, current: %llu",
+                     (unsigned long long)revision, (unsigned long long)v->revision);
+}
+
 void store_view_end(struct store_view *v)
 {
     if (!v->store)
