@@ -212,6 +212,16 @@ bool object_meta_read(struct slice meta, struct object_meta *ret_meta)
            take_text(&rest, &ret_meta->fields) && !rest.len;
 }
 
+bool object_meta_need(const struct schema_kind *kind, struct slice meta, struct slice stored, struct buf *scratch,
+                      struct object_meta *ret_meta)
+{
+    if (object_meta_read(meta, ret_meta) && ret_meta->schema_hash == kind->hash)
+        return true;
+    buf_reset(scratch);
+    object_encode_meta(kind, stored, scratch);
+    return object_meta_read(buf_slice(scratch), ret_meta);
+}
+
 struct slice object_meta_label(const struct object_meta *m, struct slice name)
 {
     struct slice rest = m->labels;

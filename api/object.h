@@ -32,6 +32,10 @@ struct object_meta {
 };
 /* False when the bytes are not a header of a known format. */
 bool object_meta_read(struct slice meta, struct object_meta *ret_meta);
+/* The header as the present schema makes it: read in place, or, when it is of another schema or none, made again from
+ * the stored value into `scratch`, which must outlive it. */
+bool object_meta_need(const struct schema_kind *kind, struct slice meta, struct slice stored, struct buf *scratch,
+                      struct object_meta *ret_meta);
 /* Data NULL when the label is absent. */
 struct slice object_meta_label(const struct object_meta *m, struct slice name);
 /* The value of the i-th selectable field of the kind ("" when absent). */

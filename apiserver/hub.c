@@ -3,8 +3,10 @@
 
 #include "lib/map.h"
 
-#define HUB_BOOKMARK_MS 60000 /* as upstream's */
-#define HUB_FIELDS_MAX  16    /* selectable fields of one kind that are indexed */
+/* Each watcher's turn comes once in so many ticks: a minute, as upstream's. */
+#define HUB_TICK_MS        1000
+#define HUB_BOOKMARK_TICKS 60
+#define HUB_FIELDS_MAX     16 /* selectable fields of one kind that are indexed */
 
 struct hub_bucket {
     struct list watchers;
@@ -17,8 +19,10 @@ struct hub_bucket {
 /* Who watches one resource. */
 struct hub_resource {
     const struct schema_kind *kind;
-    struct map buckets; /* "" all, "n/NS", "o/NS/NAME", "fI/VALUE" */
+    /* "" all, "n/NS", "o/NS/NAME", "fI/NS/VALUE"; NS empty = of any namespace */
+    struct map buckets;
     size_t of_field[HUB_FIELDS_MAX];
+    size_t with_fields; /* their sum */
 };
 
 /* What the store said at once; made on its writer thread. */
@@ -34,8 +38,12 @@ struct hub {
     struct loop *loop;
     struct store_watch *watch;
     uint64_t revision;
+    uint64_t visits;
     struct map resources;
-    struct list all;
+    struct list all; /* the next one to get a bookmark first */
+    size_t count;    /* in it */
+    size_t turns;    /* HUB_BOOKMARK_TICKS of them are one bookmark */
+    struct list flushing;
     struct loop_timer *bookmarks;
     pthread_mutex_t lock;
     struct hub_batch *first; /* guarded by lock */
@@ -62,33 +70,54 @@ static void hub_resource_free(void *p)
 /* ---- handing out --------------------------------------------------------------------------------------------------
  */
 
-static void hub_offer(struct hub_resource *r, struct slice key, struct frame_event *event)
+static void hub_offer(struct hub *hub, struct hub_resource *r, struct buf *key, struct frame_event *event)
 {
-    struct hub_bucket *b = map_get(&r->buckets, key);
+    struct hub_bucket *b = map_get(&r->buckets, buf_slice(key));
 
+    buf_reset(key);
     if (!b)
         return;
     list_for_each_safe (it, next, &b->watchers) {
         struct hub_watcher *w = container_of(it, struct hub_watcher, link);
 
+        hub->visits++;
         if (event->event->revision > w->after)
             w->event(w, event);
     }
 }
 
-static void hub_offer_text(struct hub_resource *r, struct frame_event *event, struct buf *key)
+static void hub_key_name(struct buf *key, struct slice namespace_, struct slice name)
 {
-    hub_offer(r, buf_slice(key), event);
-    buf_reset(key);
+    buf_printf(key, "o/%.*s/%.*s", SLICE_ARGS(namespace_), SLICE_ARGS(name));
+}
+
+static void hub_key_field(struct buf *key, size_t field, struct slice namespace_, struct slice value)
+{
+    buf_printf(key, "f%zu/%.*s/%.*s", field, SLICE_ARGS(namespace_), SLICE_ARGS(value));
+}
+
+static void hub_offer_value(struct hub *hub, struct hub_resource *r, struct frame_event *event, size_t field,
+                            struct slice value, struct buf *key)
+{
+    hub_key_field(key, field, SLICE_NONE, value);
+    hub_offer(hub, r, key, event);
+    if (!event->place.namespace_.len)
+        return;
+    hub_key_field(key, field, event->place.namespace_, value);
+    hub_offer(hub, r, key, event);
 }
 
 /* The value a field has now, and the one it had: whoever asked for either must hear of it. */
-static void hub_offer_fields(struct hub_resource *r, struct frame_event *event, struct buf *key)
+static void hub_offer_fields(struct hub *hub, struct hub_resource *r, struct frame_event *event, struct buf *key)
 {
+    const struct store_event *e = event->event;
     struct object_meta now;
     struct object_meta before;
-    bool has_now = object_meta_read(event->event->meta, &now);
-    bool has_before = object_meta_read(event->event->prev_meta, &before);
+    BUF_LOCAL(fresh_now);
+    BUF_LOCAL(fresh_before);
+    bool has_now = object_meta_need(r->kind, e->meta, e->value, &fresh_now, &now);
+    bool has_before = e->prev_meta.len &&
+                      object_meta_need(r->kind, e->prev_meta, e->prev_value, &fresh_before, &before);
 
     for (size_t i = 0; i < HUB_FIELDS_MAX && r->kind->selectable && r->kind->selectable[i]; i++) {
         struct slice v = has_now ? object_meta_field(&now, i) : SLICE_NONE;
@@ -96,14 +125,10 @@ static void hub_offer_fields(struct hub_resource *r, struct frame_event *event, 
 
         if (!r->of_field[i])
             continue;
-        if (has_now) {
-            buf_printf(key, "f%zu/%.*s", i, SLICE_ARGS(v));
-            hub_offer_text(r, event, key);
-        }
-        if (has_before && !(has_now && slice_equal(v, p))) {
-            buf_printf(key, "f%zu/%.*s", i, SLICE_ARGS(p));
-            hub_offer_text(r, event, key);
-        }
+        if (has_now)
+            hub_offer_value(hub, r, event, i, v, key);
+        if (has_before && !(has_now && slice_equal(v, p)))
+            hub_offer_value(hub, r, event, i, p, key);
     }
 }
 
@@ -115,23 +140,27 @@ static void hub_dispatch(struct hub *hub, struct store_event *store_event)
 
     if (!r || !registry_parse(store_event->key, r->kind->namespaced, &event.place))
         return;
-    hub_offer(r, SLICE_LIT(""), &event);
-    buf_printf(&key, "n/%.*s", SLICE_ARGS(event.place.namespace_));
-    hub_offer_text(r, &event, &key);
-    buf_printf(&key, "o/%.*s/%.*s", SLICE_ARGS(event.place.namespace_), SLICE_ARGS(event.place.name));
-    hub_offer_text(r, &event, &key);
-    hub_offer_fields(r, &event, &key);
+    hub_offer(hub, r, &key, &event);
+    hub_key_name(&key, SLICE_NONE, event.place.name);
+    hub_offer(hub, r, &key, &event);
+    if (event.place.namespace_.len) {
+        buf_printf(&key, "n/%.*s", SLICE_ARGS(event.place.namespace_));
+        hub_offer(hub, r, &key, &event);
+        hub_key_name(&key, event.place.namespace_, event.place.name);
+        hub_offer(hub, r, &key, &event);
+    }
+    if (r->with_fields)
+        hub_offer_fields(hub, r, &event, &key);
     frame_event_clear(&event);
 }
 
 static void hub_flush(struct hub *hub)
 {
-    list_for_each_safe (it, next, &hub->all) {
-        struct hub_watcher *w = container_of(it, struct hub_watcher, all);
+    while (!list_empty(&hub->flushing)) {
+        struct hub_watcher *w = list_first(&hub->flushing, struct hub_watcher, flushing);
 
-        if (!w->wants_flush)
-            continue;
-        w->wants_flush = false;
+        list_remove(&w->flushing);
+        hub->visits++;
         w->flush(w);
     }
 }
@@ -157,8 +186,8 @@ static void hub_drain(void *arg)
         hub->revision = batch->revision;
         free(batch);
         batch = next;
+        hub_flush(hub);
     }
-    hub_flush(hub);
 }
 
 /* On the store's writer thread. */
@@ -183,13 +212,18 @@ static void hub_on_events(void *arg, struct store_event *const *events, size_t c
         loop_post(hub->loop, hub_drain, hub);
 }
 
+/* A share of the watchers at each tick: ten thousand answers at once would hold up everybody else. */
 static void hub_bookmark(void *arg)
 {
     struct hub *hub = arg;
 
-    list_for_each_safe (it, next, &hub->all) {
-        struct hub_watcher *w = container_of(it, struct hub_watcher, all);
+    for (hub->turns += hub->count; hub->turns >= HUB_BOOKMARK_TICKS; hub->turns -= HUB_BOOKMARK_TICKS) {
+        struct hub_watcher *w = list_first(&hub->all, struct hub_watcher, all);
 
+        if (!w)
+            continue;
+        list_remove(&w->all);
+        list_append(&hub->all, &w->all);
         w->bookmark(w);
     }
 }
@@ -205,9 +239,10 @@ struct hub *hub_new(struct store *store, struct loop *loop)
     hub->loop = loop;
     hub->last = &hub->first;
     list_init(&hub->all);
+    list_init(&hub->flushing);
     (void)pthread_mutex_init(&hub->lock, NULL);
     hub->bookmarks = loop_timer_new(loop, hub_bookmark, hub);
-    loop_timer_start(hub->bookmarks, HUB_BOOKMARK_MS, HUB_BOOKMARK_MS);
+    loop_timer_start(hub->bookmarks, HUB_TICK_MS, HUB_TICK_MS);
     hub->watch = store_watch_open(store, SLICE_LIT(REGISTRY_PREFIX), hub_on_events, hub, &hub->revision);
     return hub;
 }
@@ -230,20 +265,35 @@ uint64_t hub_revision(const struct hub *hub)
     return hub->revision;
 }
 
+uint64_t hub_visits(const struct hub *hub)
+{
+    return hub->visits;
+}
+
+void hub_want_flush(struct hub *hub, struct hub_watcher *w)
+{
+    list_remove(&w->flushing);
+    list_append(&hub->flushing, &w->flushing);
+}
+
 /* ---- index --------------------------------------------------------------------------------------------------------
  */
 
 void hub_add(struct hub *hub, struct hub_watcher *w)
 {
     list_init(&w->link);
+    list_init(&w->flushing);
     w->bucket = NULL;
     list_append(&hub->all, &w->all);
+    hub->count++;
 }
 
 void hub_remove(struct hub *hub, struct hub_watcher *w)
 {
     hub_detach(hub, w);
+    list_remove(&w->flushing);
     list_remove(&w->all);
+    hub->count--;
 }
 
 static struct hub_resource *hub_need_resource(struct hub *hub, const struct schema_kind *kind)
@@ -260,23 +310,51 @@ static struct hub_resource *hub_need_resource(struct hub *hub, const struct sche
     return r;
 }
 
-void hub_attach(struct hub *hub, struct hub_watcher *w, const struct schema_kind *kind, struct slice namespace_,
-                struct slice name, ptrdiff_t field, struct slice value)
+/* The place for an interest: by name, else by one of the fields, else by namespace. Of several fields that of which the
+ * fewest ask the same: a phase is shared by all, a node's name by nobody. *ret_field is -1 when it is not by a field.
+ */
+static void hub_choose(struct hub_resource *r, const struct hub_interest *interest, struct buf *key,
+                       ptrdiff_t *ret_field)
 {
-    struct hub_resource *r = hub_need_resource(hub, kind);
+    const char *const *selectable = interest->fields ? r->kind->selectable : NULL;
+    size_t least = 0;
+    BUF_LOCAL(other);
+
+    *ret_field = -1;
+    if (interest->name.len) {
+        hub_key_name(key, interest->namespace_, interest->name);
+        return;
+    }
+    if (interest->namespace_.len)
+        buf_printf(key, "n/%.*s", SLICE_ARGS(interest->namespace_));
+    for (size_t i = 0; selectable && i < HUB_FIELDS_MAX && selectable[i]; i++) {
+        struct slice value = selector_exact(interest->fields, slice_str(selectable[i]));
+        const struct hub_bucket *b;
+        size_t count;
+
+        if (!value.data)
+            continue;
+        hub_key_field(&other, i, interest->namespace_, value);
+        b = map_get(&r->buckets, buf_slice(&other));
+        count = b ? b->count : 0;
+        if (*ret_field < 0 || count < least) {
+            buf_reset(key);
+            buf_append_slice(key, buf_slice(&other));
+            *ret_field = (ptrdiff_t)i;
+            least = count;
+        }
+        buf_reset(&other);
+    }
+}
+
+void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interest *interest)
+{
+    struct hub_resource *r = hub_need_resource(hub, interest->kind);
     struct hub_bucket *b;
+    ptrdiff_t field;
     BUF_LOCAL(key);
 
-    if (field >= HUB_FIELDS_MAX)
-        field = -1;
-    if (name.len && (namespace_.len || !kind->namespaced)) {
-        buf_printf(&key, "o/%.*s/%.*s", SLICE_ARGS(namespace_), SLICE_ARGS(name));
-        field = -1;
-    } else if (field >= 0) {
-        buf_printf(&key, "f%zu/%.*s", (size_t)field, SLICE_ARGS(value));
-    } else if (namespace_.len) {
-        buf_printf(&key, "n/%.*s", SLICE_ARGS(namespace_));
-    }
+    hub_choose(r, interest, &key, &field);
     b = map_get(&r->buckets, buf_slice(&key));
     if (!b) {
         b = mem_zalloc(sizeof(*b));
@@ -289,8 +367,10 @@ void hub_attach(struct hub *hub, struct hub_watcher *w, const struct schema_kind
     list_append(&b->watchers, &w->link);
     w->bucket = b;
     b->count++;
-    if (field >= 0)
-        r->of_field[field]++;
+    if (field < 0)
+        return;
+    r->of_field[field]++;
+    r->with_fields++;
 }
 
 void hub_detach(struct hub *hub, struct hub_watcher *w)
@@ -301,8 +381,10 @@ void hub_detach(struct hub *hub, struct hub_watcher *w)
         return;
     list_remove(&w->link);
     w->bucket = NULL;
-    if (b->field >= 0)
+    if (b->field >= 0) {
         b->resource->of_field[b->field]--;
+        b->resource->with_fields--;
+    }
     if (--b->count)
         return;
     (void)map_remove(&b->resource->buckets, slice_str(b->key));

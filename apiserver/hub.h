@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hub: one per front. One watch of the whole store feeds it; it hands every event to the watchers whom it may concern.
- * Watchers stand in an index by resource, then by what they pinned down (namespace, name, or the exact value of a
- * selectable field), so that the event of one pod reaches the one node that asked for it without a look at the others.
+ * Watchers stand in an index by resource, then by what they pinned down (namespace, name, the exact value of a
+ * selectable field), so that the event of one pod reaches the one node that asked for it without a look at the others:
+ * what an event costs depends on those whom it concerns, not on how many there are.
  *
  * All on the front's loop, but for the store's callback, which only queues and posts.
  */
@@ -10,6 +11,7 @@
 #define KNARR_APISERVER_HUB_H
 
 #include "api/schema.h"
+#include "api/selector.h"
 #include "apiserver/frame.h"
 #include "lib/list.h"
 #include "lib/loop.h"
@@ -25,10 +27,10 @@ struct hub_watcher {
     uint64_t after;  /* only events behind this revision concern it */
     /* One event that may concern it. */
     void (*event)(struct hub_watcher *w, struct frame_event *event);
-    /* The hub is through with a batch; called for watchers that asked with `wants_flush`. */
-    bool wants_flush;
+    /* The hub is through with a batch; called for watchers that asked with hub_want_flush. */
+    struct list flushing; /* linked to itself when it did not ask */
     void (*flush)(struct hub_watcher *w);
-    /* Every minute: say where it stands. */
+    /* Every minute, not all at once: say where it stands. */
     void (*bookmark)(struct hub_watcher *w);
     /* The server stops. */
     void (*stop)(struct hub_watcher *w);
@@ -42,11 +44,20 @@ uint64_t hub_revision(const struct hub *hub);
 void hub_add(struct hub *hub, struct hub_watcher *w);
 /* Out of everything. */
 void hub_remove(struct hub *hub, struct hub_watcher *w);
-/* From now on it gets events. What is pinned down: name ("" = any) wins over field (index in kind->selectable, or -1)
- * over namespace ("" = any). */
-void hub_attach(struct hub *hub, struct hub_watcher *w, const struct schema_kind *kind, struct slice namespace_,
-                struct slice name, ptrdiff_t field, struct slice value);
+/* What a watcher has pinned down; it may get events of others of the kind too. */
+struct hub_interest {
+    const struct schema_kind *kind;
+    struct slice namespace_;       /* "" = any */
+    struct slice name;             /* "" = any */
+    const struct selector *fields; /* NULL = none; the selectable fields whose value it fixes count */
+};
+/* From now on it gets events. */
+void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interest *interest);
 void hub_detach(struct hub *hub, struct hub_watcher *w);
+/* From inside `event`: `flush` follows when the batch is through. */
+void hub_want_flush(struct hub *hub, struct hub_watcher *w);
+/* How many watchers were looked at so far, over all events. */
+uint64_t hub_visits(const struct hub *hub);
 /* Tells every watcher to stop. */
 void hub_stop(struct hub *hub);
 

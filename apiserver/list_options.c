@@ -60,12 +60,8 @@ bool filter_matches(const struct filter *f, struct slice namespace_, struct slic
         return true;
     if (f->name && !slice_is(name, f->name))
         return false;
-    if (!object_meta_read(meta, &m) || m.schema_hash != f->kind->hash) {
-        object_encode_meta(f->kind, value, &fresh);
-        if (!object_meta_read(buf_slice(&fresh), &m))
-            return false;
-    }
-    return (!f->labels || selector_matches(f->labels, filter_label, &look)) &&
+    return object_meta_need(f->kind, meta, value, &fresh, &m) &&
+           (!f->labels || selector_matches(f->labels, filter_label, &look)) &&
            (!f->fields || selector_matches(f->fields, filter_field, &look));
 }
 

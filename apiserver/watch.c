@@ -187,25 +187,20 @@ static int watch_log_event(void *arg, const struct store_event *event)
     return 0;
 }
 
-/* The index entry: the narrowest thing the selectors pin down. */
 static void watch_attach(struct watch *w)
 {
-    const struct schema_kind *kind = w->req->kind;
-    const struct selector *fields = w->options->filter.fields;
-    struct slice namespace_ = kind->namespaced ? slice_str(w->req->info.namespace_) : SLICE_NONE;
-    struct slice name = w->options->filter.name ? slice_str(w->options->filter.name) : SLICE_NONE;
-    struct slice value = SLICE_NONE;
-    ptrdiff_t field = -1;
+    const struct filter *f = &w->options->filter;
+    struct hub_interest interest = {.kind = w->req->kind, .fields = f->fields};
 
-    if (fields && !name.len)
-        name = selector_exact(fields, SLICE_LIT("metadata.name"));
-    for (size_t i = 0; fields && field < 0 && kind->selectable && kind->selectable[i]; i++) {
-        value = selector_exact(fields, slice_str(kind->selectable[i]));
-        if (value.data)
-            field = (ptrdiff_t)i;
-    }
+    if (interest.kind->namespaced)
+        interest.namespace_ = slice_str(w->req->info.namespace_);
+    if (f->fields && interest.kind->namespaced && !interest.namespace_.len)
+        interest.namespace_ = selector_exact(f->fields, SLICE_LIT("metadata.namespace"));
+    interest.name = f->name ? slice_str(f->name) : SLICE_NONE;
+    if (f->fields && !interest.name.len)
+        interest.name = selector_exact(f->fields, SLICE_LIT("metadata.name"));
     w->state = WATCH_LIVE;
-    hub_attach(watch_hub(w), &w->hub, kind, namespace_, name, field, value);
+    hub_attach(watch_hub(w), &w->hub, &interest);
 }
 
 static int watch_catch_up(struct watch *w, struct error *err)
@@ -254,7 +249,7 @@ static void watch_on_event(struct hub_watcher *hub, struct frame_event *event)
 
     watch_take(w, event);
     if (http_stream_pending(w->stream) > WATCH_HIGH_BYTES)
-        w->hub.wants_flush = true;
+        hub_want_flush(watch_hub(w), &w->hub);
 }
 
 /* Between two batches of the hub, so that `after` cuts no transaction. */

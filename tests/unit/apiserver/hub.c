@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is looked at when something changes: those whom it concerns, however many others there are. Counts, not times. */
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+
+#include "api/value.h"
+#include "apiserver/hub.h"
+
+#define CROWD 10000
+
+struct fixture {
+    char dir[64];
+    struct store *store;
+    struct loop *loop;
+    struct hub *hub;
+    const struct schema_kind *pods;
+    struct buf stored; /* of the pod, as it is */
+    uint64_t done;     /* revision of the last commit */
+};
+
+/* A watcher that counts. */
+struct listener {
+    struct hub_watcher hub;
+    struct fixture *fixture;
+    size_t events;
+    size_t flushes;
+    size_t bookmarks;
+    bool asks; /* for a flush at each event */
+};
+
+static void on_event(struct hub_watcher *w, struct frame_event *event)
+{
+    struct listener *l = container_of(w, struct listener, hub);
+
+    (void)event;
+    l->events++;
+    if (l->asks)
+        hub_want_flush(l->fixture->hub, w);
+}
+
+static void on_flush(struct hub_watcher *w)
+{
+    container_of(w, struct listener, hub)->flushes++;
+}
+
+static void on_bookmark(struct hub_watcher *w)
+{
+    container_of(w, struct listener, hub)->bookmarks++;
+}
+
+static void on_stop(struct hub_watcher *w)
+{
+    (void)w;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(sizeof(*f));
+    struct store_options options = {.manual = true};
+
+    value_init();
+    (void)snprintf(f->dir, sizeof(f->dir), "/tmp/knarr-test-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    options.path = f->dir;
+    assert_int_equal(store_open(&options, &f->store, NULL), 0);
+    f->loop = loop_new(clock_system());
+    f->hub = hub_new(f->store, f->loop);
+    f->pods = registry_need_kind("", "pods");
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    hub_free(f->hub);
+    loop_free(f->loop);
+    store_close(f->store);
+    test_remove_folder(f->dir);
+    buf_free(&f->stored);
+    free(f);
+    return 0;
+}
+
+static void committed(void *arg, uint64_t revision, size_t failed, const struct error *err)
+{
+    (void)failed;
+    assert_null(err);
+    ((struct fixture *)arg)->done = revision;
+}
+
+/* The pod b/x with this node and phase. `stale`: as an older schema would have written its header. */
+static void put_pod(struct fixture *f, const char *node, const char *phase, bool stale)
+{
+    struct store_operation operation = {STORE_PUT, SLICE_LIT(REGISTRY_PREFIX "/pods/b/x")};
+    BUF_LOCAL(meta);
+
+    buf_reset(&f->stored);
+    buf_printf(&f->stored,
+               "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\",\"namespace\":\"b\"},"
+               "\"spec\":{\"nodeName\":\"%s\"},\"status\":{\"phase\":\"%s\"}}",
+               node, phase);
+    object_encode_meta(f->pods, buf_slice(&f->stored), &meta);
+    if (stale) {
+        struct schema_kind other = *f->pods;
+        const char *const none[] = {NULL};
+
+        other.selectable = none;
+        other.hash++;
+        buf_reset(&meta);
+        object_encode_meta(&other, buf_slice(&f->stored), &meta);
+    }
+    operation.meta = buf_slice(&meta);
+    operation.value = buf_slice(&f->stored);
+    store_commit(f->store, &(struct store_transaction){NULL, 0, &operation, 1}, committed, f);
+    (void)store_step(f->store);
+    loop_turn(f->loop, false);
+    assert_int_equal(hub_revision(f->hub), f->done);
+}
+
+static void listen(struct fixture *f, struct listener *l, const struct schema_kind *kind, const char *namespace_,
+                   const char *fields)
+{
+    struct hub_interest interest = {.kind = kind, .namespace_ = slice_str(namespace_)};
+    struct selector *selector = NULL;
+
+    *l = (struct listener){.fixture = f, .hub = {.event = on_event, .flush = on_flush, .stop = on_stop}};
+    l->hub.bookmark = on_bookmark;
+    assert_int_equal(selector_parse_fields(kind, slice_str(fields), &selector, NULL), 0);
+    interest.fields = selector;
+    interest.name = selector_exact(selector, SLICE_LIT("metadata.name"));
+    hub_add(f->hub, &l->hub);
+    hub_attach(f->hub, &l->hub, &interest);
+    selector_free(selector);
+}
+
+/* CROWD watchers of other things, the n-th of what `namespace_` and `fields` say of n. */
+static struct listener *crowd(struct fixture *f, const char *namespace_, const char *fields)
+{
+    struct listener *all = mem_calloc(CROWD, sizeof(*all));
+
+    for (size_t i = 0; i < CROWD; i++) {
+        char *own_namespace CLEANUP_FREE = mem_printf("%s%zu", namespace_, i);
+        char *own_fields CLEANUP_FREE = mem_printf("%s%zu", fields, i);
+
+        listen(f, &all[i], f->pods, *namespace_ ? own_namespace : "", *fields ? own_fields : "");
+    }
+    return all;
+}
+
+static void disperse(struct fixture *f, struct listener *all)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        assert_int_equal(all[i].events, 0);
+        hub_remove(f->hub, &all[i].hub);
+    }
+    free(all);
+}
+
+/* One who is concerned, among a crowd of others: he is looked at, nobody else. */
+static void expect_alone(struct fixture *f, const char *namespace_, const char *fields, const char *crowd_namespace,
+                         const char *crowd_fields)
+{
+    struct listener *others = crowd(f, crowd_namespace, crowd_fields);
+    struct listener one;
+    uint64_t before;
+
+    listen(f, &one, f->pods, namespace_, fields);
+    before = hub_visits(f->hub);
+    put_pod(f, "n1", "Running", false);
+    assert_int_equal(one.events, 1);
+    assert_int_equal(hub_visits(f->hub) - before, 1);
+    hub_remove(f->hub, &one.hub);
+    disperse(f, others);
+}
+
+static void test_only_the_concerned(void **state)
+{
+    struct fixture *f = *state;
+
+    expect_alone(f, "", "spec.nodeName=n1", "", "spec.nodeName=other");       /* kubelets: their pods */
+    expect_alone(f, "b", "metadata.name=x", "b", "metadata.name=y");          /* ... and single objects */
+    expect_alone(f, "b", "", "other", "");                                    /* namespaces */
+    expect_alone(f, "", "metadata.name=x", "", "metadata.name=y");            /* a name in any namespace */
+    expect_alone(f, "b", "spec.nodeName=n1", "other", "spec.nodeName=other"); /* both */
+    expect_alone(f, "", "", "", "spec.nodeName=other");                       /* everything */
+}
+
+/* What many ask for alike does not become the place where they stand. */
+static void test_common_value_beside_a_rare_one(void **state)
+{
+    struct fixture *f = *state;
+
+    expect_alone(f, "", "status.phase=Running,spec.nodeName=n1", "", "status.phase=Running,spec.nodeName=other");
+    expect_alone(f, "", "spec.restartPolicy=,spec.nodeName=n1", "", "spec.restartPolicy=,spec.nodeName=other");
+    expect_alone(f, "b", "status.phase=Running", "other", "status.phase=Running,spec.nodeName!=");
+}
+
+/* Who waits to fall back to the log is found without a look at all. */
+static void test_flush(void **state)
+{
+    struct fixture *f = *state;
+    struct listener *others = crowd(f, "", "spec.nodeName=other");
+    struct listener one;
+    uint64_t before;
+
+    listen(f, &one, f->pods, "", "spec.nodeName=n1");
+    one.asks = true;
+    before = hub_visits(f->hub);
+    put_pod(f, "n1", "Running", false);
+    assert_int_equal(one.flushes, 1);
+    assert_int_equal(hub_visits(f->hub) - before, 2);
+    put_pod(f, "n2", "Running", false); /* leaves: still his */
+    assert_int_equal(one.events, 2);
+    put_pod(f, "n2", "Failed", false);
+    assert_int_equal(one.events, 2);
+    assert_int_equal(one.flushes, 2);
+    hub_remove(f->hub, &one.hub);
+    disperse(f, others);
+}
+
+/* Written before a field could be selected: found all the same. */
+static void test_stale_header(void **state)
+{
+    struct fixture *f = *state;
+    struct listener one;
+
+    put_pod(f, "n0", "Running", false);
+    listen(f, &one, f->pods, "", "spec.nodeName=n1");
+    put_pod(f, "n1", "Running", true);
+    assert_int_equal(one.events, 1);
+    put_pod(f, "n2", "Running", false);
+    assert_int_equal(one.events, 2);
+    hub_remove(f->hub, &one.hub);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_only_the_concerned, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_common_value_beside_a_rare_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stale_header, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
