@@ -335,6 +335,7 @@ static int authn_impersonate(struct request *req, struct error *err)
         return mask.result;
     if (slice_is(name, "system:anonymous") && !mask.groups.count)
         authn_add_group(&mask.groups, "system:unauthenticated");
+    req->impersonator = req->user.name;
     authn_set_user(req, pool_slice_dup(req->pool, name), pool_slice_dup(req->pool, uid), &mask.groups);
     req->user.extra = mask.extra;
     req->user.extra_count = mask.extra_count;

@@ -40,7 +40,7 @@ static int front_path(struct request *req, struct error *err)
         return r;
     request_path_set_watch(&req->info, request_query_bool(req, "watch"));
     match = request_query(req, "resourceVersionMatch");
-    request_path_set_history(&req->info, request_query_bool(req, "history") || (match && !strcmp(match, "Exact")));
+    request_path_set_history(&req->info, request_query_bool(req, "history"), match && !strcmp(match, "Exact"));
     return 0;
 }
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an object was: our extension of GET. `resourceVersion=N&resourceVersionMatch=Exact` answers the object as of
- * revision N; `history=true` answers its changes, newest first, with who made them:
+ * What objects were: our extension of GET. `resourceVersion=N&resourceVersionMatch=Exact` answers the object as of
+ * revision N, and `time=T` in place of the number as of that time; `history=true` answers its changes, newest first,
+ * with who made them ("alice (as bob)" when alice impersonated bob):
  *
  *     {"kind":"HistoryList","apiVersion":"history.knarr.dev/v1","metadata":{"resourceVersion":"OLDEST KEPT"},
  *      "items":[{"resourceVersion":"12","operation":"update","time":"...","user":"...","verb":"patch","object":{...}}]}
  *
- * Both are the verb `history`, which no default role but the administrator's has: the past may hold what was taken away
- * on purpose. And both end where the present namespace began: what was there before belonged to somebody else.
+ * On a collection, `history=true` with a resourceVersion or a time lists it as it was then; what the list names as its
+ * resourceVersion is the revision that the time meant.
+ *
+ * All are the verb `history`, which no default role but the administrator's has: the past may hold what was taken away
+ * on purpose. And all end where the present namespace began: what was there before belonged to somebody else.
  *
  * The same holds for lists and watches that go back further than they can upstream, where etcd forgets after five to
  * ten minutes and the right to list is enough.
@@ -66,6 +70,49 @@ static int history_number(struct request *req, const char *name, uint64_t most, 
 
 /* ---- as of a revision ---- */
 
+/* The time of the oldest revision that is known to have one. */
+static int history_too_old(struct store *store, uint64_t oldest, struct error *err)
+{
+    char text[TIME_TEXT_MAX];
+    int64_t made_ns;
+
+    if (store_revision_time(store, oldest, &made_ns, NULL) < 0 &&
+        store_revision_time(store, ++oldest, &made_ns, NULL) < 0)
+        return error_set(err, ERROR_EXPIRED, "the past is kept from revision %llu on", (unsigned long long)oldest - 1);
+    time_format_micro(made_ns, text);
+    return error_set(err, ERROR_EXPIRED, "the past is kept from %s on, which is revision %llu", text,
+                     (unsigned long long)oldest);
+}
+
+static int history_at_time(struct request *req, const char *text, uint64_t *ret_revision, struct error *err)
+{
+    struct store *store = req->server->store;
+    int64_t time_ns, made_ns;
+
+    if (!time_parse(slice_str(text), &time_ns))
+        return error_set(err, ERROR_BAD_REQUEST, "time: Invalid value: \"%s\": must be as 2006-01-02T15:04:05Z", text);
+    if (time_ns > clock_wall_ns(req->server->clock))
+        return error_set(err, ERROR_BAD_REQUEST, "time: Invalid value: \"%s\": it lies in the future", text);
+    *ret_revision = store_revision_at(store, time_ns);
+    if (store_revision_time(store, *ret_revision, &made_ns, NULL) < 0 || made_ns > time_ns)
+        return history_too_old(store, *ret_revision, err);
+    return 0;
+}
+
+int history_revision(struct request *req, uint64_t *ret_revision, struct error *err)
+{
+    const char *time = request_query(req, "time");
+
+    *ret_revision = 0;
+    if (history_number(req, "resourceVersion", UINT64_MAX, ret_revision, err) < 0)
+        return -(int)err->code;
+    if (!time || !*time)
+        return *ret_revision ? list_check_future(req, *ret_revision, err) : 0;
+    if (*ret_revision)
+        return error_set(err, ERROR_BAD_REQUEST, "either a resourceVersion or a time, not both");
+    return history_at_time(req, time, ret_revision, err);
+}
+
 static int exact_visit(void *arg, const struct store_change *change)
 {
     struct history *h = arg;
@@ -80,15 +127,13 @@ static int exact_visit(void *arg, const struct store_change *change)
 static int history_exact(struct history *h, struct slice key, uint64_t begin, struct error *err)
 {
     struct request *req = h->req;
-    uint64_t revision = 0;
-    int r = history_number(req, "resourceVersion", UINT64_MAX, &revision, err);
+    uint64_t revision;
+    int r = history_revision(req, &revision, err);
 
     if (r < 0)
         return r;
     if (!revision)
-        return error_set(err, ERROR_BAD_REQUEST, "resourceVersionMatch Exact needs a resourceVersion");
-    if ((r = list_check_future(req, revision, err)) < 0)
-        return r;
+        return error_set(err, ERROR_BAD_REQUEST, "resourceVersionMatch Exact needs a resourceVersion or a time");
     r = store_read_changes(req->server->store, key, revision, begin, exact_visit, h, NULL, err);
     if (r < 0)
         return r;
@@ -185,6 +230,24 @@ bool list_may_see(struct request *req, uint64_t revision)
     if (*req->info.namespace_ && history_begin(req, &begin, &failed) < 0 && failed.code != ERROR_NOT_FOUND)
         return false;
     return revision >= begin && (recent || history_is_allowed(req));
+}
+
+int history_check_namespace(struct request *req, uint64_t revision, struct error *err)
+{
+    uint64_t begin = 0;
+    ERROR_LOCAL(failed);
+
+    if (!*req->info.namespace_ || (history_begin(req, &begin, &failed) < 0 && failed.code == ERROR_NOT_FOUND))
+        return 0;
+    if (failed.code)
+        return error_pass(err, &failed, NULL);
+    if (revision >= begin)
+        return 0;
+    return error_set(
+        err, ERROR_EXPIRED,
+        "namespace \"%s\" was made at revision %llu, after revision %llu; what an earlier namespace of that "
+        "name held is not shown",
+        req->info.namespace_, (unsigned long long)begin, (unsigned long long)revision);
 }
 
 void verb_history(struct request *req)

@@ -87,6 +87,8 @@ static int list_run(struct request *req, const struct list_options *o, struct li
 
     if ((r = list_choose_revision(req, o, &revision, err)) < 0)
         return r;
+    if (o->past && (r = history_check_namespace(req, revision, err)) < 0)
+        return r;
     if (!list_may_see(req, revision))
         return list_expired(o, err);
     p->prefix = range.prefix;

@@ -169,6 +169,21 @@ static int list_read_revision(struct request *req, struct list_options *o, struc
     return 0;
 }
 
+/* Our extension: a list of the past. */
+static int list_read_past(struct request *req, struct list_options *o, struct error *err)
+{
+    o->past = !o->watch && request_query_bool(req, "history");
+    if (!o->past || o->continue_after)
+        return 0;
+    if (history_revision(req, &o->revision, err) < 0)
+        return -(int)err->code;
+    if (!o->revision)
+        return error_set(err, ERROR_BAD_REQUEST, "a list with history=true needs a resourceVersion or a time");
+    o->has_revision = true;
+    o->match = LIST_MATCH_EXACT;
+    return 0;
+}
+
 static int list_forbid(struct request *req, const char *field, const char *why, struct error *err)
 {
     return request_invalid_option(req, "ListOptions", "FieldValueForbidden", field, err, "Forbidden: %s", why);
@@ -236,6 +251,8 @@ int list_options_read(struct request *req, struct list_options *o, struct error 
     if (o->limit < 0)
         o->limit = 0;
     if (token && *token && !o->watch && (r = list_continue_read(req, token, o, err)) < 0)
+        return r;
+    if ((r = list_read_past(req, o, err)) < 0)
         return r;
     if (o->continue_after && o->has_revision && o->revision)
         return error_set(err, ERROR_BAD_REQUEST, "specifying resource version is not allowed when using continue");

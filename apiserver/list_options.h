@@ -27,6 +27,7 @@ struct list_options {
     bool has_revision;    /* resourceVersion was given and not empty */
     uint64_t revision;
     enum list_match match;
+    bool past; /* history=true: exactly as of `revision`; the verb is `history` */
     /* From the continue token: list behind this key of the snapshot at `continue_revision` (0 = the newest). */
     const char *continue_after; /* relative to the prefix; NULL = from the start */
     uint64_t continue_revision;
@@ -44,5 +45,10 @@ const char *list_continue_make(struct pool *pool, uint64_t revision, struct slic
 int list_check_future(const struct request *req, uint64_t revision, struct error *err);
 /* Whether the revision may be listed, or watched from (history.c). If not, it is as if it were no longer kept. */
 bool list_may_see(struct request *req, uint64_t revision);
+/* The revision that a request for the past names by `resourceVersion` or by `time` (RFC 3339); 0 = it names none.
+ * BAD_REQUEST, EXPIRED (longer ago than what is kept), TIMEOUT (in the future). */
+int history_revision(struct request *req, uint64_t *ret_revision, struct error *err);
+/* For who may see the past: says it when the request's namespace is younger than that. ERROR_EXPIRED. */
+int history_check_namespace(struct request *req, uint64_t revision, struct error *err);
 
 #endif

@@ -45,6 +45,7 @@ struct request {
     struct pool *pool; /* the HTTP request's */
     struct request_info info;
     struct user user;
+    const char *impersonator;                   /* who asks in `user`'s place; NULL = nobody does */
     const struct schema_kind *kind;             /* of the resource in the path */
     const struct schema_subresource *sub;       /* NULL = none */
     const struct strategy *strategy;            /* never NULL once routed */

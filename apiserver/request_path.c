@@ -143,12 +143,16 @@ void request_path_set_watch(struct request_info *info, bool watch)
     }
 }
 
-void request_path_set_history(struct request_info *info, bool history)
+void request_path_set_history(struct request_info *info, bool history, bool exact)
 {
-    if (history && info->is_resource && info->verb == REQUEST_GET && *info->name && !*info->subresource) {
+    bool one = info->verb == REQUEST_GET && *info->name && !*info->subresource && (history || exact);
+    bool many = info->verb == REQUEST_LIST && history;
+
+    if (!info->is_resource || (!one && !many))
+        return;
+    if (one)
         info->verb = REQUEST_HISTORY;
-        info->verb_name = "history";
-    }
+    info->verb_name = "history";
 }
 
 const char *request_verb_name(unsigned verb)

@@ -47,8 +47,9 @@ int request_path_parse(struct pool *pool, struct slice method, struct slice path
 /* A GET without a name is a list, or a watch when the query says so; a name pinned by a field selector counts for
  * authorization only. */
 void request_path_set_watch(struct request_info *info, bool watch);
-/* A GET of an object that asks for its past is a right of its own. */
-void request_path_set_history(struct request_info *info, bool history);
+/* A GET of an object that asks for its past (`history` or `exact`) is a right of its own, and so is a list that asks
+ * for `history`; it stays a list. */
+void request_path_set_history(struct request_info *info, bool history, bool exact);
 /* "create" and so on; "" for a number that is none. */
 const char *request_verb_name(unsigned verb);
 

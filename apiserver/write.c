@@ -83,6 +83,15 @@ static void write_on_commit(void *arg, uint64_t revision, size_t failed_conditio
     loop_post(w->front->loop, write_committed, w);
 }
 
+/* Who is told of in the history: the one who asked comes first, so that no length of the other's name hides him. */
+static struct slice write_author(const struct write *w)
+{
+    const struct request *req = w->req;
+
+    return slice_str(!req->impersonator ? req->user.name
+                                        : pool_printf(w->pool, "%s (as %s)", req->impersonator, req->user.name));
+}
+
 static void write_attempt(struct write *w)
 {
     struct store_transaction t;
@@ -111,7 +120,7 @@ static void write_attempt(struct write *w)
         .condition_count = w->condition_count,
         .operations = w->operations,
         .operation_count = w->operation_count,
-        .origin = {.user = slice_str(w->req->user.name), .verb = w->req->info.verb},
+        .origin = {.user = write_author(w), .verb = w->req->info.verb},
     };
     w->front->writes++;
     store_commit(w->front->server->store, &t, write_on_commit, w);

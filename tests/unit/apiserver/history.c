@@ -208,12 +208,106 @@ static void test_lists_of_another_namespace(void **state)
     harness_expect(&h, 200, "GET", own, NULL, NULL);
 }
 
+/* What somebody did in another's name is told of both. */
+static void test_impersonation_is_told(void **state)
+{
+    const struct ask ask = {.method = "POST",
+                            .path = CM,
+                            .body = "{\"metadata\":{\"name\":\"i\"}}",
+                            .user = "root",
+                            .group = "system:masters",
+                            .impersonate = "joe"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    let_joe("\"create\"");
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 201);
+    harness_expect(&h, 200, "GET", CM "/i?history=true", NULL, &a);
+    assert_true(answer_has(&a, "\"user\":\"root (as joe)\""));
+}
+
+static char *time_after(int64_t ns)
+{
+    char text[TIME_TEXT_MAX];
+
+    time_format_nano(ns, text);
+    return mem_strdup(text);
+}
+
+/* A collection as it was, by revision and by time, for who may see the past. */
+static void test_lists_of_the_past(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *first CLEANUP_FREE = write_value("POST", "p", "one");
+    int64_t made_ns;
+    uint64_t revision = strtoull(first, NULL, 10);
+
+    assert_int_equal(store_revision_time(h.store, revision, &made_ns, NULL), 0);
+    char *then CLEANUP_FREE = time_after(made_ns);
+    char *by_time CLEANUP_FREE = mem_printf(CM "?history=true&limit=1&fieldSelector=metadata.name%%3Dp&time=%s", then);
+    char *by_revision CLEANUP_FREE = mem_printf(CM "?history=true&resourceVersion=%s", first);
+    char *both CLEANUP_FREE = mem_printf("%s&resourceVersion=%s", by_time, first);
+    char *one CLEANUP_FREE = mem_printf(CM "/p?resourceVersionMatch=Exact&time=%s", then);
+    char *later CLEANUP_FREE = time_after(clock_wall_ns(h.server->clock) + 3600 * NS_PER_S);
+    char *future CLEANUP_FREE = mem_printf(CM "?history=true&time=%s", later);
+
+    free(write_value("PUT", "p", "two"));
+    harness_expect(&h, 200, "GET", by_time, NULL, &a);
+    assert_answer(&a, "metadata.resourceVersion", first);
+    assert_true(answer_has(&a, "\"data\":{\"k\":\"one\"}"));
+    harness_expect(&h, 200, "GET", by_revision, NULL, &a);
+    assert_true(answer_has(&a, "\"data\":{\"k\":\"one\"}"));
+    harness_expect(&h, 200, "GET", one, NULL, &a);
+    assert_answer(&a, "data.k", "one");
+    harness_expect(&h, 400, "GET", both, NULL, NULL);
+    harness_expect(&h, 400, "GET", future, NULL, NULL);
+    harness_expect(&h, 400, "GET", CM "?history=true", NULL, NULL);
+    harness_expect(&h, 400, "GET", CM "?history=true&time=noon", NULL, NULL);
+    harness_expect(&h, 504, "GET", CM "?history=true&resourceVersion=99999999", NULL, NULL);
+    harness_expect(&h, 410, "GET", CM "?history=true&time=1999-01-01T00:00:00Z", NULL, &a);
+    assert_true(answer_has(&a, "the past is kept from "));
+
+    let_joe("\"list\"");
+    assert_int_equal(as_joe(by_revision), 403);
+    assert_int_equal(as_joe(by_time), 403);
+    let_joe("\"history\"");
+    assert_int_equal(as_joe(by_revision), 200);
+    assert_int_equal(as_joe(by_time), 200);
+}
+
+/* Page by page, and with a sentence about a namespace that is younger. */
+static void test_pages_of_the_past(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *first CLEANUP_FREE = NULL;
+    char *token CLEANUP_FREE = NULL;
+    char *path CLEANUP_FREE = NULL;
+    char *next CLEANUP_FREE = NULL;
+
+    free(write_value("POST", "q1", "one"));
+    first = write_value("POST", "q2", "one");
+    harness_expect(&h, 200, "DELETE", CM "/q2", NULL, NULL);
+    path = mem_printf(CM "?history=true&limit=1&labelSelector=&resourceVersion=%s", first);
+    harness_expect(&h, 200, "GET", path, NULL, &a);
+    token = answer_get(&a, "metadata.continue");
+    next = mem_printf(CM "?history=true&continue=%s", token);
+    harness_expect(&h, 200, "GET", next, NULL, &a);
+    assert_true(answer_has(&a, "\"q2\""));
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"young\"}}", NULL);
+    free(path);
+    path = mem_printf("/api/v1/namespaces/young/configmaps?history=true&resourceVersion=%s", first);
+    harness_expect(&h, 410, "GET", path, NULL, &a);
+    assert_true(answer_has(&a, "namespace \\\"young\\\" was made at revision"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_object_as_it_was), cmocka_unit_test(test_changes_and_who_made_them),
-        cmocka_unit_test(test_a_right_of_its_own),  cmocka_unit_test(test_the_past_of_another_namespace),
-        cmocka_unit_test(test_lists_of_long_ago),   cmocka_unit_test(test_lists_of_another_namespace),
+        cmocka_unit_test(test_an_object_as_it_was),   cmocka_unit_test(test_changes_and_who_made_them),
+        cmocka_unit_test(test_a_right_of_its_own),    cmocka_unit_test(test_the_past_of_another_namespace),
+        cmocka_unit_test(test_lists_of_long_ago),     cmocka_unit_test(test_lists_of_another_namespace),
+        cmocka_unit_test(test_impersonation_is_told), cmocka_unit_test(test_lists_of_the_past),
+        cmocka_unit_test(test_pages_of_the_past),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
