@@ -174,6 +174,7 @@ static struct store *store_new(const struct store_options *options)
     list_init(&store->watches);
     list_init(&store->queue);
     list_init(&store->compactions);
+    list_init(&store->holds);
     (void)pthread_mutex_init(&store->root_lock, NULL);
     (void)pthread_mutex_init(&store->publishing, NULL);
     (void)pthread_mutex_init(&store->applying, NULL);

@@ -131,6 +131,12 @@ struct store_compaction {
 
 struct store_trim; /* store_trim.c */
 
+/* Somebody reads at this revision over many calls: no compaction passes it. */
+struct store_hold {
+    struct list link; /* of store->holds, under `lock` */
+    uint64_t revision;
+};
+
 /* The frame under way: what the batch has applied so far. */
 struct store_pending {
     struct buf bytes;
@@ -176,6 +182,7 @@ struct store {
     size_t queue_count;
     size_t queue_bytes;
     struct list compactions;
+    struct list holds;
     bool table_due;   /* the active table is full */
     bool table_young; /* it holds something: to be written when old enough */
     struct store_stats stats;
@@ -287,6 +294,12 @@ int store_view_back(const struct store_view *view, struct store_record *record, 
 int store_view_before(const struct store_view *view, const struct store_record *record, struct store_record *ret_before,
                       struct error *err);
 
+/* -- store_list.c -- */
+/* As store_list, with the whole record of each key. Its slices live during the call. */
+typedef int store_visit_record(void *arg, const struct store_record *record);
+int store_list_records(struct store *store, const struct store_range *range, store_visit_record *visit, void *arg,
+                       struct store_range_result *ret_result, struct error *err);
+
 /* -- store_apply.c -- */
 /* Checks the request and adds it to the table and to view->pending at revision `revision`. Returns 0 when it applied,
  * or a positive number when it was turned down and changed nothing (request->err says why). */
@@ -308,6 +321,10 @@ void *store_keeper_main(void *store);
 int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err);
 /* Ends what waits with ERROR_CANCELLED. */
 void store_compact_cancel(struct store *store);
+/* From now on nothing is forgotten that the newest revision needs (hold->revision), unless the log grows to twice its
+ * bound meanwhile. */
+void store_hold_begin(struct store *store, struct store_hold *hold);
+void store_hold_end(struct store *store, struct store_hold *hold);
 
 /* -- store_replay.c -- */
 /* Finds the segments, reads those that LMDB has not caught up with into the active table, and makes the first root. */

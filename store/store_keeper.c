@@ -122,17 +122,67 @@ static int table_write(struct store *store, struct error *err)
     return rc;
 }
 
+/* ---- holds ---- */
+
+void store_hold_begin(struct store *store, struct store_hold *hold)
+{
+    (void)pthread_mutex_lock(&store->lock);
+    hold->revision = atomic_load(&store->visible);
+    list_append(&store->holds, &hold->link);
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+void store_hold_end(struct store *store, struct store_hold *hold)
+{
+    (void)pthread_mutex_lock(&store->lock);
+    list_remove(&hold->link);
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+/* Up to where the log is longer than `bound`; 0 = nowhere. */
+static uint64_t log_excess(struct store *store, uint64_t bound)
+{
+    struct store_root *root = store_root_take(store);
+    uint64_t bytes = store_root_log_bytes(root), revision = 0;
+
+    for (size_t i = 0; i + 1 < root->segment_count && bytes > bound; i++) {
+        bytes -= root->segments[i]->size;
+        revision = atomic_load(&root->segments[i]->last_revision);
+    }
+    store_root_unref(root);
+    return revision;
+}
+
+/* How far compaction may go: no hold may make the log grow without bound. */
+static uint64_t hold_bound(struct store *store)
+{
+    uint64_t oldest = UINT64_MAX, excess;
+
+    (void)pthread_mutex_lock(&store->lock);
+    list_for_each (it, &store->holds) {
+        const struct store_hold *hold = container_of(it, struct store_hold, link);
+
+        oldest = hold->revision < oldest ? hold->revision : oldest;
+    }
+    (void)pthread_mutex_unlock(&store->lock);
+    excess = oldest == UINT64_MAX ? 0 : log_excess(store, 2 * store->history);
+    return excess > oldest ? excess : oldest;
+}
+
 /* ---- compactions ---- */
 
 static int compact_note(struct store *store, uint64_t want, struct error *err)
 {
     struct store_state state;
     MDB_txn *txn = NULL;
+    uint64_t bound;
     int rc;
 
     if (want > atomic_load(&store->visible))
         return error_set(err, ERROR_INVALID, "revision %llu, up to which to compact, is in the future",
                          (unsigned long long)want);
+    bound = hold_bound(store);
+    want = want < bound ? want : bound;
     if (want <= store->state.compacted)
         return 0;
     if (store_write_begin(store, &txn, err) < 0)
@@ -172,20 +222,6 @@ static void compaction_finish(struct store *store, struct store_compaction *comp
     free(compaction);
 }
 
-/* Up to where the log is longer than it may be; 0 = nowhere. */
-static uint64_t history_excess(struct store *store)
-{
-    struct store_root *root = store_root_take(store);
-    uint64_t bytes = store_root_log_bytes(root), revision = 0;
-
-    for (size_t i = 0; i + 1 < root->segment_count && bytes > store->history; i++) {
-        bytes -= root->segments[i]->size;
-        revision = atomic_load(&root->segments[i]->last_revision);
-    }
-    store_root_unref(root);
-    return revision;
-}
-
 /* What may not be asked for any more is forgotten at once, and dissolved in steps; true when there was something. */
 static bool compact_step(struct store *store)
 {
@@ -199,7 +235,7 @@ static bool compact_step(struct store *store)
     if (compaction)
         rc = compact_note(store, compaction->revision, &failure);
     else
-        rc = compact_note(store, history_excess(store), &failure);
+        rc = compact_note(store, log_excess(store, store->history), &failure);
     if (rc == 0)
         rc = store_trim_step(store, &failure);
     if (rc < 0 && !compaction) {

@@ -153,19 +153,30 @@ static int walk_next(struct walk *w, struct slice *ret_key, struct store_found *
     }
 }
 
-static int item_visit(const struct store_view *view, struct slice key, const struct store_found *found,
-                      store_visit_item *visit, void *arg, struct error *err)
+static int record_visit(const struct store_view *view, struct slice key, const struct store_found *found,
+                        store_visit_record *visit, void *arg, struct error *err)
 {
     struct store_record record;
-    struct store_item item;
 
     if (store_view_record(view, key, found, &record, err) < 0)
         return -err->code;
-    item = (struct store_item){key, record.meta, record.value, record.create_revision, record.revision};
-    return visit(arg, &item);
+    return visit(arg, &record);
 }
 
-static int list_walk(struct walk *w, const struct store_range *range, store_visit_item *visit, void *arg,
+struct item_visitor {
+    store_visit_item *visit;
+    void *arg;
+};
+
+static int item_visit(void *arg, const struct store_record *r)
+{
+    const struct item_visitor *visitor = arg;
+    const struct store_item item = {r->key, r->meta, r->value, r->create_revision, r->revision};
+
+    return visitor->visit(visitor->arg, &item);
+}
+
+static int list_walk(struct walk *w, const struct store_range *range, store_visit_record *visit, void *arg,
                      struct store_range_result *result, struct error *err)
 {
     struct store_found found;
@@ -177,7 +188,7 @@ static int list_walk(struct walk *w, const struct store_range *range, store_visi
         rc = walk_next(w, &key, &found, err);
         if (rc <= 0)
             return rc;
-        rc = item_visit(w->view, key, &found, visit, arg, err);
+        rc = record_visit(w->view, key, &found, visit, arg, err);
         count++;
     }
     while (rc == 0) {
@@ -193,8 +204,8 @@ static int list_walk(struct walk *w, const struct store_range *range, store_visi
     return rc;
 }
 
-int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
-               struct store_range_result *ret_result, struct error *err)
+int store_list_records(struct store *store, const struct store_range *range, store_visit_record *visit, void *arg,
+                       struct store_range_result *ret_result, struct error *err)
 {
     STORE_VIEW_LOCAL(view);
     struct store_range_result result = {0};
@@ -218,10 +229,19 @@ int store_list(struct store *store, const struct store_range *range, store_visit
     return rc;
 }
 
+int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
+               struct store_range_result *ret_result, struct error *err)
+{
+    struct item_visitor visitor = {visit, arg};
+
+    return store_list_records(store, range, item_visit, &visitor, ret_result, err);
+}
+
 int store_get(struct store *store, struct slice key, store_visit_item *visit, void *arg, uint64_t *ret_revision,
               struct error *err)
 {
     STORE_VIEW_LOCAL(view);
+    struct item_visitor visitor = {visit, arg};
     struct store_found found;
     ERROR_LOCAL(failure);
     int rc;
@@ -234,7 +254,7 @@ int store_get(struct store *store, struct slice key, store_visit_item *visit, vo
     if (rc == 0)
         return error_set(err, ERROR_NOT_FOUND, "%.*s is not there", SLICE_ARGS(key));
     if (rc > 0)
-        rc = item_visit(&view, key, &found, visit, arg, &failure);
+        rc = record_visit(&view, key, &found, item_visit, &visitor, &failure);
     if (rc && error_is_set(&failure))
         return error_pass(err, &failure, NULL);
     return rc;
