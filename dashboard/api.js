@@ -5,6 +5,7 @@ import { base64url, lineSplitter, readDiscovery } from './logic.js';
 
 const KEY = 'knarr-token';
 let token = sessionStorage.getItem(KEY);
+let session = new AbortController(); // of this token: what is under way ends with it, and nothing goes out in another's name
 let refused = () => {};
 
 export class ApiError extends Error {
@@ -19,6 +20,8 @@ export const hasToken = () => Boolean(token);
 
 /** Kept for this tab until it is closed or its user logs out. */
 export function setToken(value) {
+  session.abort();
+  session = new AbortController();
   token = value;
   if (value) sessionStorage.setItem(KEY, value);
   else sessionStorage.removeItem(KEY);
@@ -39,10 +42,12 @@ async function failure(response) {
 }
 
 async function send(path, { method = 'GET', body, type = 'application/json', accept = 'application/json', signal } = {}) {
+  if (!token) throw new DOMException('nobody is logged in', 'AbortError');
   const headers = { Authorization: `Bearer ${token}`, Accept: accept };
   if (body !== undefined) headers['Content-Type'] = type;
+  const ends = AbortSignal.any([session.signal, ...(signal ? [signal] : [])]);
   const response = await fetch(path, {
-    method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body),
+    method, headers, signal: ends, body: body === undefined ? undefined : JSON.stringify(body),
     credentials: 'omit', cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer',
   });
   if (response.ok) return response;

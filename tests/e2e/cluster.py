@@ -164,6 +164,9 @@ class Cluster:
 
     def make_network(self):
         run('ip', 'netns', 'add', self.netns)
+        # Addresses are there at once: a browser breaks off what it loads when one comes.
+        run('nsenter', f'--net=/run/netns/{self.netns}', 'sh', '-c', 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; '
+            'echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad')
         run('ip', '-n', self.netns, 'link', 'set', 'lo', 'up')
         run('ip', '-n', self.netns, 'link', 'add', 'br0', 'type', 'bridge')
         run('ip', '-n', self.netns, 'addr', 'add', f'{SERVER_IP}/24', 'dev', 'br0')

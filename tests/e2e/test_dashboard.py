@@ -117,6 +117,32 @@ def test_a_bad_token_is_told(site):
         browser.stop()
 
 
+def test_what_was_under_way_ends_with_its_user(site):
+    """A question that is answered after its user left is followed by nothing in anybody's name."""
+    browser = logged_in(site, 'anna-token')
+    try:
+        browser.do("""
+            globalThis.held = [];
+            globalThis.bearers = [];
+            await page.route('**/selfsubjectaccessreviews', (route) => { held.push(route); });
+            await page.reload();
+            await page.waitForSelector('.who');
+            while (!held.length) await page.waitForRequest('**/selfsubjectaccessreviews');
+        """)
+        press(browser, 'Log out')
+        browser.do("""
+            await page.waitForSelector('#token');
+            page.on('request', (request) => bearers.push(request.headers().authorization ?? ''));
+            await page.unroute('**/selfsubjectaccessreviews');
+            for (const route of held) await route.continue().catch(() => {});
+        """)
+        log_in(browser, 'nosuchtoken')
+        see(browser, 'does not know this token', '[role=alert]')
+        assert browser.do('return bearers') == ['Bearer nosuchtoken']
+    finally:
+        browser.stop()
+
+
 def test_every_page_is_there(anna, site):
     for page, text in {'overview': 'Capacity', 'nodes': 'node-1', 'workloads': 'web', 'pods': 'Running', 'services': 'kubernetes',
                        'events': 'Scheduled', 'kinds': 'ConfigMap', 'kind/-/configmaps': 'kube-root-ca.crt'}.items():
