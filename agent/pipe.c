@@ -97,6 +97,13 @@ struct pipe *pipe_open(struct loop *loop, int fd, bool read, const struct pipe_e
     return p;
 }
 
+/* Told at the end: a socket's error is given once, to who comes first. */
+static void pipe_fail(struct pipe *p, int status)
+{
+    if (!p->write_error)
+        p->write_error = -status;
+}
+
 static void pipe_on_written(uv_write_t *request, int status)
 {
     struct pipe_chunk *chunk = container_of(request, struct pipe_chunk, request);
@@ -104,9 +111,8 @@ static void pipe_on_written(uv_write_t *request, int status)
     bool last = !p->freed && !pipe_pending(p);
 
     free(chunk);
-    /* Told at the end: a socket's error is given once, to who comes first. */
-    if (status < 0 && status != UV_ECANCELED && !p->write_error)
-        p->write_error = -status;
+    if (status < 0 && status != UV_ECANCELED)
+        pipe_fail(p, status);
     if (last && !p->finishing && p->events.drained)
         p->events.drained(p->arg);
 }
@@ -114,9 +120,20 @@ static void pipe_on_written(uv_write_t *request, int status)
 void pipe_write(struct pipe *p, struct slice data)
 {
     struct pipe_chunk *chunk;
-    uv_buf_t buf;
+    uv_buf_t buf = uv_buf_init((char *)data.data, (unsigned)data.len);
+    int n;
 
     if (p->finishing || !data.len || uv_is_closing((uv_handle_t *)&p->handle))
+        return;
+    /* Told at once what fails: the end may be read in this very turn of the loop, before any callback of a write. */
+    n = uv_try_write((uv_stream_t *)&p->handle, &buf, 1);
+    if (n < 0 && n != UV_EAGAIN) {
+        pipe_fail(p, n);
+        return;
+    }
+    if (n > 0)
+        data = slice_make(data.data + n, data.len - (size_t)n);
+    if (!data.len)
         return;
     chunk = mem_alloc(sizeof(*chunk) + data.len);
     chunk->pipe = p;

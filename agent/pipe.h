@@ -15,7 +15,7 @@ struct pipe_events {
     /* Nothing more comes: the end (error 0; a terminal's hang-up is one too), or an errno, also of a write before. At
      * most once. */
     void (*end)(void *arg, int error);
-    /* All that was written has been taken. May be NULL. */
+    /* All that had to wait (pipe_pending) has been taken. May be NULL. */
     void (*drained)(void *arg);
 };
 

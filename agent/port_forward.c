@@ -222,8 +222,12 @@ static void forward_on_reset(void *arg, uint32_t stream)
     struct forward *f = arg;
     struct forward_link *l = link_of_data(f, stream);
 
-    if (l)
-        link_leave(l);
+    if (!l)
+        return;
+    /* kubectl keeps its side of the connection until it knows that there was no error. */
+    if (!l->output_ended)
+        spdy_send(f->conn, l->error_stream, SLICE_NONE, true);
+    link_leave(l);
 }
 
 static void forward_on_drained(void *arg)

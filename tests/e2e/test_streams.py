@@ -354,9 +354,13 @@ def test_port_forward_to_a_pod_and_a_service(streams, carrier, tmp_path):
         try:
             for _ in range(2 * len(ports)):
                 assert b'Forwarding from' in forward.stdout.readline()
+            opened = len(os.listdir(f'/proc/{forward.pid}/fd'))
             done = streams.run('sh', '-c', 'for i in 1 2 3 4 5 6; do curl -sS http://127.0.0.1:18080/big | md5sum & '
                                'curl -sS http://127.0.0.1:18080/ & done; wait')
             assert sorted(done.stdout.split('\n')) == sorted(['', *[f'{want}  -'] * 6, *['hello'] * 6])
+            streams.run('sh', '-c', 'curl -s http://127.0.0.1:18080/big | head -c 1 >/dev/null')
+            wait_for(lambda: len(os.listdir(f'/proc/{forward.pid}/fd')) <= opened,
+                     'kubectl to let go of a connection whose client went')
             if len(ports) > 1:
                 streams.run('curl', '-sS', 'http://127.0.0.1:18081/', check=False)
                 assert b'failed to connect to localhost:81' in forward.communicate(timeout=20 * PATIENCE)[0]

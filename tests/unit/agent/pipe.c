@@ -99,6 +99,8 @@ static void test_a_pipe_is_closed_when_all_is_written(void **state)
 
 static void test_pause_and_drained(void **state)
 {
+    const size_t size = 3u << 20; /* more than a socket holds */
+    char *block CLEANUP_FREE = mem_zalloc(size);
     struct seen seen = {0};
     struct pipe *p;
     int ends[2];
@@ -108,9 +110,16 @@ static void test_pause_and_drained(void **state)
     p = pipe_open(loop, ends[0], true, &events, &seen);
     pipe_pause(p, true);
     assert_int_equal(write(ends[1], "later", 5), 5);
-    pipe_write(p, SLICE_LIT("x"));
+    pipe_write(p, slice_make(block, size));
+    assert_true(pipe_pending(p) > 0);
+    for (size_t got = 0; got < size;) {
+        ssize_t n = read(ends[1], block, size);
+
+        assert_true(n > 0);
+        got += (size_t)n;
+        loop_turn(loop, false);
+    }
     TURN_UNTIL(seen.drained == 1);
-    loop_turn(loop, false);
     assert_int_equal(seen.data.len, 0);
     pipe_pause(p, false);
     TURN_UNTIL(seen.data.len == 5);
@@ -139,6 +148,41 @@ static void test_an_error_of_a_write_is_told_at_the_end(void **state)
     assert_null(pipe_open(loop, -1, true, &events, &seen));
 }
 
+struct writer {
+    struct seen seen;
+    struct pipe *to;
+};
+
+static void write_on(void *arg, struct slice data)
+{
+    pipe_write(((struct writer *)arg)->to, data);
+}
+
+/* Both are known to the loop at once, and what makes us write comes first. */
+static void test_an_error_of_a_write_is_told_at_an_end_of_the_same_turn(void **state)
+{
+    static const struct pipe_events writer_events = {write_on, on_end, NULL};
+    struct seen seen = {0};
+    struct writer writer = {0};
+    struct pipe *from;
+    int ends[2];
+    int others[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, others), 0);
+    from = pipe_open(loop, ends[0], true, &writer_events, &writer);
+    writer.to = pipe_open(loop, others[0], true, &events, &seen);
+    loop_turn(loop, false);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    (void)close(others[1]);
+    TURN_UNTIL(seen.ended);
+    assert_int_equal(seen.error, EPIPE);
+    pipe_free(from);
+    pipe_free(writer.to);
+    (void)close(ends[1]);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -161,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_a_pipe_is_closed_when_all_is_written),
         cmocka_unit_test(test_pause_and_drained),
         cmocka_unit_test(test_an_error_of_a_write_is_told_at_the_end),
+        cmocka_unit_test(test_an_error_of_a_write_is_told_at_an_end_of_the_same_turn),
     };
 
     return cmocka_run_group_tests_name("pipe", tests, start, stop);
