@@ -122,6 +122,13 @@ struct schema_scale_paths {
     const char *selector; /* ".status.selector" (text) or ".spec.selector" (LabelSelector), NULL = none */
 };
 
+/* How long what an object was is kept; the API server maps it to the store's classes. */
+enum schema_history {
+    SCHEMA_HISTORY_FULL,
+    SCHEMA_HISTORY_WINDOW, /* for watches and pages that are under way */
+    SCHEMA_HISTORY_NONE,   /* likewise, and a write may wait a little for others */
+};
+
 struct schema_kind {
     const char *group; /* "" = core */
     const char *version;
@@ -145,6 +152,7 @@ struct schema_kind {
     bool virtual_kind; /* never stored: reviews, Scale, Binding, Eviction, Status, DeleteOptions */
     bool no_metadata;  /* not an object of its own (Status, DeleteOptions ...) */
     uint32_t hash;     /* of everything above: the store's header carries it */
+    enum schema_history history;
 };
 
 /* All built-in kinds, ordered by group (core first, then as upstream lists them), then plural. */

@@ -67,7 +67,8 @@ static int expiry_visit(void *arg, const struct store_item *item)
         return 0;
     key = slice_make(pool_slice_dup(step->pool, item->key), item->key.len);
     step->conditions[step->count] = (struct store_condition){key, item->mod_revision};
-    step->operations[step->count++] = (struct store_operation){.kind = STORE_DELETE, .key = key};
+    step->operations[step->count++] =
+        (struct store_operation){.kind = STORE_DELETE, .key = key, .class = registry_class_of(key)};
     return step->count == STORE_OPS_MAX;
 }
 

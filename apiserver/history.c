@@ -134,7 +134,8 @@ static int history_exact(struct history *h, struct slice key, uint64_t begin, st
         return r;
     if (!revision)
         return error_set(err, ERROR_BAD_REQUEST, "resourceVersionMatch Exact needs a resourceVersion or a time");
-    r = store_read_changes(req->server->store, key, revision, begin, exact_visit, h, NULL, err);
+    r = store_read_changes(req->server->store, key, registry_class(req->kind), revision, begin, exact_visit, h, NULL,
+                           err);
     if (r < 0)
         return r;
     if (!h->revision)
@@ -181,7 +182,8 @@ static int history_changes(struct history *h, struct slice key, uint64_t begin, 
     if (r < 0)
         return r;
     h->left = (int64_t)limit;
-    r = store_read_changes(req->server->store, key, 0, begin, changes_visit, h, &oldest, err);
+    r = store_read_changes(req->server->store, key, registry_class(req->kind), 0, begin, changes_visit, h, &oldest,
+                           err);
     if (r < 0)
         return r;
     if (!h->out.len)

@@ -93,6 +93,7 @@ static int list_run(struct request *req, const struct list_options *o, struct li
         return list_expired(o, err);
     p->prefix = range.prefix;
     range.at_revision = revision;
+    range.class = registry_class(req->kind);
     if (o->continue_after)
         range.after = slice_str(pool_printf(req->pool, "%.*s%s", SLICE_ARGS(range.prefix), o->continue_after));
     if (filter_is_empty(&o->filter))

@@ -48,6 +48,38 @@ struct slice registry_resource(struct pool *pool, const struct schema_kind *kind
     return slice_str(pool_printf(pool, "%s/%s", kind->group, kind->plural));
 }
 
+enum store_class registry_class(const struct schema_kind *kind)
+{
+    switch (kind->history) {
+    case SCHEMA_HISTORY_WINDOW:
+        return STORE_HISTORY_WINDOW;
+    case SCHEMA_HISTORY_NONE:
+        return STORE_HISTORY_NONE;
+    default:
+        return STORE_HISTORY_FULL;
+    }
+}
+
+static bool registry_is_resource(struct slice resource, const struct schema_kind *kind)
+{
+    size_t group = strlen(kind->group);
+
+    return resource.len > group && resource.data[group] == '/' && !memcmp(resource.data, kind->group, group) &&
+           slice_equal(slice_make(resource.data + group + 1, resource.len - group - 1), slice_str(kind->plural));
+}
+
+enum store_class registry_class_of(struct slice key)
+{
+    struct slice resource = registry_resource_of(key);
+    size_t count;
+    const struct schema_kind *const *kinds = schema_kinds(&count);
+
+    for (size_t i = 0; i < count; i++)
+        if (kinds[i]->history != SCHEMA_HISTORY_FULL && registry_is_resource(resource, kinds[i]))
+            return registry_class(kinds[i]);
+    return STORE_HISTORY_FULL;
+}
+
 bool registry_parse(struct slice key, bool namespaced, struct registry_place *ret_place)
 {
     struct slice resource = registry_resource_of(key);

@@ -26,6 +26,11 @@ bool registry_parse(struct slice key, bool namespaced, struct registry_place *re
 struct slice registry_resource_of(struct slice key);
 struct slice registry_resource(struct pool *pool, const struct schema_kind *kind);
 
+/* How long the store is to keep what a key of the kind was. */
+enum store_class registry_class(const struct schema_kind *kind);
+/* By the key alone; full for what is no object of a kind. */
+enum store_class registry_class_of(struct slice key);
+
 /* One stored object, copied out. All zero is a valid empty one. */
 struct registry_item {
     struct buf value;

@@ -158,7 +158,8 @@ static int watch_list_page(struct watch *w, struct error *err)
     struct store_range range = {.prefix = w->prefix,
                                 .after = buf_slice(&w->list_after),
                                 .at_revision = w->list_revision,
-                                .limit = WATCH_LIST_PAGE};
+                                .limit = WATCH_LIST_PAGE,
+                                .class = registry_class(w->req->kind)};
     struct store_range_result result;
     struct buf start = {0};
     int r;
@@ -212,8 +213,8 @@ static int watch_catch_up(struct watch *w, struct error *err)
         watch_attach(w);
         return 0;
     }
-    r = store_read_log(w->req->server->store, w->prefix, w->hub.after, until, WATCH_LOG_PAGE, watch_log_event, w,
-                       &until, err);
+    r = store_read_log(w->req->server->store, w->prefix, registry_class(w->req->kind), w->hub.after, until,
+                       WATCH_LOG_PAGE, watch_log_event, w, &until, err);
     if (r == 0)
         w->hub.after = until;
     return r;
@@ -233,9 +234,9 @@ static void watch_step(struct watch *w)
     w->stepping = false;
     if (r < 0) {
         if (err.code == ERROR_EXPIRED)
-            (void)error_set(&err, ERROR_EXPIRED, "too old resource version: %llu (%llu)",
-                            (unsigned long long)w->hub.after,
-                            (unsigned long long)store_compacted(w->req->server->store));
+            (void)error_set(
+                &err, ERROR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)w->hub.after,
+                (unsigned long long)store_compacted_of(w->req->server->store, registry_class(w->req->kind)));
         watch_fail(w, &err);
     }
 }
@@ -343,6 +344,7 @@ static int watch_choose_start(struct watch *w, struct error *err)
 {
     const struct list_options *o = w->options;
     struct store *store = w->req->server->store;
+    uint64_t oldest = store_compacted_of(store, registry_class(w->req->kind));
 
     if (o->initial_events || !o->has_revision || !o->revision) {
         if (o->initial_events && list_check_future(w->req, o->revision, err) < 0)
@@ -351,9 +353,9 @@ static int watch_choose_start(struct watch *w, struct error *err)
         w->list_revision = store_revision(store);
         return 0;
     }
-    if (o->revision < store_compacted(store) || !list_may_see(w->req, o->revision))
+    if (o->revision < oldest || !list_may_see(w->req, o->revision))
         return error_set(err, ERROR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)o->revision,
-                         (unsigned long long)store_compacted(store));
+                         (unsigned long long)oldest);
     w->state = WATCH_CATCHING_UP;
     w->hub.after = o->revision;
     return 0;

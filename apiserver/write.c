@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/write.h"
 
+#include "apiserver/registry.h"
+
 /* In the request's pool: where request and write let go of each other, whoever dies first. */
 struct write_link {
     struct write *write;
@@ -152,7 +154,7 @@ bool write_put(struct write *w, struct slice key, struct slice meta, struct slic
 {
     if (w->operation_count == WRITE_CONDITIONS_MAX)
         return false;
-    w->operations[w->operation_count++] = (struct store_operation){STORE_PUT, key, meta, value};
+    w->operations[w->operation_count++] = (struct store_operation){STORE_PUT, key, meta, value, registry_class_of(key)};
     return true;
 }
 
@@ -160,6 +162,7 @@ bool write_delete(struct write *w, struct slice key)
 {
     if (w->operation_count == WRITE_CONDITIONS_MAX)
         return false;
-    w->operations[w->operation_count++] = (struct store_operation){STORE_DELETE, key, SLICE_NONE, SLICE_NONE};
+    w->operations[w->operation_count++] =
+        (struct store_operation){.kind = STORE_DELETE, .key = key, .class = registry_class_of(key)};
     return true;
 }

@@ -165,6 +165,7 @@ static struct store *store_new(const struct store_options *options)
     store->log_path = mem_printf("%s/log", options->path);
     store->segment_bytes = options->segment_bytes ? options->segment_bytes : STORE_SEGMENT_BYTES;
     store->table_count = options->checkpoint_count ? options->checkpoint_count : STORE_TABLE_COUNT;
+    store->window_ns = options->window_ns ? options->window_ns : STORE_WINDOW_NS;
     store->clock = options->clock ? options->clock : clock_system();
     store->quota = options->quota ? options->quota : STORE_QUOTA_DEFAULT;
     store->history = options->history ? options->history : STORE_HISTORY_BYTES;
@@ -255,9 +256,17 @@ uint64_t store_revision(struct store *store)
     return atomic_load(&store->revision);
 }
 
+uint64_t store_compacted_of(struct store *store, enum store_class class)
+{
+    const struct store_state state = {.compacted = atomic_load(&store->compacted),
+                                      .window = atomic_load(&store->window)};
+
+    return store_state_oldest(&state, class);
+}
+
 uint64_t store_compacted(struct store *store)
 {
-    return atomic_load(&store->compacted);
+    return store_compacted_of(store, STORE_HISTORY_FULL);
 }
 
 void store_get_stats(struct store *store, struct store_stats *ret_stats)

@@ -41,6 +41,7 @@ struct store_options {
     /* For tests, which want to see with little what happens with much; 0 = as they should be. */
     size_t segment_bytes;    /* of one file of the log */
     size_t checkpoint_count; /* changes after which memory is written to LMDB */
+    int64_t window_ns;       /* how long the past of classes window and none is kept at least: ten minutes */
 };
 
 /* Errors: ERROR_IO, ERROR_CORRUPT (damaged, or written by a newer version: the message says which), ERROR_UNAVAILABLE
@@ -64,8 +65,20 @@ struct store_item {
 
 /* The newest durable revision; 1 in an empty store. */
 uint64_t store_revision(struct store *store);
-/* The oldest revision that list and log can still show; below it they answer ERROR_EXPIRED. */
-uint64_t store_compacted(struct store *store);
+/* How long what a key was is kept. The class is given with each change of a key, and should be the same for all. */
+enum store_class {
+    STORE_HISTORY_FULL,   /* as long as the history is */
+    STORE_HISTORY_WINDOW, /* ten minutes at least, for watches and pages that are under way */
+    STORE_HISTORY_NONE,   /* likewise; may be held back a little to share a sync (Leases) */
+    STORE_CLASSES
+};
+
+/* The oldest revision that list and log can still show of keys of that class; below it they answer ERROR_EXPIRED.
+ * Whoever reads the past says of which class it is: a key that is gone does not tell any more. Reading as FULL what
+ * holds keys of the other classes too is allowed: at or behind store_compacted_of(their class) they are there like all,
+ * before it they are left out. */
+uint64_t store_compacted_of(struct store *store, enum store_class class);
+uint64_t store_compacted(struct store *store); /* of STORE_HISTORY_FULL */
 
 /* Visitors return 0 to go on, anything else to stop (that value is then returned). */
 typedef int store_visit_item(void *arg, const struct store_item *item);
@@ -83,6 +96,7 @@ struct store_range {
     size_t limit; /* 0 = all */
     /* Do not count what remains: that costs a look at every key behind the page (0.2 us each). */
     bool skip_count;
+    enum store_class class; /* of the keys that are asked for */
 };
 struct store_range_result {
     uint64_t revision;  /* of the snapshot */
@@ -91,14 +105,6 @@ struct store_range_result {
 };
 int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
                struct store_range_result *ret_result, struct error *err);
-
-/* How long what a key was is kept. */
-enum store_class {
-    STORE_HISTORY_FULL,   /* as long as the history is */
-    STORE_HISTORY_WINDOW, /* for watches and pages that are under way */
-    STORE_HISTORY_NONE,   /* likewise; may be held back a little to share a sync (Leases) */
-    STORE_CLASSES
-};
 
 enum store_operation_kind { STORE_PUT, STORE_DELETE };
 struct store_condition {
@@ -164,11 +170,11 @@ void store_watch_close(struct store_watch *watch);
 
 /* The past: events of keys under prefix with after < revision <= until (0, or in the future = newest), in order. Stops
  * behind the transaction with which `limit` events (0 = all) are reached: a transaction is not cut. *ret_until = the
- * revision up to which nothing is missing. ERROR_EXPIRED when `after` is below store_compacted, ERROR_TIMEOUT when it
- * is in the future. */
+ * revision up to which nothing is missing. ERROR_EXPIRED when `after` is below store_compacted_of(class), ERROR_TIMEOUT
+ * when it is in the future. */
 typedef int store_visit_event(void *arg, const struct store_event *event);
-int store_read_log(struct store *store, struct slice prefix, uint64_t after, uint64_t until, size_t limit,
-                   store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err);
+int store_read_log(struct store *store, struct slice prefix, enum store_class class, uint64_t after, uint64_t until,
+                   size_t limit, store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err);
 
 /* What a key was, newest first, as far back as is kept, or to the change at `from` and no further back than revision
  * `not_before`: deletions too. The visitor may stop. *ret_compacted (may be NULL) is the oldest revision that can be
@@ -183,10 +189,12 @@ struct store_change {
     struct slice value; /* none of a deletion */
 };
 typedef int store_visit_change(void *arg, const struct store_change *change);
-int store_read_changes(struct store *store, struct slice key, uint64_t from, uint64_t not_before,
-                       store_visit_change *visit, void *arg, uint64_t *ret_compacted, struct error *err);
+int store_read_changes(struct store *store, struct slice key, enum store_class class, uint64_t from,
+                       uint64_t not_before, store_visit_change *visit, void *arg, uint64_t *ret_compacted,
+                       struct error *err);
 
-/* When the revision was made, by the clock of then. ERROR_EXPIRED when the log does not reach back so far,
+/* When the revision was made, by the clock of then; of one whose record went with its class, when the next one that is
+ * kept was made. ERROR_EXPIRED when the log does not reach back so far,
  * ERROR_TIMEOUT when it is in the future. */
 int store_revision_time(struct store *store, uint64_t revision, int64_t *ret_time_ns, struct error *err);
 /* The newest revision that was made no later than that; at least store_compacted. */

@@ -204,7 +204,11 @@ static int backup_record(void *arg, const struct store_record *from)
 static int backup_page(struct store_backup *b, struct buf *out, struct error *err)
 {
     const struct store_range range = {
-        .after = buf_slice(&b->after), .at_revision = b->writer.info.revision, .skip_count = true};
+        .after = buf_slice(&b->after),
+        .at_revision = b->writer.info.revision,
+        .skip_count = true,
+        .class = STORE_HISTORY_NONE, /* the one that is kept least: everything is there or the list fails */
+    };
     ERROR_LOCAL(failure);
     BUF_LOCAL(key);
     struct store_range here = range;

@@ -6,7 +6,8 @@
  *                    u64 create revision, u16 index, u16 zero, u32 length of the record, u32 segment, u32 offset / 8
  *     base    key -> the record (store_record.h), which names its key itself
  *     meta    "format" -> u32 big-endian
- *             "state"  -> u32 CRC-32C of what follows, u32 zero, then the fields of struct store_state as u64
+ *             "state"  -> u32 CRC-32C of what follows, u32 zero, then the fields of struct store_state as u64; those
+ *                         that are missing at the end (an older version wrote it) are 0
  *
  * All numbers but the format's are little-endian.
  */
@@ -25,7 +26,8 @@ static const char STATE_KEY[] = "state";
 
 /* ---- meta ---- */
 
-#define STATE_FIELDS 5
+#define STATE_FIELDS 6
+#define STATE_OLDEST 5 /* fields of the first version */
 #define STATE_SIZE   (8 + 8 * STATE_FIELDS)
 
 int store_state_read(struct store *store, MDB_txn *txn, struct store_state *ret_state, struct error *err)
@@ -33,24 +35,26 @@ int store_state_read(struct store *store, MDB_txn *txn, struct store_state *ret_
     MDB_val key = store_val(slice_str(STATE_KEY));
     MDB_val value;
     uint64_t *const fields[STATE_FIELDS] = {&ret_state->revision, &ret_state->compacted, &ret_state->trimmed,
-                                            &ret_state->keys, &ret_state->bytes};
+                                            &ret_state->keys,     &ret_state->bytes,     &ret_state->window};
     const char *from;
+    size_t there;
     int rc = mdb_get(txn, store->db.meta, &key, &value);
 
     if (rc)
         return store_lmdb_error(err, rc, "reading the state");
     from = value.mv_data;
-    if (value.mv_size < STATE_SIZE || get_u32(from) != crc32c(0, slice_make(from + 4, value.mv_size - 4)))
+    there = value.mv_size < 8 ? 0 : (value.mv_size - 8) / 8;
+    if (there < STATE_OLDEST || get_u32(from) != crc32c(0, slice_make(from + 4, value.mv_size - 4)))
         return error_set(err, ERROR_CORRUPT, "the state of the store in %s is damaged", store->path);
     for (size_t i = 0; i < STATE_FIELDS; i++)
-        *fields[i] = get_u64(from + 8 + 8 * i);
+        *fields[i] = i < there ? get_u64(from + 8 + 8 * i) : 0;
     return 0;
 }
 
 int store_state_write(struct store *store, MDB_txn *txn, const struct store_state *state)
 {
-    const uint64_t fields[STATE_FIELDS] = {state->revision, state->compacted, state->trimmed, state->keys,
-                                           state->bytes};
+    const uint64_t fields[STATE_FIELDS] = {state->revision, state->compacted, state->trimmed,
+                                           state->keys,     state->bytes,     state->window};
     char bytes[STATE_SIZE] = {0};
     MDB_val key = store_val(slice_str(STATE_KEY));
     MDB_val value = {sizeof(bytes), bytes};

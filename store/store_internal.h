@@ -16,6 +16,10 @@
  * asked for is `compacted` >= `trimmed`. Nothing is lost in between: what is dissolved goes to `base` before its
  * segment goes away, and a deletion stays in tables and index until its segment is dissolved.
  *
+ * Records of the classes window and none are dissolved earlier, when all of their segment is older than the window: the
+ * segment's file is then replaced by one without them. For their keys `window` is what `compacted` and `trimmed` are
+ * for the others.
+ *
  * Reading takes, in this order: the visible revision, a reference on the root (tables and segments), an LMDB read
  * transaction. Whatever was visible is then in one of them, because a table leaves the root only after LMDB has it, and
  * a segment only after `base` has it; what is newer is skipped by its revision, over its own record, so the root must
@@ -56,6 +60,7 @@
 #define STORE_TABLE_AGE_NS  (5 * NS_PER_S)
 #define STORE_INDEX_STEP    2000 /* keys written to LMDB in one transaction */
 #define STORE_BASE_STEP     500  /* records */
+#define STORE_WINDOW_NS     (600 * NS_PER_S)
 
 struct store_state {
     uint64_t revision;  /* everything up to it is in index and base */
@@ -63,7 +68,18 @@ struct store_state {
     uint64_t trimmed;   /* the log begins behind it */
     uint64_t keys;      /* live ones at `revision` */
     uint64_t bytes;     /* of their records */
+    uint64_t window;    /* as `compacted`, for classes window and none, when it is greater */
 };
+
+/* The oldest revision that may be asked for, and the one up to which older versions may be missing. */
+static inline uint64_t store_state_oldest(const struct store_state *state, enum store_class class)
+{
+    return class == STORE_HISTORY_FULL || state->window < state->compacted ? state->compacted : state->window;
+}
+static inline uint64_t store_state_dissolved(const struct store_state *state, enum store_class class)
+{
+    return class == STORE_HISTORY_FULL || state->window < state->trimmed ? state->trimmed : state->window;
+}
 
 struct store_db {
     MDB_env *env; /* NULL after a failed reopen */
@@ -151,6 +167,7 @@ struct store {
     uint64_t history;
     size_t segment_bytes;
     size_t table_count;
+    int64_t window_ns;
     bool manual;
     int lock_fd;
     struct store_db db;
@@ -195,6 +212,7 @@ struct store {
     _Atomic uint64_t visible;  /* newest durable revision: what readers see */
     _Atomic uint64_t revision; /* newest one whose events were handed over */
     _Atomic uint64_t compacted;
+    _Atomic uint64_t window;
 };
 
 /* -- store.c -- */
@@ -215,8 +233,12 @@ void store_root_freeze(struct store *store, uint64_t last_revision);
 void store_root_drop_frozen(struct store *store);
 /* The oldest one leaves; its file goes with the last reader. */
 void store_root_drop_segment(struct store *store);
+/* In the place of the one with the same id, which the root still has; takes the reference. */
+void store_root_swap_segment(struct store *store, struct store_segment *segment);
+/* The segment that holds the revision, which is not before the first one's. */
+struct store_segment *store_root_segment(const struct store_root *root, uint64_t revision);
 /* The record of that revision and index, wherever the log has it; `hint` is tried first. Returns 1, 0 when the log does
- * not reach back so far, or a negative error. */
+ * not reach back so far or the record went with its class, or a negative error. */
 int store_root_record(const struct store_root *root, uint64_t revision, unsigned index, struct store_place hint,
                       struct store_record *ret_record, struct error *err);
 
@@ -325,16 +347,34 @@ void store_compact_cancel(struct store *store);
  * bound meanwhile. */
 void store_hold_begin(struct store *store, struct store_hold *hold);
 void store_hold_end(struct store *store, struct store_hold *hold);
+/* How far anything may be forgotten: no hold may make the log grow without bound. */
+uint64_t store_hold_bound(struct store *store);
 
 /* -- store_replay.c -- */
 /* Finds the segments, reads those that LMDB has not caught up with into the active table, and makes the first root. */
 int store_replay(struct store *store, struct error *err);
 
+/* Nobody may ask any more, of keys of that class, for what was before `revision`. */
+int store_forget(struct store *store, enum store_class class, uint64_t revision, struct error *err);
+
 /* -- store_trim.c -- */
-/* One step of dissolving segments that nobody may ask for any more: 1 = more to do, 0 = nothing, or a negative error.
- */
+/* One step of dissolving what nobody may ask for any more: 1 = more to do, 0 = nothing, or a negative error. */
 int store_trim_step(struct store *store, struct error *err);
 void store_trim_free(struct store_trim *trim); /* NULL is allowed */
+
+/* -- store_clean.c -- */
+/* The oldest segment whose records of classes window and none are due to go, a reference; NULL when there is none. */
+struct store_segment *store_clean_next(struct store *store);
+/* Whether the record leaves the log when its segment is cleaned. */
+bool store_clean_takes(const struct store_record *record);
+/* Whether so many bytes of them are worth writing the rest again. */
+bool store_clean_pays(const struct store_segment *segment, size_t bytes);
+/* Puts a segment without them in the place of this one. */
+int store_clean_segment(struct store *store, struct store_segment *segment, struct error *err);
+
+/* -- store_changes.c -- */
+/* When the first record at or behind that revision, which the segment holds, was made. */
+int store_segment_time(struct store_segment *segment, uint64_t revision, int64_t *ret_time_ns, struct error *err);
 
 /* -- store_watch.c -- */
 struct store_event *store_event_new(const struct store_event *from);

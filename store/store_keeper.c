@@ -153,8 +153,7 @@ static uint64_t log_excess(struct store *store, uint64_t bound)
     return revision;
 }
 
-/* How far compaction may go: no hold may make the log grow without bound. */
-static uint64_t hold_bound(struct store *store)
+uint64_t store_hold_bound(struct store *store)
 {
     uint64_t oldest = UINT64_MAX, excess;
 
@@ -171,45 +170,59 @@ static uint64_t hold_bound(struct store *store)
 
 /* ---- compactions ---- */
 
-static int compact_note(struct store *store, uint64_t want, struct error *err)
+static int forget_fill(struct store *store, MDB_txn *txn, enum store_class class, uint64_t revision,
+                       struct store_state *state, struct error *err)
 {
+    int rc = store_state_read(store, txn, state, err);
+
+    if (rc < 0)
+        return rc;
+    *(class == STORE_HISTORY_FULL ? &state->compacted : &state->window) = revision;
+    rc = store_state_write(store, txn, state);
+    return rc ? store_lmdb_error(err, rc, "compacting") : 0;
+}
+
+int store_forget(struct store *store, enum store_class class, uint64_t revision, struct error *err)
+{
+    bool full = class == STORE_HISTORY_FULL;
+    _Atomic uint64_t *shown = full ? &store->compacted : &store->window;
+    uint64_t before = full ? store->state.compacted : store->state.window;
     struct store_state state;
     MDB_txn *txn = NULL;
-    uint64_t bound;
     int rc;
 
-    if (want > atomic_load(&store->visible))
-        return error_set(err, ERROR_INVALID, "revision %llu, up to which to compact, is in the future",
-                         (unsigned long long)want);
-    bound = hold_bound(store);
-    want = want < bound ? want : bound;
-    if (want <= store->state.compacted)
+    if (revision <= before)
         return 0;
     if (store_write_begin(store, &txn, err) < 0)
         return -err->code;
-    rc = store_state_read(store, txn, &state, err);
+    rc = forget_fill(store, txn, class, revision, &state, err);
     if (rc < 0) {
         mdb_txn_abort(txn);
         return rc;
     }
-    state.compacted = want;
-    rc = store_state_write(store, txn, &state);
-    if (rc) {
-        mdb_txn_abort(txn);
-        return store_lmdb_error(err, rc, "compacting");
-    }
     /* First, so that whoever is told that a revision is gone finds it said here too. */
-    atomic_store(&store->compacted, want);
+    atomic_store(shown, revision);
     rc = mdb_txn_commit(txn);
     if (rc) {
-        atomic_store(&store->compacted, store->state.compacted);
+        atomic_store(shown, before);
         return store_lmdb_error(err, rc, "compacting");
     }
     store->state = state;
     (void)pthread_mutex_lock(&store->lock);
-    store->stats.compacted = want;
+    store->stats.compacted = state.compacted;
     (void)pthread_mutex_unlock(&store->lock);
     return 0;
+}
+
+static int compact_note(struct store *store, uint64_t want, struct error *err)
+{
+    uint64_t bound;
+
+    if (want > atomic_load(&store->visible))
+        return error_set(err, ERROR_INVALID, "revision %llu, up to which to compact, is in the future",
+                         (unsigned long long)want);
+    bound = store_hold_bound(store);
+    return store_forget(store, STORE_HISTORY_FULL, want < bound ? want : bound, err);
 }
 
 static void compaction_finish(struct store *store, struct store_compaction *compaction, const struct error *err)

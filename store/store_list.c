@@ -93,11 +93,22 @@ static int walk_begin(struct walk *w, const struct store_range *range, struct er
     return 0;
 }
 
-/* What the table that stands on the key says: 1 with its version, 0 when all it has are too new. */
+/* What was so early is no longer told of keys of that class: they are left out. */
+static bool walk_forgot(const struct walk *w, enum store_class class)
+{
+    return class != STORE_HISTORY_FULL && w->at < w->view->state.window;
+}
+
+/* What the table that stands on the key says: 1 with its version or that it is left out, 0 when all it has are too new.
+ */
 static int table_version(const struct walk *w, size_t run, struct store_found *ret_found)
 {
     const struct store_version *v = store_node_newest(w->nodes[run]);
+    bool forgot = v && walk_forgot(w, v->entry.class);
 
+    *ret_found = (struct store_found){.entry = {.kind = STORE_EVENT_DELETE}};
+    if (forgot)
+        return true;
     while (v && v->entry.revision > w->at)
         v = v->older;
     if (v)
@@ -116,6 +127,8 @@ static int walk_version(const struct walk *w, struct slice key, const bool stand
         *ret_found = (struct store_found){.in_base = false};
         if (store_index_decode(key, store_slice(w->values[RUN_INDEX]), &ret_found->entry, err) < 0)
             return -err->code;
+        if (walk_forgot(w, ret_found->entry.class))
+            return 0;
         if (ret_found->entry.revision <= w->at)
             return ret_found->entry.kind != STORE_EVENT_DELETE;
         return store_view_find(w->view, key, w->at, ret_found, err);
@@ -125,6 +138,8 @@ static int walk_version(const struct walk *w, struct slice key, const bool stand
     *ret_found = (struct store_found){.in_base = true};
     if (store_base_decode(key, store_slice(w->values[RUN_BASE]), &ret_found->base, err) < 0)
         return -err->code;
+    if (walk_forgot(w, ret_found->base.class))
+        return 0;
     return ret_found->base.revision <= w->at ? 1 : store_view_back(w->view, &ret_found->base, w->at, err);
 }
 
@@ -218,7 +233,7 @@ int store_list_records(struct store *store, const struct store_range *range, sto
     result.revision = range->at_revision ? range->at_revision : view.revision;
     if (store_view_check_future(&view, result.revision, err) < 0)
         return -(int)ERROR_TIMEOUT;
-    if (result.revision < view.state.compacted)
+    if (result.revision < store_state_oldest(&view.state, range->class))
         return error_set(err, ERROR_EXPIRED, "The resourceVersion for the provided list is too old.");
     walk.at = result.revision;
     rc = list_walk(&walk, range, visit, arg, &result, &failure);

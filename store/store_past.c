@@ -52,7 +52,8 @@ static int past_frame(void *arg, const struct store_frame *frame, uint32_t offse
     if (frame->last_revision <= p->after)
         return 0;
     while ((rc = store_records_next(&records, &record, p->err)) > 0) {
-        if (record.revision <= p->after)
+        if (record.revision <= p->after ||
+            (record.class != STORE_HISTORY_FULL && record.revision <= p->view->state.window))
             continue;
         if (record.revision > p->until)
             return PAST_END;
@@ -98,22 +99,24 @@ static int past_walk(struct past *p)
     return rc == PAST_END ? 0 : rc;
 }
 
-int store_read_log(struct store *store, struct slice prefix, uint64_t after, uint64_t until, size_t limit,
-                   store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err)
+int store_read_log(struct store *store, struct slice prefix, enum store_class class, uint64_t after, uint64_t until,
+                   size_t limit, store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err)
 {
     STORE_VIEW_LOCAL(view);
     ERROR_LOCAL(failure);
     struct past past = {
         .view = &view, .prefix = prefix, .after = after, .limit = limit, .visit = visit, .arg = arg, .err = &failure};
+    uint64_t oldest;
     int rc;
 
     if (store_view_begin(store, &view, &failure) < 0)
         return error_pass(err, &failure, NULL);
     if (store_view_check_future(&view, after, err) < 0)
         return -(int)ERROR_TIMEOUT;
-    if (after < view.state.compacted)
+    oldest = store_state_oldest(&view.state, class);
+    if (after < oldest)
         return error_set(err, ERROR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)after,
-                         (unsigned long long)view.state.compacted);
+                         (unsigned long long)oldest);
     past.until = !until || until > view.revision ? view.revision : until;
     rc = past_walk(&past);
     if (rc && error_is_set(&failure))

@@ -149,6 +149,12 @@ static int replay_segments(struct store *store, struct store_root *root, struct 
         bool newest = i + 1 == root->segment_count;
         uint64_t last = newest ? 0 : root->segments[i + 1]->first_revision - 1;
 
+        /* What was taken out of it went to LMDB before. */
+        if (s->cleaned && (newest || last > store->state.window))
+            return error_set(err, ERROR_CORRUPT,
+                             "%s was cleaned up to revision %llu, and data.mdb knows of %llu: they do not belong "
+                             "together; restore a backup",
+                             s->path, (unsigned long long)last, (unsigned long long)store->state.window);
         if (!newest && last <= store->state.revision) {
             store_segment_seal(s, last);
             continue;
@@ -210,6 +216,8 @@ int store_replay(struct store *store, struct error *err)
     atomic_store(&store->visible,
                  store->state.revision > store->state.compacted ? store->state.revision : store->state.compacted);
     atomic_store(&store->compacted, store->state.compacted);
+    atomic_store(&store->window, store->state.window);
+    store_segment_remove_rest(store->log_path);
     if (root_make(store, err) < 0 || replay_segments(store, store->root, err) < 0)
         return -err->code;
     newest = store_root_last(store->root);

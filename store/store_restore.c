@@ -48,7 +48,8 @@ static int restore_record(void *arg, const struct store_record *record, struct e
 /* The log goes on behind `revision`; what the empty store began with is dissolved by the next opening. */
 static int restore_finish(struct restore *r, const struct store_backup_info *info, uint64_t revision, struct error *err)
 {
-    const struct store_state state = {revision, revision, revision, info->keys, info->bytes};
+    const struct store_state state = {
+        .revision = revision, .compacted = revision, .trimmed = revision, .keys = info->keys, .bytes = info->bytes};
     struct store_root *root = store_root_take(r->store);
     uint32_t id = store_root_last(root)->id + 1;
     struct store_segment *segment = NULL;

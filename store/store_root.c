@@ -154,9 +154,32 @@ void store_root_drop_segment(struct store *store)
     root_replace(store, fresh);
 }
 
+void store_root_swap_segment(struct store *store, struct store_segment *segment)
+{
+    struct store_root *fresh;
+    uint32_t first;
+
+    (void)pthread_mutex_lock(&store->root_lock);
+    fresh = root_copy(store->root, 0, 0);
+    first = fresh->segments[0]->id;
+    store_segment_unref(fresh->segments[segment->id - first]);
+    fresh->segments[segment->id - first] = segment;
+    root_replace(store, fresh);
+}
+
 /* ---- finding a record ---- */
 
-/* Is the record at that place the one that is meant? */
+struct store_segment *store_root_segment(const struct store_root *root, uint64_t revision)
+{
+    size_t i = root->segment_count;
+
+    while (i > 1 && root->segments[i - 1]->first_revision > revision)
+        i--;
+    return root->segments[i - 1];
+}
+
+/* Is the record at that place the one that is meant? In a cleaned segment places are no longer what they were when they
+ * were noted, and whoever chose a value could have put anything there. */
 static bool record_at(const struct store_root *root, struct store_place place, uint64_t revision, unsigned index,
                       struct store_record *ret_record)
 {
@@ -169,7 +192,7 @@ static bool record_at(const struct store_root *root, struct store_place place, u
         return false;
     s = root->segments[place.segment - first];
     end = atomic_load_explicit(&s->end, memory_order_acquire);
-    return offset >= STORE_SEGMENT_HEAD && offset < end &&
+    return !s->cleaned && offset >= STORE_SEGMENT_HEAD && offset < end &&
            store_record_read(slice_make(s->map + offset, end - offset), ret_record, NULL) == 0 &&
            ret_record->revision == revision && ret_record->index == index;
 }
@@ -181,7 +204,8 @@ struct search {
     struct error *err;
 };
 
-/* 1 = found, 2 = passed. */
+enum { SEARCH_FOUND = 1, SEARCH_PASSED, SEARCH_NOT_THERE };
+
 static int search_visit(void *arg, const struct store_frame *frame, uint32_t offset, struct slice records)
 {
     struct search *search = arg;
@@ -190,18 +214,18 @@ static int search_visit(void *arg, const struct store_frame *frame, uint32_t off
     if (frame->last_revision < search->revision)
         return 0;
     if (frame->first_revision > search->revision)
-        return 2;
+        return SEARCH_PASSED;
     while ((rc = store_records_next(&records, search->record, search->err)) > 0)
         if (search->record->revision == search->revision && search->record->index == search->index)
-            return 1;
-    return rc < 0 ? rc : 2;
+            return SEARCH_FOUND;
+    return rc < 0 ? rc : SEARCH_NOT_THERE;
 }
 
 int store_root_record(const struct store_root *root, uint64_t revision, unsigned index, struct store_place hint,
                       struct store_record *ret_record, struct error *err)
 {
     struct search search = {revision, index, ret_record, err};
-    size_t i = root->segment_count;
+    struct store_segment *segment;
     struct store_mark mark;
     int rc;
 
@@ -209,11 +233,12 @@ int store_root_record(const struct store_root *root, uint64_t revision, unsigned
         return 1;
     if (revision < root->segments[0]->first_revision)
         return 0;
-    while (i > 1 && root->segments[i - 1]->first_revision > revision)
-        i--;
-    mark = store_segment_mark(root->segments[i - 1], revision);
-    rc = store_segment_walk(root->segments[i - 1], &mark, search_visit, &search);
-    if (rc == 1 || rc < 0)
+    segment = store_root_segment(root, revision);
+    mark = store_segment_mark(segment, revision);
+    rc = store_segment_walk(segment, &mark, search_visit, &search);
+    if (rc == SEARCH_FOUND || rc < 0)
         return rc;
+    if (rc == SEARCH_NOT_THERE && segment->cleaned)
+        return 0;
     return error_set(err, ERROR_CORRUPT, "the log has lost revision %llu", (unsigned long long)revision);
 }

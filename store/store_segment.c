@@ -14,6 +14,7 @@
 static const char MAGIC[8] = {'K', 'N', 'A', 'R', 'R', 'L', 'O', 'G'};
 
 enum { AT_FORMAT = 8, AT_ID = 12, AT_FIRST = 16, AT_PAGES = 24, AT_CRC = 28, HEAD_FIXED = 32 };
+enum { FORMAT_WHOLE = 1, FORMAT_CLEANED = 2 };
 
 static int disk_error(struct error *err, int number, const char *what, const char *path)
 {
@@ -28,7 +29,7 @@ static void head_write(char head[STORE_SEGMENT_HEAD], const struct store_segment
 {
     memset(head, 0, STORE_SEGMENT_HEAD);
     memcpy(head, MAGIC, sizeof(MAGIC));
-    put_u32(head + AT_FORMAT, STORE_SEGMENT_FORMAT);
+    put_u32(head + AT_FORMAT, s->cleaned ? FORMAT_CLEANED : FORMAT_WHOLE);
     put_u32(head + AT_ID, s->id);
     put_u64(head + AT_FIRST, s->first_revision);
     put_u32(head + AT_PAGES, (uint32_t)(s->size / 4096));
@@ -48,6 +49,7 @@ static int head_read(struct store_segment *s, struct error *err)
                          get_u32(head + AT_FORMAT));
     if (get_u32(head + AT_ID) != s->id)
         return error_set(err, ERROR_CORRUPT, "%s says that it is segment %08x", s->path, get_u32(head + AT_ID));
+    s->cleaned = get_u32(head + AT_FORMAT) == FORMAT_CLEANED;
     s->first_revision = get_u64(head + AT_FIRST);
     s->size = (size_t)get_u32(head + AT_PAGES) * 4096;
     return 0;
@@ -93,6 +95,11 @@ void store_segment_unref(struct store_segment *s)
         segment_free(s);
 }
 
+static uint32_t mark_bytes(const struct store_segment *s)
+{
+    return s->cleaned ? STORE_MARK_CLEANED : STORE_MARK_BYTES;
+}
+
 /* Maps it and makes what is kept in memory. */
 static int segment_begin(struct store_segment *s, struct error *err)
 {
@@ -101,7 +108,7 @@ static int segment_begin(struct store_segment *s, struct error *err)
     if (map == MAP_FAILED)
         return disk_error(err, errno, "mapping", s->path);
     s->map = map;
-    s->marks = mem_calloc(s->size / STORE_MARK_BYTES + 2, sizeof(*s->marks));
+    s->marks = mem_calloc(s->size / mark_bytes(s) + 2, sizeof(*s->marks));
     atomic_store(&s->end, STORE_SEGMENT_HEAD);
     atomic_store(&s->last_revision, s->first_revision - 1);
     return 0;
@@ -184,6 +191,72 @@ int store_segment_open(const char *folder, uint32_t id, struct store_segment **r
     return 0;
 }
 
+/* ---- cleaning ---- */
+
+static const char CLEAN_NAME[] = "clean"; /* of the file while it is made */
+
+static int write_whole(int fd, const char *path, struct slice bytes, off_t at, struct error *err)
+{
+    while (bytes.len) {
+        ssize_t n = pwrite(fd, bytes.data, bytes.len, at);
+
+        if (n <= 0 && errno != EINTR)
+            return disk_error(err, n ? errno : EIO, "writing", path);
+        if (n > 0) {
+            bytes = slice_make(bytes.data + n, bytes.len - (size_t)n);
+            at += n;
+        }
+    }
+    return 0;
+}
+
+/* The file under a name that does not count. */
+static int clean_write(const struct store_segment *s, const char *path, struct slice frames, struct error *err)
+{
+    char head[STORE_SEGMENT_HEAD];
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? disk_error(err, errno, "making", path) : 0;
+
+    head_write(head, s);
+    if (rc == 0)
+        rc = write_whole(fd, path, slice_make(head, sizeof(head)), 0, err);
+    if (rc == 0)
+        rc = write_whole(fd, path, frames, STORE_SEGMENT_HEAD, err);
+    if (rc == 0 && (ftruncate(fd, (off_t)s->size) < 0 || fsync(fd) < 0))
+        rc = disk_error(err, errno, "writing", path);
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
+
+int store_segment_replace(const struct store_segment *from, const char *folder, struct slice frames,
+                          struct store_segment **ret_segment, struct error *err)
+{
+    const struct store_segment fresh = {.id = from->id,
+                                        .first_revision = from->first_revision,
+                                        .size = (STORE_SEGMENT_HEAD + frames.len + 4095) & ~(size_t)4095,
+                                        .cleaned = true};
+    char *path CLEANUP_FREE = mem_printf("%s/%s", folder, CLEAN_NAME);
+
+    if (clean_write(&fresh, path, frames, err) < 0) {
+        (void)unlink(path);
+        return -err->code;
+    }
+    if (rename(path, from->path) < 0)
+        return disk_error(err, errno, "making", from->path);
+    if (folder_sync(folder, err) < 0 || store_segment_open(folder, from->id, ret_segment, err) < 0)
+        return -err->code;
+    store_segment_seal(*ret_segment, atomic_load(&from->last_revision));
+    return 0;
+}
+
+void store_segment_remove_rest(const char *folder)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/%s", folder, CLEAN_NAME);
+
+    (void)unlink(path);
+}
+
 /* ---- writing ---- */
 
 size_t store_segment_room(const struct store_segment *s)
@@ -195,20 +268,13 @@ int store_segment_append(struct store_segment *s, char *bytes, size_t length, st
                          struct error *err)
 {
     off_t at = (off_t)atomic_load_explicit(&s->end, memory_order_relaxed);
-    size_t done = 0;
 
     frame->length = (uint32_t)(length - STORE_FRAME_SIZE);
     frame->segment = s->id;
     frame->before = s->before;
     store_frame_write(bytes, frame);
-    while (done < length) {
-        ssize_t n = pwrite(s->fd, bytes + done, length - done, at + (off_t)done);
-
-        if (n <= 0 && errno != EINTR)
-            return disk_error(err, n ? errno : EIO, "writing", s->path);
-        if (n > 0)
-            done += (size_t)n;
-    }
+    if (write_whole(s->fd, s->path, slice_make(bytes, length), at, err) < 0)
+        return -err->code;
     return fdatasync(s->fd) < 0 ? disk_error(err, errno, "syncing", s->path) : 0;
 }
 
@@ -216,7 +282,7 @@ static void mark_add(struct store_segment *s, const struct store_frame *frame, u
 {
     size_t count = atomic_load_explicit(&s->mark_count, memory_order_relaxed);
 
-    if (count && offset - s->marks[count - 1].offset < STORE_MARK_BYTES)
+    if (count && offset - s->marks[count - 1].offset < mark_bytes(s))
         return;
     s->marks[count] = (struct store_mark){frame->first_revision, offset, frame->before};
     atomic_store_explicit(&s->mark_count, count + 1, memory_order_release);

@@ -3,9 +3,13 @@
  * Segment: one file of the log. It is made at its full size, filled from the front with frames (store_record.h), and
  * read through a map. The file's name is its id in hexadecimal.
  *
- *      0  "KNARRLOG"      8  u32 format (1)      12  u32 id      16  u64 first revision that may stand in it
+ *      0  "KNARRLOG"      8  u32 format          12  u32 id      16  u64 first revision that may stand in it
  *     24  u32 size in bytes / 4096               28  u32 CRC-32C of bytes 0 to 28          then zeros up to
  *     STORE_SEGMENT_HEAD, where the first frame is
+ *
+ * In format 1 every change stands. In format 2, a cleaned segment, records of the classes window and none were taken
+ * out (store_clean.c); its last record stays, whatever its class, to say until when it reaches. Frames follow each
+ * other in their revisions all the same; those of which nothing is left belong to the frame they would stand in.
  *
  * One thread appends; any thread that holds a reference reads what is below `end`.
  */
@@ -18,8 +22,9 @@
 #include "store/store_record.h"
 
 #define STORE_SEGMENT_HEAD   4096
-#define STORE_SEGMENT_FORMAT 1
+#define STORE_SEGMENT_FORMAT 2           /* the newest */
 #define STORE_MARK_BYTES     (64u << 10) /* a place to start looking, so often */
+#define STORE_MARK_CLEANED   (4u << 10)  /* likewise, where every record has to be looked for */
 
 /* A frame that is known to begin here. */
 struct store_mark {
@@ -36,10 +41,14 @@ struct store_segment {
     int fd;
     const char *map;
     char *path;
-    bool unlink; /* remove the file with the last reference */
+    bool unlink;  /* remove the file with the last reference */
+    bool cleaned; /* format 2: no place in it is known but by its marks */
 
     /* The appender's own. */
     uint32_t before; /* CRC of the last frame */
+    /* The keeper's own. */
+    bool settled;         /* there is nothing to clean */
+    int64_t last_time_ns; /* when its last record was made; 0 = not known yet */
 
     _Atomic uint32_t end;           /* bytes that hold durable frames */
     _Atomic uint64_t last_revision; /* in it; first_revision - 1 = nothing */
@@ -57,6 +66,11 @@ bool store_segment_exists(const char *folder, uint32_t id);
 /* Opens one for reading and for going on; `end` is at the head until store_segment_scan has moved it. ERROR_CORRUPT
  * when its head is damaged or newer. */
 int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err);
+/* Puts a cleaned segment in the place of `from`, durable: the same id and revisions, these frames. Both stay usable. */
+int store_segment_replace(const struct store_segment *from, const char *folder, struct slice frames,
+                          struct store_segment **ret_segment, struct error *err);
+/* What an interrupted replacement left. */
+void store_segment_remove_rest(const char *folder);
 struct store_segment *store_segment_ref(struct store_segment *segment);
 void store_segment_unref(struct store_segment *segment); /* NULL is allowed */
 

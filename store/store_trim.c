@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dissolving the oldest segment, once nobody may ask for what was before its end: the last version that it has of each
- * key goes to `base` (or leaves it, when that is a deletion), and an index entry that led here goes away.
+ * Dissolving what nobody may ask for any more: the last version that a segment has of each key goes to `base` (or
+ * leaves it, when that is a deletion), and an index entry that led here goes away.
  *
- *     none --the oldest may go--> gathering its keys --STORE_BASE_STEP keys a transaction--> `trimmed` moves, it leaves
+ *     none --the oldest segment may go--> gathering its keys --steps--> `trimmed` moves, it leaves
+ *       \--one may be cleaned--> gathering those of classes window and none --steps--> it is replaced (store_clean.c)
  *
- * A crash in between leaves `base` ahead of `trimmed` for some keys, never behind: nobody may ask for what was there
- * before, and doing it again does the same.
+ * A step is STORE_BASE_STEP keys in one transaction. A crash in between leaves `base` ahead of `trimmed` for some keys,
+ * never behind: nobody may ask for what was there before, and doing it again does the same.
  */
 #include "store/store_internal.h"
 
 struct store_trim {
     struct store_segment *segment;
+    bool clean;                /* only what cleaning takes */
     struct store_table *table; /* its keys and their versions */
     const struct store_node *node;
+    size_t bytes; /* of the records that go */
     uint64_t seen;
     struct error *err; /* while gathering */
 };
@@ -26,6 +29,8 @@ void store_trim_free(struct store_trim *t)
     store_table_free(t->table);
     free(t);
 }
+
+/* ---- beginning ---- */
 
 static int gather_frame(void *arg, const struct store_frame *frame, uint32_t offset, struct slice records)
 {
@@ -40,6 +45,9 @@ static int gather_frame(void *arg, const struct store_frame *frame, uint32_t off
         rc = store_records_next(&records, &record, t->err);
         if (rc <= 0)
             break;
+        if (t->clean && !store_clean_takes(&record))
+            continue;
+        t->bytes += store_record_padded(store_record_size(&record));
         store_table_add(t->table, record.key,
                         &(struct store_entry){.kind = record.kind,
                                               .revision = record.revision,
@@ -50,33 +58,82 @@ static int gather_frame(void *arg, const struct store_frame *frame, uint32_t off
     return rc;
 }
 
-/* NULL when the oldest segment may not go yet (err untouched) or is damaged. */
-static struct store_trim *trim_begin(struct store *store, struct error *err)
+/* NULL when the segment is damaged. */
+static struct store_trim *trim_new(struct store_segment *segment, bool clean, struct error *err)
+{
+    const struct store_mark head = {segment->first_revision, STORE_SEGMENT_HEAD, 0};
+    struct store_trim *t = mem_zalloc(sizeof(*t));
+
+    t->segment = store_segment_ref(segment);
+    t->clean = clean;
+    t->table = store_table_new();
+    t->err = err;
+    t->seen = segment->first_revision - 1;
+    if (store_segment_walk(segment, &head, gather_frame, t) == 0 && t->seen != atomic_load(&segment->last_revision))
+        (void)error_set(err, ERROR_CORRUPT, "the log is damaged behind revision %llu (%s); it is kept",
+                        (unsigned long long)t->seen, segment->path);
+    if (error_is_set(err)) {
+        store_trim_free(t);
+        return NULL;
+    }
+    t->node = store_table_seek(t->table, SLICE_NONE);
+    return t;
+}
+
+/* The oldest segment, when all of it may go: a reference, or NULL. */
+static struct store_segment *trim_next(struct store *store)
 {
     struct store_root *root = store_root_take(store);
     struct store_segment *oldest = root->segments[0];
-    const struct store_mark head = {oldest->first_revision, STORE_SEGMENT_HEAD, 0};
     uint64_t last = atomic_load(&oldest->last_revision);
-    struct store_trim *t = NULL;
+    bool due = root->segment_count > 1 && last <= store->state.compacted && last <= store->state.revision;
+    struct store_segment *found = due ? store_segment_ref(oldest) : NULL;
 
-    if (root->segment_count > 1 && last <= store->state.compacted && last <= store->state.revision) {
-        t = mem_zalloc(sizeof(*t));
-        t->segment = store_segment_ref(oldest);
-        t->table = store_table_new();
-        t->err = err;
-        t->seen = oldest->first_revision - 1;
-        if (store_segment_walk(oldest, &head, gather_frame, t) == 0 && t->seen != last)
-            (void)error_set(err, ERROR_CORRUPT, "the log is damaged behind revision %llu (%s); it is kept",
-                            (unsigned long long)t->seen, oldest->path);
-        if (error_is_set(err)) {
-            store_trim_free(t);
-            t = NULL;
-        } else {
-            t->node = store_table_seek(t->table, SLICE_NONE);
-        }
-    }
     store_root_unref(root);
+    return found;
+}
+
+/* Nobody asks for what was before its end any more, whether it is then worth to be written again or not: so one that is
+ * looked at is not looked at again after a restart. */
+static struct store_trim *clean_begin(struct store *store, struct store_segment *segment, struct error *err)
+{
+    struct store_trim *t;
+
+    if (store_forget(store, STORE_HISTORY_WINDOW, atomic_load(&segment->last_revision), err) < 0)
+        return NULL;
+    t = trim_new(segment, true, err);
+    segment->settled = !t || !store_clean_pays(segment, t->bytes);
+    if (t && segment->settled) {
+        store_trim_free(t);
+        t = NULL;
+    }
     return t;
+}
+
+/* 1 when something was found, 0, or a negative error. */
+static int trim_begin(struct store *store, struct error *err)
+{
+    struct store_segment *segment = trim_next(store);
+    bool clean = !segment;
+
+    if (clean)
+        segment = store_clean_next(store);
+    if (!segment)
+        return 0;
+    store->trim = clean ? clean_begin(store, segment, err) : trim_new(segment, false, err);
+    store_segment_unref(segment);
+    return error_is_set(err) ? -err->code : 1;
+}
+
+/* ---- steps ---- */
+
+/* A key without an entry, or with a later record in the base, had its newest version here dissolved before: by an
+ * interrupted run, or because a later change was of a class that is kept less long. */
+static bool trim_came_late(struct store *store, MDB_txn *txn, struct slice key, uint64_t revision, int found)
+{
+    struct store_record known;
+
+    return !found || (store_base_get(store, txn, key, &known, NULL) > 0 && known.revision > revision);
 }
 
 /* The last version that the segment has of one key. */
@@ -92,7 +149,9 @@ static int trim_key(struct store *store, MDB_txn *txn, struct store_trim *t, str
 
     if (found < 0 || store_record_read(slice_make(t->segment->map + at, t->segment->size - at), &record, err) < 0)
         return -err->code;
-    if (found && indexed.revision == last->revision)
+    if (trim_came_late(store, txn, key, last->revision, found))
+        return 0;
+    if (indexed.revision == last->revision)
         rc = store_index_delete(store, txn, key);
     if (rc == 0)
         rc = last->kind == STORE_EVENT_DELETE ? store_base_delete(store, txn, key)
@@ -109,7 +168,7 @@ static int trim_fill(struct store *store, MDB_txn *txn, struct store_trim *t, st
         rc = trim_key(store, txn, t, err);
         t->node = store_node_next(t->node);
     }
-    if (rc < 0 || t->node)
+    if (rc < 0 || t->node || t->clean)
         return rc;
     state->trimmed = atomic_load(&t->segment->last_revision);
     rc = store_state_write(store, txn, state);
@@ -139,22 +198,19 @@ static int trim_commit(struct store *store, struct store_trim *t, struct error *
 int store_trim_step(struct store *store, struct error *err)
 {
     struct store_trim *t = store->trim;
-    bool done;
+    int rc;
 
-    if (!t) {
-        store->trim = trim_begin(store, err);
-        return error_is_set(err) ? -err->code : store->trim != NULL;
-    }
-    if (trim_commit(store, t, err) < 0) {
-        store->trim = NULL; /* from its start again */
-        store_trim_free(t);
-        return -err->code;
-    }
-    done = !t->node;
-    if (done) {
-        store->trim = NULL;
-        store_trim_free(t);
+    if (!t)
+        return trim_begin(store, err);
+    rc = trim_commit(store, t, err);
+    if (rc == 0 && t->node)
+        return 1;
+    if (rc == 0 && t->clean)
+        rc = store_clean_segment(store, t->segment, err);
+    else if (rc == 0)
         store_root_drop_segment(store);
-    }
-    return 1;
+    /* After a failure, from its start again. */
+    store->trim = NULL;
+    store_trim_free(t);
+    return rc < 0 ? rc : 1;
 }

@@ -26,7 +26,7 @@ static bool view_was_overtaken(struct store *store, const struct store_view *v)
     bool rolled = store_root_last(now)->id != store_root_last(v->root)->id;
 
     store_root_unref(now);
-    return rolled || v->revision < v->state.compacted;
+    return rolled || v->revision < v->state.compacted || v->revision < v->state.window;
 }
 
 int store_view_begin(struct store *store, struct store_view *v, struct error *err)
@@ -116,10 +116,14 @@ int store_view_before(const struct store_view *v, const struct store_record *rec
         rc = store_base_get(v->store, v->txn, key, ret_before, err);
     if (rc < 0)
         return error_wrap(err, "reading what %.*s was", SLICE_ARGS(key));
-    if (rc == 0 || ret_before->revision != revision || !slice_equal(ret_before->key, key))
-        return error_set(err, ERROR_CORRUPT, "revision %llu of %.*s is lost", (unsigned long long)revision,
+    if (rc > 0 && ret_before->revision == revision && slice_equal(ret_before->key, key))
+        return 1;
+    /* The log reaches back so far: it went with its class. */
+    if (revision >= v->root->segments[0]->first_revision && revision <= v->state.window)
+        return error_set(err, ERROR_EXPIRED, "revision %llu of %.*s is no longer kept", (unsigned long long)revision,
                          SLICE_ARGS(key));
-    return 1;
+    return error_set(err, ERROR_CORRUPT, "revision %llu of %.*s is lost", (unsigned long long)revision,
+                     SLICE_ARGS(key));
 }
 
 int store_view_back(const struct store_view *v, struct store_record *record, uint64_t at, struct error *err)
@@ -127,9 +131,13 @@ int store_view_back(const struct store_view *v, struct store_record *record, uin
     struct store_record before;
     int rc = 1;
 
+    if (record->class != STORE_HISTORY_FULL && at < v->state.window)
+        return error_set(err, ERROR_EXPIRED, "revision %llu of %.*s is no longer kept", (unsigned long long)at,
+                         SLICE_ARGS(record->key));
     while (rc > 0 && record->revision > at) {
         /* Made anew behind a deletion that was dissolved: before it, nothing was there. */
-        if (record->kind == STORE_EVENT_CREATE && record->prev_revision <= v->state.trimmed)
+        if (record->kind == STORE_EVENT_CREATE &&
+            record->prev_revision <= store_state_dissolved(&v->state, record->class))
             return 0;
         rc = store_view_before(v, record, &before, err);
         if (rc > 0)

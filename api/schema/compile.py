@@ -12,6 +12,8 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     select PATH...                   selectable besides metadata.name and metadata.namespace
     scale SPEC STATUS SELECTOR       paths for the scale subresource
     sub NAME VERB,... [KIND]         KIND or GROUP/VERSION/KIND, the parent's own when missing
+    history window|none              how long what an object was is kept, when not as long as the history is: for watches
+                                     and pages under way; likewise, and its writes may wait a little (see store/store.h)
     inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
   type NAME  DESCRIPTION
@@ -43,6 +45,7 @@ FLAGS = {
     'inline': 'INLINE', 'fixed': 'IMMUTABLE', 'set': 'LIST_SET', 'atomic': 'ATOMIC', 'retain': 'PATCH_RETAIN',
     'empty': 'EMIT_EMPTY', 'inert': 'NOT_ENFORCED',
 }
+HISTORIES = ['full', 'window', 'none']
 VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 COLUMN_TYPES = ['string', 'integer', 'boolean', 'date', 'number']
 
@@ -134,6 +137,7 @@ class Kind:
         self.marks = set(words[2:])
         self.short, self.categories, self.select, self.columns, self.subs = [], [], [], [], []
         self.scale = self.inert = None
+        self.history = 'full'
         self.verbs = [] if 'virtual' in self.marks else VERBS
         unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare'}
         if unknown or len(self.marks & {'namespaced', 'cluster'}) != 1:
@@ -156,6 +160,8 @@ class Kind:
             self.subs.append((name, verbs.split(','), target[0].split('/') if target else None))
         elif word == 'inert':
             self.inert = rest
+        elif word == 'history' and rest in HISTORIES:
+            self.history = rest
         elif word == 'column':
             self.take_column(where, rest)
         else:
@@ -347,7 +353,7 @@ def write_kind(out, i, k):
             f'.categories = {categories}, .type = &types[{k.type.index}], .columns = {columns}, '
             f'.column_count = {len(k.columns)}, .selectable = {select}, .subresources = {subs}, '
             f'.subresource_count = {len(k.subs)}, .scale = {scale}, .inert = {text(k.inert)}, .verbs = {verb_bits(k.where, k.verbs)}, '
-            f'.hash = 0x{kind_hash(k):08x}u' + (f', {marks}' if marks else '') + '};')
+            f'.hash = 0x{kind_hash(k):08x}u, .history = SCHEMA_HISTORY_{k.history.upper()}' + (f', {marks}' if marks else '') + '};')
 
 
 def main():

@@ -123,7 +123,8 @@ static char *image_check(const char *root, long acked)
                                (unsigned long long)revision);
     }
     replay.revision = store_compacted(store);
-    if (!wrong && store_read_log(store, SLICE_NONE, replay.revision, 0, 0, replay_event, &replay, NULL, &err) < 0)
+    if (!wrong && store_read_log(store, SLICE_NONE, STORE_HISTORY_FULL, replay.revision, 0, 0, replay_event, &replay,
+                                 NULL, &err) < 0)
         wrong = mem_printf("the log: %s", error_text(&err));
     if (!wrong && (replay.wrong || replay.revision != revision))
         wrong = mem_printf("the log ends at %llu of %llu", (unsigned long long)replay.revision,

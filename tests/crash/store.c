@@ -216,7 +216,9 @@ static void check_log(struct crash *crash, struct store *store)
     uint64_t until = 0;
     ERROR_LOCAL(err);
 
-    CHECK(crash, store_read_log(store, SLICE_NONE, replay.revision, 0, 0, replay_event, &replay, &until, &err) == 0,
+    CHECK(crash,
+          store_read_log(store, SLICE_NONE, STORE_HISTORY_FULL, replay.revision, 0, 0, replay_event, &replay, &until,
+                         &err) == 0,
           "the log: %s", error_text(&err));
     CHECK(crash, until == store_revision(store) && replay.revision == until, "the log ends at %llu",
           (unsigned long long)replay.revision);

@@ -151,7 +151,9 @@ static void test_round_trip(void **state)
     assert_int_equal(info.keys, 3);
     assert_list(f, "", "", 0, 0, "/a=2@4 /empty=@6 /lease=l@7");
     assert_get(f, "/a", "2@4/2");
-    assert_int_equal(store_read_changes(f->store, SLICE_LIT("/lease"), 0, 0, note_change, &changes, NULL, NULL), 0);
+    assert_int_equal(
+        store_read_changes(f->store, SLICE_LIT("/lease"), STORE_HISTORY_NONE, 0, 0, note_change, &changes, NULL, NULL),
+        0);
     assert_string_equal(buf_cstr(&changes), "7 0 ann 7 1700000000 m|");
 }
 

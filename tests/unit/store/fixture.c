@@ -121,6 +121,16 @@ struct outcome delete_key(struct fixture *f, const char *key)
     return run_one(f, NULL, &(struct store_operation){STORE_DELETE, slice_str(key)});
 }
 
+struct outcome write_class(struct fixture *f, enum store_class class, const char *key, const char *value)
+{
+    return run_one(f, NULL,
+                   &(struct store_operation){.kind = value ? STORE_PUT : STORE_DELETE,
+                                             .key = slice_str(key),
+                                             .meta = SLICE_LIT("meta"),
+                                             .value = slice_str(value ? value : ""),
+                                             .class = class});
+}
+
 static void compact_note(void *arg, const struct error *err)
 {
     enum error_code *code = arg;
@@ -207,7 +217,8 @@ char *log_text(struct fixture *f, const char *prefix, uint64_t after, uint64_t u
     ERROR_LOCAL(err);
     BUF_LOCAL(out);
 
-    if (store_read_log(f->store, slice_str(prefix), after, until, limit, write_event, &out, &end, &err) < 0)
+    if (store_read_log(f->store, slice_str(prefix), STORE_HISTORY_FULL, after, until, limit, write_event, &out, &end,
+                       &err) < 0)
         buf_printf(&out, "E:%s", error_reason(err.code));
     else
         buf_printf(&out, "|%llu", (unsigned long long)end);

@@ -50,6 +50,8 @@ void submit(struct fixture *f, const struct store_condition *conditions, size_t 
             const struct store_operation *operations, size_t operation_count, struct outcome *outcome);
 /* One put or deletion, stepped to its end. */
 struct outcome put(struct fixture *f, const char *key, const char *value);
+/* The same of a class; value NULL deletes. */
+struct outcome write_class(struct fixture *f, enum store_class class, const char *key, const char *value);
 struct outcome put_if(struct fixture *f, const char *key, const char *value, uint64_t mod_revision);
 struct outcome delete_key(struct fixture *f, const char *key);
 /* Compacts to the end and says how it went. */

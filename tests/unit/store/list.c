@@ -242,7 +242,8 @@ static char *changes_text(struct fixture *f, const char *key, uint64_t from, uin
     ERROR_LOCAL(err);
     BUF_LOCAL(out);
 
-    if (store_read_changes(f->store, slice_str(key), from, not_before, write_change, &out, NULL, &err) < 0)
+    if (store_read_changes(f->store, slice_str(key), STORE_HISTORY_FULL, from, not_before, write_change, &out, NULL,
+                           &err) < 0)
         buf_printf(&out, "E:%s", error_reason(err.code));
     return buf_steal_str(&out);
 }

@@ -180,7 +180,8 @@ static void test_log_visitor_stops(void **state)
     ERROR_LOCAL(err);
 
     put(f, "/a", "1");
-    assert_int_equal(store_read_log(f->store, SLICE_NONE, 1, 0, 0, stop_at_once, NULL, &until, &err), 5);
+    assert_int_equal(
+        store_read_log(f->store, SLICE_NONE, STORE_HISTORY_FULL, 1, 0, 0, stop_at_once, NULL, &until, &err), 5);
     assert_int_equal(until, 77);
     assert_false(error_is_set(&err));
 }
