@@ -213,10 +213,8 @@ static void hub_on_events(void *arg, struct store_event *const *events, size_t c
 }
 
 /* A share of the watchers at each tick: ten thousand answers at once would hold up everybody else. */
-static void hub_bookmark(void *arg)
+void hub_tick(struct hub *hub)
 {
-    struct hub *hub = arg;
-
     for (hub->turns += hub->count; hub->turns >= HUB_BOOKMARK_TICKS; hub->turns -= HUB_BOOKMARK_TICKS) {
         struct hub_watcher *w = list_first(&hub->all, struct hub_watcher, all);
 
@@ -226,6 +224,11 @@ static void hub_bookmark(void *arg)
         list_append(&hub->all, &w->all);
         w->bookmark(w);
     }
+}
+
+static void hub_on_tick(void *arg)
+{
+    hub_tick(arg);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------
@@ -241,7 +244,7 @@ struct hub *hub_new(struct store *store, struct loop *loop)
     list_init(&hub->all);
     list_init(&hub->flushing);
     (void)pthread_mutex_init(&hub->lock, NULL);
-    hub->bookmarks = loop_timer_new(loop, hub_bookmark, hub);
+    hub->bookmarks = loop_timer_new(loop, hub_on_tick, hub);
     loop_timer_start(hub->bookmarks, HUB_TICK_MS, HUB_TICK_MS);
     hub->watch = store_watch_open(store, SLICE_LIT(REGISTRY_PREFIX), hub_on_events, hub, &hub->revision);
     return hub;

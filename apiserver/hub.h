@@ -56,6 +56,8 @@ void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interes
 void hub_detach(struct hub *hub, struct hub_watcher *w);
 /* From inside `event`: `flush` follows when the batch is through. */
 void hub_want_flush(struct hub *hub, struct hub_watcher *w);
+/* By itself every second: the turn of a part of the watchers to get a bookmark. For tests, which do not wait. */
+void hub_tick(struct hub *hub);
 /* How many watchers were looked at so far, over all events. */
 uint64_t hub_visits(const struct hub *hub);
 /* Tells every watcher to stop. */
