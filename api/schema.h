@@ -153,6 +153,7 @@ struct schema_kind {
     bool no_metadata;  /* not an object of its own (Status, DeleteOptions ...) */
     uint32_t hash;     /* of everything above: the store's header carries it */
     enum schema_history history;
+    bool observed; /* objects say what was seen or asked, not what somebody wants: they are not rewound */
 };
 
 /* All built-in kinds, ordered by group (core first, then as upstream lists them), then plural. */

@@ -93,6 +93,7 @@ static int history_at_time(struct request *req, const char *text, uint64_t *ret_
         return error_set(err, ERROR_BAD_REQUEST, "time: Invalid value: \"%s\": must be as 2006-01-02T15:04:05Z", text);
     if (time_ns > clock_wall_ns(req->server->clock))
         return error_set(err, ERROR_BAD_REQUEST, "time: Invalid value: \"%s\": it lies in the future", text);
+    time_ns = time_ns / 1000 * 1000 + 999; /* times are shown cut to microseconds: what was shown includes its change */
     *ret_revision = store_revision_at(store, time_ns);
     if (store_revision_time(store, *ret_revision, &made_ns, NULL) < 0 || made_ns > time_ns)
         return history_too_old(store, *ret_revision, err);

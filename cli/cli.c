@@ -19,6 +19,8 @@ const struct cli_command cli_commands[] = {
     {"history", "TYPE NAME | TYPE/NAME [-n NAMESPACE] [--limit N]", "Show what became of an object, and by whom",
      cli_history},
     {"logs", "POD [-c CONTAINER] [-f] [--tail N] [--previous]", "Print a container's log", cli_logs},
+    {"rewind", "--to REVISION|TIME|AGO [TYPE[/NAME]...] [-n NAMESPACE] [-A] [--dry-run] [--recreate]",
+     "Write objects back as they were", cli_rewind, cli_rewind_help},
     {"scale", "TYPE NAME... | TYPE/NAME --replicas N", "Set how many there are to be", cli_scale},
     {"top", "node|pod [NAME] [-n NAMESPACE] [-A] [-l SELECTOR] [--containers] [--sort-by cpu|memory]",
      "Show what nodes and pods use", cli_top},

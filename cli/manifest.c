@@ -27,8 +27,6 @@ static int name_order(const void *a, const void *b)
     return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-static struct value *sorted_copy(const struct value *v);
-
 static struct value *sorted_object(const struct value *v)
 {
     struct slice *names CLEANUP_FREE = mem_calloc(value_count(v) + 1, sizeof(*names));
@@ -41,12 +39,11 @@ static struct value *sorted_object(const struct value *v)
         count++;
     qsort(names, count, sizeof(*names), name_order);
     for (size_t i = 0; i < count; i++)
-        value_set_slice(out, names[i], sorted_copy(value_get_slice(v, names[i])));
+        value_set_slice(out, names[i], manifest_sorted(value_get_slice(v, names[i])));
     return out;
 }
 
-/* With the members of every object in the order of their names. */
-static struct value *sorted_copy(const struct value *v)
+struct value *manifest_sorted(const struct value *v)
 {
     struct value *out;
 
@@ -56,7 +53,7 @@ static struct value *sorted_copy(const struct value *v)
         return value_copy(v);
     out = value_new_array();
     for (size_t i = 0; i < value_count(v); i++)
-        value_append(out, sorted_copy(value_at(v, i)));
+        value_append(out, manifest_sorted(value_at(v, i)));
     return out;
 }
 
@@ -70,7 +67,7 @@ void manifest_annotate(struct value *object)
     BUF_LOCAL(text);
 
     (void)value_remove(annotations, LAST_APPLIED);
-    sorted = sorted_copy(object);
+    sorted = manifest_sorted(object);
     value_write(sorted, &json);
     for (size_t i = 0; i < json.len; i++) {
         if (strchr("<>&", json.data[i]))

@@ -19,6 +19,8 @@ struct manifest {
 int manifest_read(const struct value *object, const char *fallback, struct manifest *ret_manifest, struct error *err);
 /* The object with the annotation that records it (compact JSON and a line end, as kubectl writes it). */
 void manifest_annotate(struct value *object);
+/* A copy with the members of every object in the order of their names; the caller frees. */
+struct value *manifest_sorted(const struct value *v);
 /* A strategic merge patch from what was applied last time (may be NULL) and what the server has to what is wanted:
  * fields that were applied and are not wanted any more are removed, others' fields are left alone. NULL = nothing to
  * do. */

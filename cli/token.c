@@ -13,6 +13,7 @@
 #include "api/value.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/span.h"
 #include "lib/encoding.h"
 #include "lib/pki.h"
 #include "lib/random.h"
@@ -49,28 +50,6 @@ static void draw(char *out, size_t len)
     for (size_t i = 0; i < len; i++)
         out[i] = letters[random_below(sizeof(letters) - 1)];
     out[len] = '\0';
-}
-
-/* "90", "90s", "15m", "24h", "7d" in seconds; 0 when it is none of them or out of bounds. */
-static int64_t read_ttl(const char *text)
-{
-    static const struct {
-        char letter;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    struct slice number = slice_str(text);
-    int64_t unit = 1;
-    int64_t value;
-
-    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-        if (number.len && number.data[number.len - 1] == units[i].letter) {
-            unit = units[i].seconds;
-            number.len--;
-            break;
-        }
-    if (!slice_to_int64(number, &value) || value < 1 || value > TTL_MAX_S / unit)
-        return 0;
-    return value * unit;
 }
 
 static void add_data(struct buf *body, const char *name, const char *value)
@@ -110,7 +89,7 @@ static int create_secret(struct token_command *c, const char *id, const char *se
 /* False after saying what is wrong. */
 static bool token_create_check(const struct token_command *c)
 {
-    if (!read_ttl(c->ttl))
+    if (!span_read(c->ttl, TTL_MAX_S))
         (void)fprintf(stderr, "knarr token: --ttl %s is not a time of at most 365d: say 90s, 15m, 24h or 7d\n", c->ttl);
     else if (c->uses < 0 || c->uses > USES_MAX)
         (void)fprintf(stderr, "knarr token: --uses is 1 to %d, or 0 for any number of machines\n", USES_MAX);
@@ -127,7 +106,7 @@ static int token_create(struct token_command *c, struct error *err)
     draw(id, ID_SIZE);
     draw(secret, SECRET_SIZE);
     if (pki_public_key_hash(buf_slice(&c->session.config.ca), hash, err) < 0 ||
-        create_secret(c, id, secret, read_ttl(c->ttl), err) < 0)
+        create_secret(c, id, secret, span_read(c->ttl, TTL_MAX_S), err) < 0)
         return -(int)err->code;
     (void)printf("%s.%s.%s\n", hash, id, secret);
     return 0;

@@ -8,6 +8,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
   kind KIND PLURAL MARKS             PLURAL "-" = it has no resource of its own; its fields are those of the type KIND
                                      namespaced|cluster  status (a subresource splits writes)  generation (counted)
                                      virtual (never stored)  bare (no object: Status, DeleteOptions)
+                                     observed (what was seen or asked, nobody's wish: not rewound)
     short NAME...                    in CATEGORY...            verbs VERB,... (all, or none when virtual)
     select PATH...                   selectable besides metadata.name and metadata.namespace
     scale SPEC STATUS SELECTOR       paths for the scale subresource
@@ -139,7 +140,7 @@ class Kind:
         self.scale = self.inert = None
         self.history = 'full'
         self.verbs = [] if 'virtual' in self.marks else VERBS
-        unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare'}
+        unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare', 'observed'}
         if unknown or len(self.marks & {'namespaced', 'cluster'}) != 1:
             fail(where, f'kind {self.name}: marks {sorted(self.marks)}')
 
@@ -317,7 +318,7 @@ def kind_hash(kind):
         seen[t.index] = [(f.number, f.name, f.base, f.shape, f.type_name, sorted(f.flags), f.default, f.enum, f.keys,
                           f.merge) for f in t.fields]
         todo += [f.type for f in t.fields if f.type]
-    rows = [kind.group.name, kind.group.version, kind.name, kind.plural, sorted(kind.marks), kind.select,
+    rows = [kind.group.name, kind.group.version, kind.name, kind.plural, sorted(kind.marks - {'observed'}), kind.select,
             [seen[i] for i in sorted(seen)]]
     return int.from_bytes(hashlib.sha256(repr(rows).encode()).digest()[:4], 'big')
 
@@ -346,7 +347,7 @@ def write_kind(out, i, k):
         out.put(f'static const struct schema_scale_paths scale_{i} = {{{", ".join(map(text, k.scale))}}};')
     marks = ', '.join(f'.{field} = true' for mark, field in (
         ('namespaced', 'namespaced'), ('status', 'has_status'), ('generation', 'generation'),
-        ('virtual', 'virtual_kind'), ('bare', 'no_metadata')) if mark in k.marks)
+        ('virtual', 'virtual_kind'), ('bare', 'no_metadata'), ('observed', 'observed')) if mark in k.marks)
     out.put(f'static const struct schema_kind kind_{i} = {{.group = {text(k.group.name)}, '
             f'.version = {text(k.group.version)}, .kind = {text(k.name)}, .plural = {text(k.plural)}, '
             f'.singular = {text(k.name.lower() if k.plural else "")}, .short_names = {short}, '

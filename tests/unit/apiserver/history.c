@@ -230,7 +230,7 @@ static char *time_after(int64_t ns)
 {
     char text[TIME_TEXT_MAX];
 
-    time_format_nano(ns, text);
+    time_format_micro(ns, text); /* as the history shows it */
     return mem_strdup(text);
 }
 
