@@ -2,6 +2,7 @@
 #include "apiserver/info.h"
 
 #include "apiserver/account.h"
+#include "apiserver/backup.h"
 #include "apiserver/dashboard.h"
 #include "apiserver/metrics.h"
 
@@ -157,6 +158,17 @@ static void info_metrics(struct request *req)
         reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
 }
 
+static void info_knarr(struct request *req)
+{
+    if (strcmp(req->info.path, BACKUP_PATH) != 0)
+        info_missing(req);
+    else if (!slice_is(req->http->method, "GET"))
+        reply_error_text(req, ERROR_METHOD_NOT_ALLOWED,
+                         "the server does not allow this method on the requested resource");
+    else
+        backup_get(req);
+}
+
 static const struct {
     const char *first; /* segment; "" = the root */
     void (*answer)(struct request *req);
@@ -166,6 +178,7 @@ static const struct {
     {"livez", info_health, true},     {"readyz", info_health, true},     {"api", info_document, false},
     {"apis", info_document, false},   {"openapi", info_document, false}, {".well-known", info_well_known, false},
     {"metrics", info_metrics, false}, {"openid", info_keys, false},      {"dashboard", dashboard_handle, false},
+    {"knarr", info_knarr, false},
 };
 
 static ptrdiff_t info_find(const struct request_info *info)

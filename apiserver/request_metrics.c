@@ -70,10 +70,10 @@ static const char *request_metrics_verb(const struct request *req)
 
 static struct request_names request_metrics_names(const struct request *req)
 {
-    static const char *const paths[] = {"api",     "apis",   "healthz", "livez",       "metrics",
-                                        "openapi", "readyz", "version", ".well-known", "dashboard"};
-    static const char *const shown[] = {"/api",     "/apis",   "/healthz", "/livez",       "/metrics",
-                                        "/openapi", "/readyz", "/version", "/.well-known", "/dashboard"};
+    static const char *const paths[] = {"api",    "apis",    "healthz",     "livez",     "metrics", "openapi",
+                                        "readyz", "version", ".well-known", "dashboard", "knarr"};
+    static const char *const shown[] = {"/api",    "/apis",    "/healthz",     "/livez",     "/metrics", "/openapi",
+                                        "/readyz", "/version", "/.well-known", "/dashboard", "/knarr"};
     const struct request_info *info = &req->info;
     const struct schema_kind *kind = req->kind;
     struct request_names n = {"", "", "", "", request_metrics_verb(req), ""};

@@ -57,6 +57,7 @@ struct apiserver {
     unsigned next_front;             /* atomic: round robin of the in-process transport */
     int reading;                     /* atomic: requests in flight */
     int mutating;                    /* atomic */
+    int backups;                     /* atomic: being taken */
     struct rbac *rbac;               /* roles and bindings */
     struct documents *documents;     /* discovery and OpenAPI */
     struct authn_tokens *tokens;     /* the static token file; NULL = none */

@@ -223,7 +223,7 @@ static int backup_page(struct store_backup *b, struct buf *out, struct error *er
                          "more was written during the backup than the history may hold; give it more room "
                          "(--history-mib) or take the backup when less is written");
     if (rc < 0)
-        return error_pass(err, &failure, "backup");
+        return error_pass(err, &failure, NULL);
     if (b->raw.len)
         backup_writer_block(&b->writer, BACKUP_RECORDS, buf_slice(&b->raw), out);
     buf_reset(&b->raw);
