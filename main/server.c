@@ -18,6 +18,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/notify.h"
+#include "main/backup_schedule.h"
 #include "main/common_options.h"
 #include "main/state.h"
 #include "scheduler/scheduler.h"
@@ -34,6 +35,7 @@
 #define SERVER_YEAR            (365LL * SERVER_DAY)
 #define SERVER_RETRY_S         60 /* after new certificates could not be made */
 #define SERVER_CA_WARN_S       (180LL * SERVER_DAY)
+#define SERVER_BACKUP_KEEP     7
 
 struct server_flags {
     struct common_options common;
@@ -46,9 +48,12 @@ struct server_flags {
     long node_grace; /* seconds without a sign of life after which a node is Unknown */
     long history;    /* seconds that one can go back at the least, within history_mib */
     long history_mib;
-    long event_ttl;        /* seconds that an event stays */
-    long terminated_pods;  /* pods that have ended, kept for looking at */
-    long certificate_life; /* seconds; of what the CA signs */
+    long event_ttl;            /* seconds that an event stays */
+    long terminated_pods;      /* pods that have ended, kept for looking at */
+    long certificate_life;     /* seconds; of what the CA signs */
+    const char *backup_folder; /* NULL = home/backups */
+    long backup_every;         /* seconds; 0 = none */
+    long backup_keep;
 };
 
 struct server {
@@ -58,6 +63,8 @@ struct server {
     struct state state;
     struct store *store;
     struct apiserver *api;
+    char *backup_folder;
+    struct backup_schedule *backups; /* NULL = none */
 };
 
 /* ---- workers: a thread, a loop, and what runs on it ---------------------------------------------------------------
@@ -280,6 +287,19 @@ static int server_start_api(struct server *s, struct error *err)
     return apiserver_start(&options, &s->api, err);
 }
 
+static int server_start_backups(struct server *s, struct error *err)
+{
+    s->backup_folder = s->flags.backup_folder ? mem_strdup(s->flags.backup_folder)
+                                              : mem_printf("%s/backups", s->flags.common.home);
+    const struct backup_schedule_options options = {.store = s->store,
+                                                    .folder = s->backup_folder,
+                                                    .home = s->flags.common.home,
+                                                    .every_s = s->flags.backup_every,
+                                                    .keep = (size_t)s->flags.backup_keep};
+
+    return s->flags.backup_every ? backup_schedule_start(&options, &s->backups, err) : 0;
+}
+
 static void server_compacted(void *arg, const struct error *err)
 {
     (void)arg;
@@ -347,6 +367,8 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
         return r;
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(workers); i++)
         r = worker_begin(&workers[i], s, err);
+    if (r == 0)
+        r = server_start_backups(s, err);
     if (r == 0) {
         (void)printf("knarr server: ready at https://%s:%u, kubeconfig %s\n", s->flags.advertise_address,
                      apiserver_port(s->api), s->state.kubeconfig);
@@ -354,6 +376,7 @@ static int server_run(struct server *s, const sigset_t *signals, struct error *e
         notify_send("READY=1\nSTATUS=ready at https://%s:%u", s->flags.advertise_address, apiserver_port(s->api));
         server_wait_for_signal(s, signals);
     }
+    backup_schedule_stop(s->backups);
     for (size_t i = ARRAY_SIZE(workers); i > 0; i--)
         worker_join(&workers[i - 1]);
     apiserver_stop(s->api, SERVER_GRACE);
@@ -372,7 +395,8 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .history_mib = SERVER_HISTORY_MIB,
                                            .event_ttl = SERVER_EVENT_TTL,
                                            .terminated_pods = SERVER_TERMINATED_PODS,
-                                           .certificate_life = SERVER_YEAR};
+                                           .certificate_life = SERVER_YEAR,
+                                           .backup_keep = SERVER_BACKUP_KEEP};
 
 static const struct flag server_options[] = {
     COMMON_OPTIONS_ROWS(server_flags.common),
@@ -396,6 +420,12 @@ static const struct flag server_options[] = {
     {"certificate-life", 0, FLAG_NUMBER, &server_flags.certificate_life,
      "seconds that certificates of nodes and of the server live; they are renewed while they run", "S", .min = 2,
      .max = SERVER_YEAR},
+    {"backup-every", 0, FLAG_NUMBER, &server_flags.backup_every, "seconds between backups; 0: none by schedule", "S",
+     .max = SERVER_YEAR},
+    {"backup-folder", 0, FLAG_TEXT, &server_flags.backup_folder, "where they go; without it backups below the home",
+     "DIR"},
+    {"backup-keep", 0, FLAG_NUMBER, &server_flags.backup_keep, "backups that are kept; the oldest beyond it go", "N",
+     .min = 1, .max = 100000},
     {NULL, 0, FLAG_BOOL, NULL},
 };
 
@@ -437,6 +467,7 @@ static int server_command(int argc, char **argv)
     state_clear(&s.state);
     free(s.own_address);
     free(s.service_address);
+    free(s.backup_folder);
     return r < 0 ? 1 : 0;
 }
 
