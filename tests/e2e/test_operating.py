@@ -51,7 +51,7 @@ def families(text):
 @pytest.fixture(scope='module')
 def one():
     """One node; a user without rights (ann) and one who watches over the cluster (mon)."""
-    cluster = Cluster(nodes=1, server_arguments=['--log-format', 'json'])
+    cluster = Cluster(nodes=1, server_arguments=['--log-format', 'json', '--backup-every', '86400'])
     tokens = cluster.folder / 'tokens.csv'
     tokens.touch(mode=0o600)
     tokens.write_text('ann-token,ann,1\nmon-token,mon,2\n')
