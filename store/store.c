@@ -89,7 +89,7 @@ static int env_open_sized(struct store *store, uint64_t map_size)
     int rc = mdb_env_create(&env);
 
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(env, 8);
+        rc = mdb_env_set_maxdbs(env, STORE_TABLES);
     if (rc == 0)
         rc = mdb_env_set_maxreaders(env, STORE_READERS);
     if (rc == 0)
@@ -152,6 +152,9 @@ int store_reopen(struct store *store, struct error *err)
     if (store->db.env)
         mdb_env_close(STEAL(store->db.env));
     rc = env_start(store, err);
+    /* A commit that failed at its end may be there: what it forgot is gone for the readers of LMDB too. */
+    if (rc == 0)
+        store_note_compacted(store);
     store_readers_resume(&store->readers);
     return rc;
 }
@@ -214,10 +217,12 @@ static void store_free(struct store *store)
     free(store);
 }
 
+/* What an earlier process named and could not sync any more is built on from here: its names first. */
 static int store_start(struct store *store, struct error *err)
 {
-    if (make_folder(store->path, err) < 0 || lock_folder(store, err) < 0 || env_start(store, err) < 0 ||
-        make_folder(store->log_path, err) < 0 || sync_folder(store->path, err) < 0 || store_replay(store, err) < 0)
+    if (make_folder(store->path, err) < 0 || lock_folder(store, err) < 0 || store_make(store, err) < 0 ||
+        env_start(store, err) < 0 || make_folder(store->log_path, err) < 0 || sync_folder(store->path, err) < 0 ||
+        sync_folder(store->log_path, err) < 0 || store_replay(store, err) < 0)
         return -err->code;
     return store->manual ? 0 : store_writer_begin(store, err);
 }

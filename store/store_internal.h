@@ -47,6 +47,7 @@
 #define STORE_FORMAT         2
 #define STORE_FIRST_REVISION 1 /* of an empty store; 0 never is a revision (as in etcd) */
 
+#define STORE_TABLES        8                   /* of LMDB, at most */
 #define STORE_READERS       256                 /* read transactions at one time */
 #define STORE_QUEUE_MAX     16384               /* transactions that may wait */
 #define STORE_QUEUE_BYTES   ((size_t)256 << 20) /* bytes of them */
@@ -208,6 +209,7 @@ struct store {
     struct store_state state;
     struct store_trim *trim; /* under way; NULL = none */
     int64_t keep_after_ns;   /* after a failure: not before */
+    bool keep_failed;        /* LMDB is to be looked at */
 
     _Atomic uint64_t visible;  /* newest durable revision: what readers see */
     _Atomic uint64_t revision; /* newest one whose events were handed over */
@@ -219,6 +221,9 @@ struct store {
 int store_lmdb_error(struct error *err, int rc, const char *what);
 /* After LMDB said that it cannot go on: closes the environment and opens it anew, with all readers out. */
 int store_reopen(struct store *store, struct error *err);
+
+/* -- store_make.c: the LMDB file of a store that has none yet -- */
+int store_make(struct store *store, struct error *err);
 
 /* -- store_root.c -- */
 struct store_root *store_root_take(struct store *store); /* a reference */
@@ -341,6 +346,8 @@ bool store_keep(struct store *store);
 void *store_keeper_main(void *store);
 /* Begins an LMDB write transaction; reopens the environment first when an error made that necessary. */
 int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err);
+/* `state` says how far back may be asked for: so do the others. */
+void store_note_compacted(struct store *store);
 /* Ends what waits with ERROR_CANCELLED. */
 void store_compact_cancel(struct store *store);
 /* From now on nothing is forgotten that the newest revision needs (hold->revision), unless the log grows to twice its

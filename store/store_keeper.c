@@ -27,6 +27,12 @@ int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err)
     return rc ? store_lmdb_error(err, rc, "starting to write") : 0;
 }
 
+static void keep_failed(struct store *store)
+{
+    store->keep_failed = true;
+    store->keep_after_ns = clock_monotonic_ns(store->clock) + KEEP_RETRY_NS;
+}
+
 /* ---- tables ---- */
 
 static bool table_is_due(struct store *store, const struct store_root *root, bool now)
@@ -170,6 +176,15 @@ uint64_t store_hold_bound(struct store *store)
 
 /* ---- compactions ---- */
 
+void store_note_compacted(struct store *store)
+{
+    atomic_store(&store->compacted, store->state.compacted);
+    atomic_store(&store->window, store->state.window);
+    (void)pthread_mutex_lock(&store->lock);
+    store->stats.compacted = store->state.compacted;
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
 static int forget_fill(struct store *store, MDB_txn *txn, enum store_class class, uint64_t revision,
                        struct store_state *state, struct error *err)
 {
@@ -208,9 +223,7 @@ int store_forget(struct store *store, enum store_class class, uint64_t revision,
         return store_lmdb_error(err, rc, "compacting");
     }
     store->state = state;
-    (void)pthread_mutex_lock(&store->lock);
-    store->stats.compacted = state.compacted;
-    (void)pthread_mutex_unlock(&store->lock);
+    store_note_compacted(store);
     return 0;
 }
 
@@ -253,8 +266,9 @@ static bool compact_step(struct store *store)
         rc = store_trim_step(store, &failure);
     if (rc < 0 && !compaction) {
         log_warning("store", "%s; trying again later", error_text(&failure));
-        store->keep_after_ns = clock_monotonic_ns(store->clock) + KEEP_RETRY_NS;
+        keep_failed(store);
     }
+    store->keep_failed = store->keep_failed || rc < 0;
     if (rc <= 0 && compaction)
         compaction_finish(store, compaction, rc < 0 ? &failure : NULL);
     return rc > 0 || compaction;
@@ -294,15 +308,30 @@ static bool compaction_waits(struct store *store)
     return waits;
 }
 
-bool store_keep(struct store *store)
+/* After some failures LMDB refuses its readers as well, and every write reads: whatever there is to keep, it is opened
+ * anew. False when it stays away for now. */
+static bool keep_heal(struct store *store)
+{
+    MDB_txn *probe = NULL;
+    ERROR_LOCAL(failure);
+
+    if (store->db.env && mdb_txn_begin(store->db.env, NULL, MDB_RDONLY, &probe) != MDB_PANIC) {
+        mdb_txn_abort(probe);
+    } else if (store_reopen(store, &failure) < 0) {
+        log_warning("store", "%s; trying again", error_text(&failure));
+        store->keep_after_ns = clock_monotonic_ns(store->clock) + KEEP_RETRY_NS;
+        return false;
+    }
+    store->keep_failed = false;
+    return true;
+}
+
+static bool keep_step(struct store *store)
 {
     struct store_root *root;
     bool frozen, several;
     ERROR_LOCAL(failure);
 
-    if (store->keep_after_ns && clock_monotonic_ns(store->clock) < store->keep_after_ns)
-        return false;
-    store->keep_after_ns = 0;
     root = store_root_take(store);
     frozen = root->levels[1] != NULL;
     several = root->segment_count > 1;
@@ -311,10 +340,25 @@ bool store_keep(struct store *store)
         if (table_write(store, &failure) == 0)
             return true;
         log_warning("store", "%s; the log keeps it meanwhile, trying again", error_text(&failure));
-        store->keep_after_ns = clock_monotonic_ns(store->clock) + KEEP_RETRY_NS;
+        keep_failed(store);
         return false;
     }
     return compact_step(store);
+}
+
+bool store_keep(struct store *store)
+{
+    bool busy;
+
+    if (store->keep_after_ns && clock_monotonic_ns(store->clock) < store->keep_after_ns)
+        return false;
+    store->keep_after_ns = 0;
+    if (store->keep_failed && !keep_heal(store))
+        return false;
+    busy = keep_step(store);
+    if (store->keep_failed)
+        (void)keep_heal(store);
+    return busy;
 }
 
 /* Sleeps until there may be something: at once when a table is full or a compaction waits, else as long as the young

@@ -24,7 +24,7 @@ static int compare_ids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The ids of all segments, in order and without a gap. The caller frees. */
+/* The ids of all segments, in order. The caller frees. */
 static int segments_list(const struct store *store, struct found_segments *found, struct error *err)
 {
     DIR *folder = opendir(store->log_path);
@@ -47,7 +47,14 @@ static int segments_list(const struct store *store, struct found_segments *found
     (void)closedir(folder);
     if (found->count)
         qsort(found->ids, found->count, sizeof(*found->ids), compare_ids);
-    for (size_t i = 1; i < found->count; i++)
+    return 0;
+}
+
+/* A gap among what is still needed. */
+static int segments_check(const struct store *store, const struct found_segments *found, size_t first,
+                          struct error *err)
+{
+    for (size_t i = first + 1; i < found->count; i++)
         if (found->ids[i] != found->ids[i - 1] + 1)
             return error_set(err, ERROR_CORRUPT, "the log in %s has lost segment %08x", store->log_path,
                              found->ids[i - 1] + 1);
@@ -161,6 +168,8 @@ static int replay_segments(struct store *store, struct store_root *root, struct 
         }
         if (store_segment_scan(s, store->state.revision, newest ? UINT64_MAX : last, replay_frame, &replay) < 0)
             return -err->code;
+        if (newest && store_segment_rewrite_last(s, err) < 0)
+            return -err->code;
         if (!newest && atomic_load(&s->last_revision) != last)
             return error_set(err, ERROR_CORRUPT, "the log is damaged behind revision %llu (%s)",
                              (unsigned long long)atomic_load(&s->last_revision), s->path);
@@ -187,12 +196,14 @@ static int root_make(struct store *store, struct error *err)
                                       err);
         found.count = 1;
     }
-    /* Dissolved ones whose files were still in use when the store ended. */
+    /* Dissolved ones whose files were still in use when the store ended; those between them may be gone. */
     for (; rc == 0 && skip + 1 < found.count && segments[skip + 1]->first_revision - 1 <= store->state.trimmed;
          skip++) {
         segments[skip]->unlink = true;
         store_segment_unref(segments[skip]);
     }
+    if (rc == 0)
+        rc = segments_check(store, &found, skip, err);
     if (rc == 0 && segments[skip]->first_revision > store->state.trimmed + 1)
         rc = error_set(err, ERROR_CORRUPT, "the log in %s has lost revision %llu", store->log_path,
                        (unsigned long long)store->state.trimmed + 1);

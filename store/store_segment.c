@@ -264,18 +264,32 @@ size_t store_segment_room(const struct store_segment *s)
     return s->size - atomic_load_explicit(&s->end, memory_order_relaxed);
 }
 
+static int segment_write(struct store_segment *s, struct slice bytes, size_t at, struct error *err)
+{
+    if (write_whole(s->fd, s->path, bytes, (off_t)at, err) < 0)
+        return -err->code;
+    return fdatasync(s->fd) < 0 ? disk_error(err, errno, "syncing", s->path) : 0;
+}
+
 int store_segment_append(struct store_segment *s, char *bytes, size_t length, struct store_frame *frame,
                          struct error *err)
 {
-    off_t at = (off_t)atomic_load_explicit(&s->end, memory_order_relaxed);
-
     frame->length = (uint32_t)(length - STORE_FRAME_SIZE);
     frame->segment = s->id;
     frame->before = s->before;
     store_frame_write(bytes, frame);
-    if (write_whole(s->fd, s->path, slice_make(bytes, length), at, err) < 0)
-        return -err->code;
-    return fdatasync(s->fd) < 0 ? disk_error(err, errno, "syncing", s->path) : 0;
+    return segment_write(s, slice_make(bytes, length), atomic_load_explicit(&s->end, memory_order_relaxed), err);
+}
+
+int store_segment_rewrite_last(struct store_segment *s, struct error *err)
+{
+    size_t length = s->last ? atomic_load(&s->end) - s->last : 0;
+    char *bytes CLEANUP_FREE = NULL;
+
+    if (!length)
+        return 0;
+    bytes = mem_dup(s->map + s->last, length);
+    return segment_write(s, slice_make(bytes, length), s->last, err);
 }
 
 static void mark_add(struct store_segment *s, const struct store_frame *frame, uint32_t offset)
@@ -293,6 +307,7 @@ void store_segment_commit(struct store_segment *s, const struct store_frame *fra
     uint32_t offset = atomic_load_explicit(&s->end, memory_order_relaxed);
 
     mark_add(s, frame, offset);
+    s->last = offset;
     s->before = frame->crc;
     atomic_store_explicit(&s->last_revision, frame->last_revision, memory_order_relaxed);
     atomic_store_explicit(&s->end, offset + STORE_FRAME_SIZE + frame->length, memory_order_release);

@@ -46,6 +46,7 @@ struct store_segment {
 
     /* The appender's own. */
     uint32_t before; /* CRC of the last frame */
+    uint32_t last;   /* where it begins; 0 = there is none */
     /* The keeper's own. */
     bool settled;         /* there is nothing to clean */
     int64_t last_time_ns; /* when its last record was made; 0 = not known yet */
@@ -93,6 +94,9 @@ struct store_mark store_segment_mark(struct store_segment *segment, uint64_t rev
  * hold revisions after `after`; of the others only the frame is looked at. What begins after `until` does not count. A
  * damaged record ends the walk there, as does fn returning other than 0, which is then returned. */
 int store_segment_scan(struct store_segment *segment, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg);
+/* After the scan of the newest one: its last frame may be one whose append was cut short or failed. What can be read of
+ * it is not on the disk then, and after a failed sync nothing writes it by itself: it is written again. ERROR_IO. */
+int store_segment_rewrite_last(struct store_segment *segment, struct error *err);
 /* After opening an older one, which is known to be whole: its places are found when somebody looks for them. */
 void store_segment_seal(struct store_segment *segment, uint64_t last_revision);
 

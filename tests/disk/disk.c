@@ -11,8 +11,6 @@
 
 #include "tests/disk/disk_internal.h"
 
-#define SECTOR 512
-
 uint64_t disk_seed = 1;
 
 uint64_t disk_draw(uint64_t below)
@@ -93,8 +91,8 @@ static void content_write(struct buf *content, const struct disk_step *s, bool t
         memset(buf_reserve(content, end - content->len), 0, end - content->len);
         content->len = end;
     }
-    for (size_t at = 0; at < s->data.len; at += SECTOR) {
-        size_t len = s->data.len - at < SECTOR ? s->data.len - at : SECTOR;
+    for (size_t at = 0; at < s->data.len; at += DISK_SECTOR) {
+        size_t len = s->data.len - at < DISK_SECTOR ? s->data.len - at : DISK_SECTOR;
 
         if (!tear || disk_draw(2))
             memcpy(content->data + s->offset + at, s->data.data + at, len);

@@ -26,8 +26,10 @@ uint64_t disk_draw(uint64_t below);
 /* Forgets the list and the disk, and watches this (empty) folder from now on. */
 void disk_watch(const char *root);
 void disk_unwatch(void);
-/* The power is gone: from now on every call that concerns the folder fails with EIO and does nothing. */
+/* Who uses it is dead: from now on every call that concerns the folder fails with EIO and does nothing. */
 void disk_freeze(void);
+/* The next one finds all as it was left: only the process died, the power stayed. */
+void disk_thaw(void);
 bool disk_frozen(void);
 /* Steps so far. */
 size_t disk_steps(void);

@@ -57,6 +57,11 @@ void disk_freeze(void)
     trace.state = FROZEN;
 }
 
+void disk_thaw(void)
+{
+    trace.state = ON;
+}
+
 bool disk_frozen(void)
 {
     return trace.state == FROZEN;
@@ -127,12 +132,13 @@ static enum disk_folder folder_of(int fd)
     return FOLDERS;
 }
 
-/* NULL outside the folder. */
+/* NULL outside the folder. Lock files are not looked at: who holds them is another in every run. */
 static const char *name_of(const char *path)
 {
     size_t len = trace.state == OFF ? 0 : strlen(trace.root);
+    const char *name = len && !strncmp(path, trace.root, len) && path[len] == '/' ? path + len + 1 : NULL;
 
-    return len && !strncmp(path, trace.root, len) && path[len] == '/' ? path + len + 1 : NULL;
+    return name && strcmp(name, "knarr.lock") != 0 && strcmp(name, "lock.mdb") != 0 ? name : NULL;
 }
 
 static void step_add_name(enum step_kind kind, size_t file, const char *from, const char *to)
@@ -186,7 +192,15 @@ static ssize_t write_any(int fd, const void *data, size_t len, off_t at)
 {
     size_t file = file_of(fd), wanted = len;
     int number = file == NOWHERE ? 0 : fault(DISK_WRITE, &len);
-    ssize_t n = len || !number ? syscall(SYS_pwrite64, fd, data, len < wanted ? len : wanted, at) : 0;
+    ssize_t n;
+
+    if (len < wanted) { /* sectors are whole */
+        size_t end = ((size_t)at + len) / DISK_SECTOR * DISK_SECTOR;
+
+        len = end > (size_t)at ? end - (size_t)at : 0;
+        number = number || len ? number : EIO;
+    }
+    n = len || !number ? syscall(SYS_pwrite64, fd, data, len, at) : 0;
 
     if (n > 0 && file != NOWHERE) {
         struct disk_step *s = step_add(STEP_WRITE, file);

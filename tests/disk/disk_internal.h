@@ -5,6 +5,8 @@
 
 #include "tests/disk/disk.h"
 
+#define DISK_SECTOR 512 /* bytes that are there whole or not at all */
+
 enum step_kind {
     STEP_WRITE,
     STEP_SIZE,

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A new LMDB file. It comes to its name only when it is whole and durable: LMDB itself writes the first pages once,
+ * when the file is empty, and when the sync behind that fails they look well until the machine restarts.
+ */
+#include "store/store_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static int make_tables(struct store *store, struct error *err)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(store->db.env, NULL, 0, &txn);
+
+    if (rc)
+        return store_lmdb_error(err, rc, "starting to write");
+    if (store_index_open(store, txn, err) < 0) {
+        mdb_txn_abort(txn);
+        return -err->code;
+    }
+    rc = mdb_txn_commit(txn);
+    return rc ? store_lmdb_error(err, rc, "making the tables") : 0;
+}
+
+static int make_file(struct store *store, const char *path, struct error *err)
+{
+    int rc = mdb_env_create(&store->db.env);
+
+    if (rc)
+        return store_lmdb_error(err, rc, "making LMDB");
+    rc = mdb_env_set_maxdbs(store->db.env, STORE_TABLES);
+    if (rc == 0)
+        rc = mdb_env_open(store->db.env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
+    if (rc)
+        (void)store_lmdb_error(err, rc, "making LMDB");
+    else
+        (void)make_tables(store, err);
+    mdb_env_close(STEAL(store->db.env));
+    return error_is_set(err) ? -err->code : 0;
+}
+
+int store_make(struct store *store, struct error *err)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/data.mdb", store->path);
+    char *fresh CLEANUP_FREE = mem_printf("%s/new.mdb", store->path);
+
+    if (access(path, F_OK) == 0)
+        return 0;
+    if (unlink(fresh) < 0 && errno != ENOENT) /* of an earlier try */
+        return error_set_errno(err, errno, "removing %s", fresh);
+    if (make_file(store, fresh, err) < 0)
+        return -err->code;
+    return rename(fresh, path) < 0 ? error_set_errno(err, errno, "making %s", path) : 0;
+}
