@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/rewind_write.h"
 
-#define TRIES       4
+#define TRIES       3 /* again, after a conflict */
 #define POLL_MS     100
 #define GONE_WAIT_S 60
 
