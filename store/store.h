@@ -216,6 +216,7 @@ struct store_stats {
     uint64_t log_bytes;    /* of the files of the log, the history among them */
     uint64_t commits;      /* batches made durable */
     uint64_t transactions; /* in them */
+    uint64_t cleaned;      /* segments of the log that were written again without classes window and none */
 };
 void store_get_stats(struct store *store, struct store_stats *ret_stats);
 

@@ -140,7 +140,11 @@ int store_clean_segment(struct store *store, struct store_segment *segment, stru
         rc = store_segment_replace(segment, store->log_path, buf_slice(&clean.frames), &fresh, err);
     }
     buf_free(&clean.frames);
-    if (rc == 0)
-        store_root_swap_segment(store, fresh);
-    return rc;
+    if (rc < 0)
+        return rc;
+    store_root_swap_segment(store, fresh);
+    (void)pthread_mutex_lock(&store->lock);
+    store->stats.cleaned++;
+    (void)pthread_mutex_unlock(&store->lock);
+    return 0;
 }

@@ -35,10 +35,13 @@ static void note_ack(void *arg, uint64_t revision, size_t failed_condition, cons
     *at = disk_steps();
 }
 
-static const struct store_options store_small = {
-    .clock = &trace.clock.base, .manual = true, .segment_bytes = 20 << 10, .checkpoint_count = 25};
+static const struct store_options store_small = {.clock = &trace.clock.base,
+                                                 .manual = true,
+                                                 .segment_bytes = 20 << 10,
+                                                 .checkpoint_count = 25,
+                                                 .window_ns = NS_PER_S};
 
-/* Transaction n puts n under a key and its twin; now and then one is deleted instead, and the past is compacted. */
+/* Transaction n puts n under a key and its twin, whose past is not kept; now and then the past is compacted. */
 static void work(struct store *store)
 {
     for (int n = 1; n <= TRANSACTIONS; n++) {
@@ -49,12 +52,13 @@ static void work(struct store *store)
             operations[i] = (struct store_operation){
                 .kind = STORE_PUT,
                 .key = slice_make(keys[i], (size_t)snprintf(keys[i], sizeof(keys[i]), "/%c/%d", "kt"[i], n % KEYS)),
-                .value = slice_str(value)};
+                .value = slice_str(value),
+                .class = i ? STORE_HISTORY_NONE : STORE_HISTORY_FULL};
         store_commit(store, &(struct store_transaction){.operations = operations, .operation_count = 2}, note_ack,
                      &trace.acked[n]);
         (void)store_step(store);
-        if (n % 40 == 0)
-            store_compact(store, store_revision(store) - 10, NULL, NULL);
+        if (n % 80 == 0)
+            store_compact(store, store_revision(store) - 60, NULL, NULL);
         clock_fake_advance(&trace.clock, NS_PER_S / 10);
         for (uint64_t i = disk_draw(4); i > 0; i--)
             (void)store_step(store);
@@ -79,7 +83,6 @@ static long number_of(struct store *store, char prefix, int key)
 }
 
 struct replay {
-    long newest[KEYS];
     uint64_t revision;
     bool wrong;
 };
@@ -87,21 +90,32 @@ struct replay {
 static int replay_event(void *arg, const struct store_event *event)
 {
     struct replay *r = arg;
-    long n = strtol(event->value.data, NULL, 10);
+    long n = strtol(event->value.data, NULL, 10), before = n > KEYS ? n - KEYS : 0;
 
-    if (event->key.data[1] != 'k')
-        return 0;
-    r->wrong = r->wrong || event->revision != r->revision + 1 || (uint64_t)n + 1 != event->revision;
-    r->newest[n % KEYS] = n;
+    r->wrong = r->wrong || event->revision != r->revision + 1 || (uint64_t)n + 1 != event->revision ||
+               (before && strtol(event->prev_value.data, NULL, 10) != before);
     r->revision = event->revision;
     return 0;
+}
+
+/* The log gives what is kept of the class whole, up to the newest revision. NULL = it does. */
+static char *log_check(struct store *store, const char *prefix, enum store_class class, uint64_t newest)
+{
+    struct replay replay = {.revision = store_compacted_of(store, class)};
+    ERROR_LOCAL(err);
+
+    if (store_read_log(store, slice_str(prefix), class, replay.revision, 0, 0, replay_event, &replay, NULL, &err) < 0)
+        return mem_printf("the log of %s: %s", prefix, error_text(&err));
+    if (replay.wrong || replay.revision != newest)
+        return mem_printf("the log of %s ends at %llu of %llu", prefix, (unsigned long long)replay.revision,
+                          (unsigned long long)newest);
+    return NULL;
 }
 
 /* Says what is wrong with the image; NULL = nothing. The caller frees. */
 static char *image_check(const char *root, long acked)
 {
     struct store_options options = store_small;
-    struct replay replay = {.wrong = false};
     struct store *store;
     char *wrong = NULL;
     uint64_t revision;
@@ -122,13 +136,10 @@ static char *image_check(const char *root, long acked)
             wrong = mem_printf("key %d is %ld, its twin %ld, at revision %llu", key, there, number_of(store, 't', key),
                                (unsigned long long)revision);
     }
-    replay.revision = store_compacted(store);
-    if (!wrong && store_read_log(store, SLICE_NONE, STORE_HISTORY_FULL, replay.revision, 0, 0, replay_event, &replay,
-                                 NULL, &err) < 0)
-        wrong = mem_printf("the log: %s", error_text(&err));
-    if (!wrong && (replay.wrong || replay.revision != revision))
-        wrong = mem_printf("the log ends at %llu of %llu", (unsigned long long)replay.revision,
-                           (unsigned long long)revision);
+    if (!wrong)
+        wrong = log_check(store, "/k/", STORE_HISTORY_FULL, revision);
+    if (!wrong)
+        wrong = log_check(store, "/t/", STORE_HISTORY_NONE, revision);
     store_close(store);
     return wrong;
 }
@@ -168,6 +179,7 @@ int main(int argc, char **argv)
 {
     long images = argc > 1 ? atol(argv[1]) : 10000;
     struct store_options options = store_small;
+    struct store_stats stats;
     struct store *store;
     ERROR_LOCAL(err);
     int rc;
@@ -186,6 +198,11 @@ int main(int argc, char **argv)
         return 1;
     }
     work(store);
+    store_get_stats(store, &stats);
+    if (stats.cleaned < 5) {
+        (void)printf("FAILED: %llu segments were cleaned\n", (unsigned long long)stats.cleaned);
+        return 1;
+    }
     disk_unwatch();
     store_close(store);
     rc = images_run(images);

@@ -2,13 +2,14 @@
 /*
  * Kill -9 of a store that is being written to, and a look at what is left.
  *
- * A child writes KEYS counters without pause, each in one transaction with a twin under another prefix, compacts now
- * and then, and reports each acknowledged write through a pipe. The parent kills it at a random moment, opens the
- * folder and checks, round after round on the same folder:
+ * A child writes KEYS counters without pause, each in one transaction with a twin under another prefix, whose past is
+ * not kept, compacts now and then, and reports each acknowledged write through a pipe. The parent kills it at a random
+ * moment, opens the folder and checks, round after round on the same folder:
  *   - nothing acknowledged is lost, and nothing is there that was not asked for;
  *   - a transaction is there whole or not at all: twins are equal;
  *   - the revision is not behind any that was acknowledged, and none is given twice;
- *   - the log has every revision above `compacted`, each event fits the one before, and all end in what is current.
+ *   - the log has every revision above `compacted`, of the twins every one above theirs, each event fits the one
+ * before, and all end in what is current.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -37,6 +38,7 @@ struct crash {
     uint64_t acked_revision; /* newest revision that was */
     uint64_t floor;          /* revision when the present child began: it must only give later ones */
     uint64_t acks;
+    int cleaned; /* rounds after which the past of the twins was shorter */
     int failures;
 };
 
@@ -94,8 +96,11 @@ static void write_next(struct writer *writer)
     for (int i = 0; i < 2; i++) {
         int len = snprintf(keys[i], sizeof(keys[i]), "/%s/%u", i ? "twin" : "key", writer->key);
 
-        operations[i] =
-            (struct store_operation){STORE_PUT, {keys[i], (size_t)len}, SLICE_LIT("meta"), slice_str(value)};
+        operations[i] = (struct store_operation){STORE_PUT,
+                                                 {keys[i], (size_t)len},
+                                                 SLICE_LIT("meta"),
+                                                 slice_str(value),
+                                                 i ? STORE_HISTORY_NONE : STORE_HISTORY_FULL};
     }
     store_commit(writer->store, &(struct store_transaction){NULL, 0, operations, 2}, written, writer);
 }
@@ -129,9 +134,11 @@ _Noreturn static void child_run(const struct crash *crash, int pipe)
     struct store *store;
     ERROR_LOCAL(err);
 
-    /* Little is enough to begin a segment, to go to LMDB and to be dissolved. */
-    if (store_open(&(struct store_options){.path = crash->path, .segment_bytes = 96 << 10, .checkpoint_count = 150},
-                   &store, &err) < 0) {
+    /* Little is enough to begin a segment, to go to LMDB, to be cleaned and to be dissolved. */
+    if (store_open(
+            &(struct store_options){
+                .path = crash->path, .segment_bytes = 96 << 10, .checkpoint_count = 150, .window_ns = 1},
+            &store, &err) < 0) {
         (void)printf("the child: %s\n", error_text(&err));
         _exit(1);
     }
@@ -143,8 +150,8 @@ _Noreturn static void child_run(const struct crash *crash, int pipe)
         uint64_t revision = store_revision(store);
 
         pause_ms(5);
-        if (revision > store_compacted(store) + 300)
-            store_compact(store, revision - 100, NULL, NULL);
+        if (revision > store_compacted(store) + 2000)
+            store_compact(store, revision - 1000, NULL, NULL);
     }
 }
 
@@ -189,6 +196,7 @@ struct replay {
     struct crash *crash;
     struct store *store;
     uint64_t revision;
+    uint64_t twin_revision;
     uint32_t twins[2][KEYS]; /* 0 = not seen in the log */
 };
 
@@ -203,6 +211,11 @@ static int replay_event(void *arg, const struct store_event *event)
     at = &replay->twins[twin][key % KEYS];
     CHECK(replay->crash, event->revision == replay->revision + 1 - twin, "revision %llu follows %llu",
           (unsigned long long)event->revision, (unsigned long long)replay->revision);
+    CHECK(replay->crash, !twin || event->revision == replay->twin_revision + 1,
+          "of the twins, revision %llu follows %llu", (unsigned long long)event->revision,
+          (unsigned long long)replay->twin_revision);
+    if (twin)
+        replay->twin_revision = event->revision;
     CHECK(replay->crash, counter_of(event->value) == counter_of(event->prev_value) + 1, "an event skips a value");
     CHECK(replay->crash, !*at || *at == counter_of(event->prev_value), "an event does not follow the one before");
     *at = counter_of(event->value);
@@ -216,12 +229,15 @@ static void check_log(struct crash *crash, struct store *store)
     uint64_t until = 0;
     ERROR_LOCAL(err);
 
+    replay.twin_revision = store_compacted_of(store, STORE_HISTORY_NONE);
+    crash->cleaned += replay.twin_revision > replay.revision;
     CHECK(crash,
           store_read_log(store, SLICE_NONE, STORE_HISTORY_FULL, replay.revision, 0, 0, replay_event, &replay, &until,
                          &err) == 0,
           "the log: %s", error_text(&err));
-    CHECK(crash, until == store_revision(store) && replay.revision == until, "the log ends at %llu",
-          (unsigned long long)replay.revision);
+    CHECK(crash, until == store_revision(store) && replay.revision == until && replay.twin_revision == until,
+          "the log ends at %llu, of the twins at %llu", (unsigned long long)replay.revision,
+          (unsigned long long)replay.twin_revision);
     for (uint32_t i = 0; i < KEYS; i++)
         CHECK(crash, !replay.twins[0][i] || replay.twins[0][i] == get_counter(store, "/key/", i),
               "log and state of key %u differ", i);
@@ -300,8 +316,10 @@ int main(int argc, char **argv)
         return 1;
     for (int i = 0; i < rounds && !crash.failures; i++)
         round_run(&crash);
-    (void)printf("%d kills, %llu acknowledged writes, revision %llu: %s\n", rounds, (unsigned long long)crash.acks,
-                 (unsigned long long)crash.floor, crash.failures ? "FAILED" : "nothing lost");
+    CHECK(&crash, crash.cleaned || crash.acks < 3000, "no segment was cleaned");
+    (void)printf("%d kills (%d among cleaned segments), %llu acknowledged writes, revision %llu: %s\n", rounds,
+                 crash.cleaned, (unsigned long long)crash.acks, (unsigned long long)crash.floor,
+                 crash.failures ? "FAILED" : "nothing lost");
     remove_folder(crash.path);
     return crash.failures || !crash.acks;
 }

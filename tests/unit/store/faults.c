@@ -392,6 +392,7 @@ static void test_failed_compaction_can_be_repeated(void **state)
  * afterwards, nothing else is, and the next writes work. */
 static void work_with_fault(struct fixture *f, enum call call, int nth)
 {
+    struct store_stats stats;
     char acked[40] = {0};
     char value[1200];
 
@@ -401,14 +402,16 @@ static void work_with_fault(struct fixture *f, enum call call, int nth)
     for (int i = 0; i < 40; i++) {
         char key[] = {'/', (char)('a' + i % 20), '\0'};
 
-        acked[i] = put(f, key, value).code == ERROR_NONE;
-        if (i % 10 == 9)
-            store_compact(f->store, store_revision(f->store) - 2, NULL, NULL);
+        acked[i] = write_class(f, i % 2 ? STORE_HISTORY_WINDOW : STORE_HISTORY_FULL, key, value).code == ERROR_NONE;
+        if (i % 20 == 19)
+            store_compact(f->store, store_revision(f->store) - 10, NULL, NULL);
         clock_fake_advance(&f->clock, 2 * NS_PER_S);
     }
     fault.after[call] = 0;
     clock_fake_advance(&f->clock, 6 * NS_PER_S);
     step_all(f);
+    store_get_stats(f->store, &stats);
+    assert_true(stats.cleaned > 1);
     fixture_reopen(f);
     for (int i = 0; i < 40; i++) {
         char key[] = {'/', (char)('a' + i % 20), '\0'};
@@ -436,6 +439,7 @@ static void test_every_call_fails_once(void **state)
             test_remove_folder(f->path);
             f->segment_bytes = 12 << 10;
             f->checkpoint_count = 5;
+            f->window_ns = 4 * NS_PER_S;
             fixture_open(f);
             memset(fault.calls, 0, sizeof(fault.calls));
             work_with_fault(f, calls[c], nth);

@@ -20,7 +20,8 @@ void fixture_open(struct fixture *f)
                                     .history = f->history,
                                     .manual = f->manual,
                                     .segment_bytes = f->segment_bytes ? f->segment_bytes : SEGMENT_BYTES,
-                                    .checkpoint_count = f->checkpoint_count ? f->checkpoint_count : CHECKPOINT_COUNT};
+                                    .checkpoint_count = f->checkpoint_count ? f->checkpoint_count : CHECKPOINT_COUNT,
+                                    .window_ns = f->window_ns};
     ERROR_LOCAL(err);
 
     if (store_open(&options, &f->store, &err) < 0)
