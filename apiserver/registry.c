@@ -64,7 +64,8 @@ static bool registry_is_resource(struct slice resource, const struct schema_kind
 {
     size_t group = strlen(kind->group);
 
-    return resource.len > group && resource.data[group] == '/' && !memcmp(resource.data, kind->group, group) &&
+    return resource.data && resource.len > group && resource.data[group] == '/' &&
+           !memcmp(resource.data, kind->group, group) &&
            slice_equal(slice_make(resource.data + group + 1, resource.len - group - 1), slice_str(kind->plural));
 }
 

@@ -329,6 +329,36 @@ static void test_reader_overtaken_by_a_segment(void **state)
     assert_list(f, "/a", "", 2, 0, "/a=1@2");
 }
 
+static void roll_and_clean(struct fixture *f)
+{
+    char value[2000];
+
+    fill(value);
+    (void)write_class(f, STORE_HISTORY_NONE, "/lease", "2");
+    for (int i = 0; i < 20; i++)
+        (void)write_class(f, STORE_HISTORY_NONE, "/b", value);
+    clock_fake_advance(&f->clock, 1000 * NS_PER_S);
+    step_all(f);
+}
+
+/* A reader that was held up while what it was about to see left the log. */
+static void test_reader_overtaken_by_cleaning(void **state)
+{
+    struct fixture *f = *state;
+
+    store_close(f->store);
+    test_remove_folder(f->path);
+    f->segment_bytes = 12 << 10;
+    fixture_open(f);
+    (void)write_class(f, STORE_HISTORY_NONE, "/lease", "1");
+    fault.fixture = f;
+    fault.before_read = roll_and_clean;
+    assert_get(f, "/lease", "2@3/2");
+    assert_true(store_compacted_of(f->store, STORE_HISTORY_NONE) > 3);
+    fault.before_read = roll_and_clean;
+    assert_list(f, "/lease", "", 0, 0, "/lease=2@24");
+}
+
 /* LMDB fails behind what was acknowledged: nobody notices, and it is tried again. */
 static void test_failed_checkpoint(void **state)
 {
@@ -460,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folder_of_a_segment_is_not_synced, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_sums_after_half_a_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reader_overtaken_by_a_segment, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_reader_overtaken_by_cleaning, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lmdb_is_gone_for_a_while, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_compaction_can_be_repeated, setup, fixture_teardown),
