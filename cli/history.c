@@ -54,6 +54,10 @@ static int show(struct session *s, const struct schema_kind *kind, const char *n
         return 1;
     }
     print_history(list);
+    if (kind->history != SCHEMA_HISTORY_FULL)
+        (void)fprintf(stderr,
+                      "knarr history: the history of %s is not kept: these are the changes of the last minutes\n",
+                      kind->plural);
     return 0;
 }
 

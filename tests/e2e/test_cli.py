@@ -128,6 +128,8 @@ def test_history(cluster):
                                              ['kubernetes-admin', 'create', 'create']]
     done = c.knarr('history', 'configmap', 'nobody', check=False)
     assert done.returncode == 1 and 'not found' in done.stderr
+    done = c.knarr('history', 'lease', '-n', 'kube-node-lease', c.nodes[0].name)
+    assert 'the history of leases is not kept' in done.stderr and 'REVISION' in done.stdout
     # The object itself, as it was: by anybody's client.
     code, body = c.curl(f'/api/v1/namespaces/default/configmaps/past?resourceVersion={rows[3][0]}&resourceVersionMatch=Exact')
     assert code == 200 and json.loads(body)['data'] == {'k': 'one'}

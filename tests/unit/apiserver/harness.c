@@ -9,7 +9,7 @@
 
 void harness_start(struct harness *h)
 {
-    struct store_options store = {.segment_bytes = 1 << 20};
+    struct store_options store = {.segment_bytes = 1 << 20, .window_ns = h->window_ns};
     struct apiserver_options options = {.fronts = 1, .service_cidr = "10.96.0.0/24"};
     ERROR_LOCAL(err);
 

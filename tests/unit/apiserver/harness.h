@@ -11,6 +11,7 @@
 
 struct harness {
     char dir[64];
+    int64_t window_ns; /* of the store, set before harness_start; 0 = as it should be */
     struct store *store;
     struct apiserver *server;
 };

@@ -2,6 +2,8 @@
 /* What objects were, and who may see it. */
 #include "tests/unit/apiserver/harness.h"
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +17,7 @@ static struct harness h;
 
 static int start(void **state)
 {
+    h.window_ns = -1;
     harness_start(&h);
     return 0;
 }
@@ -300,6 +303,75 @@ static void test_pages_of_the_past(void **state)
     assert_true(answer_has(&a, "namespace \\\"young\\\" was made at revision"));
 }
 
+static void note_done(void *arg, const struct error *err)
+{
+    atomic_store((atomic_int *)arg, err ? -1 : 1);
+}
+
+#define LEASES "/apis/coordination.k8s.io/v1/namespaces/default/leases"
+#define EVENTS NS "/events"
+#define EVENT                                                                                                          \
+    "{\"metadata\":{\"name\":\"e\"},\"involvedObject\":{\"namespace\":\"default\",\"name\":\"x\"},\"reason\":\"R\"}"
+
+/* Writes a Lease until the log has left some of it behind, and lets the store clean it. */
+static void renew_and_clean(void)
+{
+    char *text CLEANUP_FREE = mem_zalloc((200 << 10) + 1);
+    atomic_int done = 0;
+
+    memset(text, 'x', 200 << 10);
+    for (int i = 0; i < 12; i++) {
+        char *body CLEANUP_FREE =
+            mem_printf("{\"metadata\":{\"name\":\"le\",\"annotations\":{\"a\":\"%d%s\"}}}", i, text);
+
+        harness_expect(&h, 200, "PUT", LEASES "/le", body, NULL);
+    }
+    store_compact(h.store, store_compacted(h.store), note_done, &done);
+    while (!atomic_load(&done))
+        (void)sched_yield();
+    assert_int_equal(atomic_load(&done), 1);
+}
+
+/* Leases and Events do not fill the history, and nobody is told a wrong past of them. */
+static void test_kinds_whose_past_is_not_kept(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    char *config CLEANUP_FREE = write_value("POST", "kept", "one");
+    char *old CLEANUP_FREE = NULL;
+    static const char *const gone[] = {
+        LEASES "?resourceVersionMatch=Exact&resourceVersion=",
+        EVENTS "?resourceVersionMatch=Exact&resourceVersion=",
+        LEASES "/le?resourceVersionMatch=Exact&resourceVersion=",
+        EVENTS "/e?resourceVersionMatch=Exact&resourceVersion=",
+        LEASES "?history=true&resourceVersion=",
+        LEASES "?watch=true&timeoutSeconds=1&resourceVersion=",
+        EVENTS "?watch=true&timeoutSeconds=1&resourceVersion=",
+    };
+
+    harness_expect(&h, 201, "POST", EVENTS, EVENT, NULL);
+    harness_expect(&h, 201, "POST", LEASES, "{\"metadata\":{\"name\":\"le\"}}", &a);
+    old = answer_get(&a, "metadata.resourceVersion");
+    for (size_t cleaned = 0; cleaned < 2; cleaned++) {
+        for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+            char *path CLEANUP_FREE = mem_printf("%s%s", gone[i], old);
+
+            harness_expect(&h, cleaned ? 410 : 200, "GET", path, NULL, NULL);
+        }
+        if (!cleaned)
+            renew_and_clean();
+    }
+    free(write_value("PUT", "kept", "two"));
+    char *kept CLEANUP_FREE = mem_printf(CM "/kept?resourceVersionMatch=Exact&resourceVersion=%s", config);
+    harness_expect(&h, 200, "GET", kept, NULL, &a);
+    assert_answer(&a, "data.k", "one");
+    harness_expect(&h, 200, "GET", CM "/kept?history=true", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 2);
+    harness_expect(&h, 200, "GET", LEASES "/le?history=true", NULL, &a);
+    assert_in_range(scan_count(scan_get(buf_slice(&a.body), "items")), 1, 8);
+    harness_expect(&h, 200, "GET", EVENTS "/e", NULL, NULL);
+    harness_expect(&h, 200, "GET", LEASES "/le", NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,7 +379,7 @@ int main(void)
         cmocka_unit_test(test_a_right_of_its_own),    cmocka_unit_test(test_the_past_of_another_namespace),
         cmocka_unit_test(test_lists_of_long_ago),     cmocka_unit_test(test_lists_of_another_namespace),
         cmocka_unit_test(test_impersonation_is_told), cmocka_unit_test(test_lists_of_the_past),
-        cmocka_unit_test(test_pages_of_the_past),
+        cmocka_unit_test(test_pages_of_the_past),     cmocka_unit_test(test_kinds_whose_past_is_not_kept),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
