@@ -98,7 +98,7 @@ static void add_keys(const struct session *session, const char *home, struct hom
 static int backup_to_file(struct session *session, const char *path, const char *home, bool without_keys)
 {
     struct home_keys keys CLEANUP_HOME_KEYS = {.count = 0};
-    struct store_backup_info info;
+    struct store_backup_info info = {0};
     struct backup_file file;
     ERROR_LOCAL(err);
     int code;
@@ -119,7 +119,7 @@ static int backup_to_file(struct session *session, const char *path, const char 
 static int backup_check(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct store_backup_info info;
+    struct store_backup_info info = {0};
     ERROR_LOCAL(err);
 
     if (fd < 0)
@@ -193,7 +193,7 @@ static int restore_command(int argc, char **argv)
     const char *home = NULL;
     const struct flag flags[] = {{"home", 0, FLAG_TEXT, &home}, {NULL, 0, FLAG_BOOL, NULL}};
     struct arguments arguments;
-    struct store_backup_info info;
+    struct store_backup_info info = {0};
     ERROR_LOCAL(err);
 
     if (!flags_parse(flags, argc, argv, &arguments))

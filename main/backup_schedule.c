@@ -147,7 +147,7 @@ static int schedule_write(struct backup_schedule *s, struct backup_file *file, s
                           struct error *err)
 {
     struct home_keys keys CLEANUP_HOME_KEYS = {.count = 0};
-    struct store_backup *backup;
+    struct store_backup *backup = NULL;
     int rc = home_keys_read(s->o.home, &keys, err);
 
     if (rc == 0)
