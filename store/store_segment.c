@@ -187,6 +187,11 @@ int store_segment_open(const char *folder, uint32_t id, struct store_segment **r
         segment_free(s);
         return rc;
     }
+    /* There may be many, and nothing is appended to them. */
+    if (s->cleaned) {
+        (void)close(s->fd);
+        s->fd = -1;
+    }
     *ret_segment = s;
     return 0;
 }
