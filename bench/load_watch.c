@@ -102,9 +102,9 @@ static unsigned long long now_revision(struct delivery *d, const char *namespace
     request_get(&d->request, path);
     list = connection_ask(&d->writers[0], buf_slice(&d->request));
     at = memmem(list.data, list.len, name, sizeof(name) - 1);
-    if (!at)
-        bench_fail("a list without a revision");
-    return strtoull(at + sizeof(name) - 1, NULL, 10);
+    if (at)
+        return strtoull(at + sizeof(name) - 1, NULL, 10);
+    bench_fail("a list without a revision");
 }
 
 /* Watches from now on: without a revision there would be the state first. */

@@ -66,13 +66,18 @@ bool store_transaction_valid(const struct store_transaction *transaction, struct
     return true;
 }
 
+/* What one operation finds. */
+struct apply_step {
+    struct store_found before;
+    bool there;
+};
+
 struct apply {
     const struct store_view *view; /* the writer's: it sees what is pending */
     struct store_request *request;
     uint64_t revision;
     int64_t now_ns;
-    struct store_found before[STORE_OPS_MAX]; /* of each operation */
-    bool there[STORE_OPS_MAX];
+    struct apply_step *steps; /* one for each operation */
 };
 
 enum { REFUSED = 1 };
@@ -124,15 +129,15 @@ static int prepare_event(struct apply *a, size_t i)
     struct store_request *request = a->request;
     const struct store_operation *operation = &request->operations[i];
     struct store_record record = {0};
-    int there = newest(a, operation->key, &a->before[i]);
+    int there = newest(a, operation->key, &a->steps[i].before);
 
     if (there == 0 && operation->kind == STORE_DELETE)
         (void)error_set(&request->err, ERROR_NOT_FOUND, "%.*s is not there", SLICE_ARGS(operation->key));
     if (there == 1)
-        (void)store_view_record(a->view, operation->key, &a->before[i], &record, &request->err);
+        (void)store_view_record(a->view, operation->key, &a->steps[i].before, &record, &request->err);
     if (error_is_set(&request->err))
         return REFUSED;
-    a->there[i] = there;
+    a->steps[i].there = there;
     request->events[i] = store_event_new(&(struct store_event){
         .kind = operation->kind == STORE_DELETE ? STORE_EVENT_DELETE
                 : there                         ? STORE_EVENT_MODIFY
@@ -153,7 +158,7 @@ static struct store_record record_of(const struct apply *a, size_t i)
 {
     const struct store_request *request = a->request;
     const struct store_event *event = request->events[i];
-    const struct store_found *before = &a->before[i];
+    const struct store_found *before = &a->steps[i].before;
     bool gone = event->kind == STORE_EVENT_DELETE;
     struct store_record record = {
         .kind = event->kind,
@@ -184,7 +189,7 @@ static int64_t grows_by(const struct apply *a, size_t i)
     struct store_record record = record_of(a, i);
     int64_t now = record.kind == STORE_EVENT_DELETE ? 0 : (int64_t)store_record_size(&record);
 
-    return now - (a->there[i] ? (int64_t)found_length(&a->before[i]) : 0);
+    return now - (a->steps[i].there ? (int64_t)found_length(&a->steps[i].before) : 0);
 }
 
 /* The quota bounds what lives, not the history: that has bounds of its own. What makes the store smaller always goes.
@@ -229,7 +234,8 @@ static void add_record(struct apply *a, struct store *store, size_t i)
 
 int store_apply(const struct store_view *view, struct store_request *request, uint64_t revision, int64_t now_ns)
 {
-    struct apply a = {.view = view, .request = request, .revision = revision, .now_ns = now_ns};
+    struct apply_step *steps CLEANUP_FREE = mem_calloc(request->operation_count, sizeof(*steps));
+    struct apply a = {.view = view, .request = request, .revision = revision, .now_ns = now_ns, .steps = steps};
     int rc = check_conditions(&a);
 
     if (rc)

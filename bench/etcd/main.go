@@ -47,26 +47,36 @@ func number(word string) int {
 	return n
 }
 
-func fill(to []byte, random bool, r *rand.Rand) {
-	var bits uint64
-	left := 0
-	for i := range to {
-		if !random {
-			to[i] = pod[i%len(pod)]
-			if to[i] != '#' {
-				continue
+// As bench_value of bench/common.c: parts of a text that is made once.
+var texts [2][]byte
+
+func makeTexts() {
+	r := rand.New(rand.NewSource(1))
+	for kind := range texts {
+		texts[kind] = make([]byte, 1<<20)
+		for i := range texts[kind] {
+			c := pod[i%len(pod)]
+			if kind == 1 {
+				c = letters[r.Intn(64)]
+			} else if c == '#' {
+				c = "0123456789abcdef"[r.Intn(16)]
 			}
+			texts[kind][i] = c
 		}
-		if left == 0 {
-			bits, left = r.Uint64(), 10
-		}
-		if random {
-			to[i] = letters[bits&63]
-		} else {
-			to[i] = "0123456789abcdef"[bits&15]
-		}
-		bits >>= 6
-		left--
+	}
+}
+
+func fill(to []byte, random bool, r *rand.Rand) {
+	draw := r.Uint64()
+	at := int(draw % (1<<20 - 16384))
+	if random {
+		copy(to, texts[1][at:])
+	} else {
+		copy(to, texts[0][at-at%len(pod):])
+	}
+	for i := 0; i < 12 && i < len(to); i++ {
+		to[i] = byte('a' + draw%16)
+		draw >>= 5
 	}
 }
 
@@ -246,6 +256,7 @@ func connect(endpoint string, count int) []*clientv3.Client {
 }
 
 func main() {
+	makeTexts()
 	begin := time.Now()
 	clients := connect(os.Args[1], number(os.Args[2]))
 	answer, err := clients[0].Get(context.Background(), "/")
