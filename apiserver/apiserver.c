@@ -166,7 +166,8 @@ static int apiserver_listen(struct apiserver *server, const struct apiserver_opt
                                        .port = o->port,
                                        .certificate = slice_str(o->serving.certificate),
                                        .key = slice_str(o->serving.key),
-                                       .client_ca = o->client_ca};
+                                       .client_ca = o->client_ca,
+                                       .silence_s = o->silence_s};
 
     return http_listener_open(&http, &server->listener, err);
 }

@@ -30,6 +30,7 @@ struct apiserver_options {
     struct slice account_key;      /* PEM: signs tokens of ServiceAccounts; empty = a new one at each start */
     const char *account_issuer;    /* who they are issued by; NULL = "https://kubernetes.default.svc.cluster.local" */
     int64_t event_ttl_s;           /* how long an event stays after it was last told; 0 = an hour */
+    unsigned silence_s;            /* a client without a sign of life for so long is given up; 0 = 30 */
     struct pki_pair node_client;   /* the identity the API server shows to node servers (logs) */
 };
 

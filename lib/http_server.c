@@ -18,19 +18,18 @@
 
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/tls.h"
 
 #define BODY_MAX_DEFAULT        (3u << 20)
-#define CONNECTIONS_MAX_DEFAULT 8192
 #define WRITE_TIMEOUT_DEFAULT_S 60
+#define SILENCE_DEFAULT_S       30
 /* Idle between requests, and a request with its body as a whole. Longer than clients keep idle connections (90 s). */
 #define REQUEST_TIMEOUT_MS   100000
 #define HANDSHAKE_TIMEOUT_MS 10000
-#define KEEPALIVE_S          30
-#define USER_TIMEOUT_MS      30000
 #define BACKLOG              1024
 /* libh2o refuses what is larger than this over body_max unread; what lies between is read and answered in peace. */
 #define BODY_SLACK (1u << 20)
@@ -38,6 +37,7 @@
  * body has been read, and every connection may bring one. */
 #define READING_MAX (256u << 20)
 #define SWEEP_MS    1000
+#define CROWD_MIN   256 /* connections; when half of so many have gone, their memory goes back to the system */
 
 static void conn_on_tls_event(const SSL *ssl, int where, int ret);
 
@@ -106,6 +106,15 @@ static SSL_CTX *listener_context(struct http_listener *listener, struct slice ce
     return tls;
 }
 
+static size_t listener_default_connections(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return SIZE_MAX;
+    return limit.rlim_cur - limit.rlim_cur / 10;
+}
+
 int http_listener_open(const struct http_server_options *options, struct http_listener **ret_listener,
                        struct error *err)
 {
@@ -115,8 +124,9 @@ int http_listener_open(const struct http_server_options *options, struct http_li
     (void)signal(SIGPIPE, SIG_IGN);
     listener->fd = -1;
     listener->body_max = options->body_max ? options->body_max : BODY_MAX_DEFAULT;
-    listener->connections_max = options->connections_max ? options->connections_max : CONNECTIONS_MAX_DEFAULT;
+    listener->connections_max = options->connections_max ? options->connections_max : listener_default_connections();
     listener->write_timeout_s = options->write_timeout_s ? options->write_timeout_s : WRITE_TIMEOUT_DEFAULT_S;
+    listener->silence_s = options->silence_s ? options->silence_s : SILENCE_DEFAULT_S;
     listener->client_certificate_required = options->client_certificate_required;
     buf_append_slice(&listener->client_ca, options->client_ca);
     server_guard_reads();
@@ -279,17 +289,36 @@ static void conn_read_address(struct server_conn *conn)
     conn->peer.address = strncmp(text, "::ffff:", 7) != 0 || !strchr(text, '.') ? text : text + 7;
 }
 
+void server_conn_set_timeout(struct server_conn *conn, unsigned seconds)
+{
+    unsigned ms = seconds * 1000;
+    uv_os_fd_t fd = -1;
+
+    if (!uv_fileno((uv_handle_t *)&conn->tcp, &fd))
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+/* Where nothing is under way, the kernel asks after half of the time; it looks whether the time is up only when it asks
+ * again, which by itself is 75 s later. */
+static void conn_keep_alive(struct server_conn *conn)
+{
+    unsigned silence = conn->server->listener->silence_s;
+    int step = (int)(silence / 6 ? silence / 6 : 1);
+    uv_os_fd_t fd = -1;
+
+    (void)uv_tcp_keepalive(&conn->tcp, 1, silence / 2 ? silence / 2 : 1);
+    if (!uv_fileno((uv_handle_t *)&conn->tcp, &fd))
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &step, sizeof(step));
+    server_conn_set_timeout(conn, silence);
+}
+
 static void conn_start(struct server_conn *conn)
 {
     struct http_server *server = conn->server;
     struct http_listener *listener = server->listener;
-    unsigned timeout = USER_TIMEOUT_MS;
-    uv_os_fd_t fd = -1;
 
     (void)uv_tcp_nodelay(&conn->tcp, 1);
-    (void)uv_tcp_keepalive(&conn->tcp, 1, KEEPALIVE_S);
-    if (!uv_fileno((uv_handle_t *)&conn->tcp, &fd))
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+    conn_keep_alive(conn);
     conn_read_address(conn);
     (void)pthread_mutex_lock(&listener->lock);
     conn->tls = listener->tls;
@@ -325,6 +354,32 @@ static void server_on_connection(uv_stream_t *stream, int status)
         conn_start(conn);
 }
 
+static void server_give_back(void *arg)
+{
+    (void)arg;
+    mem_give_back();
+}
+
+static void server_gave_back(void *arg)
+{
+    struct http_server *server = arg;
+
+    server->giving_back = false;
+    server_finish(server);
+}
+
+/* Memory of many connections lies between that of those who stay, and the allocator would keep it. */
+static void server_look_at_memory(struct http_server *server)
+{
+    if (server->conn_count > server->crowd)
+        server->crowd = server->conn_count;
+    if (server->giving_back || server->crowd < CROWD_MIN || server->conn_count > server->crowd / 2)
+        return;
+    server->crowd = server->conn_count;
+    server->giving_back = true;
+    loop_work(server->loop, server_give_back, server_gave_back, server);
+}
+
 /* What libh2o holds of a request that has not reached the handler. */
 static size_t conn_reading(const struct server_conn *conn)
 {
@@ -339,6 +394,7 @@ static void server_sweep(void *arg)
     uint64_t now = loop_now_ms(server->loop);
     size_t reading = 0;
 
+    server_look_at_memory(server);
     list_for_each_safe (it, next, &server->conns) {
         struct server_conn *conn = container_of(it, struct server_conn, link);
         size_t queue = conn->sock ? uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp) : 0;
@@ -447,7 +503,7 @@ static void server_dispose_context(h2o_context_t *ctx)
 
 static void server_finish(struct http_server *server)
 {
-    if (server->state != SERVER_STOPPING || !server->tcp_closed || !list_empty(&server->conns))
+    if (server->state != SERVER_STOPPING || !server->tcp_closed || !list_empty(&server->conns) || server->giving_back)
         return;
     server->state = SERVER_STOPPED;
     loop_timer_free(server->sweep);

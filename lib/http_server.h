@@ -17,8 +17,9 @@ struct http_server_options {
     struct slice client_ca;           /* who may sign client certificates; empty = none is asked for */
     bool client_certificate_required; /* refuse the handshake without a verified one (the node server) */
     size_t body_max;                  /* larger bodies are answered 413; 0 = 3 MiB */
-    size_t connections_max;           /* 0 = 8192 */
+    size_t connections_max;           /* 0 = nine tenths of the descriptors that the process may have */
     unsigned write_timeout_s;         /* a peer that takes nothing for so long is cut; 0 = 60 */
+    unsigned silence_s;               /* a peer whose host shows no sign of life for so long is given up; 0 = 30 */
 };
 
 struct http_listener; /* one bound socket, shared by all fronts */

@@ -19,14 +19,14 @@
 #include "lib/http_server_internal.h"
 
 #define PIECE_MAX     (256u << 10) /* of a body that is encrypted at once */
-#define COPY_MAX      (64u << 10)  /* buffers up to this sum are copied together: one TLS record, not many */
-#define COPY_COUNT    64           /* as are more buffers than that */
+#define STREAM_MAX    (64u << 10)  /* of a stream, copied together: few TLS records; what is larger goes alone */
 #define PIPELINED_MAX (64u << 10)  /* bytes of next requests read while one is in progress */
 
 enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_STREAMING, EXCHANGE_ENDING, EXCHANGE_UPGRADING };
 
 struct refbufs {
-    struct refbuf **items;
+    struct refbuf **items; /* from `first` */
+    size_t first;
     size_t count;
     size_t cap;
     size_t bytes;
@@ -62,9 +62,28 @@ static const struct http_stream_ops stream_ops;
 
 static void refbufs_clear(struct refbufs *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = list->first; i < list->count; i++)
         refbuf_unref(list->items[i]);
-    list->count = list->bytes = 0;
+    list->first = list->count = list->bytes = 0;
+}
+
+/* Takes the reference over. */
+static void refbufs_add(struct refbufs *list, struct refbuf *data)
+{
+    list->items = mem_grow(list->items, &list->cap, list->count + 1, sizeof(struct refbuf *));
+    list->items[list->count++] = data;
+    list->bytes += data->len;
+}
+
+/* Moves buffers over, as many as stay within `bytes`, but one at least. */
+static void refbufs_move(struct refbufs *to, struct refbufs *from, size_t bytes)
+{
+    while (from->first < from->count && (!to->count || to->bytes + from->items[from->first]->len <= bytes)) {
+        from->bytes -= from->items[from->first]->len;
+        refbufs_add(to, from->items[from->first++]);
+    }
+    if (from->first == from->count)
+        from->first = from->count = 0;
 }
 
 static void refbufs_free(struct refbufs *list)
@@ -361,7 +380,7 @@ static void exchange_respond(struct http_request *req, int status, const char *c
 
 /* Streams. */
 
-/* All small: in one piece of our own. */
+/* Small ones: in one piece of our own. */
 static void stream_send_copied(struct server_exchange *ex, bool last)
 {
     h2o_iovec_t out;
@@ -378,35 +397,36 @@ static void stream_send_copied(struct server_exchange *ex, bool last)
     h2o_send(ex->h2o, &out, out.len ? 1 : 0, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
+/* A large one, as it is. */
 static void stream_send_referenced(struct server_exchange *ex, bool last)
 {
-    h2o_iovec_t out[COPY_COUNT + 2];
+    const struct refbuf *only = ex->flying.items[0];
+    h2o_iovec_t out[3];
     size_t count = 0;
 
     if (ex->chunked) {
         buf_printf(&ex->frame, "%zx\r\n", ex->flying.bytes);
         out[count++] = h2o_iovec_init(ex->frame.data, ex->frame.len);
     }
-    for (size_t i = 0; i < ex->flying.count; i++)
-        out[count++] = h2o_iovec_init(ex->flying.items[i]->data, ex->flying.items[i]->len);
+    out[count++] = h2o_iovec_init(only->data, only->len);
     if (ex->chunked)
         out[count++] = last ? h2o_iovec_init(H2O_STRLIT("\r\n0\r\n\r\n")) : h2o_iovec_init(H2O_STRLIT("\r\n"));
     h2o_send(ex->h2o, out, count, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
-/* Sends what waits, and in ENDING the end. The exchange may be gone afterwards in ENDING. */
+/* Sends some of what waits, and in ENDING, when it is all, the end. The exchange may be gone afterwards in ENDING. What
+ * is sent is the connection's own until the peer takes it, encrypted; what waits is shared. */
 static void stream_flush(struct server_exchange *ex)
 {
-    struct refbufs spare = ex->flying;
-    bool last = ex->state == EXCHANGE_ENDING;
+    bool last;
 
-    ex->flying = ex->queue;
-    ex->queue = spare;
+    refbufs_move(&ex->flying, &ex->queue, STREAM_MAX);
+    last = ex->state == EXCHANGE_ENDING && !ex->queue.count;
     buf_reset(&ex->frame);
     ex->writing = true;
     if (last && ex->conn->server->state != SERVER_RUNNING)
         ex->h2o->http1_is_persistent = 0;
-    if (ex->flying.bytes <= COPY_MAX || ex->flying.count > COPY_COUNT)
+    if (ex->flying.bytes <= STREAM_MAX)
         stream_send_copied(ex, last);
     else
         stream_send_referenced(ex, last);
@@ -431,9 +451,7 @@ static void stream_write(struct http_stream *stream, struct refbuf *data)
 
     if (ex->state != EXCHANGE_STREAMING || !ex->h2o || ex->silent || !data->len)
         return;
-    ex->queue.items = mem_grow(ex->queue.items, &ex->queue.cap, ex->queue.count + 1, sizeof(struct refbuf *));
-    ex->queue.items[ex->queue.count++] = refbuf_ref(data);
-    ex->queue.bytes += data->len;
+    refbufs_add(&ex->queue, refbuf_ref(data));
     if (!ex->writing)
         stream_flush(ex);
 }

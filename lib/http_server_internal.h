@@ -17,6 +17,7 @@ struct http_listener {
     size_t body_max;
     size_t connections_max;
     unsigned write_timeout_s;
+    unsigned silence_s;
     struct buf client_ca; /* for contexts made later */
     bool client_certificate_required;
     size_t connections; /* of all fronts; atomic */
@@ -42,6 +43,8 @@ struct http_server {
     uv_timer_t last; /* never runs; closed with all else, its callback tells that libuv is through */
     struct list conns;
     size_t conn_count;
+    size_t crowd;             /* the most there were since memory was given back */
+    bool giving_back;         /* on a pool thread */
     struct loop_timer *sweep; /* looks for peers that take nothing */
     struct loop_timer *grace;
     void (*done)(void *arg);
@@ -73,6 +76,9 @@ static inline struct server_conn *server_conn_of(h2o_socket_t *sock)
     return sock->on_close.data;
 }
 
+/* Until when the kernel gives a peer up that acknowledges nothing, or takes nothing; 0 = as the kernel does by itself.
+ */
+void server_conn_set_timeout(struct server_conn *conn, unsigned seconds);
 /* Makes the peer's side dead: whatever is under way on the connection fails soon, from the loop. */
 void server_conn_cut(struct server_conn *conn);
 

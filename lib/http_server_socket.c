@@ -175,6 +175,7 @@ static void socket_close(struct http_socket *socket)
         return;
     s->state = SOCKET_CLOSING;
     s->conn->patient = false;
+    server_conn_set_timeout(s->conn, s->conn->server->listener->silence_s);
     socket_call_later(s);
 }
 
@@ -185,7 +186,10 @@ static void socket_abort(struct http_socket *socket)
 
 static void socket_be_patient(struct http_socket *socket)
 {
-    container_of(socket, struct server_socket, base)->conn->patient = true;
+    struct server_conn *conn = container_of(socket, struct server_socket, base)->conn;
+
+    conn->patient = true;
+    server_conn_set_timeout(conn, 0); /* the kernel's patience ends the same way */
 }
 
 static const struct http_socket_ops socket_ops = {

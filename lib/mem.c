@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/mem.h"
 
+#include <malloc.h>
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,4 +101,11 @@ void *mem_grow(void *array, size_t *cap, size_t want, size_t size)
         mem_die(SIZE_MAX);
     *cap = next;
     return mem_realloc(array, next * size);
+}
+
+void mem_give_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }

@@ -35,6 +35,8 @@
 void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
 void *mem_calloc(size_t count, size_t size);
+/* Gives what is free back to the system; takes about 0.1 s for each GiB, during which others may wait for memory. */
+void mem_give_back(void);
 void *mem_realloc(void *old, size_t size);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t len);

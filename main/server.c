@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "api/value.h"
 #include "apiserver/apiserver.h"
@@ -33,6 +34,7 @@
 #define SERVER_EVENT_TTL       3600
 #define SERVER_TERMINATED_PODS 12500 /* as upstream */
 #define SERVER_YEAR            (365LL * SERVER_DAY)
+#define SERVER_SILENCE         30
 #define SERVER_RETRY_S         60 /* after new certificates could not be made */
 #define SERVER_CA_WARN_S       (180LL * SERVER_DAY)
 #define SERVER_BACKUP_KEEP     7
@@ -54,6 +56,7 @@ struct server_flags {
     const char *backup_folder; /* NULL = home/backups */
     long backup_every;         /* seconds; 0 = none */
     long backup_keep;
+    long silence; /* seconds without a sign of life after which a connection is given up */
 };
 
 struct server {
@@ -279,6 +282,7 @@ static int server_start_api(struct server *s, struct error *err)
                                               .advertise_address = s->flags.advertise_address,
                                               .service_cidr = s->flags.service_cidr,
                                               .event_ttl_s = s->flags.event_ttl,
+                                              .silence_s = (unsigned)s->flags.silence,
                                               .static_token_file = s->flags.token_file,
                                               .account_key = slice_str(s->state.account_key),
                                               .account_issuer = s->flags.account_issuer,
@@ -396,7 +400,8 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .event_ttl = SERVER_EVENT_TTL,
                                            .terminated_pods = SERVER_TERMINATED_PODS,
                                            .certificate_life = SERVER_YEAR,
-                                           .backup_keep = SERVER_BACKUP_KEEP};
+                                           .backup_keep = SERVER_BACKUP_KEEP,
+                                           .silence = SERVER_SILENCE};
 
 static const struct flag server_options[] = {
     COMMON_OPTIONS_ROWS(server_flags.common),
@@ -426,12 +431,26 @@ static const struct flag server_options[] = {
      "DIR"},
     {"backup-keep", 0, FLAG_NUMBER, &server_flags.backup_keep, "backups that are kept; the oldest beyond it go", "N",
      .min = 1, .max = 100000},
+    {"client-timeout", 0, FLAG_NUMBER, &server_flags.silence,
+     "seconds without a sign of life from a client's host after which its connection is given up", "S", .min = 2,
+     .max = 3600},
     {NULL, 0, FLAG_BOOL, NULL},
 };
 
 static void server_help(FILE *to)
 {
     options_help(to, "server", server_options);
+}
+
+/* As many connections as we may have: each watch is one. */
+static void server_raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int server_command(int argc, char **argv)
@@ -452,6 +471,7 @@ static int server_command(int argc, char **argv)
     (void)sigaddset(&signals, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    server_raise_limit();
     value_init();
     notify_init();
     if (!s.flags.advertise_address) {
