@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "main/backup_file.h"
 
 #define SCHEDULE_RETRY_S 60
+#define SCHEDULE_SPARE   ((uint64_t)256 << 20) /* bytes of the disk that a backup leaves to others, as the store */
 #define NAME_FORM        "knarr-YYYYMMDDTHHMMSSZ.backup"
 #define UNFINISHED       ".tmp"
 
@@ -126,6 +128,19 @@ int backup_folder_prune(const char *folder, size_t keep, int64_t *ret_newest_ns,
 
 /* ---- one backup ---- */
 
+/* The store may be on the same disk. */
+static int schedule_look_at_space(const struct backup_file *file, struct error *err)
+{
+    struct statvfs fs;
+
+    if (fstatvfs(file->fd, &fs) < 0)
+        return error_set_errno(err, errno, "looking at the space beside %s", file->temporary);
+    if ((uint64_t)fs.f_bavail * fs.f_frsize < SCHEDULE_SPARE)
+        return error_set(err, ERROR_NO_SPACE, "less than %llu MiB would be left on the disk of %s",
+                         (unsigned long long)(SCHEDULE_SPARE >> 20), file->path);
+    return 0;
+}
+
 static int schedule_fill(struct backup_schedule *s, struct store_backup *backup, struct backup_file *file,
                          struct error *err)
 {
@@ -135,6 +150,8 @@ static int schedule_fill(struct backup_schedule *s, struct store_backup *backup,
     do {
         if (atomic_load(&s->stop))
             return error_set(err, ERROR_CANCELLED, "the server stops");
+        if (schedule_look_at_space(file, err) < 0)
+            return -err->code;
         buf_reset(&piece);
         rc = store_backup_next(backup, &piece, err);
         if (rc >= 0 && backup_file_write(file, buf_slice(&piece), err) < 0)
@@ -166,6 +183,7 @@ static int schedule_take(struct backup_schedule *s, struct error *err)
     struct store_backup_info info;
     struct backup_file file;
     int64_t newest_ns;
+    ERROR_LOCAL(failure);
     int rc;
 
     backup_name_write(clock_wall_ns(clock_system()), name);
@@ -180,7 +198,9 @@ static int schedule_take(struct backup_schedule *s, struct error *err)
     metric_set(metric_only(&last_size), (int64_t)info.size);
     log_info("backup", "%s: revision %llu, %llu keys, %llu bytes", path, (unsigned long long)info.revision,
              (unsigned long long)info.keys, (unsigned long long)info.size);
-    return backup_folder_prune(s->o.folder, s->o.keep, &newest_ns, err);
+    if (backup_folder_prune(s->o.folder, s->o.keep, &newest_ns, &failure) < 0)
+        log_warning("backup", "an old backup stays: %s", error_text(&failure));
+    return 0;
 }
 
 /* ---- life ---- */

@@ -48,6 +48,13 @@ def test_backups_by_schedule(one):
     before = metric(one, 'knarr_backup_last_success_timestamp_seconds')
     away.rename(one.backups)
     wait_for(lambda: metric(one, 'knarr_backup_last_success_timestamp_seconds') > before, 'a backup again')
+    # It does not take the last space of a disk, and leaves nothing there.
+    run('mount', '-t', 'tmpfs', '-o', 'size=128m,mode=700', 'small', one.backups)
+    try:
+        wait_for(lambda: 'less than 256 MiB would be left' in one.server.text(), 'a full disk to be noticed')
+        assert not files(one)
+    finally:
+        wait_for(lambda: run('umount', one.backups, check=False).returncode == 0, 'the disk to be free')
 
 
 def test_a_backup_needs_the_right(one):

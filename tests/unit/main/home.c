@@ -205,6 +205,33 @@ static void test_a_refused_one_leaves_nothing(void **state)
     assert_true(home_restore("/nowhere/x", home, &info, NULL) < 0);
 }
 
+/* A server that runs as another user can use what root restored. */
+static void test_it_belongs_to_whom_the_home_belongs(void **state)
+{
+    static const char *const names[] = {"home/pki",       "home/pki/ca.key",      "home/store", "home/store/data.mdb",
+                                        "home/store/log", "home/store/knarr.lock"};
+    struct fixture *f = *state;
+    struct home_keys keys CLEANUP_HOME_KEYS = {.count = 0};
+    char *home CLEANUP_FREE = inside(f, "home");
+    struct store_backup_info info;
+
+    if (geteuid() != 0)
+        skip();
+    make_keys(f, &keys);
+    char *file CLEANUP_FREE = make_backup(f, &keys);
+    assert_int_equal(mkdir(home, 0700), 0);
+    assert_int_equal(chown(home, 65534, 65533), 0);
+    assert_int_equal(home_restore(file, home, &info, NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char *path CLEANUP_FREE = inside(f, names[i]);
+        struct stat st;
+
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_uid, 65534);
+        assert_int_equal(st.st_gid, 65533);
+    }
+}
+
 /* Killed before each step: then there is no store, or all of it; and doing it again ends well. */
 static void test_killed_at_any_step(void **state)
 {
@@ -239,8 +266,11 @@ static void test_killed_at_any_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        store_test(test_store_and_keys_come_back), store_test(test_a_running_server_is_told),
-        store_test(test_keys_that_are_there),      store_test(test_a_refused_one_leaves_nothing),
+        store_test(test_store_and_keys_come_back),
+        store_test(test_a_running_server_is_told),
+        store_test(test_keys_that_are_there),
+        store_test(test_a_refused_one_leaves_nothing),
+        store_test(test_it_belongs_to_whom_the_home_belongs),
         store_test(test_killed_at_any_step),
     };
 
