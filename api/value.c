@@ -1,179 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tree of value.h.
- *
- * A request's body and the object that it changes are trees for some microseconds, so what counts is to build, look up
- * and free them with few calls for memory: a string is one block; an object is its node, its members and their names.
- *
- * Invariants: every node in a tree has exactly one owner, strings are valid UTF-8, reals are finite.
+ * The tree of value.h: a thin skin over jansson's nodes, so that nobody else sees them. Invariants: every node in a
+ * tree has exactly one owner (reference counts stay at one), strings are valid UTF-8, reals are finite.
  */
 #include "api/value_internal.h"
 
+#include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 
-#include "api/value_object.h"
-#include "lib/map.h"
+#include "lib/encoding.h"
+#include "lib/random.h"
 
-struct array {
-    struct value **items;
-    size_t count;
-    size_t cap;
-};
-
-struct value {
-    enum value_kind kind;
-    bool is_true;
-    union {
-        int64_t number;
-        double real;
-        size_t text_len; /* the text follows the node */
-        struct value_object object;
-        struct array array;
-    };
-};
-
-/* Never changed, never freed. */
-static struct value value_null = {.kind = VALUE_NULL};
-static struct value value_false = {.kind = VALUE_BOOL};
-static struct value value_true = {.kind = VALUE_BOOL, .is_true = true};
-
-/* A node with room for what its kind needs. */
-static struct value *node_new(enum value_kind kind, size_t rest)
+static json_t *node(const struct value *v)
 {
-    struct value *v = mem_alloc(offsetof(struct value, number) + rest);
-
-    v->kind = kind;
-    v->is_true = false;
-    return v;
+    return (json_t *)(uintptr_t)v;
 }
 
-static char *text_of(const struct value *v)
+static struct value *owned(json_t *j)
 {
-    return (char *)(uintptr_t)v + offsetof(struct value, text_len) + sizeof(v->text_len);
+    if (!j)
+        mem_die(sizeof(json_t));
+    return (struct value *)j;
+}
+
+static struct value *borrowed(json_t *j)
+{
+    return (struct value *)j;
 }
 
 void value_init(void)
 {
-    (void)map_hash(SLICE_LIT(""));
+    size_t seed = 0;
+
+    while (!seed) /* 0 would make jansson draw one itself */
+        random_bytes(&seed, sizeof seed);
+    json_object_seed(seed);
 }
 
 void value_free(struct value *v)
 {
-    if (!v || v->kind == VALUE_NULL || v->kind == VALUE_BOOL)
-        return;
-    if (v->kind == VALUE_OBJECT)
-        value_object_clear(&v->object);
-    if (v->kind == VALUE_ARRAY) {
-        for (size_t i = 0; i < v->array.count; i++)
-            value_free(v->array.items[i]);
-        free(v->array.items);
-    }
-    free(v);
-}
-
-static struct value *copy_object(const struct value_object *from)
-{
-    struct value *v = value_new_object();
-    struct value_object *o = &v->object;
-
-    value_object_reserve(o, from->count);
-    for (size_t i = 0; i < from->used; i++)
-        if (from->members[i].value)
-            value_object_add(o, slice_make(from->members[i].name, from->members[i].name_len),
-                             value_copy(from->members[i].value));
-    return v;
-}
-
-static struct value *copy_array(const struct array *from)
-{
-    struct value *v = value_new_array();
-
-    for (size_t i = 0; i < from->count; i++)
-        value_append(v, value_copy(from->items[i]));
-    return v;
+    json_decref(node(v));
 }
 
 struct value *value_copy(const struct value *v)
 {
-    switch (value_kind(v)) {
-    case VALUE_INT:
-        return value_new_int(v->number);
-    case VALUE_REAL:
-        return value_new_real(v->real);
-    case VALUE_STRING:
-        return value_new_string(value_string(v));
-    case VALUE_ARRAY:
-        return copy_array(&v->array);
-    case VALUE_OBJECT:
-        return copy_object(&v->object);
-    case VALUE_NULL:
-    case VALUE_BOOL:
-        break;
-    }
-    return (struct value *)(uintptr_t)v;
-}
-
-static bool equal_objects(const struct value_object *a, const struct value_object *b)
-{
-    for (size_t i = 0; a->count == b->count && i < a->used; i++) {
-        const struct value_member *m = &a->members[i];
-        const struct value_member *other = m->value ? value_object_find(b, slice_make(m->name, m->name_len)) : NULL;
-
-        if (m->value && (!other || !value_equal(m->value, other->value)))
-            return false;
-    }
-    return a->count == b->count;
-}
-
-static bool equal_arrays(const struct array *a, const struct array *b)
-{
-    for (size_t i = 0; a->count == b->count && i < a->count; i++)
-        if (!value_equal(a->items[i], b->items[i]))
-            return false;
-    return a->count == b->count;
+    return v ? owned(json_deep_copy(node(v))) : NULL;
 }
 
 bool value_equal(const struct value *a, const struct value *b)
 {
-    if (!a || !b || a->kind != b->kind)
+    if (!a || !b)
         return a == b;
-    switch (a->kind) {
-    case VALUE_NULL:
-        break;
-    case VALUE_BOOL:
-        return a->is_true == b->is_true;
-    case VALUE_INT:
-        return a->number == b->number;
-    case VALUE_REAL:
-        return a->real == b->real;
-    case VALUE_STRING:
-        return slice_equal(value_string(a), value_string(b));
-    case VALUE_ARRAY:
-        return equal_arrays(&a->array, &b->array);
-    case VALUE_OBJECT:
-        return equal_objects(&a->object, &b->object);
-    }
-    return true;
+    return json_equal(node(a), node(b));
 }
 
 size_t value_depth(const struct value *v)
 {
     size_t deepest = 0, depth;
+    struct slice name;
+    struct value *child;
 
-    for (size_t i = 0; value_is(v, VALUE_ARRAY) && i < v->array.count; i++) {
-        depth = value_depth(v->array.items[i]);
+    for (size_t i = 0; value_is(v, VALUE_ARRAY) && i < value_count(v); i++) {
+        depth = value_depth(value_at(v, i));
         deepest = depth > deepest ? depth : deepest;
     }
-    for (size_t i = 0; value_is(v, VALUE_OBJECT) && i < v->object.used; i++) {
-        depth = v->object.members[i].value ? value_depth(v->object.members[i].value) : 0;
-        deepest = depth > deepest ? depth : deepest;
+    if (value_is(v, VALUE_OBJECT)) {
+        struct value_iter it = value_iter_start(v);
+
+        while (value_iter_next(&it, &name, &child)) {
+            depth = value_depth(child);
+            deepest = depth > deepest ? depth : deepest;
+        }
     }
     return deepest + 1;
 }
 
 enum value_kind value_kind(const struct value *v)
 {
-    return v ? v->kind : VALUE_NULL;
+    if (!v)
+        return VALUE_NULL;
+    switch (json_typeof(node(v))) {
+    case JSON_OBJECT:
+        return VALUE_OBJECT;
+    case JSON_ARRAY:
+        return VALUE_ARRAY;
+    case JSON_STRING:
+        return VALUE_STRING;
+    case JSON_INTEGER:
+        return VALUE_INT;
+    case JSON_REAL:
+        return VALUE_REAL;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return VALUE_BOOL;
+    case JSON_NULL:
+        break;
+    }
+    return VALUE_NULL;
 }
 
 bool value_is(const struct value *v, enum value_kind kind)
@@ -183,43 +107,27 @@ bool value_is(const struct value *v, enum value_kind kind)
 
 struct value *value_new_null(void)
 {
-    return &value_null;
+    return owned(json_null());
 }
 
 struct value *value_new_bool(bool b)
 {
-    return b ? &value_true : &value_false;
+    return owned(json_boolean(b));
 }
 
 struct value *value_new_int(int64_t i)
 {
-    struct value *v = node_new(VALUE_INT, sizeof(v->number));
-
-    v->number = i;
-    return v;
+    return owned(json_integer(i));
 }
 
 struct value *value_new_real(double d)
 {
-    struct value *v;
-
-    if (!isfinite(d))
-        return value_new_null();
-    v = node_new(VALUE_REAL, sizeof(v->real));
-    v->real = d;
-    return v;
+    return isfinite(d) ? owned(json_real(d)) : value_new_null();
 }
 
 struct value *value_new_string(struct slice s)
 {
-    struct value *v = node_new(VALUE_STRING, sizeof(v->text_len) + s.len + 1);
-    char *text = text_of(v);
-
-    v->text_len = s.len;
-    if (s.len)
-        memcpy(text, s.data, s.len);
-    text[s.len] = '\0';
-    return v;
+    return owned(json_stringn_nocheck(s.data ? s.data : "", s.len));
 }
 
 struct value *value_new_str(const char *s)
@@ -229,72 +137,61 @@ struct value *value_new_str(const char *s)
 
 struct value *value_new_array(void)
 {
-    struct value *v = node_new(VALUE_ARRAY, sizeof(v->array));
-
-    v->array = (struct array){0};
-    return v;
+    return owned(json_array());
 }
 
 struct value *value_new_object(void)
 {
-    struct value *v = node_new(VALUE_OBJECT, sizeof(v->object));
-
-    v->object = (struct value_object){0};
-    return v;
+    return owned(json_object());
 }
 
 bool value_bool(const struct value *v)
 {
-    return v && v->is_true;
+    return v && json_is_true(node(v));
 }
 
 int64_t value_int(const struct value *v)
 {
-    return value_is(v, VALUE_INT) ? v->number : 0;
+    return v ? json_integer_value(node(v)) : 0;
 }
 
 double value_real(const struct value *v)
 {
-    return value_is(v, VALUE_REAL) ? v->real : (double)value_int(v);
+    return v ? json_number_value(node(v)) : 0;
 }
 
 struct slice value_string(const struct value *v)
 {
     if (!value_is(v, VALUE_STRING))
         return SLICE_NONE;
-    return slice_make(text_of(v), v->text_len);
+    return slice_make(json_string_value(node(v)), json_string_length(node(v)));
 }
 
 const char *value_str(const struct value *v)
 {
-    return value_is(v, VALUE_STRING) ? text_of(v) : NULL;
+    return v ? json_string_value(node(v)) : NULL;
 }
-
-/* ---- objects ---- */
 
 size_t value_count(const struct value *v)
 {
     if (value_is(v, VALUE_OBJECT))
-        return v->object.count;
-    return value_is(v, VALUE_ARRAY) ? v->array.count : 0;
-}
-
-struct value *value_get_slice(const struct value *object, struct slice name)
-{
-    struct value_member *m = value_is(object, VALUE_OBJECT) && name.data ? value_object_find(&object->object, name)
-                                                                         : NULL;
-
-    return m ? m->value : NULL;
+        return json_object_size(node(v));
+    return value_is(v, VALUE_ARRAY) ? json_array_size(node(v)) : 0;
 }
 
 struct value *value_get(const struct value *object, const char *name)
 {
-    return value_get_slice(object, slice_str(name));
+    return object ? borrowed(json_object_get(node(object), name)) : NULL;
+}
+
+struct value *value_get_slice(const struct value *object, struct slice name)
+{
+    return object && name.data ? borrowed(json_object_getn(node(object), name.data, name.len)) : NULL;
 }
 
 struct value *value_path(const struct value *object, ...)
 {
-    struct value *v = (struct value *)(uintptr_t)object;
+    struct value *v = borrowed(node(object));
     const char *name;
     va_list names;
 
@@ -307,19 +204,8 @@ struct value *value_path(const struct value *object, ...)
 
 void value_set_slice(struct value *object, struct slice name, struct value *v)
 {
-    struct slice known = name.data ? name : SLICE_LIT("");
-    struct value_member *m;
-
-    if (!value_is(object, VALUE_OBJECT))
-        mem_die(known.len);
-    m = value_object_find(&object->object, known);
-    if (!m) {
-        value_object_add(&object->object, known, v);
-        return;
-    }
-    if (m->value != v)
-        value_free(m->value);
-    m->value = v;
+    if (json_object_setn_new_nocheck(node(object), name.data ? name.data : "", name.len, node(v)) < 0)
+        mem_die(name.len);
 }
 
 void value_set(struct value *object, const char *name, struct value *v)
@@ -332,20 +218,20 @@ void value_set_str(struct value *object, const char *name, const char *s)
     value_set(object, name, value_new_str(s));
 }
 
-struct value *value_take(struct value *object, const char *name)
-{
-    struct value_member *m = value_is(object, VALUE_OBJECT) ? value_object_find(&object->object, slice_str(name))
-                                                            : NULL;
-
-    return m ? value_object_empty(&object->object, m) : NULL;
-}
-
 bool value_remove(struct value *object, const char *name)
 {
-    struct value *v = value_take(object, name);
+    return object && json_object_del(node(object), name) == 0;
+}
 
-    value_free(v);
-    return v != NULL;
+struct value *value_take(struct value *object, const char *name)
+{
+    json_t *found = object ? json_object_get(node(object), name) : NULL;
+
+    if (!found)
+        return NULL;
+    json_incref(found);
+    json_object_del(node(object), name);
+    return owned(found);
 }
 
 struct value *value_need_object(struct value *object, const char *name)
@@ -372,107 +258,149 @@ struct value *value_need_array(struct value *object, const char *name)
 
 struct value_iter value_iter_start(const struct value *object)
 {
-    return (struct value_iter){value_is(object, VALUE_OBJECT) ? object : NULL, 0};
+    return (struct value_iter){object, object ? json_object_iter(node(object)) : NULL, NULL};
 }
 
 bool value_iter_next(struct value_iter *it, struct slice *ret_name, struct value **ret_value)
 {
-    const struct value_object *o = it->object ? &it->object->object : NULL;
-
-    while (o && it->next < o->used) {
-        const struct value_member *m = &o->members[it->next++];
-
-        if (!m->value)
-            continue;
-        *ret_name = slice_make(m->name, m->name_len);
-        *ret_value = m->value;
-        return true;
-    }
-    return false;
-}
-
-static struct value_member *iter_member(const struct value_iter *it)
-{
-    return &it->object->object.members[it->next - 1];
+    if (!it->state)
+        return false;
+    it->current = it->state;
+    it->state = json_object_iter_next(node(it->object), it->state);
+    *ret_name = slice_make(json_object_iter_key(it->current), json_object_iter_key_len(it->current));
+    *ret_value = borrowed(json_object_iter_value(it->current));
+    return true;
 }
 
 void value_iter_remove(struct value_iter *it)
 {
-    struct value *object = (struct value *)(uintptr_t)it->object;
-
-    value_free(value_object_empty(&object->object, iter_member(it)));
+    json_object_deln(node(it->object), json_object_iter_key(it->current), json_object_iter_key_len(it->current));
+    it->current = NULL;
 }
 
 struct value *value_iter_swap(struct value_iter *it, struct value *v)
 {
-    struct value_member *m = iter_member(it);
-    struct value *old = m->value;
+    json_t *old = json_incref(json_object_iter_value(it->current));
 
-    m->value = v;
-    return old;
+    json_object_iter_set_new(node(it->object), it->current, node(v));
+    return owned(old);
 }
 
 void value_move_members(struct value *to, struct value *from)
 {
-    struct value_object *o = &from->object;
-
-    for (size_t i = 0; i < o->used; i++) {
-        struct value_member *m = &o->members[i];
-
-        if (m->value)
-            value_set_slice(to, slice_make(m->name, m->name_len), value_object_empty(o, m));
-    }
-    value_object_clear(o);
-}
-
-/* ---- arrays ---- */
-
-static struct array *array_of(struct value *v, size_t index)
-{
-    if (!value_is(v, VALUE_ARRAY) || index > v->array.count)
-        mem_die(index);
-    return &v->array;
-}
-
-struct value *value_at(const struct value *array, size_t index)
-{
-    return value_is(array, VALUE_ARRAY) && index < array->array.count ? array->array.items[index] : NULL;
-}
-
-void value_insert(struct value *array, size_t index, struct value *v)
-{
-    struct array *a = array_of(array, index);
-
-    a->items = mem_grow(a->items, &a->cap, a->count + 1, sizeof(struct value *));
-    memmove(a->items + index + 1, a->items + index, (a->count - index) * sizeof(struct value *));
-    a->items[index] = v;
-    a->count++;
-}
-
-void value_append(struct value *array, struct value *v)
-{
-    value_insert(array, value_count(array), v);
+    if (json_object_update(node(to), node(from)) < 0)
+        mem_die(sizeof to);
+    json_object_clear(node(from));
 }
 
 struct value *value_swap_at(struct value *array, size_t index, struct value *v)
 {
-    struct array *a = array_of(array, index + 1);
-    struct value *old = a->items[index];
+    json_t *old = json_incref(json_array_get(node(array), index));
 
-    a->items[index] = v;
-    return old;
+    value_replace_at(array, index, v);
+    return owned(old);
+}
+
+struct value *value_at(const struct value *array, size_t index)
+{
+    return array ? borrowed(json_array_get(node(array), index)) : NULL;
+}
+
+void value_append(struct value *array, struct value *v)
+{
+    if (json_array_append_new(node(array), node(v)) < 0)
+        mem_die(sizeof v);
+}
+
+void value_insert(struct value *array, size_t index, struct value *v)
+{
+    if (json_array_insert_new(node(array), index, node(v)) < 0)
+        mem_die(sizeof v);
 }
 
 void value_replace_at(struct value *array, size_t index, struct value *v)
 {
-    value_free(value_swap_at(array, index, v));
+    if (json_array_set_new(node(array), index, node(v)) < 0)
+        mem_die(sizeof v);
 }
 
 void value_remove_at(struct value *array, size_t index)
 {
-    struct array *a = array_of(array, index + 1);
+    json_array_remove(node(array), index);
+}
 
-    value_free(a->items[index]);
-    a->count--;
-    memmove(a->items + index, a->items + index + 1, (a->count - index) * sizeof(struct value *));
+/* The shortest decimal that reads back as the same double; whole numbers without a fraction, as Go prints them. */
+static void write_real(double d, struct buf *out)
+{
+    char text[40];
+
+    if (d == floor(d) && fabs(d) < 1e15) {
+        snprintf(text, sizeof text, "%.0f", d);
+    } else {
+        for (int precision = 15; precision <= 17; precision++) {
+            snprintf(text, sizeof text, "%.*g", precision, d);
+            if (strtod(text, NULL) == d)
+                break;
+        }
+    }
+    buf_append_str(out, text);
+}
+
+static void write_object(const struct value *v, struct buf *out)
+{
+    struct value_iter it = value_iter_start(v);
+    struct slice name;
+    struct value *child;
+    char before = '{';
+
+    while (value_iter_next(&it, &name, &child)) {
+        buf_append_byte(out, before);
+        json_write_string(out, name);
+        buf_append_byte(out, ':');
+        value_write(child, out);
+        before = ',';
+    }
+    if (before == '{')
+        buf_append_byte(out, '{');
+    buf_append_byte(out, '}');
+}
+
+static void write_array(const struct value *v, struct buf *out)
+{
+    size_t count = value_count(v);
+
+    buf_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            buf_append_byte(out, ',');
+        value_write(value_at(v, i), out);
+    }
+    buf_append_byte(out, ']');
+}
+
+void value_write(const struct value *v, struct buf *out)
+{
+    switch (value_kind(v)) {
+    case VALUE_NULL:
+        buf_append_str(out, "null");
+        break;
+    case VALUE_BOOL:
+        buf_append_str(out, value_bool(v) ? "true" : "false");
+        break;
+    case VALUE_INT:
+        buf_printf(out, "%lld", (long long)value_int(v));
+        break;
+    case VALUE_REAL:
+        write_real(value_real(v), out);
+        break;
+    case VALUE_STRING:
+        json_write_string(out, value_string(v));
+        break;
+    case VALUE_ARRAY:
+        write_array(v, out);
+        break;
+    case VALUE_OBJECT:
+        write_object(v, out);
+        break;
+    }
 }

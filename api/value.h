@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Value: a JSON tree for writes (decode, default, patch, validate). Reads never build one, they use scan.h on the
- * stored bytes. Order of an object's members is kept.
+ * Value: a JSON tree for writes (decode, default, patch, validate). The only place that knows jansson; reads never
+ * build one, they use scan.h on the stored bytes. Order of an object's members is kept.
  *
  * Ownership: a `struct value *` you get from value_new_*, value_parse, value_copy or value_take is yours and goes with
  * value_free (or into a tree by value_set/value_append, which take it over). What value_get/value_at return is borrowed
@@ -82,7 +82,8 @@ struct value *value_need_array(struct value *object, const char *name);
  * adding and removing are not (value_iter_remove removes the current one). */
 struct value_iter {
     const struct value *object;
-    size_t next; /* the place of the member that comes next */
+    void *state;   /* the member that comes next */
+    void *current; /* the one that value_iter_next gave last */
 };
 struct value_iter value_iter_start(const struct value *object);
 bool value_iter_next(struct value_iter *it, struct slice *ret_name, struct value **ret_value);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test.h"
 
-#include <jansson.h>
-#include <stdio.h>
-
 #include "api/value_internal.h"
 
 /* Parses and writes back; the result must read `expected`. */
@@ -155,102 +152,6 @@ static void test_missing_things_are_harmless(void **state)
     assert_true(value_is(NULL, VALUE_NULL));
 }
 
-/* What jansson reads of it, in its own words, is what ours writes. */
-static void check_as_jansson(const char *text)
-{
-    ERROR_LOCAL(err);
-    BUF_LOCAL(out);
-    struct value *v CLEANUP_VALUE = value_parse(slice_str(text), &err);
-    json_t *theirs = json_loads(text, JSON_DECODE_ANY, NULL);
-    char *written CLEANUP_FREE = json_dumps(theirs, JSON_COMPACT | JSON_ENCODE_ANY);
-
-    if (!v)
-        fail_msg("%s: %s", text, error_text(&err));
-    value_write(v, &out);
-    assert_string_equal(buf_cstr(&out), written);
-    json_decref(theirs);
-}
-
-static void test_reads_as_jansson_does(void **state)
-{
-    BUF_LOCAL(text);
-
-    (void)state;
-    check_as_jansson("\"12345678\\\"12345678\\\\\"");
-    check_as_jansson("{\"a\\u0041\":\"\\t\",\"b\":[],\"c\":{\"\":\"\"}}");
-    /* A character of each kind at every place of a word. */
-    for (size_t at = 0; at < 40; at++) {
-        static const char *const some[] = {"\\\"", "\\n", "\\\\", "é", "\\u0001", "x"};
-
-        for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
-            buf_reset(&text);
-            buf_printf(&text, "[\"%.*s%s%.*s\"]", (int)at, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
-                       some[i], (int)(40 - at), "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ");
-            check_as_jansson(buf_cstr(&text));
-        }
-    }
-}
-
-static char *name_of(char name[16], int i)
-{
-    (void)snprintf(name, 16, "name-%d", i);
-    return name;
-}
-
-/* Many members, taken out and put back, beside a plain list of what must be there in which order. */
-static void test_large_objects(void **state)
-{
-    struct value *object CLEANUP_VALUE = value_new_object();
-    struct value *other CLEANUP_VALUE = value_new_object();
-    char name[16];
-    int expected[] = {1, 3, 5, 7}, at = 0;
-    struct slice found;
-    struct value *v;
-
-    (void)state;
-    for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 1000; i++)
-            value_set(object, name_of(name, i), value_new_int(i));
-        assert_int_equal(value_count(object), 1000);
-        for (int i = 0; i < 1000; i++)
-            assert_int_equal(value_int(value_get(object, name_of(name, i))), i);
-        for (int i = 0; i < 1000; i += 2)
-            assert_true(value_remove(object, name_of(name, i)));
-        assert_false(value_remove(object, "name-0"));
-        assert_null(value_get(object, "name-0"));
-        assert_int_equal(value_count(object), 500);
-    }
-    for (struct value_iter it = value_iter_start(object); at < 4 && value_iter_next(&it, &found, &v);)
-        assert_true(slice_is(found, name_of(name, expected[at++])));
-    for (int i = 999; i > 0; i -= 2)
-        value_set(other, name_of(name, i), value_new_int(i));
-    assert_true(value_equal(object, other)); /* whatever the order */
-    value_set(other, "name-1", value_new_real(1));
-    assert_false(value_equal(object, other));
-}
-
-static void test_copies_and_moves(void **state)
-{
-    ERROR_LOCAL(err);
-    BUF_LOCAL(out);
-    struct value *v CLEANUP_VALUE =
-        value_parse(SLICE_LIT("{\"a\":[1,2.5,\"x\",null,true],\"b\":{\"c\":{}},\"d\":1}"), &err);
-    struct value *copy CLEANUP_VALUE = value_copy(v);
-    struct value *to CLEANUP_VALUE = value_parse(SLICE_LIT("{\"z\":0,\"d\":2}"), &err);
-
-    (void)state;
-    assert_true(value_equal(v, copy));
-    value_insert(value_get(copy, "a"), 1, value_new_str("in"));
-    value_remove_at(value_get(copy, "a"), 0);
-    assert_false(value_equal(v, copy));
-    value_move_members(to, copy);
-    assert_int_equal(value_count(copy), 0);
-    value_write(to, &out);
-    assert_string_equal(buf_cstr(&out), "{\"z\":0,\"d\":1,\"a\":[\"in\",2.5,\"x\",null,true],\"b\":{\"c\":{}}}");
-    value_set(copy, "again", value_new_null());
-    assert_int_equal(value_count(copy), 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,8 +159,6 @@ int main(void)
         cmocka_unit_test(test_bad_json_is_named),        cmocka_unit_test(test_bad_utf8_is_refused),
         cmocka_unit_test(test_depth_is_bounded),         cmocka_unit_test(test_duplicates_are_reported_with_their_path),
         cmocka_unit_test(test_members_keep_their_order), cmocka_unit_test(test_missing_things_are_harmless),
-        cmocka_unit_test(test_reads_as_jansson_does),    cmocka_unit_test(test_large_objects),
-        cmocka_unit_test(test_copies_and_moves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
