@@ -78,7 +78,8 @@ static int lock_folder(struct store *store, struct error *err)
                          store->path, len > 0 ? owner : "(unknown)");
     }
     len = snprintf(owner, sizeof(owner), "%ld", (long)getpid());
-    if (ftruncate(store->lock_fd, 0) < 0 || pwrite(store->lock_fd, owner, (size_t)len, 0) != len)
+    /* In this order, so that a full disk need not give the file its block again. */
+    if (pwrite(store->lock_fd, owner, (size_t)len, 0) != len || ftruncate(store->lock_fd, len) < 0)
         return error_set_errno(err, errno, "writing %s", path);
     return 0;
 }
@@ -103,6 +104,19 @@ static int env_open_sized(struct store *store, uint64_t map_size)
     return rc;
 }
 
+/* LMDB maps its table of readers, and a hole in it would end the process when the disk is full. */
+static int env_fill_lock(struct store *store)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/lock.mdb", store->path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat file;
+    int rc = fd < 0 || fstat(fd, &file) < 0 ? errno : posix_fallocate(fd, 0, file.st_size);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
+
 /* Takes less address space where a limit (RLIMIT_AS) or a tool that stands in for the kernel (valgrind, EINVAL) does
  * not give so much, down to what the quota needs. */
 static int env_open(struct store *store, struct error *err)
@@ -115,6 +129,8 @@ static int env_open(struct store *store, struct error *err)
         size /= 2;
         rc = env_open_sized(store, size);
     }
+    if (rc == 0)
+        rc = env_fill_lock(store);
     return rc ? store_lmdb_error(err, rc, "opening LMDB") : 0;
 }
 
@@ -182,11 +198,12 @@ static struct store *store_new(const struct store_options *options)
     (void)pthread_mutex_init(&store->root_lock, NULL);
     (void)pthread_mutex_init(&store->publishing, NULL);
     (void)pthread_mutex_init(&store->applying, NULL);
+    (void)pthread_mutex_init(&store->spare_lock, NULL);
     (void)pthread_mutex_init(&store->lock, NULL);
-    (void)pthread_cond_init(&store->wake, NULL);
     (void)pthread_cond_init(&store->keep_done, NULL);
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&store->wake, &monotonic);
     (void)pthread_cond_init(&store->keep_wake, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
     store_readers_init(&store->readers);
@@ -197,6 +214,7 @@ static void store_free(struct store *store)
 {
     store_trim_free(store->trim);
     store_root_unref(store->root);
+    store_segment_unref(store->spare);
     if (store->db.env) {
         store_readers_drain(&store->readers);
         mdb_env_close(store->db.env);
@@ -208,6 +226,7 @@ static void store_free(struct store *store)
     (void)pthread_cond_destroy(&store->keep_done);
     (void)pthread_cond_destroy(&store->wake);
     (void)pthread_mutex_destroy(&store->lock);
+    (void)pthread_mutex_destroy(&store->spare_lock);
     (void)pthread_mutex_destroy(&store->applying);
     (void)pthread_mutex_destroy(&store->publishing);
     (void)pthread_mutex_destroy(&store->root_lock);
@@ -224,6 +243,8 @@ static int store_start(struct store *store, struct error *err)
         env_start(store, err) < 0 || make_folder(store->log_path, err) < 0 || sync_folder(store->path, err) < 0 ||
         sync_folder(store->log_path, err) < 0 || store_replay(store, err) < 0)
         return -err->code;
+    /* A full disk is no reason not to open. */
+    (void)store_space_refill(store);
     return store->manual ? 0 : store_writer_begin(store, err);
 }
 

@@ -133,11 +133,15 @@ struct store_transaction {
     const struct store_operation *operations; /* applied in order, all at one revision; a key at most once */
     size_t operation_count;
     struct store_origin origin;
+    /* May use what is set aside for a full disk or behind the quota, because it helps to make room (an object that is
+     * on its way to be deleted). Deletions and STORE_HISTORY_NONE may in any case. */
+    bool reserve;
 };
 /* err NULL: durable at `revision`. Else: ERROR_CONFLICT (a condition did not hold; failed_condition tells which),
- * ERROR_NOT_FOUND (delete of a missing key), ERROR_NO_SPACE (puts stop at the quota, deletions a little later),
- * ERROR_IO, ERROR_CORRUPT (a record that it touches is damaged), ERROR_TOO_MANY_REQUESTS (queue full), ERROR_INVALID
- * and ERROR_TOO_LARGE (the bounds above; no operation; a key twice). */
+ * ERROR_NOT_FOUND (delete of a missing key), ERROR_NO_SPACE (the disk is full or the quota reached; with `reserve` and
+ * the like only when what is set aside is used up too), ERROR_IO, ERROR_CORRUPT (a record that it touches is damaged),
+ * ERROR_TOO_MANY_REQUESTS (queue full), ERROR_INVALID and ERROR_TOO_LARGE (the bounds above; no operation; a key
+ * twice). */
 typedef void store_done(void *arg, uint64_t revision, size_t failed_condition, const struct error *err);
 /* Copies everything and returns; `done` always runs once, on the writer thread (from store_step in manual mode). */
 void store_commit(struct store *store, const struct store_transaction *transaction, store_done *done, void *arg);
@@ -204,8 +208,13 @@ uint64_t store_revision_at(struct store *store, int64_t time_ns);
  * runs once. ERROR_INVALID when the revision is in the future; one that is already forgotten is no error. */
 void store_compact(struct store *store, uint64_t revision, void (*done)(void *arg, const struct error *err), void *arg);
 
-/* Manual mode: carries out what is queued as one batch; true when there was something. */
+/* Manual mode: carries out what is queued as one batch, or else what is due by the options' clock; true when there was
+ * something. */
 bool store_step(struct store *store);
+/* Manual mode: when (monotonic, by the options' clock) there will be something that now only waits for its time: a held
+ * renewal, memory to be written, another try after a failure. INT64_MAX = nothing, but what is not due yet can be
+ * earlier: segments that are to be cleaned are not looked at. */
+int64_t store_next_ns(struct store *store);
 
 struct store_stats {
     uint64_t revision;
@@ -214,6 +223,7 @@ struct store_stats {
     uint64_t bytes_used; /* of the quota: by what lives */
     uint64_t quota;
     uint64_t log_bytes;    /* of the files of the log, the history among them */
+    bool full;             /* the disk: only what may use the reserve goes on */
     uint64_t commits;      /* batches made durable */
     uint64_t transactions; /* in them */
     uint64_t cleaned;      /* segments of the log that were written again without classes window and none */

@@ -192,16 +192,23 @@ static int64_t grows_by(const struct apply *a, size_t i)
     return now - (a->steps[i].there ? (int64_t)found_length(&a->steps[i].before) : 0);
 }
 
+/* Beyond the quota, for those who may use it: in proportion where the quota is small. */
+static uint64_t quota_reserve(const struct store *store)
+{
+    return store->quota / 8 < STORE_QUOTA_RESERVE ? store->quota / 8 : STORE_QUOTA_RESERVE;
+}
+
 /* The quota bounds what lives, not the history: that has bounds of its own. What makes the store smaller always goes.
  */
 static int check_quota(struct apply *a)
 {
     const struct store *store = a->view->store;
+    uint64_t most = store->quota + (a->request->may_reserve ? quota_reserve(store) : 0);
     int64_t grows = 0;
 
     for (size_t i = 0; i < a->request->operation_count; i++)
         grows += grows_by(a, i);
-    if (grows <= 0 || store->bytes + (uint64_t)grows <= store->quota)
+    if (grows <= 0 || store->bytes + (uint64_t)grows <= most)
         return 0;
     (void)error_set(&a->request->err, ERROR_NO_SPACE,
                     "database space exceeded: %llu of %llu bytes are in use; delete what is not needed",

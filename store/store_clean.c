@@ -41,7 +41,8 @@ struct store_segment *store_clean_next(struct store *store)
     struct store_root *root = store_root_take(store);
     struct store_segment *found = NULL;
 
-    for (size_t i = 0; i + 1 < root->segment_count && !found; i++) {
+    /* It takes a second file for a while, which a full disk has no room for. */
+    for (size_t i = 0; i + 1 < root->segment_count && !found && !store_space_is_full(store); i++) {
         struct store_segment *s = root->segments[i];
         uint64_t last = atomic_load(&s->last_revision);
 

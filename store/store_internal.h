@@ -26,7 +26,8 @@
  * know every segment that the index leads to: if one was added meanwhile, all three are taken again.
  *
  * Threads: the writer (store_writer.c) appends and adds to the active table; the keeper (store_keeper.c) freezes
- * tables, writes them to LMDB and dissolves segments: it alone writes to LMDB. In manual mode store_step is both.
+ * tables, writes them to LMDB, dissolves segments and sets space aside (store_space.c): it alone writes to LMDB. In
+ * manual mode store_step is both.
  *
  * The seam for another backend (etcd): nothing outside this folder knows what lies below store.h. A second backend
  * implements the same functions; store_open then picks by its options. No LMDB type appears in store.h.
@@ -53,8 +54,11 @@
 #define STORE_QUEUE_BYTES   ((size_t)256 << 20) /* bytes of them */
 #define STORE_BATCH_MAX     1024                /* transactions made durable together */
 #define STORE_BATCH_BYTES   ((size_t)16 << 20)
+#define STORE_HOLD_NS       (500 * NS_PER_MS) /* that a renewal may wait for others to share a sync with */
+#define STORE_HOLD_MAX      256               /* of them, after which they wait no longer */
 #define STORE_SEGMENT_BYTES ((size_t)16 << 20)
 #define STORE_QUOTA_DEFAULT ((uint64_t)8 << 30)
+#define STORE_QUOTA_RESERVE ((uint64_t)16 << 20) /* beyond the quota, for requests that may use the reserve */
 #define STORE_HISTORY_BYTES ((uint64_t)1 << 30)
 #define STORE_TABLE_COUNT   16384  /* versions after which a table is frozen */
 #define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
@@ -134,7 +138,10 @@ struct store_request {
     /* Outcome */
     uint64_t revision;
     size_t failed_condition;
-    bool refused; /* before it was queued: err is final */
+    bool refused;     /* before it was queued or applied: err is final */
+    bool may_reserve; /* goes on when the disk is full or the quota reached */
+    bool patient;     /* a renewal: may be held */
+    int64_t since_ns; /* when it was queued */
     struct error err;
     struct store_event **events; /* operation_count of them, or NULL */
 };
@@ -186,7 +193,11 @@ struct store {
     uint64_t keys; /* live ones, those of the batch under way included */
     uint64_t bytes;
     struct store_pending pending;
-    bool roll_owed; /* the next batch needs a new segment, whatever its size */
+    uint64_t bytes_at_roll; /* what lived when the last segment was begun */
+
+    pthread_mutex_t spare_lock;
+    struct store_segment *spare; /* prepared; NULL = none */
+    uint32_t next_id;            /* of the spare, or of the next one that is made */
 
     /* Everything below is under `lock`. */
     pthread_mutex_t lock;
@@ -199,10 +210,12 @@ struct store {
     struct list queue;
     size_t queue_count;
     size_t queue_bytes;
+    size_t queue_eager; /* how many of those in the queue are not patient */
     struct list compactions;
     struct list holds;
     bool table_due;   /* the active table is full */
     bool table_young; /* it holds something: to be written when old enough */
+    bool space_due;   /* the spare was taken */
     struct store_stats stats;
 
     /* The keeper's own. */
@@ -210,6 +223,8 @@ struct store {
     struct store_trim *trim; /* under way; NULL = none */
     int64_t keep_after_ns;   /* after a failure: not before */
     bool keep_failed;        /* LMDB is to be looked at */
+    int64_t space_after_ns;  /* likewise, of setting space aside */
+    uint64_t data_end;       /* bytes of data.mdb that are allocated */
 
     _Atomic uint64_t visible;  /* newest durable revision: what readers see */
     _Atomic uint64_t revision; /* newest one whose events were handed over */
@@ -337,12 +352,39 @@ bool store_transaction_valid(const struct store_transaction *transaction, struct
 /* -- store_writer.c -- */
 /* A batch; true when there was one. */
 bool store_write_batch(struct store *store);
+/* When what is held in the queue is to be written: 0 = at once, INT64_MAX = there is nothing. Under `lock`. */
+int64_t store_queue_due_ns(const struct store *store);
 int store_writer_begin(struct store *store, struct error *err);
 void store_writer_close(struct store *store);
+
+/* -- store_space.c -- */
+/* At opening: the prepared segment that was found (or NULL), and the id that it has or would have. */
+void store_space_adopt(struct store *store, struct store_segment *spare, uint32_t next_id);
+/* The next segment, with room for a frame of that size, begun. The caller's, who puts it into the root. */
+int store_space_begin_segment(struct store *store, size_t bytes, uint64_t first_revision,
+                              struct store_segment **ret_segment, struct error *err);
+/* The same as the root's last one. Under `applying`. */
+int store_space_roll(struct store *store, size_t bytes, uint64_t first_revision, struct error *err);
+/* Before all but the last segment are dissolved: the disk says where that one begins. */
+int store_space_settle(struct store *store, struct error *err);
+bool store_space_is_full(struct store *store);
+void store_space_note_failure(struct store *store, const struct error *err);
+/* The writer's, before a batch: nobody fills the last segment up while the next one is not there. */
+void store_space_watch(struct store *store);
+/* Sets aside what is missing, and judges whether the disk is full. At opening, and the keeper's. */
+int store_space_refill(struct store *store);
+/* The keeper's: the same when due; true when there was something. */
+bool store_space_keep(struct store *store);
+/* The keeper's: bytes that the log may have: less than it has when the oldest segment is to go to make room. */
+uint64_t store_space_history(struct store *store);
+/* The keeper's: begins a new segment so that the only one can be dissolved, when that makes room. */
+bool store_space_turn(struct store *store);
 
 /* -- store_keeper.c -- */
 /* What is due: a table to LMDB, a step of compaction; true when there was something. */
 bool store_keep(struct store *store);
+/* As store_next_ns, of the keeper. */
+int64_t store_keep_due_ns(struct store *store);
 void *store_keeper_main(void *store);
 /* Begins an LMDB write transaction; reopens the environment first when an error made that necessary. */
 int store_write_begin(struct store *store, MDB_txn **ret_txn, struct error *err);

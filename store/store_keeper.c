@@ -119,9 +119,10 @@ static int table_write(struct store *store, struct error *err)
     const struct store_node *node = store_table_seek(level->table, SLICE_NONE);
     int rc = 0;
 
-    do
+    do {
         rc = index_step(store, level, &node, err);
-    while (rc == 0 && node);
+        (void)store_space_keep(store);
+    } while (rc == 0 && node);
     store_root_unref(root);
     if (rc == 0)
         store_root_drop_frozen(store);
@@ -261,7 +262,7 @@ static bool compact_step(struct store *store)
     if (compaction)
         rc = compact_note(store, compaction->revision, &failure);
     else
-        rc = compact_note(store, log_excess(store, store->history), &failure);
+        rc = compact_note(store, log_excess(store, store_space_history(store)), &failure);
     if (rc == 0)
         rc = store_trim_step(store, &failure);
     if (rc < 0 && !compaction) {
@@ -336,20 +337,39 @@ static bool keep_step(struct store *store)
     frozen = root->levels[1] != NULL;
     several = root->segment_count > 1;
     store_root_unref(root);
-    if (frozen || table_freeze(store, several && compaction_waits(store))) {
+    if (frozen || table_freeze(store, several && (compaction_waits(store) || store_space_is_full(store)))) {
         if (table_write(store, &failure) == 0)
             return true;
         log_warning("store", "%s; the log keeps it meanwhile, trying again", error_text(&failure));
         keep_failed(store);
         return false;
     }
-    return compact_step(store);
+    return compact_step(store) || store_space_turn(store);
+}
+
+int64_t store_keep_due_ns(struct store *store)
+{
+    struct store_root *root = store_root_take(store);
+    const struct store_level *level = root->levels[0];
+    size_t count = store_table_count(level->table);
+    int64_t due_ns = count >= store->table_count ? 0 : count ? level->since_ns + STORE_TABLE_AGE_NS : INT64_MAX;
+
+    if (root->levels[1] || store->trim || compaction_waits(store))
+        due_ns = 0;
+    if (due_ns != INT64_MAX && due_ns < store->keep_after_ns)
+        due_ns = store->keep_after_ns;
+    if (store->space_after_ns && store->space_after_ns < due_ns)
+        due_ns = store->space_after_ns;
+    store_root_unref(root);
+    return due_ns;
 }
 
 bool store_keep(struct store *store)
 {
     bool busy;
 
+    if (store_space_keep(store))
+        return true;
     if (store->keep_after_ns && clock_monotonic_ns(store->clock) < store->keep_after_ns)
         return false;
     store->keep_after_ns = 0;
@@ -365,16 +385,18 @@ bool store_keep(struct store *store)
  * table may wait. An idle store does not wake up. Under `lock`. */
 static void keeper_wait(struct store *store)
 {
+    bool retries = store->keep_after_ns || store->space_after_ns;
     struct timespec until;
     int64_t now_ns;
 
-    if (store->closing || (!store->keep_after_ns && (store->table_due || !list_empty(&store->compactions))))
+    if (store->closing || (store->space_due && !store->space_after_ns) ||
+        (!store->keep_after_ns && (store->table_due || !list_empty(&store->compactions))))
         return;
-    if (!store->table_young && !store->keep_after_ns) {
+    if (!store->table_young && !retries) {
         (void)pthread_cond_wait(&store->keep_wake, &store->lock);
         return;
     }
-    now_ns = clock_monotonic_ns(clock_system()) + (store->keep_after_ns ? KEEP_RETRY_NS : STORE_TABLE_AGE_NS);
+    now_ns = clock_monotonic_ns(clock_system()) + (retries ? KEEP_RETRY_NS : STORE_TABLE_AGE_NS);
     until = (struct timespec){.tv_sec = now_ns / NS_PER_S, .tv_nsec = now_ns % NS_PER_S};
     (void)pthread_cond_timedwait(&store->keep_wake, &store->lock, &until);
 }

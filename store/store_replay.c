@@ -68,7 +68,9 @@ static int segments_open(struct store *store, const struct found_segments *found
     for (size_t i = 0; i < found->count; i++) {
         if (store_segment_open(store->log_path, found->ids[i], &segments[i], err) < 0)
             return -err->code;
-        if (i && segments[i]->first_revision < segments[i - 1]->first_revision)
+        /* Prepared ones are behind all others: what was begun and got no frame, and the one that was to follow. */
+        if (store_segment_is_prepared(segments[i]) ? i + 2 < found->count
+                                                   : i && segments[i]->first_revision < segments[i - 1]->first_revision)
             return error_set(err, ERROR_CORRUPT, "segment %08x of the log in %s begins before the one before it",
                              found->ids[i], store->log_path);
     }
@@ -177,6 +179,34 @@ static int replay_segments(struct store *store, struct store_root *root, struct 
     return 0;
 }
 
+static void remove_prepared(struct store_segment *segment)
+{
+    if (segment)
+        segment->unlink = true;
+    store_segment_unref(segment);
+}
+
+/* The first of those that were prepared is the next one; made anew when its size is not what it should be. */
+static void adopt_prepared(struct store *store, struct found_segments *found, struct store_segment **segments)
+{
+    struct store_segment *spare = NULL;
+    uint32_t next = 1;
+
+    while (found->count && store_segment_is_prepared(segments[found->count - 1])) {
+        remove_prepared(spare);
+        spare = STEAL(segments[--found->count]);
+    }
+    if (spare)
+        next = spare->id;
+    else if (found->count)
+        next = found->ids[found->count - 1] + 1;
+    if (spare && spare->size - store->segment_bytes >= 4096) {
+        remove_prepared(spare);
+        spare = NULL;
+    }
+    store_space_adopt(store, spare, next);
+}
+
 /* The first root, over what the folder holds; in a new store, over one empty segment. */
 static int root_make(struct store *store, struct error *err)
 {
@@ -188,12 +218,13 @@ static int root_make(struct store *store, struct error *err)
     segments = mem_calloc(found.count + 1, sizeof(struct store_segment *));
     if (rc == 0)
         rc = segments_open(store, &found, segments, err);
+    if (rc == 0)
+        adopt_prepared(store, &found, segments);
     if (rc == 0 && !found.count) {
         if (store->state.revision != STORE_FIRST_REVISION)
             rc = error_set(err, ERROR_CORRUPT, "the log in %s is gone; restore a backup", store->log_path);
         else
-            rc = store_segment_create(store->log_path, 1, STORE_FIRST_REVISION + 1, store->segment_bytes, &segments[0],
-                                      err);
+            rc = store_space_begin_segment(store, 0, STORE_FIRST_REVISION + 1, &segments[0], err);
         found.count = 1;
     }
     /* Dissolved ones whose files were still in use when the store ended; those between them may be gone. */

@@ -50,16 +50,16 @@ static int restore_finish(struct restore *r, const struct store_backup_info *inf
 {
     const struct store_state state = {
         .revision = revision, .compacted = revision, .trimmed = revision, .keys = info->keys, .bytes = info->bytes};
-    struct store_root *root = store_root_take(r->store);
-    uint32_t id = store_root_last(root)->id + 1;
     struct store_segment *segment = NULL;
     int rc;
 
-    store_root_unref(root);
-    if (restore_commit(r, err) < 0 ||
-        store_segment_create(r->store->log_path, id, revision + 1, r->store->segment_bytes, &segment, err) < 0)
+    if (restore_commit(r, err) < 0 || store_space_settle(r->store, err) < 0 ||
+        store_space_begin_segment(r->store, 0, revision + 1, &segment, err) < 0)
         return -err->code;
+    rc = store_segment_settle(segment, err);
     store_segment_unref(segment);
+    if (rc < 0)
+        return rc;
     if (store_write_begin(r->store, &r->txn, err) < 0)
         return -err->code;
     rc = store_state_write(r->store, r->txn, &state);

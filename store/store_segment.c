@@ -16,6 +16,10 @@ static const char MAGIC[8] = {'K', 'N', 'A', 'R', 'R', 'L', 'O', 'G'};
 enum { AT_FORMAT = 8, AT_ID = 12, AT_FIRST = 16, AT_PAGES = 24, AT_CRC = 28, HEAD_FIXED = 32 };
 enum { FORMAT_WHOLE = 1, FORMAT_CLEANED = 2 };
 
+/* Of files while they are made. */
+#define NEW_NAME   "new"
+#define CLEAN_NAME "clean"
+
 static int disk_error(struct error *err, int number, const char *what, const char *path)
 {
     if (number == ENOSPC || number == EDQUOT)
@@ -110,7 +114,7 @@ static int segment_begin(struct store_segment *s, struct error *err)
     s->map = map;
     s->marks = mem_calloc(s->size / mark_bytes(s) + 2, sizeof(*s->marks));
     atomic_store(&s->end, STORE_SEGMENT_HEAD);
-    atomic_store(&s->last_revision, s->first_revision - 1);
+    atomic_store(&s->last_revision, s->first_revision ? s->first_revision - 1 : 0);
     return 0;
 }
 
@@ -143,62 +147,58 @@ static int segment_fill(struct store_segment *s, const char *path, struct error 
     return rename(path, s->path) < 0 ? disk_error(err, errno, "making", s->path) : 0;
 }
 
-int store_segment_create(const char *folder, uint32_t id, uint64_t first_revision, size_t size,
-                         struct store_segment **ret_segment, struct error *err)
+static size_t whole_pages(size_t size)
+{
+    return (size + 4095) & ~(size_t)4095;
+}
+
+int store_segment_prepare(const char *folder, uint32_t id, size_t size, struct store_segment **ret_segment,
+                          struct error *err)
 {
     struct store_segment *s = segment_new(folder, id);
-    char *fresh CLEANUP_FREE = mem_printf("%s/new", folder);
+    char *fresh CLEANUP_FREE = mem_printf("%s/%s", folder, NEW_NAME);
 
-    s->first_revision = first_revision;
-    s->size = (size + 4095) & ~(size_t)4095;
+    s->size = whole_pages(size);
     if (segment_fill(s, fresh, err) < 0 || folder_sync(folder, err) < 0 || segment_begin(s, err) < 0) {
         (void)unlink(fresh);
         segment_free(s);
-        return -1;
+        return -(int)err->code;
     }
+    *ret_segment = s;
+    return 0;
+}
+
+bool store_segment_is_prepared(const struct store_segment *s)
+{
+    return s->first_revision == 0;
+}
+
+int store_segment_enlarge(struct store_segment *s, size_t size, struct error *err)
+{
+    size_t whole = whole_pages(size);
+    int rc = posix_fallocate(s->fd, 0, (off_t)whole);
+    void *map;
+
+    if (rc)
+        return disk_error(err, rc, "enlarging", s->path);
+    map = mmap(NULL, whole, PROT_READ, MAP_SHARED, s->fd, 0);
+    if (map == MAP_FAILED)
+        return disk_error(err, errno, "mapping", s->path);
+    (void)munmap((void *)(uintptr_t)s->map, s->size);
+    s->map = map;
+    s->size = whole;
+    free(s->marks);
+    s->marks = mem_calloc(s->size / mark_bytes(s) + 2, sizeof(*s->marks));
+    return 0;
+}
+
+void store_segment_start(struct store_segment *s, uint64_t first_revision)
+{
+    s->first_revision = first_revision;
+    s->head_due = true;
+    atomic_store(&s->last_revision, first_revision - 1);
     atomic_store(&s->marked, true);
-    *ret_segment = s;
-    return 0;
 }
-
-bool store_segment_exists(const char *folder, uint32_t id)
-{
-    char *path CLEANUP_FREE = mem_printf("%s/%08x", folder, id);
-
-    return access(path, F_OK) == 0;
-}
-
-int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err)
-{
-    struct store_segment *s = segment_new(folder, id);
-    struct stat file;
-    int rc = 0;
-
-    s->fd = open(s->path, O_RDWR | O_CLOEXEC);
-    if (s->fd < 0 || fstat(s->fd, &file) < 0)
-        rc = disk_error(err, errno, "opening", s->path);
-    if (rc == 0)
-        rc = head_read(s, err);
-    if (rc == 0 && ((size_t)file.st_size < s->size || s->size < STORE_SEGMENT_HEAD))
-        rc = error_set(err, ERROR_CORRUPT, "%s has lost its end", s->path);
-    if (rc == 0)
-        rc = segment_begin(s, err);
-    if (rc < 0) {
-        segment_free(s);
-        return rc;
-    }
-    /* There may be many, and nothing is appended to them. */
-    if (s->cleaned) {
-        (void)close(s->fd);
-        s->fd = -1;
-    }
-    *ret_segment = s;
-    return 0;
-}
-
-/* ---- cleaning ---- */
-
-static const char CLEAN_NAME[] = "clean"; /* of the file while it is made */
 
 static int write_whole(int fd, const char *path, struct slice bytes, off_t at, struct error *err)
 {
@@ -214,6 +214,48 @@ static int write_whole(int fd, const char *path, struct slice bytes, off_t at, s
     }
     return 0;
 }
+
+/* A frame that was written, but not the head: it never counted, and must not when the segment is begun. */
+static int segment_wipe(struct store_segment *s, struct error *err)
+{
+    static const char zeros[STORE_FRAME_SIZE];
+
+    if (write_whole(s->fd, s->path, slice_make(zeros, sizeof(zeros)), STORE_SEGMENT_HEAD, err) < 0)
+        return -(int)err->code;
+    return fdatasync(s->fd) < 0 ? disk_error(err, errno, "syncing", s->path) : 0;
+}
+
+int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err)
+{
+    struct store_segment *s = segment_new(folder, id);
+    struct stat file;
+    int rc = 0;
+
+    s->fd = open(s->path, O_RDWR | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &file) < 0)
+        rc = disk_error(err, errno, "opening", s->path);
+    if (rc == 0)
+        rc = head_read(s, err);
+    if (rc == 0 && ((size_t)file.st_size < s->size || s->size < STORE_SEGMENT_HEAD + STORE_FRAME_SIZE))
+        rc = error_set(err, ERROR_CORRUPT, "%s has lost its end", s->path);
+    if (rc == 0)
+        rc = segment_begin(s, err);
+    if (rc == 0 && store_segment_is_prepared(s))
+        rc = segment_wipe(s, err);
+    if (rc < 0) {
+        segment_free(s);
+        return rc;
+    }
+    /* There may be many, and nothing is appended to them. */
+    if (s->cleaned) {
+        (void)close(s->fd);
+        s->fd = -1;
+    }
+    *ret_segment = s;
+    return 0;
+}
+
+/* ---- cleaning ---- */
 
 /* The file under a name that does not count. */
 static int clean_write(const struct store_segment *s, const char *path, struct slice frames, struct error *err)
@@ -257,9 +299,13 @@ int store_segment_replace(const struct store_segment *from, const char *folder, 
 
 void store_segment_remove_rest(const char *folder)
 {
-    char *path CLEANUP_FREE = mem_printf("%s/%s", folder, CLEAN_NAME);
+    static const char *const names[] = {CLEAN_NAME, NEW_NAME};
 
-    (void)unlink(path);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char *path CLEANUP_FREE = mem_printf("%s/%s", folder, names[i]);
+
+        (void)unlink(path);
+    }
 }
 
 /* ---- writing ---- */
@@ -269,11 +315,28 @@ size_t store_segment_room(const struct store_segment *s)
     return s->size - atomic_load_explicit(&s->end, memory_order_relaxed);
 }
 
+static int head_put(struct store_segment *s, struct error *err)
+{
+    char head[STORE_SEGMENT_HEAD];
+
+    head_write(head, s);
+    return write_whole(s->fd, s->path, slice_make(head, HEAD_FIXED), 0, err);
+}
+
+/* The head too, when it is not on the disk yet. */
 static int segment_write(struct store_segment *s, struct slice bytes, size_t at, struct error *err)
 {
-    if (write_whole(s->fd, s->path, bytes, (off_t)at, err) < 0)
+    if (write_whole(s->fd, s->path, bytes, (off_t)at, err) < 0 || (s->head_due && head_put(s, err) < 0))
         return -err->code;
-    return fdatasync(s->fd) < 0 ? disk_error(err, errno, "syncing", s->path) : 0;
+    if (fdatasync(s->fd) < 0)
+        return disk_error(err, errno, "syncing", s->path);
+    s->head_due = false;
+    return 0;
+}
+
+int store_segment_settle(struct store_segment *s, struct error *err)
+{
+    return s->head_due ? segment_write(s, SLICE_NONE, 0, err) : 0;
 }
 
 int store_segment_append(struct store_segment *s, char *bytes, size_t length, struct store_frame *frame,
@@ -289,11 +352,9 @@ int store_segment_append(struct store_segment *s, char *bytes, size_t length, st
 int store_segment_rewrite_last(struct store_segment *s, struct error *err)
 {
     size_t length = s->last ? atomic_load(&s->end) - s->last : 0;
-    char *bytes CLEANUP_FREE = NULL;
+    char *bytes CLEANUP_FREE = mem_dup(s->map + s->last, length);
 
-    if (!length)
-        return 0;
-    bytes = mem_dup(s->map + s->last, length);
+    s->head_due = true;
     return segment_write(s, slice_make(bytes, length), s->last, err);
 }
 

@@ -11,6 +11,11 @@
  * out (store_clean.c); its last record stays, whatever its class, to say until when it reaches. Frames follow each
  * other in their revisions all the same; those of which nothing is left belong to the frame they would stand in.
  *
+ *     prepared (first revision 0) --store_segment_start--> begun, in memory --first append--> begun, on disk
+ *
+ * All that takes long is done when it is prepared. The head that says where it begins goes to the disk with the first
+ * frame: until then nothing in it counts, and it is found again as prepared.
+ *
  * One thread appends; any thread that holds a reference reads what is below `end`.
  */
 #ifndef KNARR_STORE_SEGMENT_H
@@ -47,6 +52,7 @@ struct store_segment {
     /* The appender's own. */
     uint32_t before; /* CRC of the last frame */
     uint32_t last;   /* where it begins; 0 = there is none */
+    bool head_due;   /* the head is not on the disk yet */
     /* The keeper's own. */
     bool settled;         /* there is nothing to clean */
     int64_t last_time_ns; /* when its last record was made; 0 = not known yet */
@@ -59,18 +65,23 @@ struct store_segment {
     _Atomic bool marked;
 };
 
-/* Makes log/ID of that size, durable with its entry in the folder. ERROR_NO_SPACE, ERROR_IO. */
-int store_segment_create(const char *folder, uint32_t id, uint64_t first_revision, size_t size,
-                         struct store_segment **ret_segment, struct error *err);
-/* Whether a file has that name: also when creating it failed late. */
-bool store_segment_exists(const char *folder, uint32_t id);
-/* Opens one for reading and for going on; `end` is at the head until store_segment_scan has moved it. ERROR_CORRUPT
- * when its head is damaged or newer. */
+/* Makes log/ID of that size, durable with its entry in the folder, to be begun later. ERROR_NO_SPACE, ERROR_IO. */
+int store_segment_prepare(const char *folder, uint32_t id, size_t size, struct store_segment **ret_segment,
+                          struct error *err);
+bool store_segment_is_prepared(const struct store_segment *segment);
+/* Makes a prepared one longer; after a failure it is as it was. ERROR_NO_SPACE, ERROR_IO. */
+int store_segment_enlarge(struct store_segment *segment, size_t size, struct error *err);
+/* Begins a prepared one. Touches no disk. */
+void store_segment_start(struct store_segment *segment, uint64_t first_revision);
+/* The same on the disk, when another is to be begun although nothing could be appended to this one. */
+int store_segment_settle(struct store_segment *segment, struct error *err);
+/* Opens one, prepared (then what a failed append left in it is wiped out) or begun, for reading and for going on; `end`
+ * is at the head until store_segment_scan has moved it. ERROR_CORRUPT when its head is damaged or newer. */
 int store_segment_open(const char *folder, uint32_t id, struct store_segment **ret_segment, struct error *err);
 /* Puts a cleaned segment in the place of `from`, durable: the same id and revisions, these frames. Both stay usable. */
 int store_segment_replace(const struct store_segment *from, const char *folder, struct slice frames,
                           struct store_segment **ret_segment, struct error *err);
-/* What an interrupted replacement left. */
+/* What an interrupted preparation or replacement left. */
 void store_segment_remove_rest(const char *folder);
 struct store_segment *store_segment_ref(struct store_segment *segment);
 void store_segment_unref(struct store_segment *segment); /* NULL is allowed */
@@ -95,7 +106,8 @@ struct store_mark store_segment_mark(struct store_segment *segment, uint64_t rev
  * damaged record ends the walk there, as does fn returning other than 0, which is then returned. */
 int store_segment_scan(struct store_segment *segment, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg);
 /* After the scan of the newest one: its last frame may be one whose append was cut short or failed. What can be read of
- * it is not on the disk then, and after a failed sync nothing writes it by itself: it is written again. ERROR_IO. */
+ * it is not on the disk then, and after a failed sync nothing writes it by itself: it is written again, and the head as
+ * well. ERROR_IO. */
 int store_segment_rewrite_last(struct store_segment *segment, struct error *err);
 /* After opening an older one, which is known to be whole: its places are found when somebody looks for them. */
 void store_segment_seal(struct store_segment *segment, uint64_t last_revision);

@@ -120,6 +120,10 @@ static int trim_begin(struct store *store, struct error *err)
         segment = store_clean_next(store);
     if (!segment)
         return 0;
+    if (!clean && store_space_settle(store, err) < 0) {
+        store_segment_unref(segment);
+        return -err->code;
+    }
     store->trim = clean ? clean_begin(store, segment, err) : trim_new(segment, false, err);
     store_segment_unref(segment);
     return error_is_set(err) ? -err->code : 1;
@@ -209,6 +213,7 @@ int store_trim_step(struct store *store, struct error *err)
         rc = store_clean_segment(store, t->segment, err);
     else if (rc == 0)
         store_root_drop_segment(store);
+    store->space_after_ns = 0; /* where there was no room, there may be some now */
     /* After a failure, from its start again. */
     store->trim = NULL;
     store_trim_free(t);

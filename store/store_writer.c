@@ -3,12 +3,14 @@
  * The writer: a bounded queue and whoever empties it (its own thread, or in manual mode the caller of store_step).
  *
  * Group commit: all that waits is applied in order, becomes one frame of the log and is made durable by one fdatasync;
- * meanwhile the next batch gathers. A lone writer waits for nobody. The life of a request:
+ * meanwhile the next batch gathers. A lone writer waits for nobody, but renewals (updates of class STORE_HISTORY_NONE)
+ * wait for up to STORE_HOLD_NS for somebody to share a sync with. The queue keeps its order in any case. The life of a
+ * request:
  *
  *     queued --> applied or turned down --append--> visible, published --> done called, freed
  *                        |                  |
  *                        |                  +-- failed: the table takes all back, every request gets the error
- *                        +-- damage in its way: it alone is refused
+ *                        +-- damage in its way, or the disk full and it may not use the reserve: it alone is refused
  *
  * Invariants: nothing is visible, published or acknowledged before its append returned; what a request was turned down
  * for was durable when it is told; revisions are given in the order of the queue.
@@ -58,6 +60,26 @@ static size_t transaction_bytes(const struct store_transaction *transaction)
     return bytes + transaction->origin.user.len;
 }
 
+/* Nothing but updates of what has no history. */
+static bool is_renewal(const struct store_transaction *t)
+{
+    for (size_t i = 0; i < t->condition_count; i++)
+        if (t->conditions[i].mod_revision == 0)
+            return false;
+    for (size_t i = 0; i < t->operation_count; i++)
+        if (t->operations[i].kind != STORE_PUT || t->operations[i].class != STORE_HISTORY_NONE)
+            return false;
+    return true;
+}
+
+static bool may_use_reserve(const struct store_transaction *t)
+{
+    for (size_t i = 0; i < t->operation_count && !t->reserve; i++)
+        if (t->operations[i].kind != STORE_DELETE && t->operations[i].class != STORE_HISTORY_NONE)
+            return false;
+    return true;
+}
+
 static struct store_request *request_new(const struct store_transaction *from)
 {
     size_t conditions = from->condition_count * sizeof(struct store_condition);
@@ -70,6 +92,8 @@ static struct store_request *request_new(const struct store_transaction *from)
 
     *request =
         (struct store_request){.conditions = condition, .operations = operation, .bytes = size, .origin = from->origin};
+    request->may_reserve = may_use_reserve(from);
+    request->patient = is_renewal(from);
     request->condition_count = from->condition_count;
     request->operation_count = from->operation_count;
     for (size_t i = 0; i < from->condition_count; i++) {
@@ -120,6 +144,12 @@ static void request_finish(struct store_request *request)
     free(request);
 }
 
+/* A thread waits by the system's clock. */
+static struct clock *hold_clock(const struct store *store)
+{
+    return store->manual ? store->clock : clock_system();
+}
+
 void store_commit(struct store *store, const struct store_transaction *transaction, store_done *done, void *arg)
 {
     struct store_request *request;
@@ -135,14 +165,34 @@ void store_commit(struct store *store, const struct store_transaction *transacti
     }
     request->done = done;
     request->arg = arg;
+    request->since_ns = clock_monotonic_ns(hold_clock(store));
     store->queue_count += !request->refused;
+    store->queue_eager += !request->patient;
     store->queue_bytes += request->bytes;
     list_append(&store->queue, &request->link);
     (void)pthread_cond_signal(&store->wake);
     (void)pthread_mutex_unlock(&store->lock);
 }
 
+int64_t store_queue_due_ns(const struct store *store)
+{
+    const struct store_request *first = list_first(&store->queue, struct store_request, link);
+
+    if (!first)
+        return INT64_MAX;
+    return store->queue_eager || store->queue_count >= STORE_HOLD_MAX || store->closing
+               ? 0
+               : first->since_ns + STORE_HOLD_NS;
+}
+
 /* -- one batch -- */
+
+/* No record is longer than what the request brought for it, and its header. */
+static size_t request_log_bytes(const struct store_request *request)
+{
+    return request->bytes +
+           request->operation_count * (STORE_RECORD_HEADER + STORE_RECORD_ALIGN + request->origin.user.len);
+}
 
 struct batch {
     struct list requests;
@@ -153,51 +203,53 @@ struct batch {
     uint64_t live;
 };
 
+/* Before anything else, so that those behind it find room. */
+static void request_refuse_full(struct store_request *request)
+{
+    if (request->refused || request->may_reserve)
+        return;
+    request->refused = true;
+    (void)error_set(&request->err, ERROR_NO_SPACE,
+                    "database space exceeded: the disk is full; delete what is not needed, or give it room");
+}
+
 static void batch_take(struct store *store, struct batch *b)
 {
     size_t count = 0;
 
     list_init(&b->requests);
     (void)pthread_mutex_lock(&store->lock);
+    if (store_queue_due_ns(store) > clock_monotonic_ns(hold_clock(store))) {
+        (void)pthread_mutex_unlock(&store->lock);
+        return;
+    }
     list_for_each_safe (it, next, &store->queue) {
         struct store_request *request = container_of(it, struct store_request, link);
 
         if (count && (count >= STORE_BATCH_MAX || b->bytes + request->bytes > STORE_BATCH_BYTES))
             break;
         count++;
-        /* No record is longer than what the request brought for it, and its header. */
-        b->bytes += request->bytes +
-                    request->operation_count * (STORE_RECORD_HEADER + STORE_RECORD_ALIGN + request->origin.user.len);
         store->queue_count -= !request->refused;
+        store->queue_eager -= !request->patient;
         store->queue_bytes -= request->bytes;
+        if (store->stats.full)
+            request_refuse_full(request);
+        if (!request->refused)
+            b->bytes += request_log_bytes(request);
         list_remove(&request->link);
         list_append(&b->requests, &request->link);
     }
     (void)pthread_mutex_unlock(&store->lock);
 }
 
-/* A batch goes into one segment: when the last one has no room for it, another is begun. One that has its name but
- * could not be made durable may be there after a restart, and the log would go on in it: nothing goes to the old one
- * then. */
+/* A batch goes into one segment: when the last one has no room for it, another is begun. */
 static int segment_need(struct store *store, size_t bytes, uint64_t first_revision, struct error *err)
 {
     struct store_root *root = store_root_take(store);
-    struct store_segment *last = store_root_last(root);
-    size_t need = bytes + STORE_FRAME_SIZE;
-    struct store_segment *fresh;
-    int rc = 0;
+    size_t room = store_segment_room(store_root_last(root));
 
-    if (store_segment_room(last) < need || store->roll_owed) {
-        size_t size = need + STORE_SEGMENT_HEAD > store->segment_bytes ? need + STORE_SEGMENT_HEAD
-                                                                       : store->segment_bytes;
-
-        rc = store_segment_create(store->log_path, last->id + 1, first_revision, size, &fresh, err);
-        if (rc == 0)
-            store_root_add_segment(store, fresh);
-        store->roll_owed = rc < 0 && (store->roll_owed || store_segment_exists(store->log_path, last->id + 1));
-    }
     store_root_unref(root);
-    return rc;
+    return room < bytes + STORE_FRAME_SIZE ? store_space_roll(store, bytes + STORE_FRAME_SIZE, first_revision, err) : 0;
 }
 
 /* Applies all. What is turned down on the way has its error already. */
@@ -339,6 +391,33 @@ static void batch_note_table(struct store *store)
     (void)pthread_mutex_unlock(&store->lock);
 }
 
+/* The disk has become full under a batch: those that may use the reserve are tried again without the others, which
+ * must not take it from them. False when that would change nothing. */
+static bool batch_spare_others(struct store *store, struct batch *b, struct error *err)
+{
+    size_t before = b->bytes;
+
+    if (err->code != ERROR_NO_SPACE || store_space_is_full(store))
+        return false;
+    store_space_note_failure(store, err);
+    b->bytes = STORE_FRAME_SIZE;
+    list_for_each (it, &b->requests) {
+        struct store_request *request = container_of(it, struct store_request, link);
+
+        request_refuse_full(request);
+        if (request->refused)
+            continue;
+        b->bytes += request_log_bytes(request);
+        request_drop_events(request);
+        error_clear(&request->err);
+        request->failed_condition = 0;
+    }
+    if (b->bytes == before || b->bytes == STORE_FRAME_SIZE)
+        return false;
+    error_clear(err);
+    return true;
+}
+
 static void batch_finish(struct batch *b)
 {
     list_for_each_safe (it, next, &b->requests)
@@ -350,12 +429,17 @@ bool store_write_batch(struct store *store)
     struct batch b = {.bytes = STORE_FRAME_SIZE};
     int64_t start = clock_monotonic_ns(store->clock);
     ERROR_LOCAL(failure);
+    int rc;
 
+    store_space_watch(store);
     batch_take(store, &b);
     if (list_empty(&b.requests))
         return false;
     (void)pthread_mutex_lock(&store->applying);
-    if (batch_try(store, &b, &failure) < 0)
+    rc = batch_try(store, &b, &failure);
+    if (rc < 0 && batch_spare_others(store, &b, &failure))
+        rc = batch_try(store, &b, &failure);
+    if (rc < 0)
         batch_fail(&b, &failure);
     (void)pthread_mutex_unlock(&store->applying);
     if (error_is_set(&failure))
@@ -378,20 +462,44 @@ bool store_step(struct store *store)
     return store->manual && (store_write_batch(store) || store_keep(store));
 }
 
+int64_t store_next_ns(struct store *store)
+{
+    int64_t keep_ns = store_keep_due_ns(store), queue_ns;
+
+    (void)pthread_mutex_lock(&store->lock);
+    queue_ns = store_queue_due_ns(store);
+    (void)pthread_mutex_unlock(&store->lock);
+    return queue_ns < keep_ns ? queue_ns : keep_ns;
+}
+
+/* Until there is a batch; false when there will be none. */
+static bool writer_wait(struct store *store)
+{
+    bool closing;
+
+    (void)pthread_mutex_lock(&store->lock);
+    for (;;) {
+        int64_t due_ns = store_queue_due_ns(store);
+        const struct timespec until = {.tv_sec = due_ns / NS_PER_S, .tv_nsec = due_ns % NS_PER_S};
+
+        closing = due_ns == INT64_MAX && store->closing;
+        if (closing || due_ns <= clock_monotonic_ns(clock_system()))
+            break;
+        if (due_ns == INT64_MAX)
+            (void)pthread_cond_wait(&store->wake, &store->lock);
+        else
+            (void)pthread_cond_timedwait(&store->wake, &store->lock, &until);
+    }
+    (void)pthread_mutex_unlock(&store->lock);
+    return !closing;
+}
+
 static void *writer_main(void *arg)
 {
     struct store *store = arg;
-    bool closing = false;
 
-    while (!closing) {
-        bool busy = store_write_batch(store);
-
-        (void)pthread_mutex_lock(&store->lock);
-        while (!busy && !store->closing && list_empty(&store->queue))
-            (void)pthread_cond_wait(&store->wake, &store->lock);
-        closing = store->closing && list_empty(&store->queue);
-        (void)pthread_mutex_unlock(&store->lock);
-    }
+    while (writer_wait(store))
+        (void)store_write_batch(store);
     return NULL;
 }
 

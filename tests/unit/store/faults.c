@@ -194,36 +194,6 @@ static void test_full_disk(void **state)
     failed_append(*state, PWRITE, ENOSPC, ERROR_NO_SPACE);
 }
 
-static struct outcome put_number(struct fixture *f, int number, const char *value)
-{
-    char *key CLEANUP_FREE = mem_printf("/%d", number);
-
-    return put(f, key, value);
-}
-
-/* No room for another segment: what was acknowledged stays, and service resumes with the space. */
-static void test_no_space_for_a_segment(void **state)
-{
-    struct fixture *f = *state;
-    char value[2000];
-    struct outcome outcome = {0};
-    char *more CLEANUP_FREE = NULL;
-    int count = 0;
-
-    memset(value, 'v', sizeof(value) - 1);
-    value[sizeof(value) - 1] = '\0';
-    fail_next(FALLOCATE, ENOSPC, 1);
-    while (outcome.code == ERROR_NONE && count < 2000)
-        outcome = put_number(f, count++, value);
-    assert_int_equal(outcome.code, ERROR_NO_SPACE);
-    assert_non_null(strstr(outcome.message, "database space exceeded"));
-    assert_in_range(count, 2, 1999);
-    assert_int_equal(put(f, "/more", "1").code, ERROR_NONE);
-    fixture_reopen(f);
-    more = mem_printf("1@%d/%d", count + 1, count + 1);
-    assert_get(f, "/more", more);
-}
-
 static void fill(char value[2000])
 {
     memset(value, 'v', 1999);
@@ -238,26 +208,67 @@ static struct outcome put_numbered(struct fixture *f, int number, const char *va
     return value ? put(f, key, value) : delete_key(f, key);
 }
 
-/* The next segment has its name, but its folder could not be synced. What is small enough for the old segment must not
- * go there any more: after a restart the log would go on in the new one. */
-static void test_folder_of_a_segment_is_not_synced(void **state)
+/* Puts until the log has gone on in segment `id`; how many. */
+static int fill_until_segment(struct fixture *f, unsigned id)
 {
-    struct fixture *f = *state;
+    char *path CLEANUP_FREE = mem_printf("%s/log/%08x", f->path, id);
     char value[2000];
-    struct outcome outcome = {0};
     int count = 0;
 
     fill(value);
+    while (access(path, F_OK) < 0 && count < 5000)
+        assert_int_equal(put_numbered(f, count++, value).code, ERROR_NONE);
+    return count;
+}
+
+/* The next segment has its name, but its folder could not be synced: nobody notices, and it is made again. */
+static void test_folder_of_a_segment_is_not_synced(void **state)
+{
+    struct fixture *f = *state;
+    int count;
+
     fail_next(FSYNC, EIO, 2); /* the file's own is the first */
-    while (outcome.code == ERROR_NONE && count < 2000)
-        outcome = put_numbered(f, count++, value);
-    assert_int_equal(outcome.code, ERROR_IO);
-    fail_next(FSYNC, EIO, 2);
-    assert_int_equal(put(f, "/small", "1").code, ERROR_IO);
-    assert_int_equal(put(f, "/small", "2").code, ERROR_NONE);
+    count = fill_until_segment(f, 3);
+    clock_fake_advance(&f->clock, 2 * NS_PER_S);
+    count += fill_until_segment(f, 4);
     fixture_reopen(f);
     assert_int_equal(store_revision(f->store), count + 1);
     assert_int_equal(put(f, "/more", "1").code, ERROR_NONE);
+}
+
+/* The first write to a new segment fails: whatever its head says then, the next ones go there and nowhere else. */
+static void test_begun_in_vain(void **state)
+{
+    static const enum call calls[] = {PWRITE, FDATASYNC};
+
+    for (int i = 0; i < 6; i++) {
+        void *own = NULL;
+        char value[2000];
+        struct fixture *f;
+        int count;
+        char *text CLEANUP_FREE = NULL;
+
+        fill(value);
+        assert_int_equal(setup(&own), 0);
+        f = own;
+        count = fill_until_segment(f, 3); /* the first write to 2 was the last one */
+        store_close(f->store);
+        test_remove_folder(f->path);
+        fixture_open(f);
+        for (int n = 0; n < count - 1; n++)
+            (void)put_numbered(f, n, value);
+        fail_next(calls[i % 2], EIO, i < 4 ? 1 : 2);
+        assert_int_equal(put_numbered(f, count, value).code, i == 5 ? ERROR_NONE : ERROR_IO);
+        assert_int_equal(put(f, "/small", "1").code, i == 5 ? ERROR_IO : ERROR_NONE);
+        assert_int_equal(put(f, "/small", "2").code, ERROR_NONE);
+        if (i & 2)
+            assert_int_equal(put_numbered(f, count, value).code, ERROR_NONE);
+        fixture_reopen(f);
+        text = get_text(f, "/small");
+        assert_int_equal(strncmp(text, "2@", 2), 0);
+        assert_int_equal(put(f, "/more", "1").code, ERROR_NONE);
+        (void)fixture_teardown(&own);
+    }
 }
 
 /* Killed while a table was written to LMDB in several transactions: what lives is counted as before. */
@@ -486,8 +497,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_write, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_no_space_for_a_segment, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_folder_of_a_segment_is_not_synced, setup, fixture_teardown),
+        cmocka_unit_test(test_begun_in_vain),
         cmocka_unit_test_setup_teardown(test_sums_after_half_a_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reader_overtaken_by_a_segment, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reader_overtaken_by_cleaning, setup, fixture_teardown),

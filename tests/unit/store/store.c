@@ -401,22 +401,70 @@ static void test_torn_end_is_written_over(void **state)
     assert_log(f, "", 1, 0, 0, "2+/a=value of a 3+/c=3 |3");
 }
 
+/* The prepared segment got the first part of a frame at revision 4: its head, or what follows. */
+static void begin_second_segment(struct fixture *f, bool head)
+{
+    char *folder CLEANUP_FREE = mem_printf("%s/log", f->path);
+    char *path CLEANUP_FREE = mem_printf("%s/00000002", folder);
+    char before[STORE_SEGMENT_HEAD], bytes[STORE_FRAME_SIZE] = {0};
+    struct store_frame frame = {.first_revision = 4, .last_revision = 4};
+    struct store_segment *segment;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, before, sizeof(before), 0), sizeof(before));
+    assert_int_equal(store_segment_open(folder, 2, &segment, NULL), 0);
+    assert_true(store_segment_is_prepared(segment));
+    store_segment_start(segment, 4);
+    assert_int_equal(store_segment_append(segment, bytes, sizeof(bytes), &frame, NULL), 0);
+    store_segment_unref(segment);
+    memset(bytes, 0, sizeof(bytes));
+    if (head)
+        assert_int_equal(pwrite(fd, bytes, sizeof(bytes), STORE_SEGMENT_HEAD), sizeof(bytes));
+    else
+        assert_int_equal(pwrite(fd, before, sizeof(before), 0), sizeof(before));
+    (void)close(fd);
+}
+
 /* Ended right after a segment was begun: there is nothing in it, and nothing is missing. */
 static void test_empty_segment_is_no_damage(void **state)
 {
     struct fixture *f = *state;
-    char *from CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
-    struct store_segment *segment;
 
     put(f, "/a", "1");
     put(f, "/b", "1");
     store_close(f->store);
     f->store = NULL;
-    from[strlen(from) - strlen("/00000001")] = '\0';
-    assert_int_equal(store_segment_create(from, 2, 4, 16384, &segment, NULL), 0);
-    store_segment_unref(segment);
+    begin_second_segment(f, true);
     fixture_open(f);
     assert_log(f, "", 1, 0, 0, "2+/a=1 3+/b=1 |3");
+    put(f, "/c", "1");
+    fixture_reopen(f);
+    assert_log(f, "", 2, 0, 0, "3+/b=1 4+/c=1 |4");
+}
+
+/* The frame is there, the head that would make it count is not: it never was, nor is it when the segment is begun. */
+static void test_frame_of_a_prepared_segment_does_not_count(void **state)
+{
+    struct fixture *f = *state;
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000002", f->path);
+    char frame[STORE_FRAME_SIZE];
+    FILE *file;
+
+    put(f, "/a", "1");
+    put(f, "/b", "1");
+    store_close(f->store);
+    f->store = NULL;
+    begin_second_segment(f, false);
+    fixture_open(f);
+    assert_log(f, "", 1, 0, 0, "2+/a=1 3+/b=1 |3");
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, STORE_SEGMENT_HEAD, SEEK_SET), 0);
+    assert_int_equal(fread(frame, 1, sizeof(frame), file), sizeof(frame));
+    (void)fclose(file);
+    for (size_t i = 0; i < sizeof(frame); i++)
+        assert_int_equal(frame[i], 0);
     put(f, "/c", "1");
     fixture_reopen(f);
     assert_log(f, "", 2, 0, 0, "3+/b=1 4+/c=1 |4");
@@ -442,6 +490,7 @@ int main(void)
         store_test(test_damaged_log_is_not_cut_off),
         store_test(test_torn_end_is_written_over),
         store_test(test_empty_segment_is_no_damage),
+        store_test(test_frame_of_a_prepared_segment_does_not_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
