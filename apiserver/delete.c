@@ -240,6 +240,7 @@ static int delete_commit(struct write *w, struct value *object, const struct val
     if (req->dry_run || (!w->deleted && !changed))
         return WRITE_NOTHING;
     (void)write_require(w, key, revision);
+    w->ends = true;
     if (!w->deleted) {
         (void)write_put(w, key, slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
                         buf_slice(&w->value));

@@ -65,6 +65,8 @@ static void metrics_write_store(struct buf *out, struct store *store)
     store_get_stats(store, &s);
     metrics_write_gauge(out, "knarr_store_compacted_revision", "The oldest revision that can still be read.",
                         (double)s.compacted);
+    metrics_write_gauge(out, "knarr_store_full", "1 while the disk is full: only deletions and renewals are taken.",
+                        s.full);
     metrics_write_gauge(out, "knarr_store_keys", "Keys in the store.", (double)s.keys);
     metrics_write_gauge(out, "knarr_store_log_bytes", "Files of the store's log, its history among them.",
                         (double)s.log_bytes);

@@ -126,6 +126,7 @@ static int update_decide(struct write *w, struct value *object, const struct val
     if (req->dry_run)
         return WRITE_NOTHING;
     w->deleted = update_finishes_deletion(req, object);
+    w->ends = meta_is_deleting(object);
     if (!write_require(w, key, item->revision))
         return error_set(err, ERROR_INTERNAL, "too many conditions in one write");
     if (w->deleted) {

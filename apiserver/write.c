@@ -102,7 +102,7 @@ static void write_attempt(struct write *w)
 
     w->attempts++;
     w->condition_count = w->operation_count = 0;
-    w->deleted = false;
+    w->deleted = w->ends = false;
     buf_reset(&w->value);
     error_clear(&w->error);
     pool_free(w->pool);
@@ -122,6 +122,7 @@ static void write_attempt(struct write *w)
         .condition_count = w->condition_count,
         .operations = w->operations,
         .operation_count = w->operation_count,
+        .reserve = w->deleted || w->ends,
         .origin = {.user = write_author(w), .verb = w->req->info.verb},
     };
     w->front->writes++;

@@ -49,6 +49,7 @@ struct write {
     struct buf value;   /* the object to answer with, as stored */
     uint64_t revision;  /* of it */
     bool deleted;       /* the object is gone with this write */
+    bool ends;          /* it is on its way there: goes on when the disk is full */
     struct error error; /* of the commit; from the writer thread to the loop */
     struct write_link *link;
 };
