@@ -365,7 +365,7 @@ int store_space_begin_segment(struct store *store, size_t bytes, uint64_t first_
                               struct store_segment **ret_segment, struct error *err);
 /* The same as the root's last one. Under `applying`. */
 int store_space_roll(struct store *store, size_t bytes, uint64_t first_revision, struct error *err);
-/* Before all but the last segment are dissolved: the disk says where that one begins. */
+/* Before any segment but the last is dissolved or cleaned: the disk says where the last one begins. */
 int store_space_settle(struct store *store, struct error *err);
 bool store_space_is_full(struct store *store);
 void store_space_note_failure(struct store *store, const struct error *err);

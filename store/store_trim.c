@@ -120,7 +120,7 @@ static int trim_begin(struct store *store, struct error *err)
         segment = store_clean_next(store);
     if (!segment)
         return 0;
-    if (!clean && store_space_settle(store, err) < 0) {
+    if (store_space_settle(store, err) < 0) {
         store_segment_unref(segment);
         return -err->code;
     }

@@ -209,6 +209,7 @@ static void request_refuse_full(struct store_request *request)
     if (request->refused || request->may_reserve)
         return;
     request->refused = true;
+    error_clear(&request->err);
     (void)error_set(&request->err, ERROR_NO_SPACE,
                     "database space exceeded: the disk is full; delete what is not needed, or give it room");
 }
@@ -404,11 +405,11 @@ static bool batch_spare_others(struct store *store, struct batch *b, struct erro
     list_for_each (it, &b->requests) {
         struct store_request *request = container_of(it, struct store_request, link);
 
+        request_drop_events(request);
         request_refuse_full(request);
         if (request->refused)
             continue;
         b->bytes += request_log_bytes(request);
-        request_drop_events(request);
         error_clear(&request->err);
         request->failed_condition = 0;
     }

@@ -58,6 +58,7 @@ struct sim {
     unsigned resumed;   /* watches that went on from the log */
     unsigned expired;   /* that came too late */
     unsigned recovered; /* writes that were there although they had failed, or were not answered */
+    bool was_full;      /* the store took the disk for full: history gives way then */
     bool cleaned;       /* at the end, less is kept of the class window than of the other */
 };
 

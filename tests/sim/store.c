@@ -56,6 +56,16 @@ static bool sim_restart(struct sim *sim)
     return sim_up(sim);
 }
 
+static bool sim_step(struct sim *sim)
+{
+    bool busy = store_step(sim->world.store);
+    struct store_stats stats;
+
+    store_get_stats(sim->world.store, &stats);
+    sim->was_full = sim->was_full || stats.full;
+    return busy;
+}
+
 static void sim_turn(struct sim *sim)
 {
     uint64_t what = disk_draw(100);
@@ -63,7 +73,7 @@ static void sim_turn(struct sim *sim)
     if (what < 34)
         writer_act(sim);
     else if (what < 58)
-        (void)store_step(sim->world.store);
+        (void)sim_step(sim);
     else if (what < 66)
         pager_act(sim);
     else if (what < 84)
@@ -83,7 +93,7 @@ static bool sim_settle(struct sim *sim)
 
     w->fault_one_in = w->full_for = w->crash_in = w->crash_within = 0;
     clock_fake_advance(&w->clock, 10 * NS_PER_S);
-    while (store_step(w->store))
+    while (sim_step(sim))
         ;
     sim->cleaned = store_compacted_of(w->store, STORE_HISTORY_WINDOW) > store_compacted(w->store);
     clients_settle(sim);

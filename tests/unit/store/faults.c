@@ -194,6 +194,33 @@ static void test_full_disk(void **state)
     failed_append(*state, PWRITE, ENOSPC, ERROR_NO_SPACE);
 }
 
+/* Those that may use what is set aside are tried again at once; nothing is seen of the others. */
+static void test_full_disk_spares_deletions(void **state)
+{
+    struct fixture *f = *state;
+    const struct store_operation write[] = {OP_PUT("/a", "1")}, gone[] = {OP_DELETE("/b")};
+    const struct store_condition absent[] = {{SLICE_LIT("/a"), 0}};
+    struct outcome outcomes[4];
+    BUF_LOCAL(seen);
+    uint64_t revision;
+    struct store_watch *watch;
+
+    put(f, "/b", "1");
+    watch = store_watch_open(f->store, SLICE_NONE, note_events, &seen, &revision);
+    submit(f, NULL, 0, write, 1, &outcomes[0]);
+    submit(f, absent, 1, write, 1, &outcomes[1]); /* its conflict is with a write that never was */
+    submit(f, absent, 1, gone, 1, &outcomes[2]);  /* so was this one's */
+    fail_next(PWRITE, ENOSPC, 1);
+    step_all(f);
+    assert_int_equal(outcomes[0].code, ERROR_NO_SPACE);
+    assert_int_equal(outcomes[1].code, ERROR_NO_SPACE);
+    assert_int_equal(outcomes[2].revision, 3);
+    assert_string_equal(buf_cstr(&seen), "3-/b=1 ");
+    store_watch_close(watch);
+    fixture_reopen(f);
+    assert_log(f, "", 1, 0, 0, "2+/b=1 3-/b=1 |3");
+}
+
 static void fill(char value[2000])
 {
     memset(value, 'v', 1999);
@@ -497,6 +524,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_write, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk_spares_deletions, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_folder_of_a_segment_is_not_synced, setup, fixture_teardown),
         cmocka_unit_test(test_begun_in_vain),
         cmocka_unit_test_setup_teardown(test_sums_after_half_a_checkpoint, setup, fixture_teardown),
