@@ -407,8 +407,9 @@ int store_replay(struct store *store, struct error *err);
 int store_forget(struct store *store, enum store_class class, uint64_t revision, struct error *err);
 
 /* -- store_trim.c -- */
-/* One step of dissolving what nobody may ask for any more: 1 = more to do, 0 = nothing, or a negative error. */
-int store_trim_step(struct store *store, struct error *err);
+/* One step of dissolving what nobody may ask for any more: 1 = more to do, 0 = nothing, or a negative error. With
+ * `clean`, a segment that is only to be cleaned is begun with as well. */
+int store_trim_step(struct store *store, bool clean, struct error *err);
 void store_trim_free(struct store_trim *trim); /* NULL is allowed */
 
 /* -- store_clean.c -- */

@@ -264,7 +264,7 @@ static bool compact_step(struct store *store)
     else
         rc = compact_note(store, log_excess(store, store_space_history(store)), &failure);
     if (rc == 0)
-        rc = store_trim_step(store, &failure);
+        rc = store_trim_step(store, !compaction, &failure); /* whoever compacts does not wait for cleaning */
     if (rc < 0 && !compaction) {
         log_warning("store", "%s; trying again later", error_text(&failure));
         keep_failed(store);

@@ -111,10 +111,10 @@ static struct store_trim *clean_begin(struct store *store, struct store_segment 
 }
 
 /* 1 when something was found, 0, or a negative error. */
-static int trim_begin(struct store *store, struct error *err)
+static int trim_begin(struct store *store, bool may_clean, struct error *err)
 {
     struct store_segment *segment = trim_next(store);
-    bool clean = !segment;
+    bool clean = !segment && may_clean;
 
     if (clean)
         segment = store_clean_next(store);
@@ -199,13 +199,13 @@ static int trim_commit(struct store *store, struct store_trim *t, struct error *
     return 0;
 }
 
-int store_trim_step(struct store *store, struct error *err)
+int store_trim_step(struct store *store, bool clean, struct error *err)
 {
     struct store_trim *t = store->trim;
     int rc;
 
     if (!t)
-        return trim_begin(store, err);
+        return trim_begin(store, clean, err);
     rc = trim_commit(store, t, err);
     if (rc == 0 && t->node)
         return 1;
