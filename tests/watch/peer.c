@@ -8,6 +8,7 @@
  */
 #include "tests/watch/peer.h"
 
+#include "apiserver/registry.h"
 #include "lib/http.h"
 
 enum peer_state { PEER_OPEN, PEER_ENDING, PEER_DONE, PEER_OVER };
@@ -60,7 +61,7 @@ static void peer_finish(struct peer *p, enum record_end end)
 static void peer_expired(struct peer *p)
 {
     p->session->expired = true;
-    p->session->compacted = store_compacted(p->front->server->store);
+    p->session->compacted = store_compacted_of(p->front->server->store, registry_class(registry_need_kind("", "pods")));
 }
 
 /* ---- the engine ---------------------------------------------------------------------------------------------------

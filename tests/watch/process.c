@@ -51,8 +51,8 @@ static struct buf read_file(const char *path)
     return text;
 }
 
-/* A program of the system's, to its end. */
-static void run(const char *const *arguments)
+/* A program of the system's, to its end, which must be good unless `may_fail`. */
+static void run(const char *const *arguments, bool may_fail)
 {
     char *copy[ARGUMENTS] = {NULL};
     int status = -1;
@@ -62,16 +62,18 @@ static void run(const char *const *arguments)
         copy[i] = mem_strdup(arguments[i]);
     pid = fork();
     if (pid == 0) {
+        if (may_fail)
+            (void)close(STDERR_FILENO);
         (void)execvp(copy[0], copy);
         _exit(127);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || (status && !may_fail))
         process_die(arguments[0], "failed");
     for (size_t i = 0; copy[i]; i++)
         free(copy[i]);
 }
 
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
+#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL}, false)
 
 bool process_leave_network(void)
 {
@@ -93,6 +95,8 @@ static void process_link(const struct process *p)
         char *our_address CLEANUP_FREE = mem_printf("10.99.%d.2/24", i);
         char *their_address CLEANUP_FREE = mem_printf("10.99.%d.1/24", i);
 
+        /* That to a server that was killed goes some time after him. */
+        run((const char *const[]){"ip", "link", "delete", ours, NULL}, true);
         RUN("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", pid);
         RUN("ip", "address", "add", our_address, "dev", ours);
         RUN("nsenter", "-t", pid, "-n", "ip", "address", "add", their_address, "dev", theirs);

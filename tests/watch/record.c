@@ -54,7 +54,7 @@ static bool parse_number(struct slice *rest, struct slice before, uint64_t *ret_
     return any;
 }
 
-static bool parse_object(struct slice rest, struct record_event *ret_event)
+bool record_parse_object(struct slice rest, struct record_event *ret_event)
 {
     uint64_t key, label, value, node = 0;
     struct slice spec;
@@ -93,7 +93,7 @@ bool record_parse(struct slice line, struct record_event *ret_event)
     if (type >= RECORD_TYPES || !parse_number(&line, SLICE_LIT("\"resourceVersion\":\""), &ret_event->revision))
         return false;
     if (type != RECORD_BOOKMARK)
-        return parse_object(line, ret_event);
+        return record_parse_object(line, ret_event);
     if (slice_find_text(line, SLICE_LIT("k8s.io/initial-events-end")) >= 0)
         ret_event->type = RECORD_INITIAL_END;
     return true;

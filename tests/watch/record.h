@@ -92,6 +92,8 @@ struct record_session *record_add_session(struct record *r, unsigned watcher, co
 void record_add_event(struct record_session *s, const struct record_event *event);
 /* Reads one line of a stream; false when it is none that this record knows. */
 bool record_parse(struct slice line, struct record_event *ret_event);
+/* The object alone, as it is stored or served; its revision is not read. */
+bool record_parse_object(struct slice object, struct record_event *ret_event);
 /* Behind which revision a new session may go on so that nothing is missing: the last one of `s` that is known to be
  * whole (0 = none). After a cut the last transaction may not be. */
 uint64_t record_resume(const struct record_session *s);
