@@ -46,15 +46,34 @@ def run_e2e(build, arguments):
     return {'passed': max(total - failed - skipped, 0), 'failed': failed, 'skipped': skipped}
 
 
+# The programs that judge watches, at length; what a change must pass is among the unit tests.
+WATCH_RUNS = [*(['watch-churn', '400000', str(seed)] for seed in range(1, 5)), ['watch-sockets', 'KNARR', '60000'],
+              ['watch-crowd', 'KNARR', '10000', '30', 'each']]
+
+
+def run_watch(build):
+    counts = {'passed': 0, 'failed': 0, 'skipped': 0}
+    build = pathlib.Path(build)
+    for program, *arguments in WATCH_RUNS:
+        print(program, *arguments, flush=True)
+        arguments = [str(build / 'main' / 'knarr') if a == 'KNARR' else a for a in arguments]
+        code = subprocess.run([build / 'tests' / 'watch' / program, *arguments], check=False).returncode
+        counts[{0: 'passed', 77: 'skipped'}.get(code, 'failed')] += 1
+    return counts
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--build', required=True)
-    parser.add_argument('--what', choices=['all', 'unit', 'e2e'], required=True)
+    parser.add_argument('--what', choices=['all', 'unit', 'e2e', 'watch'], required=True)
     parser.add_argument('rest', nargs='*')
     options = parser.parse_args()
     total = {'passed': 0, 'failed': 0, 'skipped': 0}
     if options.what in ('all', 'unit'):
         for key, value in run_unit(options.build).items():
+            total[key] += value
+    if options.what == 'watch':
+        for key, value in run_watch(options.build).items():
             total[key] += value
     if options.what in ('all', 'e2e'):
         for key, value in run_e2e(options.build, options.rest).items():
