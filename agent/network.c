@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <unistd.h>
 
+#include "agent/node.h"
 #include "agent/process.h"
 #include "api/scan.h"
 #include "client/informer.h"
@@ -317,6 +318,8 @@ static void changed(void *arg, struct slice key, const void *before, const void 
     const struct node_item *a = before;
     const struct node_item *b = now;
 
+    if (!b && slice_is(key, n->agent->config.node_name))
+        node_register_again(n->agent->node);
     /* Heartbeats change nodes all the time. */
     if (a && b && !strcmp(a->cidr, b->cidr) && !strcmp(a->ip, b->ip))
         return;

@@ -380,6 +380,15 @@ struct node *node_start(struct agent *agent, void (*network_known)(void *arg, co
     return n;
 }
 
+void node_register_again(struct node *n)
+{
+    n->registered = false;
+    free(STEAL(n->uid));
+    value_free(STEAL(n->sent)); /* a new one knows nothing of it */
+    if (!n->call)
+        node_later(n, 0);
+}
+
 void node_free(struct node *node)
 {
     if (!node)

@@ -41,5 +41,7 @@ bool node_status_same(const struct value *a, const struct value *b);
 /* Registers, then keeps status and Lease. Calls network_known(arg) once when the pod network of the node is known. */
 struct node *node_start(struct agent *agent, void (*network_known)(void *arg, const char *pod_cidr), void *arg);
 void node_free(struct node *node);
+/* The cluster has no such Node any more: it was deleted, or the cluster came back from a backup of before the join. */
+void node_register_again(struct node *node);
 
 #endif

@@ -14,7 +14,7 @@ NAME = re.compile(r'knarr-\d{8}T\d{6}Z\.backup')
 
 @pytest.fixture(scope='module')
 def one():
-    cluster = Cluster(nodes=1)
+    cluster = Cluster(nodes=2)
     cluster.backups = cluster.folder / 'backups'
     cluster.server_arguments = ['--backup-every', '1', '--backup-keep', '2', '--backup-folder', cluster.backups]
     yield from running(cluster)
@@ -81,6 +81,10 @@ def containers(cluster):
             for p in cluster.pods()}
 
 
+def is_ready(cluster, node):
+    return condition(cluster.get('node', node) or {}, 'Ready') == 'True'
+
+
 def running_pods(cluster, count):
     pods = cluster.pods()
     return len(pods) == count and all(condition(p, 'Ready') == 'True' for p in pods)
@@ -95,6 +99,10 @@ def traces(cluster, uid):
 
 def test_a_lost_cluster_comes_back(one):
     file = one.folder / 'cluster.backup'
+    # The second node is one that joins after the backup.
+    late = one.nodes[1]
+    late.stop()
+    one.kubectl('delete', 'node', late.name)
     one.apply(deployment('web', replicas=2))
     one.apply(pod('holder', ['sleep', '600']))
     one.kubectl('create', 'configmap', 'kept', '--from-literal=a=b')
@@ -107,10 +115,12 @@ def test_a_lost_cluster_comes_back(one):
     revision = int(re.search(r'revision (\d+) of ', done.stdout).group(1))
     assert 'with the cluster' in done.stdout and file.stat().st_mode & 0o777 == 0o600
     assert b'KNARRBAK' in file.read_bytes()[:8] and not list(one.folder.glob('cluster.backup.*'))
-    # What comes after it is lost: an object, a deletion, a pod.
+    # What comes after it is lost: a node, an object, a deletion, a pod.
+    late.start()
+    wait_for(lambda: is_ready(one, late.name), 'the second node to join')
     one.kubectl('create', 'configmap', 'lost')
     one.kubectl('delete', 'configmap', 'kept')
-    one.apply(pod('lost', ['sleep', '600']))
+    one.apply(pod('lost', ['sleep', '600'], nodeName='node-1'))
     wait_for(lambda: running_pods(one, 4), 'the pod that will be lost to run', 60)
     lost = one.get('pod', 'lost')['metadata']['uid']
     assert traces(one, lost)
@@ -132,10 +142,14 @@ def test_a_lost_cluster_comes_back(one):
                   'https://127.0.0.1:6443/apis/authentication.k8s.io/v1/selfsubjectreviews').stdout
     assert 'system:serviceaccount:default:default' in who
     one.kubectl('scale', 'deployment', 'web', '--replicas=3')
-    wait_for(lambda: running_pods(one, 4), 'another pod on the same node', 60)
+    wait_for(lambda: running_pods(one, 4), 'another pod', 60)
     after = containers(one)
     assert before.items() <= after.items()
-    assert condition(one.get('node', 'node-1'), 'Ready') == 'True'
+    assert is_ready(one, 'node-1')
+    # A node that the cluster does not know any more makes itself known.
+    wait_for(lambda: is_ready(one, late.name), 'the second node to be back', 60)
+    one.apply(pod('second', ['true'], nodeName=late.name))
+    wait_for(lambda: one.get('pod', 'second')['status'].get('phase') == 'Succeeded', 'a pod to run there')
     assert 'lost' not in {p['metadata']['name'] for p in one.pods()}
     done = one.kubectl('create', 'configmap', 'new', '-o', 'jsonpath={.metadata.resourceVersion}')
     assert int(done.stdout) > revision + 1_000_000_000
