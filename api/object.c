@@ -160,28 +160,35 @@ void object_encode_meta(const struct schema_kind *kind, struct slice stored, str
     write_text(ret_meta, buf_slice(&run));
 }
 
+/* From the brace of the metadata on: all that follows goes as it is. */
+static void write_from_metadata(struct buf *out, struct slice rest, uint64_t revision)
+{
+    buf_append_str(out, "\"metadata\":{");
+    if (revision) {
+        buf_append_str(out, "\"resourceVersion\":\"");
+        buf_append_uint64(out, revision);
+        buf_append_byte(out, '"');
+        if (rest.data[1] != '}')
+            buf_append_byte(out, ',');
+    }
+    buf_append(out, rest.data + 1, rest.len - 1);
+}
+
 void object_write(struct buf *out, struct slice stored, uint64_t revision, bool with_type)
 {
     struct scan_cursor c = scan_open(stored);
     struct slice key, value;
     char before = '{';
 
-    while (scan_member(&c, &key, &value)) {
+    while (scan_key(&c, &key)) {
         bool type = slice_is(key, "apiVersion") || slice_is(key, "kind");
 
-        if (slice_is(key, "metadata") && value.len >= 2 && value.data[0] == '{') {
-            const char *rest = value.data + 1;
-
+        if (slice_is(key, "metadata") && c.end - c.at >= 2 && *c.at == '{') {
             buf_append_byte(out, before);
-            buf_append_str(out, "\"metadata\":{");
-            if (revision) {
-                buf_printf(out, "\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
-                if (*rest != '}')
-                    buf_append_byte(out, ',');
-            }
-            buf_append(out, rest, (size_t)(stored.data + stored.len - rest)); /* all that follows, as it is */
+            write_from_metadata(out, slice_make(c.at, (size_t)(stored.data + stored.len - c.at)), revision);
             return;
         }
+        value = scan_value(&c);
         if (type && !with_type)
             continue;
         buf_append_byte(out, before);

@@ -91,7 +91,7 @@ static bool next_item(struct scan_cursor *c, char close)
     return true;
 }
 
-bool scan_member(struct scan_cursor *c, struct slice *ret_key, struct slice *ret_value)
+bool scan_key(struct scan_cursor *c, struct slice *ret_key)
 {
     const char *key, *key_end, *value;
 
@@ -108,10 +108,24 @@ bool scan_member(struct scan_cursor *c, struct slice *ret_key, struct slice *ret
         c->close = 0;
         return false;
     }
-    value = skip_space(value + 1, c->end);
-    c->at = skip_value(value, c->end);
+    c->at = skip_space(value + 1, c->end);
     *ret_key = slice_make(key, (size_t)(key_end - 1 - key));
-    *ret_value = slice_make(value, (size_t)(c->at - value));
+    return true;
+}
+
+struct slice scan_value(struct scan_cursor *c)
+{
+    const char *value = c->at;
+
+    c->at = skip_value(value, c->end);
+    return slice_make(value, (size_t)(c->at - value));
+}
+
+bool scan_member(struct scan_cursor *c, struct slice *ret_key, struct slice *ret_value)
+{
+    if (!scan_key(c, ret_key))
+        return false;
+    *ret_value = scan_value(c);
     return true;
 }
 
@@ -190,15 +204,20 @@ size_t scan_count(struct slice v)
 struct slice scan_get(struct slice document, const char *path)
 {
     struct slice rest = slice_str(path);
-    struct slice name, key, value = document;
+    struct scan_cursor c = scan_open(document);
+    struct slice name, key;
 
-    while (slice_split(&rest, '.', &name)) {
-        struct scan_cursor c = scan_open(value);
-
-        do {
-            if (!scan_member(&c, &key, &value))
-                return SLICE_NONE;
-        } while (!slice_equal(key, name));
+    (void)slice_split(&rest, '.', &name);
+    while (scan_key(&c, &key)) {
+        if (!slice_equal(key, name)) {
+            (void)scan_value(&c);
+            continue;
+        }
+        if (!rest.data)
+            return scan_value(&c);
+        /* What is inside ends by itself. */
+        c = scan_open(slice_make(c.at, (size_t)(c.end - c.at)));
+        (void)slice_split(&rest, '.', &name);
     }
-    return value;
+    return SLICE_NONE;
 }

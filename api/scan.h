@@ -20,6 +20,9 @@ struct scan_cursor {
 struct scan_cursor scan_open(struct slice json);
 /* The next member: *ret_key is the raw text between the quotes (escapes left alone; our own field names have none). */
 bool scan_member(struct scan_cursor *c, struct slice *ret_key, struct slice *ret_value);
+/* In two steps: the key, then its value, which may be left alone only when the cursor is not used any more. */
+bool scan_key(struct scan_cursor *c, struct slice *ret_key);
+struct slice scan_value(struct scan_cursor *c);
 bool scan_element(struct scan_cursor *c, struct slice *ret_value);
 
 /* Values are raw JSON: `"text"` with its quotes, 12, {...}. */

@@ -86,9 +86,18 @@ static void hub_offer(struct hub *hub, struct hub_resource *r, struct buf *key, 
     }
 }
 
+static void hub_key_namespace(struct buf *key, struct slice namespace_)
+{
+    buf_append(key, "n/", 2);
+    buf_append_slice(key, namespace_);
+}
+
 static void hub_key_name(struct buf *key, struct slice namespace_, struct slice name)
 {
-    buf_printf(key, "o/%.*s/%.*s", SLICE_ARGS(namespace_), SLICE_ARGS(name));
+    buf_append(key, "o/", 2);
+    buf_append_slice(key, namespace_);
+    buf_append_byte(key, '/');
+    buf_append_slice(key, name);
 }
 
 static void hub_key_field(struct buf *key, size_t field, struct slice namespace_, struct slice value)
@@ -144,7 +153,7 @@ static void hub_dispatch(struct hub *hub, struct store_event *store_event)
     hub_key_name(&key, SLICE_NONE, event.place.name);
     hub_offer(hub, r, &key, &event);
     if (event.place.namespace_.len) {
-        buf_printf(&key, "n/%.*s", SLICE_ARGS(event.place.namespace_));
+        hub_key_namespace(&key, event.place.namespace_);
         hub_offer(hub, r, &key, &event);
         hub_key_name(&key, event.place.namespace_, event.place.name);
         hub_offer(hub, r, &key, &event);
@@ -329,7 +338,7 @@ static void hub_choose(struct hub_resource *r, const struct hub_interest *intere
         return;
     }
     if (interest->namespace_.len)
-        buf_printf(key, "n/%.*s", SLICE_ARGS(interest->namespace_));
+        hub_key_namespace(key, interest->namespace_);
     for (size_t i = 0; selectable && i < HUB_FIELDS_MAX && selectable[i]; i++) {
         struct slice value = selector_exact(interest->fields, slice_str(selectable[i]));
         const struct hub_bucket *b;

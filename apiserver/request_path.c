@@ -115,8 +115,10 @@ int request_path_parse(struct pool *pool, struct slice method, struct slice path
 
     if (request_path_split(pool, path, &info, err) < 0)
         return -(int)ERROR_BAD_REQUEST;
-    for (size_t i = 0; i < info.segment_count; i++)
-        buf_printf(&joined, "/%s", info.segments[i]);
+    for (size_t i = 0; i < info.segment_count; i++) {
+        buf_append_byte(&joined, '/');
+        buf_append_str(&joined, info.segments[i]);
+    }
     info.path = joined.len ? pool_slice_dup(pool, buf_slice(&joined)) : "/";
     if (info.segment_count > 2 && !strcmp(info.segments[0], "api")) {
         info.version = info.segments[1];

@@ -131,8 +131,9 @@ static void write_attempt(struct write *w)
 
 void write_start(struct request *req, const struct write_ops *ops, void *arg)
 {
-    struct write *w = mem_zalloc(sizeof(*w));
+    struct write *w = mem_alloc(sizeof(*w));
 
+    memset(w, 0, offsetof(struct write, conditions));
     w->req = req;
     w->front = req->front;
     w->ops = ops;

@@ -42,9 +42,7 @@ struct write {
     void *arg;
     unsigned attempts;
     struct pool *pool; /* of one attempt */
-    struct store_condition conditions[WRITE_CONDITIONS_MAX];
     size_t condition_count;
-    struct store_operation operations[WRITE_CONDITIONS_MAX];
     size_t operation_count;
     struct buf value;   /* the object to answer with, as stored */
     uint64_t revision;  /* of it */
@@ -52,6 +50,9 @@ struct write {
     bool ends;          /* it is on its way there: goes on when the disk is full */
     struct error error; /* of the commit; from the writer thread to the loop */
     struct write_link *link;
+    /* Last, because they are not cleared. */
+    struct store_condition conditions[WRITE_CONDITIONS_MAX];
+    struct store_operation operations[WRITE_CONDITIONS_MAX];
 };
 
 void write_start(struct request *req, const struct write_ops *ops, void *arg);

@@ -128,10 +128,15 @@ void buf_append(struct buf *b, const void *data, size_t len)
     b->len += len;
 }
 
-void buf_append_byte(struct buf *b, char c)
+void buf_append_uint64(struct buf *b, uint64_t number)
 {
-    *buf_reserve(b, 1) = c;
-    b->len++;
+    char text[20];
+    size_t at = sizeof(text);
+
+    do
+        text[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    buf_append(b, text + at, sizeof(text) - at);
 }
 
 void buf_append_str(struct buf *b, const char *s)
@@ -144,12 +149,14 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list args)
     va_list again;
     int len;
 
+    (void)buf_reserve(b, 64); /* most texts fit at once */
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, fmt, again);
+    len = vsnprintf(b->data + b->len, b->cap - b->len, fmt, again);
     va_end(again);
     if (len < 0)
         return;
-    (void)vsnprintf(buf_reserve(b, (size_t)len + 1), (size_t)len + 1, fmt, args);
+    if ((size_t)len >= b->cap - b->len)
+        (void)vsnprintf(buf_reserve(b, (size_t)len + 1), (size_t)len + 1, fmt, args);
     b->len += (size_t)len;
 }
 

@@ -91,7 +91,16 @@ static inline void buf_reset(struct buf *b)
 /* Makes room for `extra` more bytes and returns where they go; the caller adds to len. */
 char *buf_reserve(struct buf *b, size_t extra);
 void buf_append(struct buf *b, const void *data, size_t len);
-void buf_append_byte(struct buf *b, char c);
+static inline void buf_append_byte(struct buf *b, char c)
+{
+    if (b->len < b->cap)
+        b->data[b->len] = c;
+    else
+        *buf_reserve(b, 1) = c;
+    b->len++;
+}
+/* In decimal. */
+void buf_append_uint64(struct buf *b, uint64_t number);
 void buf_append_str(struct buf *b, const char *s);
 static inline void buf_append_slice(struct buf *b, struct slice s)
 {

@@ -16,6 +16,20 @@ static void test_crc32c_known_values(void **state)
     assert_int_equal(crc32c_portable(0, slice_make(zeros, sizeof(zeros))), 0x8a9136aa);
 }
 
+/* The two ways agree at every length and place. */
+static void test_crc32c_both_ways(void **state)
+{
+    char bytes[2048];
+    uint32_t seed = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)((seed = seed * 1664525u + 1013904223u) >> 24);
+    for (size_t len = 0; len <= 1200; len++)
+        assert_int_equal(crc32c(7, slice_make(bytes + len % 13, len)),
+                         crc32c_portable(7, slice_make(bytes + len % 13, len)));
+}
+
 static void test_crc32c_goes_on(void **state)
 {
     uint32_t crc = crc32c(0, SLICE_LIT("1234567890abc"));
@@ -148,9 +162,13 @@ static void test_frames(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crc32c_known_values), cmocka_unit_test(test_crc32c_goes_on),
-        cmocka_unit_test(test_record_comes_back),   cmocka_unit_test(test_damage_is_found),
-        cmocka_unit_test(test_layout_is_fixed),     cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_crc32c_known_values),
+        cmocka_unit_test(test_crc32c_both_ways),
+        cmocka_unit_test(test_crc32c_goes_on),
+        cmocka_unit_test(test_record_comes_back),
+        cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_layout_is_fixed),
+        cmocka_unit_test(test_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
