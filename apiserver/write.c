@@ -2,6 +2,7 @@
 #include "apiserver/write.h"
 
 #include "apiserver/registry.h"
+#include "lib/failpoint.h"
 
 /* In the request's pool: where request and write let go of each other, whoever dies first. */
 struct write_link {
@@ -51,7 +52,9 @@ static void write_committed(void *arg)
     }
     switch (w->error.code) {
     case ERROR_NONE:
+        FAILPOINT(reply_begin);
         w->ops->done(w);
+        FAILPOINT(reply_made);
         write_free(w);
         return;
     case ERROR_CONFLICT:

@@ -9,6 +9,8 @@
  */
 #include "store/store_internal.h"
 
+#include "lib/failpoint.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +247,7 @@ static int store_start(struct store *store, struct error *err)
         return -err->code;
     /* A full disk is no reason not to open. */
     (void)store_space_refill(store);
+    FAILPOINT(opened);
     return store->manual ? 0 : store_writer_begin(store, err);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "store/store_internal.h"
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 
 #define KEEP_RETRY_NS NS_PER_S
@@ -56,6 +57,7 @@ static bool table_freeze(struct store *store, bool now)
     store_root_unref(root);
     if (due) {
         store_root_freeze(store, atomic_load(&store->visible));
+        FAILPOINT(table_frozen);
         /* Before the next batch, which may say both of the new table. */
         (void)pthread_mutex_lock(&store->lock);
         store->table_due = store->table_young = false;
@@ -105,9 +107,11 @@ static int index_step(struct store *store, const struct store_level *level, cons
         mdb_txn_abort(txn);
         return store_lmdb_error(err, rc, "writing the index");
     }
+    FAILPOINT(index_written);
     rc = mdb_txn_commit(txn);
     if (rc)
         return store_lmdb_error(err, rc, "making the index durable");
+    FAILPOINT(index_durable);
     store->state = state;
     return 0;
 }
@@ -223,6 +227,7 @@ int store_forget(struct store *store, enum store_class class, uint64_t revision,
         atomic_store(shown, before);
         return store_lmdb_error(err, rc, "compacting");
     }
+    FAILPOINT(forget_durable);
     store->state = state;
     store_note_compacted(store);
     return 0;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "store/crc32c.h"
 #include "store/store_bytes.h"
 
@@ -79,8 +80,10 @@ static void segment_free(struct store_segment *s)
         (void)munmap((void *)(uintptr_t)s->map, s->size);
     if (s->fd >= 0)
         (void)close(s->fd);
-    if (s->unlink)
+    if (s->unlink) {
         (void)unlink(s->path);
+        FAILPOINT(segment_gone);
+    }
     (void)pthread_mutex_destroy(&s->lock);
     free(s->marks);
     free(s->path);
@@ -144,7 +147,10 @@ static int segment_fill(struct store_segment *s, const char *path, struct error 
     head_write(head, s);
     if (pwrite(s->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || fsync(s->fd) < 0)
         return disk_error(err, errno, "writing", path);
-    return rename(path, s->path) < 0 ? disk_error(err, errno, "making", s->path) : 0;
+    if (rename(path, s->path) < 0)
+        return disk_error(err, errno, "making", s->path);
+    FAILPOINT(segment_named);
+    return 0;
 }
 
 static size_t whole_pages(size_t size)
@@ -164,6 +170,7 @@ int store_segment_prepare(const char *folder, uint32_t id, size_t size, struct s
         segment_free(s);
         return -(int)err->code;
     }
+    FAILPOINT(segment_prepared);
     *ret_segment = s;
     return 0;
 }
@@ -289,8 +296,10 @@ int store_segment_replace(const struct store_segment *from, const char *folder, 
         (void)unlink(path);
         return -err->code;
     }
+    FAILPOINT(clean_written);
     if (rename(path, from->path) < 0)
         return disk_error(err, errno, "making", from->path);
+    FAILPOINT(clean_named);
     if (folder_sync(folder, err) < 0 || store_segment_open(folder, from->id, ret_segment, err) < 0)
         return -err->code;
     store_segment_seal(*ret_segment, atomic_load(&from->last_revision));
@@ -328,8 +337,11 @@ static int segment_write(struct store_segment *s, struct slice bytes, size_t at,
 {
     if (write_whole(s->fd, s->path, bytes, (off_t)at, err) < 0 || (s->head_due && head_put(s, err) < 0))
         return -err->code;
+    FAILPOINT(append_written);
     if (fdatasync(s->fd) < 0)
         return disk_error(err, errno, "syncing", s->path);
+    if (s->head_due)
+        FAILPOINT(segment_begun);
     s->head_due = false;
     return 0;
 }

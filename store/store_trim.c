@@ -11,6 +11,8 @@
  */
 #include "store/store_internal.h"
 
+#include "lib/failpoint.h"
+
 struct store_trim {
     struct store_segment *segment;
     bool clean;                /* only what cleaning takes */
@@ -192,9 +194,11 @@ static int trim_commit(struct store *store, struct store_trim *t, struct error *
         mdb_txn_abort(txn);
         return rc;
     }
+    FAILPOINT(trim_written);
     rc = mdb_txn_commit(txn);
     if (rc)
         return store_lmdb_error(err, rc, "dissolving the log");
+    FAILPOINT(trim_durable);
     store->state = state;
     return 0;
 }
@@ -213,6 +217,7 @@ int store_trim_step(struct store *store, bool clean, struct error *err)
         rc = store_clean_segment(store, t->segment, err);
     else if (rc == 0)
         store_root_drop_segment(store);
+    FAILPOINT(segment_dropped);
     store->space_after_ns = 0; /* where there was no room, there may be some now */
     /* After a failure, from its start again. */
     store->trim = NULL;

@@ -17,6 +17,7 @@
  */
 #include "store/store_internal.h"
 
+#include "lib/failpoint.h"
 #include "lib/metrics.h"
 
 static const int64_t store_batch_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
@@ -336,6 +337,7 @@ static int batch_commit(struct store *store, const struct store_view *view, stru
     batch_apply(view, b);
     if (b->last >= b->first) {
         frame = (struct store_frame){.first_revision = b->first, .last_revision = b->last, .count = records_count(b)};
+        FAILPOINT(append_begin);
         rc = store_segment_append(segment, store->pending.bytes.data, store->pending.bytes.len, &frame, err);
     }
     store->pending.bytes.len = 0;
@@ -344,6 +346,7 @@ static int batch_commit(struct store *store, const struct store_view *view, stru
         store->keys = b->keys;
         store->bytes = b->live;
     } else if (b->last >= b->first) {
+        FAILPOINT(append_synced);
         store_segment_commit(segment, &frame);
         atomic_store(&store->visible, b->last); /* before the table may be frozen */
         if (!view->root->levels[0]->since_ns)
@@ -449,10 +452,13 @@ bool store_write_batch(struct store *store)
         metric_observe(&store_commit_seconds, metric_only(&store_commit_seconds),
                        clock_monotonic_ns(store->clock) - start);
         metric_observe(&store_batch_size, metric_only(&store_batch_size), (int64_t)(b.last - b.first + 1));
+        FAILPOINT(append_visible);
         batch_publish(store, &b);
+        FAILPOINT(published);
         batch_note_table(store);
     }
     batch_finish(&b);
+    FAILPOINT(told);
     return true;
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the suites and adds their counts up; the last line is 'N passed, N failed[, N skipped]'."""
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -62,10 +63,39 @@ def run_watch(build):
     return counts
 
 
+def run_campaigns(commands):
+    """Long ones, as many at a time as there are processors. Each says in its last line what it did."""
+    def run(command):
+        return subprocess.run([str(c) for c in command], check=False, capture_output=True, text=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(run, commands))
+    for command, result in zip(commands, done):
+        lines = (result.stdout + result.stderr).splitlines()
+        # Of one that failed everything: it names the seed and where the pieces are.
+        print(f'{pathlib.Path(command[0]).name}: ' + ('; '.join(lines) if result.returncode else lines[-1]))
+    failed = sum(bool(result.returncode) for result in done)
+    return {'passed': len(done) - failed, 'failed': failed, 'skipped': 0}
+
+
+def crash_commands(build, _):
+    """1,000 kills, 100,000 losses of power."""
+    crash = pathlib.Path(build) / 'tests/crash'
+    server = [ROOT / 'tests/crash/server.py', crash / 'crash-knarr', pathlib.Path(build) / 'main/knarr']
+    return [[*server, '150'], [*server, '150'], [crash / 'crash-store', '350'], [crash / 'crash-store', '350'],
+            [crash / 'crash-power', '50000'], [crash / 'crash-power', '50000']]
+
+
+def sim_commands(build, arguments):
+    seeds = int(arguments[0]) if arguments else 20000
+    share = -(-seeds // os.cpu_count())
+    return [[pathlib.Path(build) / 'tests/sim/sim-store', str(min(share, seeds + 1 - first)), str(first)]
+            for first in range(1, seeds + 1, share)]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--build', required=True)
-    parser.add_argument('--what', choices=['all', 'unit', 'e2e', 'watch'], required=True)
+    parser.add_argument('--what', choices=['all', 'unit', 'e2e', 'watch', 'crash', 'sim'], required=True)
     parser.add_argument('rest', nargs='*')
     options = parser.parse_args()
     total = {'passed': 0, 'failed': 0, 'skipped': 0}
@@ -78,6 +108,9 @@ def main():
     if options.what in ('all', 'e2e'):
         for key, value in run_e2e(options.build, options.rest).items():
             total[key] += value
+    for what, commands in (('crash', crash_commands), ('sim', sim_commands)):
+        if options.what == what:
+            total = run_campaigns(commands(options.build, options.rest))
     skipped = f", {total['skipped']} skipped" if total['skipped'] else ''
     print(f"{total['passed']} passed, {total['failed']} failed{skipped}")
     return 1 if total['failed'] or not total['passed'] else 0

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Kill -9 of a store that is being written to, and a look at what is left.
+ * Kill -9 of a store that is being written to, and a look at what is left: every other time at a random moment, else at
+ * one of the places of lib/failpoint.h, each in its turn.
  *
  * A child writes KEYS counters without pause, each in one transaction with a twin under another prefix, whose past is
  * not kept, compacts now and then, and reports each acknowledged write through a pipe. The parent kills it at a random
@@ -21,9 +22,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "store/store.h"
 
-#define KEYS 24
+#define KEYS         24
+#define SHOWN        UINT32_MAX                   /* as a key: not acknowledged, but shown to a watch */
+#define REACH_MS     10000                        /* a place that is not passed in this time is never passed */
+#define STORE_PLACES ((int)FAILPOINT_reply_begin) /* behind them are the API server's: server.py */
 
 struct ack {
     uint32_t key;
@@ -35,10 +40,12 @@ struct crash {
     char path[64];
     uint64_t seed;
     uint32_t acked[KEYS];    /* newest counter that was acknowledged */
-    uint64_t acked_revision; /* newest revision that was */
+    uint64_t acked_revision; /* newest revision that was, or that was shown */
     uint64_t floor;          /* revision when the present child began: it must only give later ones */
     uint64_t acks;
     int cleaned; /* rounds after which the past of the twins was shorter */
+    int round;
+    int reached; /* places */
     int failures;
 };
 
@@ -128,20 +135,32 @@ static uint32_t get_counter(struct store *store, const char *prefix, uint32_t ke
     return counter;
 }
 
+static void shown(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
+{
+    const struct ack ack = {SHOWN, 0, revision};
+
+    if (write(*(int *)arg, &ack, sizeof(ack)) != sizeof(ack))
+        _exit(1);
+}
+
 _Noreturn static void child_run(const struct crash *crash, int pipe)
 {
+    struct store_options options = {
+        .path = crash->path,
+        /* Little is enough to begin a segment, to go to LMDB, to be cleaned and dissolved. */
+        .segment_bytes = 96 << 10,
+        .checkpoint_count = 150,
+        .window_ns = 1};
     struct writer writers[KEYS];
     struct store *store;
+    uint64_t start;
     ERROR_LOCAL(err);
 
-    /* Little is enough to begin a segment, to go to LMDB, to be cleaned and to be dissolved. */
-    if (store_open(
-            &(struct store_options){
-                .path = crash->path, .segment_bytes = 96 << 10, .checkpoint_count = 150, .window_ns = 1},
-            &store, &err) < 0) {
+    if (store_open(&options, &store, &err) < 0) {
         (void)printf("the child: %s\n", error_text(&err));
         _exit(1);
     }
+    (void)store_watch_open(store, SLICE_LIT("/key/"), shown, &pipe, &start);
     for (uint32_t i = 0; i < KEYS; i++) {
         writers[i] = (struct writer){store, pipe, i, get_counter(store, "/key/", i)};
         write_next(&writers[i]);
@@ -161,16 +180,18 @@ static void note_ack(struct crash *crash, const struct ack *ack)
 {
     uint32_t *acked = &crash->acked[ack->key % KEYS];
 
+    if (ack->revision > crash->acked_revision)
+        crash->acked_revision = ack->revision;
+    if (ack->key == SHOWN)
+        return;
     CHECK(crash, ack->counter == *acked + 1, "key %u was acknowledged at %u after %u", ack->key, ack->counter, *acked);
     CHECK(crash, ack->revision > crash->floor, "revision %llu was given again", (unsigned long long)ack->revision);
     *acked = ack->counter;
-    if (ack->revision > crash->acked_revision)
-        crash->acked_revision = ack->revision;
     crash->acks++;
 }
 
-/* Reads until the pipe ends; kills the child when its time has come. */
-static void collect(struct crash *crash, int pipe, pid_t child, int life_ms)
+/* Reads until the pipe ends; kills the child when its time has come, and says whether that was needed. */
+static bool collect(struct crash *crash, int pipe, pid_t child, int life_ms)
 {
     struct pollfd ready = {.fd = pipe, .events = POLLIN};
     struct clock *clock = clock_system();
@@ -186,7 +207,7 @@ static void collect(struct crash *crash, int pipe, pid_t child, int life_ms)
         }
         if (poll(&ready, 1, child ? (int)left : -1) > 0) {
             if (read(pipe, &ack, sizeof(ack)) != sizeof(ack))
-                return;
+                return child == 0;
             note_ack(crash, &ack);
         }
     }
@@ -270,22 +291,32 @@ static void check(struct crash *crash)
 
 static void round_run(struct crash *crash)
 {
+    bool at_point = crash->round % 2 == 1;
+    enum failpoint point = at_point ? (enum failpoint)(crash->round / 2 % STORE_PLACES) : FAILPOINT_COUNT;
+    long passes = 1 + (long)draw(crash, point < FAILPOINT_segment_named ? 200 : 2);
     int fds[2];
     pid_t child;
 
+    if (point == FAILPOINT_opened)
+        passes = 1;
     if (pipe2(fds, O_CLOEXEC) < 0 || (child = fork()) < 0) {
         CHECK(crash, false, "cannot make a child");
         return;
     }
     if (child == 0) {
         (void)close(fds[0]);
+        if (point < STORE_PLACES)
+            failpoint_arm(point, passes);
         child_run(crash, fds[1]);
     }
     (void)close(fds[1]);
-    collect(crash, fds[0], child, (int)(5 + draw(crash, 120)));
+    if (collect(crash, fds[0], child, point < STORE_PLACES ? REACH_MS : (int)(5 + draw(crash, 120))) && at_point)
+        CHECK(crash, false, "%s was not passed %ld times", failpoint_name(point), passes);
     (void)close(fds[0]);
     (void)waitpid(child, NULL, 0);
     check(crash);
+    crash->reached += at_point;
+    crash->round++;
 }
 
 static void remove_folder(const char *path)
@@ -307,19 +338,24 @@ static void remove_folder(const char *path)
 int main(int argc, char **argv)
 {
     int rounds = argc > 1 ? atoi(argv[1]) : 20;
-    struct crash crash = {.path = "/tmp/knarr-crash-XXXXXX", .floor = 1};
+    struct crash crash = {.floor = 1};
 
     crash.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)clock_wall_ns(clock_system());
     (void)printf("seed %llu\n", (unsigned long long)crash.seed);
     (void)fflush(stdout);
+    /* A kill takes nothing from the kernel: where the files are makes no difference. */
+    (void)snprintf(crash.path, sizeof(crash.path), "%s/knarr-crash-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(crash.path))
         return 1;
     for (int i = 0; i < rounds && !crash.failures; i++)
         round_run(&crash);
     CHECK(&crash, crash.cleaned || crash.acks < 3000, "no segment was cleaned");
-    (void)printf("%d kills (%d among cleaned segments), %llu acknowledged writes, revision %llu: %s\n", rounds,
-                 crash.cleaned, (unsigned long long)crash.acks, (unsigned long long)crash.floor,
-                 crash.failures ? "FAILED" : "nothing lost");
+    (void)printf(
+        "%d kills, %d of them at %d named places, %d among cleaned segments, %llu acknowledged writes, revision "
+        "%llu: %s\n",
+        rounds, crash.reached, crash.reached < STORE_PLACES ? crash.reached : STORE_PLACES, crash.cleaned,
+        (unsigned long long)crash.acks, (unsigned long long)crash.floor, crash.failures ? "FAILED" : "nothing lost");
     remove_folder(crash.path);
     return crash.failures || !crash.acks;
 }
