@@ -28,7 +28,14 @@ int codec_peek_protobuf(struct slice body, char **ret_api_version, char **ret_ki
 
 /* Applies the rules of defaulting_rules.c for a type and its inline ones. */
 void default_by_rule(const struct schema_type *type, struct value *object);
-/* The types that have rules, for a test that walks the table: "core.v1.Pod"; NULL after the last. */
-const char *default_rule_type(size_t index);
+/* A default that a row cannot say. */
+struct default_rule {
+    const char *type; /* openapi_name after "io.k8s.api.": "core.v1.Pod" */
+    void (*apply)(struct value *object);
+};
+/* All of them; NULL after the last. */
+const struct default_rule *default_rule_at(size_t index);
+extern const struct default_rule default_kinds[]; /* defaulting_kinds.c */
+extern const size_t default_kinds_count;
 
 #endif

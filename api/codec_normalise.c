@@ -90,7 +90,7 @@ static int normalise_one(const struct walk *w, const struct schema_field *f, boo
     return 0;
 }
 
-/* An element that is null counts as the zero of its type. */
+/* An element that is null counts as the zero of its type, which for a time is null. */
 static struct value *zero_element(const struct schema_field *f)
 {
     struct schema_field one = *f;
@@ -110,7 +110,7 @@ static int normalise_list(const struct walk *w, const struct schema_field *f, st
 
         if (value_is(element, VALUE_NULL))
             element = zero_element(f); /* null itself needs no freeing */
-        r = normalise_one(w, f, true, &element, &here);
+        r = value_is(element, VALUE_NULL) ? 0 : normalise_one(w, f, true, &element, &here);
         value_replace_at(list, here.index, element);
         if (r < 0)
             return r;
@@ -130,7 +130,7 @@ static int normalise_map(const struct walk *w, const struct schema_field *f, str
 
         if (value_is(element, VALUE_NULL))
             element = zero_element(f);
-        r = normalise_one(w, f, true, &element, &here);
+        r = value_is(element, VALUE_NULL) ? 0 : normalise_one(w, f, true, &element, &here);
         value_free(value_iter_swap(&it, element));
         if (r < 0)
             return r;

@@ -297,10 +297,7 @@ static void default_subject(struct value *subject)
         default_text(subject, "apiGroup", RBAC_GROUP);
 }
 
-static const struct {
-    const char *type; /* openapi_name after "io.k8s.api." */
-    void (*apply)(struct value *object);
-} rules[] = {
+static const struct default_rule rules[] = {
     {"apps.v1.DeploymentStrategy", default_deployment_strategy},
     {"core.v1.Container", default_container},
     {"core.v1.EphemeralContainerCommon", default_container},
@@ -330,13 +327,16 @@ void default_by_rule(const struct schema_type *type, struct value *object)
     }
     if (strncmp(type->openapi_name, prefix, sizeof prefix - 1) != 0)
         return;
-    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-        if (!strcmp(type->openapi_name + sizeof prefix - 1, rules[i].type))
-            rules[i].apply(object);
+    for (size_t i = 0; default_rule_at(i); i++) {
+        if (!strcmp(type->openapi_name + sizeof prefix - 1, default_rule_at(i)->type))
+            default_rule_at(i)->apply(object);
     }
 }
 
-const char *default_rule_type(size_t index)
+const struct default_rule *default_rule_at(size_t index)
 {
-    return index < ARRAY_SIZE(rules) ? rules[index].type : NULL;
+    if (index < ARRAY_SIZE(rules))
+        return &rules[index];
+    index -= ARRAY_SIZE(rules);
+    return index < default_kinds_count ? &default_kinds[index] : NULL;
 }

@@ -99,23 +99,35 @@ void object_encode(const struct schema_kind *kind, const struct value *object, s
 static const struct {
     const char *field;
     const char *paths[2];
+    const char *zero; /* when it is at none of them */
 } field_places[] = {
-    {"source", {"source.component", "reportingComponent"}},
+    {"source", {"source.component", "reportingComponent"}, ""},
+    {"status.successful", {"status.succeeded", NULL}, "0"},
 };
+
+bool object_field_is_known(const struct schema_kind *kind, const char *field)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(field_places); i++)
+        if (!strcmp(field, field_places[i].field))
+            return true;
+    return schema_find_path(kind->type, field) != NULL;
+}
 
 /* What a selector compares with: texts as they are, numbers and booleans printed, absent ones as their zero. */
 static void write_field(const struct schema_kind *kind, struct slice stored, const char *field, struct buf *out)
 {
     const struct schema_field *row = schema_find_path(kind->type, field);
     struct slice v = scan_get(stored, field);
+    const char *zero = "";
     BUF_LOCAL(scratch);
 
     for (size_t i = 0; i < ARRAY_SIZE(field_places); i++) {
         if (strcmp(field, field_places[i].field) != 0)
             continue;
         v = scan_get(stored, field_places[i].paths[0]);
-        if (!v.data)
+        if (!v.data && field_places[i].paths[1])
             v = scan_get(stored, field_places[i].paths[1]);
+        zero = field_places[i].zero;
     }
     if (scan_is_string(v))
         write_text(out, scan_text(v, &scratch));
@@ -126,7 +138,7 @@ static void write_field(const struct schema_kind *kind, struct slice stored, con
     else if (row && row->shape == SCHEMA_ONE && (row->base == SCHEMA_INT32 || row->base == SCHEMA_INT64))
         write_text(out, SLICE_LIT("0"));
     else
-        write_text(out, SLICE_LIT(""));
+        write_text(out, slice_str(zero));
 }
 
 static void write_labels(struct slice labels, struct buf *out)

@@ -14,6 +14,8 @@
 /* Writes the stored value (without resourceVersion) and the header of a complete object. */
 void object_encode(const struct schema_kind *kind, const struct value *object, struct buf *ret_value,
                    struct buf *ret_meta);
+/* Whether a field to select by is one that the header can have. */
+bool object_field_is_known(const struct schema_kind *kind, const char *field);
 /* The header alone from stored bytes, for a schema that changed. */
 void object_encode_meta(const struct schema_kind *kind, struct slice stored, struct buf *ret_meta);
 /* Appends the document as served: the stored bytes with "resourceVersion":"<revision>" in metadata. with_type: keep

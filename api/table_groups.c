@@ -375,6 +375,74 @@ static void write_storageclass_name(struct table_row *row, struct slice arg, str
     buf_append_str(out, is_default ? " (default)\"" : "\"");
 }
 
+/* "services.example.com/NAMESPACE/NAME" of the object that has an address. */
+static void write_address_parent(struct table_row *row, struct slice arg, struct buf *out)
+{
+    struct slice group = table_get(row, "spec.parentRef.group"), name = table_get(row, "spec.parentRef.namespace");
+    size_t start = table_open(out);
+    table_put(out, table_get(row, "spec.parentRef.resource"));
+    if (table_some(group)) {
+        buf_append_byte(out, '.');
+        table_put(out, group);
+    }
+    if (table_some(name)) {
+        buf_append_byte(out, '/');
+        table_put(out, name);
+    }
+    if (out->len != start) {
+        buf_append_byte(out, '/');
+        table_put(out, table_get(row, "spec.parentRef.name"));
+    }
+    table_close(out, start, "<none>");
+}
+
+/* "deleted,allocated,reserved" as far as it is true of a claim of devices. */
+static void write_claim_state(struct table_row *row, struct slice arg, struct buf *out)
+{
+    bool allocated = table_get(row, "status.allocation").data != NULL;
+    bool reserved = scan_count(table_get(row, "status.reservedFor")) > 0;
+    size_t start = table_open(out);
+    if (table_some(table_get(row, "metadata.deletionTimestamp")))
+        buf_append_str(out, "deleted");
+    table_separate(out, start, allocated || reserved ? "," : "");
+    if (allocated)
+        buf_append_str(out, reserved ? "allocated,reserved" : "allocated");
+    else if (reserved)
+        buf_append_str(out, "reserved");
+    table_close(out, start, "pending");
+}
+
+/* Who serves an API version: "NAMESPACE/NAME", or this server itself. */
+static void write_apiservice_target(struct table_row *row, struct slice arg, struct buf *out)
+{
+    size_t start = table_open(out);
+    if (table_some(table_get(row, "spec.service.name"))) {
+        table_put(out, table_get(row, "spec.service.namespace"));
+        buf_append_byte(out, '/');
+        table_put(out, table_get(row, "spec.service.name"));
+    }
+    table_close(out, start, "Local");
+}
+
+/* "True", or the status and why. */
+static void write_apiservice_available(struct table_row *row, struct slice arg, struct buf *out)
+{
+    struct scan_cursor cursor = scan_open(table_get(row, "status.conditions"));
+    struct slice condition;
+    size_t start = table_open(out);
+    while (scan_element(&cursor, &condition)) {
+        if (!scan_text_is(scan_get(condition, "type"), "Available") || out->len != start)
+            continue;
+        table_put(out, scan_get(condition, "status"));
+        if (scan_text_is(scan_get(condition, "status"), "True"))
+            continue;
+        buf_append_str(out, " (");
+        table_put(out, scan_get(condition, "reason"));
+        buf_append_byte(out, ')');
+    }
+    table_close(out, start, "Unknown");
+}
+
 const struct table_function table_group_functions[] = {
     {"job-status", write_job_status},
     {"job-completions", write_job_completions},
@@ -392,5 +460,9 @@ const struct table_function table_group_functions[] = {
     {"param-kind", write_param_kind},
     {"param-ref", write_param_ref},
     {"storageclass-name", write_storageclass_name},
+    {"address-parent", write_address_parent},
+    {"claim-state", write_claim_state},
+    {"apiservice-target", write_apiservice_target},
+    {"apiservice-available", write_apiservice_available},
     {NULL, NULL},
 };

@@ -13,57 +13,92 @@
 #include <stdio.h>
 
 static const struct rule_set *const rule_sets[] = {
-    &validate_rules_pod,       &validate_rules_container, &validate_rules_volume,  &validate_rules_scheduling,
-    &validate_rules_workload,  &validate_rules_core,      &validate_rules_service, &validate_rules_node,
-    &validate_rules_other,     &validate_rules_security,  &validate_rules_rbac,    &validate_rules_networking,
-    &validate_rules_admission, &validate_rules_policy,    &validate_rules_quota,
+    &validate_rules_pod,         &validate_rules_container,    &validate_rules_volume,   &validate_rules_scheduling,
+    &validate_rules_workload,    &validate_rules_core,         &validate_rules_service,  &validate_rules_node,
+    &validate_rules_other,       &validate_rules_security,     &validate_rules_rbac,     &validate_rules_networking,
+    &validate_rules_admission,   &validate_rules_policy,       &validate_rules_quota,    &validate_rules_apps,
+    &validate_rules_batch,       &validate_rules_persistent,   &validate_rules_storage,  &validate_rules_autoscaling,
+    &validate_rules_flowcontrol, &validate_rules_registration, &validate_rules_resource,
 };
 
 static const struct {
     const char *type;
     const char *field; /* NULL = all of them */
 } lenient[] = {
+    {"APIServiceCondition", NULL},
+    {"APIServiceSpec", NULL},
+    {"CSINodeSpec", NULL},
     {"CertificateSigningRequestSpec", "request"},
     {"CertificateSigningRequestSpec", "signerName"},
     {"Condition", NULL},
     {"ContainerPort", "containerPort"},
+    {"ContainerResourceMetricSource", NULL},
+    {"CronJobSpec", NULL},
+    {"CrossVersionObjectReference", NULL},
+    {"DaemonSetCondition", NULL},
+    {"DaemonSetSpec", NULL},
     {"DeploymentCondition", NULL},
     {"DownwardAPIVolumeFile", "path"},
     {"Endpoint", "addresses"},
     {"EndpointSlice", NULL},
     {"Event", NULL},
+    {"ExternalMetricSource", NULL},
+    {"FlowDistinguisherMethod", NULL},
+    {"FlowSchemaSpec", NULL},
     {"GRPCAction", NULL},
+    {"HPAScalingPolicy", NULL},
     {"HTTPGetAction", NULL},
     {"HTTPHeader", NULL},
     {"HTTPIngressPath", NULL},
+    {"HorizontalPodAutoscalerSpec", NULL},
     {"IngressClassParametersReference", NULL},
+    {"JobCondition", NULL},
+    {"JobSpec", NULL},
     {"LabelSelectorRequirement", NULL},
     {"LimitRangeSpec", "limits"},
+    {"LimitResponse", NULL},
+    {"MetricIdentifier", NULL},
+    {"MetricSpec", NULL},
+    {"MetricTarget", NULL},
     {"MutatingWebhook", "admissionReviewVersions"},
     {"MutatingWebhook", "sideEffects"},
     {"NodeSelector", NULL},
     {"NodeSelectorRequirement", NULL},
+    {"NonResourcePolicyRule", NULL},
     {"NonResourceRule", NULL},
+    {"ObjectMetricSource", NULL},
     {"OwnerReference", NULL},
+    {"PersistentVolumeClaimCondition", NULL},
     {"PodAffinityTerm", NULL},
+    {"PodsMetricSource", NULL},
     {"PolicyRule", NULL},
+    {"PolicyRulesWithSubjects", NULL},
     {"PreferredSchedulingTerm", NULL},
+    {"PriorityLevelConfigurationReference", NULL},
+    {"PriorityLevelConfigurationSpec", NULL},
     {"ReplicaSetCondition", NULL},
+    {"ReplicationControllerCondition", NULL},
+    {"ResourceMetricSource", NULL},
+    {"ResourcePolicyRule", NULL},
     {"ResourceRule", NULL},
     {"RoleRef", NULL},
     {"RuntimeClass", NULL},
     {"ServicePort", NULL},
     {"ServiceReference", NULL},
     {"SleepAction", NULL},
+    {"StatefulSetCondition", NULL},
     {"Subject", NULL},
     {"Sysctl", "value"},
     {"TCPSocketAction", NULL},
     {"Taint", "key"},
     {"TokenRequestSpec", NULL},
+    {"TopologySelectorLabelRequirement", NULL},
     {"TopologySpreadConstraint", NULL},
     {"ValidatingWebhook", "admissionReviewVersions"},
     {"ValidatingWebhook", "sideEffects"},
+    {"VolumeAttachmentSpec", NULL},
     {"WeightedPodAffinityTerm", NULL},
+    {"flowcontrol.v1.Subject", NULL},
 };
 
 static const struct {
@@ -140,20 +175,39 @@ static struct rule_range rules_of(const char *type)
     return range;
 }
 
-static void run_rules(struct rule_range range, const char *field, const struct rule_site *site)
+/* "rbac.v1.Subject": the end of the OpenAPI name, for names that several groups have. */
+static const char *long_name(const struct schema_type *type)
 {
-    for (size_t i = 0; i < range.count; i++) {
-        const struct rule *r = range.first[i];
+    const char *start = type->openapi_name;
+    const char *at = start + strlen(start);
 
-        if (field ? r->field && same(r->field, field) : !r->field)
-            r->check(site);
-    }
+    for (int dots = 0; at > start; at--)
+        if (at[-1] == '.' && ++dots == 3)
+            break;
+    return at;
 }
 
-static bool is_lenient(const char *type, const char *field)
+/* Those of its name, and those of its long name. */
+struct rules {
+    struct rule_range ranges[2];
+};
+
+static void run_rules(const struct rules *rules, const char *field, const struct rule_site *site)
+{
+    for (size_t n = 0; n < ARRAY_SIZE(rules->ranges); n++)
+        for (size_t i = 0; i < rules->ranges[n].count; i++) {
+            const struct rule *r = rules->ranges[n].first[i];
+
+            if (field ? r->field && same(r->field, field) : !r->field)
+                r->check(site);
+        }
+}
+
+static bool is_lenient(const struct schema_type *type, const char *field)
 {
     for (size_t i = 0; i < ARRAY_SIZE(lenient); i++)
-        if (same(lenient[i].type, type) && (!lenient[i].field || same(lenient[i].field, field)))
+        if ((same(lenient[i].type, type->name) || same(lenient[i].type, long_name(type))) &&
+            (!lenient[i].field || same(lenient[i].field, field)))
             return true;
     return false;
 }
@@ -226,7 +280,7 @@ static void walk_items(struct validator *v, const struct schema_field *field, co
         walk_one(v, field, value_at(value, i), NULL, VINDEX(at, i));
 }
 
-static void walk_field(struct validator *v, const struct schema_type *type, struct rule_range rules,
+static void walk_field(struct validator *v, const struct schema_type *type, const struct rules *rules,
                        const struct schema_field *field, const struct value *object, const struct value *old,
                        const struct vpath *up)
 {
@@ -239,7 +293,7 @@ static void walk_field(struct validator *v, const struct schema_type *type, stru
 
     if (missing && stands_for_empty(field))
         walk_object(v, field->type, NULL, NULL, at);
-    else if (missing && required && !is_lenient(type->name, field->name))
+    else if (missing && required && !is_lenient(type, field->name))
         report_required(v, at, NULL);
     else if (!missing && field->shape == SCHEMA_ONE)
         walk_one(v, field, value, had, at);
@@ -254,7 +308,7 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
                         const struct value *old, const struct vpath *at)
 {
     struct rule_site site = {v, object, old, object, at};
-    struct rule_range rules = rules_of(type->name);
+    struct rules rules = {{rules_of(type->name), rules_of(long_name(type))}};
     bool status_write = writes_status(v);
 
     for (size_t i = 0; i < type->field_count; i++) {
@@ -272,10 +326,10 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
                 is_status != status_write)
                 continue;
         }
-        walk_field(v, type, rules, field, object, old, at);
+        walk_field(v, type, &rules, field, object, old, at);
     }
     if (at || !status_write)
-        run_rules(rules, NULL, &site);
+        run_rules(&rules, NULL, &site);
 }
 
 static bool said_before(const struct error *err, size_t index)

@@ -9,7 +9,7 @@
 #include "api/validate.h"
 
 #define VALIDATE_CAUSES_MAX 500 /* more help nobody */
-#define VALIDATE_RULES_MAX  256
+#define VALIDATE_RULES_MAX  320
 
 /* One step of a path; `up` NULL = the whole object. */
 enum vpath_step { VPATH_FIELD, VPATH_INDEX, VPATH_KEY };
@@ -40,7 +40,7 @@ struct rule_site {
     const struct vpath *at;     /* where `value` is */
 };
 struct rule {
-    const char *type;
+    const char *type; /* or, where several groups have it, "rbac.v1.Subject" */
     const char *field;
     void (*check)(const struct rule_site *site);
 };
@@ -53,7 +53,9 @@ struct rule_set {
 extern const struct rule_set validate_rules_pod, validate_rules_container, validate_rules_volume,
     validate_rules_scheduling, validate_rules_workload, validate_rules_core, validate_rules_service,
     validate_rules_node, validate_rules_other, validate_rules_rbac, validate_rules_security, validate_rules_networking,
-    validate_rules_admission, validate_rules_policy, validate_rules_quota;
+    validate_rules_admission, validate_rules_policy, validate_rules_quota, validate_rules_apps, validate_rules_batch,
+    validate_rules_persistent, validate_rules_storage, validate_rules_autoscaling, validate_rules_flowcontrol,
+    validate_rules_registration, validate_rules_resource;
 
 /* For the test that walks the table: NULL after the last. */
 const struct rule *validate_rule_at(size_t index);
@@ -68,6 +70,8 @@ void report_duplicate_text(struct validator *v, const struct vpath *at, struct s
 void report_not_found(struct validator *v, const struct vpath *at, struct slice bad);
 void report_too_long(struct validator *v, const struct vpath *at, size_t max_bytes);
 void report_too_many(struct validator *v, const struct vpath *at, size_t count, size_t max);
+void report_not_supported_value(struct validator *v, const struct vpath *at, const struct value *bad,
+                                const char *const *values);
 void report_not_supported(struct validator *v, const struct vpath *at, struct slice bad, const char *const *values);
 /* Appends "spec.containers[0].name". */
 void vpath_write(const struct vpath *at, struct buf *out);
@@ -91,6 +95,16 @@ void check_annotations(struct validator *v, const struct vpath *at, const struct
 void check_label_selector(struct validator *v, const struct vpath *at, const struct value *selector);
 void check_metadata(struct validator *v);
 void check_pod_update(struct validator *v);
+/* A pod template's restart policy and deadline: of pods that are started again for ever. `owner` is named. */
+void check_lasting_template(struct validator *v, const struct vpath *at, const struct value *template_,
+                            const char *owner);
+/* Reports when `selector` (a LabelSelector or nothing) does not match the labels of the template. */
+void check_template_labels(struct validator *v, const struct vpath *spec, const struct value *selector,
+                           const struct value *template_);
+/* A field that was set may not change. */
+void check_fixed(const struct rule_site *s, const char *field);
+/* The spec of a claim, wherever it stands. */
+void check_claim_spec(struct validator *v, const struct vpath *at, const struct value *spec);
 /* fieldRef of the downward API, in one of these paths; resourceFieldRef. */
 void check_field_ref(struct validator *v, const struct vpath *at, const struct value *ref, const char *const *paths);
 void check_resource_ref(struct validator *v, const struct vpath *at, const struct value *ref);
@@ -100,6 +114,9 @@ void check_resource_amounts(struct validator *v, const struct vpath *at, const s
 /* cpu, memory and the like; names that only quotas know (pods, requests.cpu ...). */
 bool resource_is_standard(struct slice name);
 bool resource_is_of_quotas(struct slice name);
+/* Whether it is 0 or "0%"; whether it is above "100%". */
+bool int_or_percent_is_zero(const struct value *number);
+bool int_or_percent_is_above_all(const struct value *number);
 void check_int_or_percent(struct validator *v, const struct vpath *at, const struct value *number);
 /* A number from 1 to 65535 or the name of a port. */
 void check_port_or_name(struct validator *v, const struct vpath *at, const struct value *port);

@@ -47,6 +47,25 @@ static void check_mounted_volumes(const struct rule_site *s, const struct map *v
     }
 }
 
+/* The pods of a StatefulSet get a volume of each of its claims. */
+static void take_claim_templates(const struct value *object, struct map *volumes)
+{
+    const struct value *claims = value_path(object, "spec", "volumeClaimTemplates", NULL);
+
+    for (size_t i = 0; i < value_count(claims); i++)
+        (void)map_take_name(volumes, value_string(value_path(value_at(claims, i), "metadata", "name", NULL)));
+}
+
+static bool is_claim_template(const struct value *object, struct slice name)
+{
+    const struct value *claims = value_path(object, "spec", "volumeClaimTemplates", NULL);
+
+    for (size_t i = 0; i < value_count(claims); i++)
+        if (slice_equal(value_string(value_path(value_at(claims, i), "metadata", "name", NULL)), name))
+            return true;
+    return false;
+}
+
 /* A device is a claim, never a directory. */
 static void check_devices(const struct rule_site *s, const struct vpath *at, const struct value *container)
 {
@@ -61,7 +80,7 @@ static void check_devices(const struct rule_site *s, const struct vpath *at, con
         for (size_t j = 0; !volume && j < value_count(volumes); j++)
             if (slice_equal(value_string(value_get(value_at(volumes, j), "name")), name))
                 volume = value_at(volumes, j);
-        if (name.len && !volume)
+        if (name.len && !volume && !is_claim_template(s->v->object, name))
             report_not_found(s->v, here, name);
         else if (volume && !value_get(volume, "persistentVolumeClaim") && !value_get(volume, "ephemeral"))
             report_invalid_text(s->v, here, name,
@@ -160,6 +179,7 @@ static void check_containers(const struct rule_site *s)
 
     for (size_t i = 0; i < value_count(list); i++)
         (void)map_take_name(&volumes, value_string(value_get(value_at(list, i), "name")));
+    take_claim_templates(s->v->object, &volumes);
     for (size_t n = 0; n < ARRAY_SIZE(lists); n++) {
         list = value_get(s->object, lists[n]);
         for (size_t i = 0; i < value_count(list); i++) {

@@ -4,18 +4,10 @@
 
 #define PRIORITY_MAX 1000000000 /* of classes that users make */
 
-static bool is_above_all(const struct value *percent)
-{
-    struct slice text = value_string(percent);
-    uint64_t number;
-
-    return text.len && slice_to_uint64(slice_make(text.data, text.len - 1), &number) && number > 100;
-}
-
 static void check_part(struct validator *v, const struct vpath *at, const struct value *number)
 {
     check_int_or_percent(v, at, number);
-    if (is_above_all(number))
+    if (int_or_percent_is_above_all(number))
         report_invalid(v, at, number, "must not be greater than 100%");
 }
 

@@ -135,11 +135,18 @@ void report_too_many(struct validator *v, const struct vpath *at, size_t count, 
 
 void report_not_supported(struct validator *v, const struct vpath *at, struct slice bad, const char *const *values)
 {
-    BUF_LOCAL(text);
     struct value *shown CLEANUP_VALUE = value_new_string(bad);
 
+    report_not_supported_value(v, at, shown, values);
+}
+
+void report_not_supported_value(struct validator *v, const struct vpath *at, const struct value *bad,
+                                const char *const *values)
+{
+    BUF_LOCAL(text);
+
     buf_append_str(&text, "Unsupported value: ");
-    write_shown(&text, shown);
+    write_shown(&text, bad);
     buf_append_str(&text, ": supported values: ");
     for (size_t i = 0; values[i]; i++)
         buf_printf(&text, "%s\"%s\"", i ? ", " : "", values[i]);
@@ -270,4 +277,12 @@ void check_port_or_name(struct validator *v, const struct vpath *at, const struc
         (void)check_name(v, at, value_string(port), validate_port_name);
     else if (port)
         (void)check_range(v, at, port, 1, 65535);
+}
+
+void check_fixed(const struct rule_site *s, const char *field)
+{
+    const struct value *now = value_get(s->object, field);
+
+    if (s->old && !value_equal(now, value_get(s->old, field)))
+        report_invalid(s->v, VFIELD(s->at, field), now, "field is immutable");
 }

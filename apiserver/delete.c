@@ -178,6 +178,19 @@ static void delete_shorten(struct request *req, struct value *object, int64_t gr
     delete_mark(req, object, at < now ? now : at, grace);
 }
 
+/* Who says nothing of dependents keeps those of some old kinds: as upstream, which warns of it where it matters. */
+static enum delete_propagation delete_choose(struct request *req, const struct value *object,
+                                             const struct delete_options *o)
+{
+    if (o->propagation != DELETE_DEFAULT || !(req->strategy->flags & STRATEGY_ORPHANS) || meta_is_deleting(object))
+        return o->propagation;
+    if (!strcmp(req->kind->plural, "jobs") && !req->warning_count)
+        request_warn(req, "child pods are preserved by default when jobs are deleted; set "
+                          "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress "
+                          "this warning");
+    return DELETE_ORPHAN;
+}
+
 static void delete_set_finalizers(struct value *object, enum delete_propagation propagation)
 {
     if (propagation == DELETE_DEFAULT)
@@ -206,7 +219,7 @@ static bool delete_apply(struct request *req, struct value *object, const struct
     int64_t grace = graceful ? delete_pod_grace(object, o) : 0;
     int64_t now = clock_wall_s(req->server->clock);
 
-    delete_set_finalizers(object, o->propagation);
+    delete_set_finalizers(object, delete_choose(req, object, o));
     if (delete_is_immediate(req, object))
         return true;
     if (was_deleting)

@@ -98,6 +98,11 @@ static const struct strategy strategies[] = {
     {"", "nodes", STRATEGY_KEEPS_STATUS, NULL, NULL, NULL},
     {"coordination.k8s.io", "leases", STRATEGY_MADE_BY_PUT, NULL, NULL, NULL},
     {"apps", "deployments", STRATEGY_ANNOTATIONS_COUNT, NULL, NULL, NULL},
+    {"apps", "daemonsets", 0, daemon_prepare_create, daemon_prepare_update, NULL},
+    {"", "persistentvolumes", 0, volume_prepare_create, volume_prepare_update, NULL},
+    {"", "persistentvolumeclaims", 0, claim_prepare_create, NULL, NULL},
+    {"", "replicationcontrollers", STRATEGY_ORPHANS, NULL, NULL, NULL},
+    {"batch", "jobs", STRATEGY_ORPHANS, job_prepare_create, NULL, NULL},
     {"certificates.k8s.io", "certificatesigningrequests", 0, csr_prepare_create, csr_prepare_update, csr_allocate},
 };
 

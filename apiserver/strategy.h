@@ -14,6 +14,7 @@ enum strategy_flag {
     STRATEGY_ANNOTATIONS_COUNT = 1 << 3, /* a change of annotations is a new generation */
     STRATEGY_SPEC_FINALIZERS = 1 << 4,   /* spec.finalizers hold it too (namespaces) */
     STRATEGY_MADE_BY_PUT = 1 << 5,       /* a PUT to a free name makes it */
+    STRATEGY_ORPHANS = 1 << 6,           /* a deletion that says nothing of dependents lets them be */
 };
 
 struct strategy {
@@ -38,6 +39,16 @@ void service_prepare_create(struct request *req, struct value *object);
 int service_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                            struct error *err);
 int service_allocate(struct write *w, struct value *object, const struct value *old, struct error *err);
+
+/* strategy_kinds.c */
+void job_prepare_create(struct request *req, struct value *object);
+void daemon_prepare_create(struct request *req, struct value *object);
+int daemon_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                          struct error *err);
+void volume_prepare_create(struct request *req, struct value *object);
+int volume_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                          struct error *err);
+void claim_prepare_create(struct request *req, struct value *object);
 
 /* strategy_csr.c */
 void csr_prepare_create(struct request *req, struct value *object);

@@ -9,12 +9,20 @@ MADE = [
     (['create', 'ingress', 'in', '--class=c', '--rule=a.b/x*=web:80,tls=secret'], 'ingress', r'in c a.b 80, 443', 'no ingress controller'),
     (['create', 'quota', 'q', '--hard=pods=3,cpu=2'], 'quota', 'q', 'nothing enforces it'),
     (['create', 'poddisruptionbudget', 'pdb', '--selector=app=a', '--min-available=1'], 'pdb', 'pdb 1 N/A 0', None),
+    (['create', 'job', 'j', '--image=i'], 'job', r'j Running 0/1', 'runs no Jobs yet'),
+    (['create', 'cronjob', 'cj', '--image=i', '--schedule=*/5 * * * *'], 'cj', 'cj */5 * * * * <none> False 0 <none>', 'runs no CronJobs yet'),
     (['create', 'priorityclass', 'pc', '--value=7', '--preemption-policy=Never'], 'pc', 'pc 7 false', None),
 ]
 
+SELECTED = {'selector': {'matchLabels': {'app': 'x'}}, 'template': {
+    'metadata': {'labels': {'app': 'x'}}, 'spec': {'containers': [{'name': 'c', 'image': 'i'}]}}}
 APPLIED = [
     ('networking.k8s.io/v1', 'NetworkPolicy', 'netpol', {'spec': {'podSelector': {'matchLabels': {'app': 'a'}}, 'ingress': [{}]}},
      'x app=a', 'does not filter traffic'),
+    ('apps/v1', 'StatefulSet', 'sts', {'spec': {'serviceName': 's', **SELECTED}}, 'x 0/1', 'runs no StatefulSets yet'),
+    ('v1', 'PersistentVolumeClaim', 'pvc', {'spec': {'accessModes': ['ReadWriteOnce'], 'resources': {'requests': {'storage': '1Gi'}}}},
+     'x Pending', 'binds no claims yet'),
+    ('storage.k8s.io/v1', 'StorageClass', 'sc', {'provisioner': 'a.b/c'}, 'x a.b/c Delete Immediate false', 'makes no volumes'),
     ('networking.k8s.io/v1', 'IngressClass', 'ingressclass', {'spec': {'controller': 'a.b/c'}}, 'x a.b/c <none>', None),
     ('v1', 'LimitRange', 'limits', {'spec': {'limits': [{'type': 'Container', 'max': {'cpu': '1'}}]}}, 'x', 'nothing enforces it'),
     ('node.k8s.io/v1', 'RuntimeClass', 'runtimeclass', {'handler': 'kata'}, 'x kata', 'one container runtime'),

@@ -212,11 +212,11 @@ static void test_rules_stand_at_types_that_exist(void **state)
     const struct schema_type *types = schema_types(&count);
 
     (void)state;
-    for (size_t i = 0; default_rule_type(i); i++) {
+    for (size_t i = 0; default_rule_at(i); i++) {
         char name[128];
         size_t found = 0;
 
-        snprintf(name, sizeof name, "io.k8s.api.%s", default_rule_type(i));
+        snprintf(name, sizeof name, "io.k8s.api.%s", default_rule_at(i)->type);
         for (size_t j = 0; j < count; j++)
             found += !strcmp(types[j].openapi_name, name);
         if (found != 1)

@@ -402,7 +402,10 @@ static void test_rules_are_reachable(void **state)
 
         assert_true(i < VALIDATE_RULES_MAX);
         for (size_t t = 0; t < count && !found; t++) {
-            if (strcmp(types[t].name, rule->type) != 0)
+            char long_name[128];
+
+            (void)snprintf(long_name, sizeof(long_name), ".%s", rule->type);
+            if (!slice_ends(slice_str(types[t].openapi_name), slice_str(long_name)))
                 continue;
             found = !rule->field || schema_find_field(&types[t], slice_str(rule->field));
         }
