@@ -39,7 +39,7 @@ static void write_event(struct buf *out, const char *before, const struct record
 
 static void write_selector(struct buf *out, const struct record_selector *s)
 {
-    buf_printf(out, "namespace %d key %d label %d node %d", s->namespace_, s->key, s->label, s->node);
+    buf_printf(out, "kind %u namespace %d key %d label %d node %d", s->kind, s->namespace_, s->key, s->label, s->node);
 }
 
 static int walk_fail(struct walk *w, const char *text)
@@ -111,13 +111,14 @@ static size_t check_state_at(const struct check *c, size_t key, uint64_t revisio
 /* Whether what a change left behind is there and selected. */
 static bool check_selected(const struct check *c, const struct record_selector *s, size_t i)
 {
+    const struct record *r = c->record;
     const struct record_change *change;
 
     if (i == NONE)
         return false;
-    change = &c->record->changes[i];
-    return change->value &&
-           (s->namespace_ == RECORD_ANY || change->key % c->record->namespaces == (unsigned)s->namespace_) &&
+    change = &r->changes[i];
+    return change->value && (!r->kinds || change->key % r->kinds == s->kind) &&
+           (s->namespace_ == RECORD_ANY || change->key % r->namespaces == (unsigned)s->namespace_) &&
            (s->key == RECORD_ANY || change->key == (unsigned)s->key) &&
            (s->label == RECORD_ANY || change->label == (unsigned)s->label) &&
            (s->node == RECORD_ANY || change->node == (unsigned)s->node);

@@ -8,7 +8,8 @@
 #include "tests/watch/check.h"
 
 #define KEYS         60
-#define NAMESPACES   4
+#define NAMESPACES   5
+#define KINDS        2
 #define LABELS       3
 #define NODES        5
 #define TRANSACTIONS 150
@@ -33,6 +34,7 @@ static void make_changes(struct record *r)
     uint32_t value = 0;
 
     r->namespaces = NAMESPACES;
+    r->kinds = KINDS;
     r->keys = KEYS;
     r->last = 100;
     for (unsigned t = 0; t < TRANSACTIONS; t++) {
@@ -54,7 +56,8 @@ static void make_changes(struct record *r)
 
 static bool selected(const struct record_selector *s, const struct object *o)
 {
-    return o->present && (s->namespace_ < 0 || (int)(o->now.key % NAMESPACES) == s->namespace_) &&
+    return o->present && o->now.key % KINDS == s->kind &&
+           (s->namespace_ < 0 || (int)(o->now.key % NAMESPACES) == s->namespace_) &&
            (s->key < 0 || (int)o->now.key == s->key) && (s->label < 0 || o->now.label == s->label) &&
            (s->node < 0 || o->now.node == s->node);
 }
@@ -114,7 +117,8 @@ static void play(const struct record *r, struct record_session *s)
 static void make_record(struct record *r)
 {
     static const struct record_selector selectors[] = {
-        {-1, -1, -1, -1}, {2, -1, -1, -1}, {-1, -1, 1, -1}, {-1, -1, -1, 3}, {1, 5, -1, -1}, {3, -1, 2, -1},
+        {-1, -1, -1, -1, 0}, {2, -1, -1, -1, 0}, {-1, -1, 1, -1, 0},
+        {-1, -1, -1, 3, 0},  {1, 5, -1, -1, 0},  {3, -1, 2, -1, 1},
     };
 
     make_changes(r);
@@ -383,7 +387,7 @@ static void test_right_ends(void **state)
 static void test_resume(void **state)
 {
     struct record r = {0};
-    struct record_session *s = record_add_session(&r, 0, &(struct record_selector){-1, -1, -1, -1});
+    struct record_session *s = record_add_session(&r, 0, &(struct record_selector){-1, -1, -1, -1, 0});
     const struct object o = {0};
 
     (void)state;

@@ -18,15 +18,28 @@
 #include "tests/watch/peer.h"
 
 #define KEYS       1024
-#define NAMESPACES 8
+#define NAMESPACES 7
+#define KINDS      2
 #define LABELS     3
 #define NODES      40
-#define WATCHERS   160
+#define WATCHERS   240
 #define IN_FLIGHT  64 /* transactions */
 #define SETTLE_S   60
-#define LEAST      25 /* events that a change must have come to, or little was looked at */
+#define WINDOW_NS  (100 * NS_PER_MS) /* that the past of the second kind is kept at least */
+#define LEAST      20                /* events that a change must have come to, or little was looked at */
 /* What may wait for one watcher: 4 MiB, after which it leaves the hub, and what one batch of the store adds at most. */
 #define UNSENT_MAX (8u << 20)
+#define UNSENT_LOG (4u << 20) /* behind which a watcher reads on from the log */
+
+/* One kind whose past is kept as long as there is room, and one whose past goes early, in between. */
+static const struct {
+    const char *plural;
+    const char *kind;
+    const char *field; /* which says the node */
+} kinds[KINDS] = {
+    {"pods", "Pod", "spec.nodeName"},
+    {"events", "Event", "reason"},
+};
 
 /* How somebody watches. */
 enum manner {
@@ -61,7 +74,7 @@ struct churn {
     struct store *store;
     struct apiserver *server;
     struct front *front;
-    const struct schema_kind *kind;
+    const struct schema_kind *kinds[KINDS];
     struct watcher watchers[WATCHERS];
     struct object objects[KEYS];
     size_t goal;
@@ -69,6 +82,7 @@ struct churn {
     size_t in_flight;
     size_t compact_at;
     bool ended_all;
+    uint64_t cleaned; /* segments of the log */
     bool settling;
     uint32_t value;
     char pad[4096];
@@ -131,14 +145,19 @@ static void churn_object(struct churn *c, uint32_t key, struct record_change *re
 
 static void churn_text(struct churn *c, const struct record_change *change, struct buf *value, struct buf *meta)
 {
-    unsigned pad = draw(c, 40) ? draw(c, 500) : draw(c, sizeof(c->pad));
+    unsigned kind = change->key % KINDS;
+    unsigned pad = draw(c, 40) ? draw(c, 900) : draw(c, sizeof(c->pad));
 
     buf_printf(value,
-               "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p%06u\",\"namespace\":\"w%u\","
-               "\"labels\":{\"app\":\"a%u\"},\"annotations\":{\"v\":\"%u\"}},\"spec\":{\"nodeName\":\"n%u\"},"
-               "\"status\":{\"message\":\"%.*s\"}}",
-               change->key, change->key % NAMESPACES, change->label, change->value, change->node, (int)pad, c->pad);
-    object_encode_meta(c->kind, buf_slice(value), meta);
+               "{\"apiVersion\":\"v1\",\"kind\":\"%s\",\"metadata\":{\"name\":\"p%06u\",\"namespace\":\"w%u\","
+               "\"labels\":{\"app\":\"a%u\"},\"annotations\":{\"v\":\"%u\"}},",
+               kinds[kind].kind, change->key, change->key % NAMESPACES, change->label, change->value);
+    if (kind)
+        buf_printf(value, "\"reason\":\"n%u\",\"message\":\"%.*s\"}", change->node, (int)pad, c->pad);
+    else
+        buf_printf(value, "\"spec\":{\"nodeName\":\"n%u\"},\"status\":{\"message\":\"%.*s\"}}", change->node, (int)pad,
+                   c->pad);
+    object_encode_meta(c->kinds[kind], buf_slice(value), meta);
 }
 
 static void churn_commit(struct churn *c)
@@ -159,8 +178,9 @@ static void churn_commit(struct churn *c)
 
         churn_object(c, (first + (uint32_t)i * 17) % KEYS, change);
         op->kind = change->value ? STORE_PUT : STORE_DELETE;
-        op->key =
-            slice_str(pool_printf(pool, REGISTRY_PREFIX "/pods/w%u/p%06u", change->key % NAMESPACES, change->key));
+        op->class = registry_class(c->kinds[change->key % KINDS]);
+        op->key = slice_str(pool_printf(pool, REGISTRY_PREFIX "/%s/w%u/p%06u", kinds[change->key % KINDS].plural,
+                                        change->key % NAMESPACES, change->key));
         if (!change->value)
             continue;
         churn_text(c, change, &value, &meta);
@@ -214,7 +234,9 @@ static void watcher_begin(struct churn *c, struct watcher *w)
     w->session->after = place;
     w->life = c->issued + 20 + draw(c, 4000);
     w->until = 0;
-    w->peer = peer_open(c->front, w->session, "pods", w->manner == TIMED && !c->settling ? "&timeoutSeconds=1" : "");
+    char *path CLEANUP_FREE = record_path(w->session, kinds[w->selector.kind].plural, kinds[w->selector.kind].field,
+                                          w->manner == TIMED && !c->settling ? "&timeoutSeconds=1" : "");
+    w->peer = peer_open(c->front, w->session, c->kinds[w->selector.kind], path);
 }
 
 static void watcher_after_end(struct churn *c, struct watcher *w)
@@ -259,7 +281,7 @@ static void watcher_choose(struct churn *c, size_t i)
     struct watcher *w = &c->watchers[i];
     struct record_selector *s = &w->selector;
 
-    *s = (struct record_selector){RECORD_ANY, RECORD_ANY, RECORD_ANY, RECORD_ANY};
+    *s = (struct record_selector){RECORD_ANY, RECORD_ANY, RECORD_ANY, RECORD_ANY, draw(c, KINDS)};
     w->manner = (enum manner)(i % MANNERS);
     switch (i / MANNERS % 6) {
     case 0:
@@ -274,7 +296,7 @@ static void watcher_choose(struct churn *c, size_t i)
         s->node = (int)draw(c, NODES);
         break;
     case 4:
-        s->key = (int)draw(c, KEYS);
+        s->key = (int)(draw(c, KEYS / KINDS) * KINDS + s->kind);
         s->namespace_ = draw(c, 2) ? s->key % NAMESPACES : RECORD_ANY;
         break;
     default:
@@ -310,6 +332,10 @@ static void churn_settle(struct churn *c)
     int64_t end = clock_monotonic_ns(clock_system()) + SETTLE_S * NS_PER_S;
     bool settled = false;
 
+    struct store_stats stats;
+
+    store_get_stats(c->store, &stats);
+    c->cleaned = stats.cleaned;
     c->settling = true;
     c->record.last = store_revision(c->store);
     while (!settled) {
@@ -324,7 +350,7 @@ static void churn_settle(struct churn *c)
 
 static void churn_start(struct churn *c)
 {
-    struct store_options store = {.path = c->dir, .segment_bytes = 1 << 20, .history = 8 << 20};
+    struct store_options store = {.path = c->dir, .segment_bytes = 1 << 20, .history = 8 << 20, .window_ns = WINDOW_NS};
     struct apiserver_options options = {.fronts = 1, .service_cidr = "10.96.0.0/24"};
     ERROR_LOCAL(err);
 
@@ -337,7 +363,9 @@ static void churn_start(struct churn *c)
     if (apiserver_make(&options, &c->server, &err) < 0 || apiserver_bootstrap(c->server, &err) < 0)
         die("the server", error_text(&err));
     c->front = &c->server->fronts[0];
-    c->kind = registry_need_kind("", "pods");
+    for (size_t i = 0; i < KINDS; i++)
+        c->kinds[i] = registry_need_kind("", kinds[i].plural);
+    c->record.kinds = KINDS;
     c->record.namespaces = NAMESPACES;
     c->record.keys = KEYS;
     for (size_t i = 0; i < WATCHERS; i++)
@@ -386,8 +414,8 @@ static int churn_judge(struct churn *c, double seconds)
     BUF_LOCAL(what);
     int r = check_record(&c->record, UNSENT_MAX, &n, &what);
 
-    if (r == 0 &&
-        (n.events < LEAST * c->record.change_count || !n.expired || !n.clean || !n.cut || !n.bookmarks || !n.left)) {
+    if (r == 0 && (n.events < LEAST * c->record.change_count || !n.expired || !n.clean || !n.cut || !n.bookmarks ||
+                   !n.left || !c->cleaned || n.unsent_max < UNSENT_LOG)) {
         buf_append_str(&what, "this run did not look at everything\n");
         r = -1;
     }
@@ -395,9 +423,10 @@ static int churn_judge(struct churn *c, double seconds)
         (void)printf("FAILED: %s", buf_cstr(&what));
     (void)printf(
         "%zu changes, %zu events to %d watchers in %zu sessions (%zu lists, %zu resumed, %zu cut, %zu ended by "
-        "the server, %zu expired), %zu bookmarks, %zu left a selection, at most %zu bytes unsent, %.1f s\n",
+        "the server, %zu expired), %zu bookmarks, %zu left a selection, at most %zu bytes unsent, %llu segments "
+        "cleaned, %.1f s\n",
         c->record.change_count, n.events, WATCHERS, c->record.session_count, n.lists, n.resumed, n.cut, n.clean,
-        n.expired, n.bookmarks, n.left, n.unsent_max, seconds);
+        n.expired, n.bookmarks, n.left, n.unsent_max, (unsigned long long)c->cleaned, seconds);
     return r < 0;
 }
 
@@ -407,7 +436,7 @@ int main(int argc, char **argv)
     int64_t begin = clock_monotonic_ns(clock_system());
     int r;
 
-    churn.goal = argc > 1 ? strtoull(argv[1], NULL, 10) : 40000;
+    churn.goal = argc > 1 ? strtoull(argv[1], NULL, 10) : 50000;
     churn.seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)clock_wall_ns(clock_system());
     (void)printf("seed %llu\n", (unsigned long long)churn.seed);
     (void)fflush(stdout);

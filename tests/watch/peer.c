@@ -15,6 +15,7 @@ enum peer_state { PEER_OPEN, PEER_ENDING, PEER_DONE, PEER_OVER };
 
 struct peer {
     struct front *front;
+    const struct schema_kind *kind;
     struct record_session *session;
     enum peer_state state;
     struct http_request req;
@@ -61,7 +62,7 @@ static void peer_finish(struct peer *p, enum record_end end)
 static void peer_expired(struct peer *p)
 {
     p->session->expired = true;
-    p->session->compacted = store_compacted_of(p->front->server->store, registry_class(registry_need_kind("", "pods")));
+    p->session->compacted = store_compacted_of(p->front->server->store, registry_class(p->kind));
 }
 
 /* ---- the engine ---------------------------------------------------------------------------------------------------
@@ -169,16 +170,17 @@ static const struct http_exchange_ops exchange_ops = {
 /* ---- the other end ------------------------------------------------------------------------------------------------
  */
 
-struct peer *peer_open(struct front *front, struct record_session *session, const char *plural, const char *more)
+struct peer *peer_open(struct front *front, struct record_session *session, const struct schema_kind *kind,
+                       const char *path)
 {
     static const char *const groups[] = {"system:masters"};
     struct peer *p = mem_zalloc(sizeof(*p));
-    char *path CLEANUP_FREE = record_path(session, plural);
     struct pool *pool = pool_new();
-    struct slice whole = slice_str(pool_printf(pool, "%s%s", path, more));
+    struct slice whole = slice_str(pool_strdup(pool, path));
     size_t query = (size_t)slice_find(whole, '?');
 
     p->front = front;
+    p->kind = kind;
     p->session = session;
     p->who = (struct http_peer){
         .address = "192.0.2.9", .local_user = "admin", .local_groups = groups, .local_group_count = 1};

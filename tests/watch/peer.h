@@ -11,8 +11,9 @@
 
 struct peer;
 
-/* Sends the request; `more` is put behind the path. */
-struct peer *peer_open(struct front *front, struct record_session *session, const char *plural, const char *more);
+/* Asks for the path (record_path), which shows objects of this kind. */
+struct peer *peer_open(struct front *front, struct record_session *session, const struct schema_kind *kind,
+                       const char *path);
 /* Reads whole lines until that many bytes are through. */
 void peer_read(struct peer *peer, size_t bytes);
 /* The connection breaks; what was not read is lost. */

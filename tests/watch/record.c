@@ -64,7 +64,8 @@ bool record_parse_object(struct slice rest, struct record_event *ret_event)
         return false;
     /* A node stands near, or there is none. */
     spec = slice_make(rest.data, rest.len < 40 ? rest.len : 40);
-    (void)parse_number(&spec, SLICE_LIT("\"nodeName\":\"n"), &node);
+    if (!parse_number(&spec, SLICE_LIT("\"nodeName\":\"n"), &node))
+        (void)parse_number(&spec, SLICE_LIT("\"reason\":\"n"), &node);
     ret_event->key = (uint32_t)key;
     ret_event->label = (uint8_t)label;
     ret_event->value = (uint32_t)value;
@@ -121,7 +122,7 @@ uint64_t record_resume(const struct record_session *s)
     return s->end == RECORD_CLEAN ? newest : whole;
 }
 
-char *record_path(const struct record_session *s, const char *plural)
+char *record_path(const struct record_session *s, const char *plural, const char *field, const char *more)
 {
     const struct record_selector *sel = &s->selector;
     BUF_LOCAL(path);
@@ -139,6 +140,7 @@ char *record_path(const struct record_session *s, const char *plural)
     if (sel->key != RECORD_ANY)
         buf_printf(&path, "&fieldSelector=metadata.name%%3Dp%06d", sel->key);
     else if (sel->node != RECORD_ANY)
-        buf_printf(&path, "&fieldSelector=spec.nodeName%%3Dn%d", sel->node);
+        buf_printf(&path, "&fieldSelector=%s%%3Dn%d", field, sel->node);
+    buf_append_str(&path, more);
     return buf_steal_str(&path);
 }

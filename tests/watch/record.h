@@ -4,8 +4,9 @@
  * event as it arrived. Written while the run goes on, judged afterwards (check.h), so that nothing of the judgement
  * disturbs what is judged.
  *
- * Objects are numbers: key K stands for "pK" in namespace "wN" with N = K modulo the number of namespaces. A change
- * carries a value that is never used again, one label and one node; the text of an object says all of them.
+ * Objects are numbers: key K stands for "pK" in namespace "wN" with N = K modulo the number of namespaces; of which
+ * kind it is, where there are several, says K modulo their number. A change carries a value that is never used again,
+ * one label and one node; the text of an object says all of them.
  */
 #ifndef KNARR_TESTS_WATCH_RECORD_H
 #define KNARR_TESTS_WATCH_RECORD_H
@@ -21,6 +22,7 @@ struct record_selector {
     int key;
     int label;
     int node;
+    unsigned kind;
 };
 
 /* One change of one object, as it was committed. */
@@ -75,6 +77,7 @@ struct record_session {
 
 struct record {
     unsigned namespaces;
+    unsigned kinds; /* 0 = one */
     size_t keys;
     uint64_t last; /* the newest revision at the end */
     struct record_change *changes;
@@ -97,7 +100,7 @@ bool record_parse_object(struct slice object, struct record_event *ret_event);
 /* Behind which revision a new session may go on so that nothing is missing: the last one of `s` that is known to be
  * whole (0 = none). After a cut the last transaction may not be. */
 uint64_t record_resume(const struct record_session *s);
-/* "/api/v1/namespaces/w1/pods?watch=true&..." */
-char *record_path(const struct record_session *s, const char *plural);
+/* "/api/v1/namespaces/w1/pods?watch=true&...", and `more` behind it; `field` is that of the node. */
+char *record_path(const struct record_session *s, const char *plural, const char *field, const char *more);
 
 #endif

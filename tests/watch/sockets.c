@@ -212,9 +212,8 @@ static void watcher_begin(struct watcher *w)
     w->conn = wire_open(r->wire, NULL, &events, w);
     if (!w->conn)
         process_die("a connection", "could not be opened");
-    char *path CLEANUP_FREE = record_path(w->session, "secrets");
-    char *whole CLEANUP_FREE = mem_printf("%s%s", path, timed ? "&timeoutSeconds=1" : "");
-    wire_send(w->conn, "GET", whole, NULL, NULL);
+    char *path CLEANUP_FREE = record_path(w->session, "secrets", "", timed ? "&timeoutSeconds=1" : "");
+    wire_send(w->conn, "GET", path, NULL, NULL);
 }
 
 static void watcher_end(struct watcher *w, enum record_end end)
@@ -264,7 +263,7 @@ static void watcher_choose(struct sockets *r, size_t i)
 
     w->run = r;
     w->manner = (enum manner)(i % MANNERS);
-    *s = (struct record_selector){RECORD_ANY, RECORD_ANY, RECORD_ANY, RECORD_ANY};
+    *s = (struct record_selector){RECORD_ANY, RECORD_ANY, RECORD_ANY, RECORD_ANY, 0};
     switch (i / MANNERS % 5) {
     case 1:
         s->namespace_ = (int)draw(r, NAMESPACES);
