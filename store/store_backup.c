@@ -219,9 +219,10 @@ static int backup_page(struct store_backup *b, struct buf *out, struct error *er
     here.after = buf_slice(&key);
     rc = store_list_records(b->store, &here, backup_record, b, NULL, &failure);
     if (rc < 0 && failure.code == ERROR_EXPIRED)
-        return error_set(err, ERROR_EXPIRED,
-                         "more was written during the backup than the history may hold; give it more room "
-                         "(--history-mib) or take the backup when less is written");
+        return error_set(
+            err, ERROR_EXPIRED,
+            "what the backup reads is no longer kept: more was written meanwhile than the history may hold "
+            "(--history-mib), or the disk is full");
     if (rc < 0)
         return error_pass(err, &failure, NULL);
     if (b->raw.len)

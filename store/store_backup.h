@@ -31,11 +31,11 @@ struct store_backup_info {
 
 struct store_backup;
 /* A backup of the newest revision. Until store_backup_end the store keeps what it needs of the past, up to twice the
- * history's bound. The store must outlive it. */
+ * history's bound and while the disk is not full. The store must outlive it. */
 int store_backup_begin(struct store *store, struct store_backup **ret_backup, struct error *err);
 /* Appends the next piece (a block of a MiB before compression, as a rule) to `out`: 1 = more follow, 0 = that was the
  * last. No read transaction outlives the call; each may come from another thread. ERROR_EXPIRED: so much was written
- * meanwhile that the revision is lost; ERROR_CORRUPT: a record is damaged. */
+ * meanwhile that the revision is lost, or the disk is full; ERROR_CORRUPT: a record is damaged. */
 int store_backup_next(struct store_backup *backup, struct buf *out, struct error *err);
 void store_backup_end(struct store_backup *backup); /* NULL is allowed */
 

@@ -393,7 +393,7 @@ void store_note_compacted(struct store *store);
 /* Ends what waits with ERROR_CANCELLED. */
 void store_compact_cancel(struct store *store);
 /* From now on nothing is forgotten that the newest revision needs (hold->revision), unless the log grows to twice its
- * bound meanwhile. */
+ * bound meanwhile, or the disk becomes full. */
 void store_hold_begin(struct store *store, struct store_hold *hold);
 void store_hold_end(struct store *store, struct store_hold *hold);
 /* How far anything may be forgotten: no hold may make the log grow without bound. */

@@ -174,6 +174,9 @@ uint64_t store_hold_bound(struct store *store)
 
         oldest = hold->revision < oldest ? hold->revision : oldest;
     }
+    /* On a full disk the history gives way to what is written now, and so does who reads it. */
+    if (store->stats.full)
+        oldest = UINT64_MAX;
     (void)pthread_mutex_unlock(&store->lock);
     excess = oldest == UINT64_MAX ? 0 : log_excess(store, 2 * store->history);
     return excess > oldest ? excess : oldest;

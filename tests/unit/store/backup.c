@@ -422,6 +422,32 @@ static void test_newer_format_is_told_from_damage(void **state)
     assert_non_null(strstr(error_text(&err), "newer version"));
 }
 
+/* What cannot be read is told by its name, not left out. */
+static void test_a_damaged_store_is_not_backed_up(void **state)
+{
+    struct fixture *f = *state;
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    char *bytes CLEANUP_FREE = mem_alloc(32768);
+    struct store_backup *b;
+    ERROR_LOCAL(err);
+    BUF_LOCAL(out);
+    char *at;
+    int fd;
+
+    put(f, "/a", "1");
+    put(f, "/b", "value of b");
+    fd = file_open(path);
+    assert_true(pread(fd, bytes, 32768, 0) > 0);
+    at = memmem(bytes, 32768, "value of b", 10);
+    assert_non_null(at);
+    assert_int_equal(pwrite(fd, "!", 1, at - bytes), 1);
+    (void)close(fd);
+    b = backup_begin(f);
+    assert_int_equal(store_backup_next(b, &out, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "/b"));
+    store_backup_end(b);
+}
+
 static void test_restore_leaves_what_is_there(void **state)
 {
     struct fixture *f = *state;
@@ -529,6 +555,7 @@ int main(void)
         backup_test(test_every_shorter_file_is_refused),
         backup_test(test_blocks_out_of_order_are_refused),
         backup_test(test_newer_format_is_told_from_damage),
+        backup_test(test_a_damaged_store_is_not_backed_up),
         backup_test(test_restore_leaves_what_is_there),
         cmocka_unit_test_setup_teardown(test_a_writer_meanwhile, fixture_setup_threaded, teardown),
     };

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/store_backup.h"
 #include "tests/unit/store/fixture.h"
 
 #define SEGMENT   (64u << 10)
@@ -297,6 +298,24 @@ static void test_reserve_behind_the_quota(void **state)
     assert_int_equal(delete_numbered(f, 1).code, ERROR_NONE);
 }
 
+/* A backup that is being taken keeps nobody from writing. */
+static void test_a_backup_gives_way(void **state)
+{
+    struct fixture *f = *state;
+    struct store_backup *backup;
+    ERROR_LOCAL(err);
+    BUF_LOCAL(out);
+
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(put_numbered(f, i, STORE_HISTORY_FULL).code, ERROR_NONE);
+    assert_int_equal(store_backup_begin(f->store, &backup, NULL), 0);
+    for (int i = 0; i < 1500; i++)
+        (void)put_numbered(f, i % 4, STORE_HISTORY_FULL);
+    assert_int_equal(put_numbered(f, 0, STORE_HISTORY_FULL).code, ERROR_NONE);
+    assert_int_equal(store_backup_next(backup, &out, &err), -ERROR_EXPIRED);
+    store_backup_end(backup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +323,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_opened_when_full, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_renewals_of_a_full_disk, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_room_comes_back, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_backup_gives_way, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_batch_finds_the_disk_full, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reserve_behind_the_quota, setup, fixture_teardown),
     };
