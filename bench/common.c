@@ -166,17 +166,19 @@ static int compare_times(const void *a, const void *b)
 void bench_times_answer(struct bench_times *times, int64_t begin_ns, const char *more)
 {
     double seconds = (double)(bench_now_ns() - begin_ns) / 1e9;
-    double p50 = 0, p99 = 0;
+    double p50 = 0, p99 = 0, p999 = 0, max = 0;
 
     if (times->count) {
-        size_t half = (times->count - 1) / 2, last = (times->count - 1) * 99 / 100;
+        size_t half = (times->count - 1) / 2, last = times->count - 1;
 
         qsort(times->us10, times->count, sizeof(*times->us10), compare_times);
         p50 = times->us10[half] / 10.0;
-        p99 = times->us10[last] / 10.0;
+        p99 = times->us10[last * 99 / 100] / 10.0;
+        p999 = times->us10[last * 999 / 1000] / 10.0;
+        max = times->us10[last] / 10.0;
     }
-    bench_answer("\"ops\":%zu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f%s", times->count, seconds, p50, p99,
-                 more);
+    bench_answer("\"ops\":%zu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f%s",
+                 times->count, seconds, p50, p99, p999, max, more);
     times->count = 0;
 }
 

@@ -9,6 +9,7 @@
  * READERS MS                         likewise list NAMESPACE PAGE RUNS                               PAGE 0 = whole
  *     watch NAMESPACE WATCHERS EVENTS                        EVENTS updates, each delivered to every watcher
  *     batches                                                bench-store only: leaves the last command's for `floor`
+ *     compact                                                bench-store only: begins to forget all of the past
  * KIND is "pod" (text as a Pod has it) or "random" (nothing to compress).
  *
  * Closed loops: each writer has one write under way.
@@ -69,7 +70,7 @@ struct bench_times {
     size_t cap;
 };
 void bench_times_add(struct bench_times *times, int64_t ns);
-/* Prints ops, seconds, p50_us, p99_us and forgets them. `more`: further JSON members behind a comma, or "". */
+/* Prints ops, seconds, p50_us, p99_us, p999_us, max_us and forgets them. `more`: further JSON members behind a comma, or "". */
 void bench_times_answer(struct bench_times *times, int64_t begin_ns, const char *more);
 
 /* Middle one of them; sorts. */

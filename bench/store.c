@@ -199,6 +199,18 @@ static void batches_read(struct bench *b)
     (void)fclose(file);
 }
 
+/* ---- forgetting ---- */
+
+/* The log is dissolved beside what is measured next. */
+static void run_compact(struct bench *b)
+{
+    struct store_stats stats;
+
+    store_get_stats(b->store, &stats);
+    store_compact(b->store, stats.revision, NULL, NULL);
+    bench_answer("\"log_bytes\":%llu", (unsigned long long)stats.log_bytes);
+}
+
 /* ---- reading ---- */
 
 static int visit(void *arg, const struct store_item *item)
@@ -295,6 +307,8 @@ static void run_commands(struct bench *b)
             run_list(b, &command);
         else if (!strcmp(name, "batches"))
             run_batches(b);
+        else if (!strcmp(name, "compact"))
+            run_compact(b);
         else
             bench_fail("no command: %s", name);
     }

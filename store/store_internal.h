@@ -63,8 +63,9 @@
 #define STORE_TABLE_COUNT   16384  /* versions after which a table is frozen */
 #define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
 #define STORE_TABLE_AGE_NS  (5 * NS_PER_S)
-#define STORE_INDEX_STEP    2000 /* keys written to LMDB in one transaction */
-#define STORE_BASE_STEP     500  /* records */
+#define STORE_INDEX_STEP    2000              /* keys written to LMDB in one transaction */
+#define STORE_BASE_STEP     500               /* records */
+#define STORE_BASE_BYTES    ((size_t)1 << 20) /* of them */
 #define STORE_WINDOW_NS     (600 * NS_PER_S)
 
 struct store_state {

@@ -6,8 +6,9 @@
  *     none --the oldest segment may go--> gathering its keys --steps--> `trimmed` moves, it leaves
  *       \--one may be cleaned--> gathering those of classes window and none --steps--> it is replaced (store_clean.c)
  *
- * A step is STORE_BASE_STEP keys in one transaction. A crash in between leaves `base` ahead of `trimmed` for some keys,
- * never behind: nobody may ask for what was there before, and doing it again does the same.
+ * A step is STORE_BASE_STEP keys in one transaction, or fewer that have STORE_BASE_BYTES. A crash in between leaves
+ * `base` ahead of `trimmed` for some keys, never behind: nobody may ask for what was there before, and doing it again
+ * does the same.
  */
 #include "store/store_internal.h"
 
@@ -19,6 +20,7 @@ struct store_trim {
     struct store_table *table; /* its keys and their versions */
     const struct store_node *node;
     size_t bytes; /* of the records that go */
+    size_t step;  /* bytes that went to `base` in the present step */
     uint64_t seen;
     struct error *err; /* while gathering */
 };
@@ -162,6 +164,7 @@ static int trim_key(struct store *store, MDB_txn *txn, struct store_trim *t, str
     if (rc == 0)
         rc = last->kind == STORE_EVENT_DELETE ? store_base_delete(store, txn, key)
                                               : store_base_put(store, txn, &record);
+    t->step += store_record_size(&record);
     return rc ? store_lmdb_error(err, rc, "dissolving the log") : 0;
 }
 
@@ -170,7 +173,8 @@ static int trim_fill(struct store *store, MDB_txn *txn, struct store_trim *t, st
 {
     int rc = store_state_read(store, txn, state, err);
 
-    for (int i = 0; rc == 0 && t->node && i < STORE_BASE_STEP; i++) {
+    t->step = 0;
+    for (int i = 0; rc == 0 && t->node && i < STORE_BASE_STEP && t->step < STORE_BASE_BYTES; i++) {
         rc = trim_key(store, txn, t, err);
         t->node = store_node_next(t->node);
     }

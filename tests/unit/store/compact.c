@@ -249,6 +249,24 @@ static void test_churn_reuses_space(void **state)
     assert_in_range(stats.log_bytes, 1, 2 << 20);
 }
 
+/* Large values are dissolved in steps as small as small ones, because writers share the disk with them. */
+static void test_steps_are_bounded_by_bytes(void **state)
+{
+    struct fixture *f = *state;
+    int steps = 0;
+
+    store_close(f->store);
+    test_remove_folder(f->path);
+    f->segment_bytes = 8 << 20;
+    fixture_open(f);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(put_big(f, i, 100000).code, ERROR_NONE);
+    store_compact(f->store, store_revision(f->store), NULL, NULL);
+    while (store_step(f->store))
+        steps++;
+    assert_in_range(steps, 8, 20); /* a MiB each */
+}
+
 static void test_revision_of_a_time(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +303,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_spares_the_neighbours, fixture_setup_small, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_churn_reuses_space, fixture_setup_small, fixture_teardown),
+        store_test(test_steps_are_bounded_by_bytes),
         store_test(test_revision_of_a_time),
     };
 
