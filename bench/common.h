@@ -70,7 +70,8 @@ struct bench_times {
     size_t cap;
 };
 void bench_times_add(struct bench_times *times, int64_t ns);
-/* Prints ops, seconds, p50_us, p99_us, p999_us, max_us and forgets them. `more`: further JSON members behind a comma, or "". */
+/* Prints ops, seconds, p50_us, p99_us, p999_us, max_us and forgets them. `more`: further JSON members behind a comma,
+ * or "". */
 void bench_times_answer(struct bench_times *times, int64_t begin_ns, const char *more);
 
 /* Middle one of them; sorts. */

@@ -194,7 +194,8 @@ static void adopt_prepared(struct store *store, struct found_segments *found, st
 
     while (found->count && store_segment_is_prepared(segments[found->count - 1])) {
         remove_prepared(spare);
-        spare = STEAL(segments[--found->count]);
+        found->count--;
+        spare = STEAL(segments[found->count]);
     }
     if (spare)
         next = spare->id;

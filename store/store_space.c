@@ -86,7 +86,7 @@ int store_space_begin_segment(struct store *store, size_t bytes, uint64_t first_
 int store_space_roll(struct store *store, size_t bytes, uint64_t first_revision, struct error *err)
 {
     struct store_root *root = store_root_take(store);
-    struct store_segment *segment;
+    struct store_segment *segment = NULL;
     int rc = store_segment_settle(store_root_last(root), err);
 
     store_root_unref(root);
