@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads JSON text into a tree. Written here and not left to jansson because requests need what it does not offer:
- * integers beyond int64 become reals, duplicate members are reported with their path, errors read as clients know them
- * from Go's encoding/json, and nesting is bounded before anything is built. Never reads outside of the given bytes.
+ * Reads JSON text into a tree: integers beyond int64 become reals, duplicate members are reported with their path,
+ * errors read as clients know them from Go's encoding/json, and nesting is bounded before anything is built. Never
+ * reads outside of the given bytes.
  */
 #include "api/value_internal.h"
 
@@ -23,7 +23,7 @@ struct reader {
     value_duplicate_fn *duplicate;
     void *duplicate_arg;
     struct buf path; /* of the value being read, only kept when somebody wants duplicates */
-    struct buf text; /* the string being read */
+    struct buf text; /* the string being read, when it is not in the source as it is */
     struct error *err;
 };
 
@@ -119,8 +119,8 @@ static bool read_escape(struct reader *r)
     return true;
 }
 
-/* Copies one character of more than one byte, checked: no overlong forms, no surrogates, not beyond U+10FFFF. */
-static bool copy_utf8(struct reader *r)
+/* Steps over one character of more than one byte: no overlong forms, no surrogates, not beyond U+10FFFF. */
+static bool check_utf8(struct reader *r)
 {
     const unsigned char *p = (const unsigned char *)r->at;
     size_t left = (size_t)(r->end - r->at);
@@ -136,37 +136,40 @@ static bool copy_utf8(struct reader *r)
         error_set(r->err, ERROR_BAD_REQUEST, "invalid UTF-8 in string");
         return false;
     }
-    buf_append(&r->text, r->at, len);
     r->at += len;
     return true;
 }
 
-/* The string at r->at (its opening quote) into r->text. */
-static bool read_string(struct reader *r)
+/* The string at r->at (its opening quote): a part of the source, or what r->text has until the next one is read. */
+static bool read_string(struct reader *r, struct slice *ret_string)
 {
-    buf_reset(&r->text);
-    r->at++;
-    for (;;) {
-        const char *start = r->at;
+    const char *start = ++r->at;
+    const char *run = start; /* up to here it is in r->text */
 
-        while (r->at < r->end && (unsigned char)*r->at >= 0x20 && (unsigned char)*r->at < 0x80 && *r->at != '"' &&
-               *r->at != '\\')
-            r->at++;
-        buf_append(&r->text, start, (size_t)(r->at - start));
+    buf_reset(&r->text);
+    for (;;) {
+        r->at += json_plain_length(slice_make(r->at, (size_t)(r->end - r->at)), true);
         if (r->at >= r->end || (unsigned char)*r->at < 0x20)
             return fail_at(r, "in string literal");
-        if (*r->at == '"') {
-            r->at++;
-            return true;
-        }
+        if (*r->at == '"')
+            break;
         if (*r->at == '\\') {
+            buf_append(&r->text, run, (size_t)(r->at - run));
             r->at++;
             if (!read_escape(r))
                 return false;
-        } else if (!copy_utf8(r)) {
+            run = r->at;
+        } else if (!check_utf8(r)) {
             return false;
         }
     }
+    *ret_string = slice_make(start, (size_t)(r->at - start));
+    if (run != start) {
+        buf_append(&r->text, run, (size_t)(r->at - run));
+        *ret_string = buf_slice(&r->text);
+    }
+    r->at++;
+    return true;
 }
 
 static bool skip_digits(struct reader *r, const char *where)
@@ -270,11 +273,11 @@ static struct value *read_array(struct reader *r)
     }
 }
 
-/* The key in r->text stands in the object already. False when that ends the reading. */
-static bool report_duplicate(struct reader *r)
+/* The key stands in the object already. False when that ends the reading. */
+static bool report_duplicate(struct reader *r, struct slice key)
 {
     if (r->refuse_duplicates) {
-        error_set(r->err, ERROR_BAD_REQUEST, "duplicate key \"%.*s\" in an object", SLICE_ARGS(buf_slice(&r->text)));
+        error_set(r->err, ERROR_BAD_REQUEST, "duplicate key \"%.*s\" in an object", SLICE_ARGS(key));
         return false;
     }
     if (r->duplicate)
@@ -282,30 +285,39 @@ static bool report_duplicate(struct reader *r)
     return true;
 }
 
+/* The key of a member. One that is not in the source as it is goes to *copy. */
+static bool read_key(struct reader *r, struct slice *ret_key, char **copy)
+{
+    skip_space(r);
+    if (r->at >= r->end || *r->at != '"')
+        return fail_at(r, "looking for beginning of object key string");
+    if (!read_string(r, ret_key))
+        return false;
+    if (ret_key->len && memchr(ret_key->data, '\0', ret_key->len)) {
+        error_set(r->err, ERROR_BAD_REQUEST, "invalid NUL character in object key");
+        return false;
+    }
+    if (ret_key->data == r->text.data)
+        ret_key->data = *copy = mem_strndup(ret_key->data ? ret_key->data : "", ret_key->len);
+    return true;
+}
+
 /* One `"key": value` of the object. */
 static bool read_member(struct reader *r, struct value *object)
 {
     struct value *child;
-    char *key CLEANUP_FREE = NULL;
-    size_t key_len, path_len = r->path.len;
+    char *copy CLEANUP_FREE = NULL;
+    struct slice key = SLICE_NONE;
+    size_t path_len = r->path.len;
 
-    skip_space(r);
-    if (r->at >= r->end || *r->at != '"')
-        return fail_at(r, "looking for beginning of object key string");
-    if (!read_string(r))
+    if (!read_key(r, &key, &copy))
         return false;
-    if (memchr(r->text.data ? r->text.data : "", '\0', r->text.len)) {
-        error_set(r->err, ERROR_BAD_REQUEST, "invalid NUL character in object key");
-        return false;
-    }
     if (r->duplicate) {
         if (path_len)
             buf_append_byte(&r->path, '.');
-        buf_append_slice(&r->path, buf_slice(&r->text));
+        buf_append_slice(&r->path, key);
     }
-    key_len = r->text.len;
-    key = mem_strndup(r->text.data ? r->text.data : "", key_len);
-    if (value_get_slice(object, slice_make(key, key_len)) && !report_duplicate(r))
+    if (value_get_slice(object, key) && !report_duplicate(r, key))
         return false;
     skip_space(r);
     if (r->at >= r->end || *r->at != ':')
@@ -315,7 +327,7 @@ static bool read_member(struct reader *r, struct value *object)
     r->path.len = path_len;
     if (!child)
         return false;
-    value_set_slice(object, slice_make(key, key_len), child);
+    value_set_slice(object, key, child);
     return true;
 }
 
@@ -343,6 +355,7 @@ static struct value *read_object(struct reader *r)
 static struct value *read_value(struct reader *r)
 {
     struct value *v;
+    struct slice text = SLICE_NONE;
 
     skip_space(r);
     if (r->at >= r->end)
@@ -357,7 +370,7 @@ static struct value *read_value(struct reader *r)
         return v;
     }
     if (*r->at == '"')
-        return read_string(r) ? value_new_string(buf_slice(&r->text)) : NULL;
+        return read_string(r, &text) ? value_new_string(text) : NULL;
     if (*r->at == '-' || (*r->at >= '0' && *r->at <= '9'))
         return read_number(r);
     return read_literal(r);

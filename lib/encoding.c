@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/encoding.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
@@ -160,18 +163,58 @@ void percent_encode(struct buf *out, struct slice in)
     }
 }
 
+static bool is_plain(unsigned char c, bool ascii)
+{
+    return c >= 0x20 && c != '"' && c != '\\' && !(ascii && c >= 0x80);
+}
+
+#ifdef __SSE2__
+/* Whether 16 bytes are all plain. */
+static bool are_plain(const char *at, bool ascii)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    const __m128i special = _mm_or_si128(control, _mm_or_si128(quote, backslash));
+
+    return !_mm_movemask_epi8(ascii ? _mm_or_si128(special, bytes) : special);
+}
+#else
+static bool are_plain(const char *at, bool ascii)
+{
+    for (size_t i = 0; i < 16; i++)
+        if (!is_plain((unsigned char)at[i], ascii))
+            return false;
+    return true;
+}
+#endif
+
+size_t json_plain_length(struct slice s, bool ascii)
+{
+    size_t at = 0;
+
+    while (s.len - at >= 16 && are_plain(s.data + at, ascii))
+        at += 16;
+    while (at < s.len && is_plain((unsigned char)s.data[at], ascii))
+        at++;
+    return at;
+}
+
 void json_write_string(struct buf *out, struct slice in)
 {
     size_t from = 0;
 
     buf_append_byte(out, '"');
-    for (size_t i = 0; i < in.len; i++) {
-        unsigned char c = (unsigned char)in.data[i];
+    for (;;) {
+        size_t run = json_plain_length(slice_make(in.data + from, in.len - from), false);
+        unsigned char c;
 
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buf_append(out, in.data + from, i - from);
-        from = i + 1;
+        buf_append(out, in.data + from, run);
+        from += run;
+        if (from >= in.len)
+            break;
+        c = (unsigned char)in.data[from++];
         switch (c) {
         case '"':
             buf_append(out, "\\\"", 2);
@@ -192,7 +235,6 @@ void json_write_string(struct buf *out, struct slice in)
             buf_printf(out, "\\u%04x", c);
         }
     }
-    buf_append(out, in.data + from, in.len - from);
     buf_append_byte(out, '"');
 }
 

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_table.h"
 
+#include "lib/map.h"
+
 #define HEIGHT_MAX  16
 #define ARENA_CHUNK (32u << 10)
+#define HASHED_FROM 64 /* keys; an idle store's table stays small */
+#define BUCKETS     4096
 
 struct store_node {
     struct slice key;
+    uint64_t hash;
+    struct store_node *_Atomic chain; /* of its bucket */
     const struct store_version *_Atomic newest;
     struct store_node *_Atomic next[];
 };
@@ -21,6 +27,8 @@ struct store_table {
     struct chunk *arena;
     struct store_node *head; /* without a key, HEIGHT_MAX high */
     size_t count;
+    size_t keys;
+    struct store_node *_Atomic *_Atomic buckets; /* BUCKETS of them; NULL = few keys */
     uint64_t dice;
 };
 
@@ -53,6 +61,8 @@ static struct store_node *node_new(struct store_table *t, struct slice key, int 
     if (key.len)
         memcpy(copy, key.data, key.len);
     n->key = slice_make(copy, key.len);
+    n->hash = map_hash(n->key);
+    atomic_init(&n->chain, NULL);
     atomic_init(&n->newest, NULL);
     for (int i = 0; i < height; i++)
         atomic_init(&n->next[i], NULL);
@@ -76,6 +86,7 @@ void store_table_free(struct store_table *t)
         before = c->before;
         free(c);
     }
+    free((void *)atomic_load_explicit(&t->buckets, memory_order_relaxed));
     free(t);
 }
 
@@ -121,20 +132,65 @@ static int height_draw(struct store_table *t)
     return height;
 }
 
+/* ---- by hash: a look for one key costs one step or two, not a way down the list ---- */
+
+static void bucket_add(struct store_node *_Atomic *buckets, struct store_node *n)
+{
+    struct store_node *_Atomic *bucket = &buckets[n->hash % BUCKETS];
+
+    atomic_store_explicit(&n->chain, atomic_load_explicit(bucket, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(bucket, n, memory_order_release);
+}
+
+/* A node that is in the list already; the buckets are shown to readers when all are in them. */
+static void node_hash(struct store_table *t, struct store_node *n)
+{
+    struct store_node *_Atomic *buckets = atomic_load_explicit(&t->buckets, memory_order_relaxed);
+
+    t->keys++;
+    if (buckets) {
+        bucket_add(buckets, n);
+    } else if (t->keys == HASHED_FROM) {
+        buckets = mem_calloc(BUCKETS, sizeof(*buckets));
+        for (struct store_node *each = next_of(t->head, 0); each; each = next_of(each, 0))
+            bucket_add(buckets, each);
+        atomic_store_explicit(&t->buckets, buckets, memory_order_release);
+    }
+}
+
+static struct store_node *node_find(const struct store_table *t, struct slice key)
+{
+    struct store_node *_Atomic *buckets = atomic_load_explicit(&t->buckets, memory_order_acquire);
+    struct store_node *n;
+    uint64_t hash;
+
+    if (!buckets) {
+        n = search(t, key, NULL);
+        return n && slice_equal(n->key, key) ? n : NULL;
+    }
+    hash = map_hash(key);
+    n = atomic_load_explicit(&buckets[hash % BUCKETS], memory_order_acquire);
+    while (n && (n->hash != hash || !slice_equal(n->key, key)))
+        n = atomic_load_explicit(&n->chain, memory_order_acquire);
+    return n;
+}
+
 static struct store_node *node_need(struct store_table *t, struct slice key)
 {
     struct store_node *before[HEIGHT_MAX];
-    struct store_node *n = search(t, key, before);
+    struct store_node *n = node_find(t, key);
     int height;
 
-    if (n && slice_equal(n->key, key))
+    if (n)
         return n;
+    (void)search(t, key, before);
     height = height_draw(t);
     n = node_new(t, key, height);
     for (int i = 0; i < height; i++)
         atomic_init(&n->next[i], next_of(before[i], i));
     for (int i = 0; i < height; i++)
         atomic_store_explicit(&before[i]->next[i], n, memory_order_release);
+    node_hash(t, n);
     return n;
 }
 
@@ -164,8 +220,8 @@ void store_table_revert(struct store_table *t, uint64_t revision)
 
 const struct store_version *store_table_find(const struct store_table *t, struct slice key, uint64_t at)
 {
-    const struct store_node *n = search(t, key, NULL);
-    const struct store_version *v = n && slice_equal(n->key, key) ? store_node_newest(n) : NULL;
+    const struct store_node *n = node_find(t, key);
+    const struct store_version *v = n ? store_node_newest(n) : NULL;
 
     while (v && v->entry.revision > at)
         v = v->older;

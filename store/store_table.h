@@ -3,10 +3,10 @@
  * Table: the changes that are in the log and not yet in LMDB, by key, as an ordered map in memory. It holds places, not
  * values: those are read from the log.
  *
- * A skip list with one writer and any number of readers, who take no lock: a node is complete before it is linked,
- * links and newest versions are published with release and read with acquire, and nothing is freed before the whole
- * table is. A reader skips the versions that are newer than the revision it reads at; so the writer may add those of a
- * batch before it is durable, and takes them back when it fails.
+ * A skip list, and buckets by hash beside it, with one writer and any number of readers, who take no lock: a node is
+ * complete before it is linked, links and newest versions are published with release and read with acquire, and nothing
+ * is freed before the whole table is. A reader skips the versions that are newer than the revision it reads at; so the
+ * writer may add those of a batch before it is durable, and takes them back when it fails.
  */
 #ifndef KNARR_STORE_TABLE_H
 #define KNARR_STORE_TABLE_H

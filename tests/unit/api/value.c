@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/test.h"
 
+#include <jansson.h>
+
 #include "api/value_internal.h"
 
 /* Parses and writes back; the result must read `expected`. */
@@ -152,6 +154,42 @@ static void test_missing_things_are_harmless(void **state)
     assert_true(value_is(NULL, VALUE_NULL));
 }
 
+/* What jansson reads of it, in its own words, is what ours writes. */
+static void check_as_jansson(const char *text)
+{
+    ERROR_LOCAL(err);
+    BUF_LOCAL(out);
+    struct value *v CLEANUP_VALUE = value_parse(slice_str(text), &err);
+    json_t *theirs = json_loads(text, JSON_DECODE_ANY, NULL);
+    char *written CLEANUP_FREE = json_dumps(theirs, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    if (!v)
+        fail_msg("%s: %s", text, error_text(&err));
+    value_write(v, &out);
+    assert_string_equal(buf_cstr(&out), written);
+    json_decref(theirs);
+}
+
+static void test_reads_as_jansson_does(void **state)
+{
+    BUF_LOCAL(text);
+
+    (void)state;
+    check_as_jansson("\"12345678\\\"12345678\\\\\"");
+    check_as_jansson("{\"a\\u0041\":\"\\t\",\"b\":[],\"c\":{\"\":\"\"}}");
+    /* A character of each kind at every place of a word. */
+    for (size_t at = 0; at < 40; at++) {
+        static const char *const some[] = {"\\\"", "\\n", "\\\\", "é", "\\u0001", "x"};
+
+        for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+            buf_reset(&text);
+            buf_printf(&text, "[\"%.*s%s%.*s\"]", (int)at, "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+                       some[i], (int)(40 - at), "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ");
+            check_as_jansson(buf_cstr(&text));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_bad_json_is_named),        cmocka_unit_test(test_bad_utf8_is_refused),
         cmocka_unit_test(test_depth_is_bounded),         cmocka_unit_test(test_duplicates_are_reported_with_their_path),
         cmocka_unit_test(test_members_keep_their_order), cmocka_unit_test(test_missing_things_are_harmless),
+        cmocka_unit_test(test_reads_as_jansson_does),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
