@@ -234,6 +234,29 @@ int quantity_compare(const struct quantity *a, const struct quantity *b)
     return a->nano < b->nano ? -1 : a->nano > b->nano;
 }
 
+static void quantity_move(struct quantity *to, __int128 by, char format)
+{
+    const __int128 max = (__int128)QUANTITY_MAX;
+
+    if (!to->nano)
+        to->format = format;
+    to->nano += by;
+    if (to->nano > max)
+        to->nano = max;
+    if (to->nano < -max)
+        to->nano = -max;
+}
+
+void quantity_add(struct quantity *to, const struct quantity *more)
+{
+    quantity_move(to, more->nano, more->format);
+}
+
+void quantity_subtract(struct quantity *from, const struct quantity *less)
+{
+    quantity_move(from, -less->nano, less->format);
+}
+
 /* nano / unit away from zero, within int64. */
 static int64_t round_away(__int128 nano, __int128 unit)
 {

@@ -16,6 +16,9 @@ int quantity_parse(struct slice text, struct quantity *ret_quantity, struct erro
 /* Upstream's canonical text ("1500m", "2Gi"). */
 void quantity_write(const struct quantity *q, struct buf *out);
 int quantity_compare(const struct quantity *a, const struct quantity *b);
+/* Sum and difference, within what a quantity can hold; written as what is not zero of the two was, `to` first. */
+void quantity_add(struct quantity *to, const struct quantity *more);
+void quantity_subtract(struct quantity *from, const struct quantity *less);
 /* Rounded up, as upstream's Value() and MilliValue(); saturates at int64. */
 int64_t quantity_value(const struct quantity *q);
 int64_t quantity_milli(const struct quantity *q);

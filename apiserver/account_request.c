@@ -243,7 +243,7 @@ static int ask_admit(const struct account_ask *a, struct error *err)
                                         .subresource = "token",
                                         .object = a->body};
 
-    return admission_run(&admission, err);
+    return admission_mutate(&admission, err);
 }
 
 void account_request_create(struct request *req)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Admission: the last word of the cluster's own rules on a write, after authorization; first changes, then refusals. */
+/*
+ * Admission: the cluster's own rules on a write, after authorization. First what changes the object, then, when its
+ * kind's rules hold, what refuses it.
+ */
 #ifndef KNARR_APISERVER_ADMISSION_H
 #define KNARR_APISERVER_ADMISSION_H
 
@@ -19,6 +22,8 @@ struct admission {
 };
 
 /* ERROR_FORBIDDEN, ERROR_NOT_FOUND (namespace), ERROR_INVALID. */
-int admission_run(const struct admission *a, struct error *err);
+int admission_mutate(const struct admission *a, struct error *err);
+/* The same; or WRITE_WAIT, to be handed on. */
+int admission_validate(const struct admission *a, struct error *err);
 
 #endif

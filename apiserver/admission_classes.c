@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Admission by classes: the priority and the runtime of a pod, the controller of an Ingress. Classes are few, so the
- * default one is looked for in all of them, at every write that names none.
+ * Admission by classes: the priority and the runtime of a pod, what provides a claim or serves an Ingress. Classes are
+ * few, so the default one is looked for in all of them, at every write that names none.
  */
 #include "api/scan.h"
 #include "apiserver/admission_internal.h"
@@ -10,10 +10,12 @@
 /* ---- default classes ---- */
 
 /* The newest class that passes; the first by name among equals, as upstream chooses. */
+struct default_class;
 struct class_search {
     struct pool *pool;
-    bool (*passes)(struct slice class);
-    const char *name; /* NULL = none */
+    bool (*passes)(const struct class_search *s, struct slice class);
+    const struct default_class *row; /* for passes; NULL = it needs none */
+    const char *name;                /* NULL = none */
     struct slice created;
     struct buf value;
 };
@@ -24,7 +26,7 @@ static int class_visit(void *arg, const struct store_item *item)
     struct registry_place place;
     struct slice created = scan_get(item->value, "metadata.creationTimestamp");
 
-    if (!s->passes(item->value) || !registry_parse(item->key, false, &place) ||
+    if (!s->passes(s, item->value) || !registry_parse(item->key, false, &place) ||
         (s->name && slice_compare(created, s->created) <= 0))
         return 0;
     s->name = pool_slice_dup(s->pool, place.name);
@@ -46,7 +48,7 @@ static int class_find_default(const struct admission *a, const struct schema_kin
 
 /* ---- priority ---- */
 
-static bool priority_is_default(struct slice class)
+static bool priority_is_default(const struct class_search *s, struct slice class)
 {
     return scan_bool(scan_get(class, "globalDefault"), false);
 }
@@ -208,32 +210,61 @@ int admit_pod_runtime(const struct admission *a, struct error *err)
     return runtime_merge_nodes(a, spec, value_get(class, "scheduling"), err);
 }
 
-/* ---- ingress ---- */
+/* ---- what names no class ---- */
 
-static bool ingress_class_is_default(struct slice class)
+static const struct default_class {
+    const char *plural; /* of what names a class */
+    const char *field;  /* of its spec */
+    const char *legacy; /* an annotation that names one too */
+    const char *class_group;
+    const char *class_plural;
+    const char *marks[2]; /* annotations of a class, one of which is "true" when it is the default */
+} default_classes[] = {
+    {"persistentvolumeclaims",
+     "storageClassName",
+     "volume.beta.kubernetes.io/storage-class",
+     "storage.k8s.io",
+     "storageclasses",
+     {"storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"}},
+    {"ingresses",
+     "ingressClassName",
+     "kubernetes.io/ingress.class",
+     "networking.k8s.io",
+     "ingressclasses",
+     {"ingressclass.kubernetes.io/is-default-class"}},
+};
+
+static bool class_is_marked(const struct class_search *s, struct slice class)
 {
+    const struct default_class *row = s->row;
     struct scan_cursor at = scan_open(scan_get(class, "metadata.annotations"));
     struct slice name;
     struct slice value;
 
     while (scan_member(&at, &name, &value))
-        if (slice_is(name, "ingressclass.kubernetes.io/is-default-class"))
-            return scan_text_is(value, "true");
+        for (size_t i = 0; i < ARRAY_SIZE(row->marks); i++)
+            if (row->marks[i] && slice_is(name, row->marks[i]) && scan_text_is(value, "true"))
+                return true;
     return false;
 }
 
-int admit_ingress_class(const struct admission *a, struct error *err)
+int admit_default_class(const struct admission *a, struct error *err)
 {
     struct value *spec = value_need_object(a->object, "spec");
-    struct class_search s = {.passes = ingress_class_is_default};
+    const struct default_class *row = default_classes;
+    struct class_search s = {.passes = class_is_marked};
+    const struct schema_kind *kind;
 
-    if (value_get(spec, "ingressClassName") ||
-        value_path(a->object, "metadata", "annotations", "kubernetes.io/ingress.class", NULL))
+    while (strcmp(row->plural, a->req->kind->plural) != 0)
+        row++;
+    s.row = row;
+    kind = schema_find_resource(slice_str(row->class_group), SLICE_LIT("v1"), slice_str(row->class_plural));
+    if (!kind || value_get(spec, row->field) || value_path(a->object, "metadata", "annotations", row->legacy, NULL))
         return 0;
-    if (class_find_default(a, registry_need_kind("networking.k8s.io", "ingressclasses"), &s, err) < 0)
+    if (class_find_default(a, kind, &s, err) < 0)
         return -(int)err->code;
     if (s.name)
-        value_set_str(spec, "ingressClassName", s.name);
+        value_set_str(spec, row->field, s.name);
     buf_free(&s.value);
     return 0;
 }

@@ -7,11 +7,20 @@
 
 /* ERROR_FORBIDDEN: `pods "x" is forbidden: ...`. */
 int admission_forbid(const struct admission *a, struct error *err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+bool admission_is_kind(const struct admission *a, const char *group, const char *plural);
 
 /* admission_account.c */
 int admit_pod_account(const struct admission *a, struct error *err);
 /* A node gets tokens only for the pods that run on it, and only those that they ask for. */
 int admit_node_token(const struct admission *a, const char *node, struct error *err);
+
+/* admission_node.c */
+int admit_node(const struct admission *a, struct error *err);
+int admit_node_taint(const struct admission *a, struct error *err);
+
+/* admission_limits.c */
+int admit_limit_defaults(const struct admission *a, struct error *err);
+int admit_limits(const struct admission *a, struct error *err);
 
 /* admission_secret.c */
 int admit_account_secret(const struct admission *a, struct error *err);
@@ -20,6 +29,7 @@ int admit_account_secret(const struct admission *a, struct error *err);
 int admit_pod_priority(const struct admission *a, struct error *err);
 int admit_pod_runtime(const struct admission *a, struct error *err);
 int admit_priority_class(const struct admission *a, struct error *err);
-int admit_ingress_class(const struct admission *a, struct error *err);
+/* What names no class gets the default one, where there is one. */
+int admit_default_class(const struct admission *a, struct error *err);
 
 #endif

@@ -16,6 +16,7 @@
 #include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
 #include "apiserver/stream_proxy.h"
+#include "apiserver/turns.h"
 #include "apiserver/usage_cache.h"
 
 #define APISERVER_FRONTS_MAX  4
@@ -80,6 +81,7 @@ int apiserver_make(const struct apiserver_options *options, struct apiserver **r
     }
     server->rbac = rbac_new(server->store);
     server->documents = documents_make(server->advertise_address);
+    server->turns = turns_new();
     server->front_count = apiserver_front_count(options->fronts);
     server->fronts = mem_calloc(server->front_count, sizeof(*server->fronts));
     for (size_t i = 0; i < server->front_count; i++)
@@ -95,6 +97,7 @@ void apiserver_unmake(struct apiserver *server)
     free(server->fronts);
     rbac_free(server->rbac);
     documents_free(server->documents);
+    turns_free(server->turns);
     authn_tokens_free(server->tokens);
     account_issuer_free(server->accounts);
     free(server->advertise_address);

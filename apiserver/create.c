@@ -33,7 +33,7 @@ static int create_check_free(struct write *w, struct slice key, const char *name
     return r;
 }
 
-/* Completes and checks the object; everything but storing it. */
+/* Completes and checks the object; everything but storing it. May be WRITE_WAIT. */
 static int create_prepare(struct write *w, struct value *object, bool managed, struct slice *ret_key, struct error *err)
 {
     struct request *req = w->req;
@@ -53,14 +53,17 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
         manage_create(req, object, managers);
     else if (managers)
         value_set(value_get(object, "metadata"), "managedFields", STEAL(managers));
-    if (req->strategy->prepare_create)
-        req->strategy->prepare_create(req, object);
     admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
     admission.name = req->object_name;
-    if ((r = admission_run(&admission, err)) < 0 || (r = validate_object(req->kind, object, NULL, "", err)) < 0)
+    if ((r = admission_mutate(&admission, err)) < 0)
+        return r;
+    if (req->strategy->prepare_create)
+        req->strategy->prepare_create(req, object);
+    if ((r = validate_object(req->kind, object, NULL, "", err)) < 0)
         return r;
     *ret_key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
-    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managed, err)) < 0)
+    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managed, err)) < 0 ||
+        (r = admission_validate(&admission, err)) != 0)
         return r;
     if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
         return r;
@@ -75,7 +78,7 @@ int create_plan_body(struct write *w, const struct value *body, bool managed, st
     struct slice key;
     int r = create_prepare(w, object, managed, &key, err);
 
-    if (r < 0)
+    if (r != 0)
         return r;
     BUF_LOCAL(header);
     object_encode(req->kind, object, &w->value, &header);

@@ -286,7 +286,7 @@ int delete_plan_one(struct write *w, const struct delete_options *options, const
         return -(int)ERROR_CORRUPT;
     (void)value_remove(value_get(old, "metadata"), "resourceVersion");
     admission.old = old;
-    if ((r = admission_run(&admission, err)) < 0 ||
+    if ((r = admission_mutate(&admission, err)) < 0 || (r = admission_validate(&admission, err)) != 0 ||
         (r = delete_check_preconditions(req, options, old, item.revision, err)) < 0)
         return r;
     object = value_copy(old);

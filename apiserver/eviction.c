@@ -166,21 +166,6 @@ static void eviction_take_one(struct request *req, struct value *budget, const c
     }
 }
 
-static int eviction_put_budget(struct write *w, struct value *budget, struct error *err)
-{
-    const struct schema_kind *kind = registry_need_kind("policy", "poddisruptionbudgets");
-    BUF_LOCAL(value);
-    BUF_LOCAL(header);
-
-    default_apply(kind, budget); /* members in the schema's order */
-    object_encode(kind, budget, &value, &header);
-    if (!write_put(w, registry_key(w->pool, kind, meta_namespace(budget), meta_name(budget)),
-                   slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
-                   slice_make(pool_slice_dup(w->pool, buf_slice(&value)), value.len)))
-        return error_set(err, ERROR_INTERNAL, "too many operations in one write");
-    return 0;
-}
-
 /* So that whoever looks at the pod knows why it ended. */
 static void eviction_mark_pod(struct request *req, struct value *pod)
 {
@@ -215,7 +200,7 @@ static int eviction_allow(struct write *w, struct value *pod, struct error *err)
                             budget.revision);
         if (!eviction_is_unhealthy(budget.object, pod) && (r = eviction_check_budget(budget.object, err)) == 0) {
             eviction_take_one(w->req, budget.object, meta_name(pod));
-            r = eviction_put_budget(w, budget.object, err);
+            r = write_put_object(w, kind, budget.object, err);
         }
     }
     if (r == 0)

@@ -22,6 +22,7 @@ struct authn_tokens;
 struct event_expiry;
 struct rbac;
 struct rbac_index;
+struct turns;
 struct usage_cache;
 
 #define APISERVER_READ_MAX     400 /* requests in flight, as upstream's --max-requests-inflight */
@@ -63,6 +64,7 @@ struct apiserver {
     struct authn_tokens *tokens;     /* the static token file; NULL = none */
     struct account_issuer *accounts; /* who signs the tokens of ServiceAccounts */
     struct service_range services;   /* ClusterIPs */
+    struct turns *turns;             /* of writes that wait for each other */
     char *advertise_address;
     char *cluster_ca;
 };

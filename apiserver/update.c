@@ -68,7 +68,7 @@ static int update_no_new_finalizers(const struct request *req, const struct valu
     return -(int)ERROR_INVALID;
 }
 
-/* `managers`: what `old` had. */
+/* `managers`: what `old` had. May be WRITE_WAIT. */
 static int update_prepare(struct write *w, struct value *object, const struct value *old, const struct value *managers,
                           uint64_t revision, struct error *err)
 {
@@ -95,8 +95,9 @@ static int update_prepare(struct write *w, struct value *object, const struct va
         manage_update(req, u, object, old, managers, said);
     else if (said)
         value_set(value_get(object, "metadata"), "managedFields", STEAL(said));
-    if ((r = admission_run(&admission, err)) < 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
-        (r = validate_object(req->kind, object, old, u->subresource, err)) < 0)
+    if ((r = admission_mutate(&admission, err)) < 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
+        (r = validate_object(req->kind, object, old, u->subresource, err)) < 0 ||
+        (r = admission_validate(&admission, err)) != 0)
         return r;
     if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) < 0)
         return r;
@@ -193,7 +194,7 @@ static int update_plan(struct write *w, struct error *err)
         return r;
     (void)value_remove(value_get(old, "metadata"), "resourceVersion");
     managers = value_take(value_get(old, "metadata"), "managedFields");
-    if ((r = update_prepare(w, object, old, managers, item.revision, err)) < 0)
+    if ((r = update_prepare(w, object, old, managers, item.revision, err)) != 0)
         return r;
     if (managers)
         value_set(value_get(old, "metadata"), "managedFields", STEAL(managers));

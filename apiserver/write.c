@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/write.h"
 
+#include "api/object.h"
+#include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "lib/failpoint.h"
 
@@ -25,6 +27,8 @@ static void write_free(struct write *w)
 {
     if (w->link)
         w->link->write = NULL;
+    if (w->turn.held)
+        turns_give(w->front->server->turns, &w->turn);
     pool_free(w->pool);
     buf_free(&w->value);
     error_clear(&w->error);
@@ -120,6 +124,11 @@ static void write_attempt(struct write *w)
         write_free(w);
         return;
     }
+    if (r == WRITE_WAIT) {
+        w->attempts--;
+        w->front->writes++;
+        return;
+    }
     t = (struct store_transaction){
         .conditions = w->conditions,
         .condition_count = w->condition_count,
@@ -130,6 +139,26 @@ static void write_attempt(struct write *w)
     };
     w->front->writes++;
     store_commit(w->front->server->store, &t, write_on_commit, w);
+}
+
+/* On the front's loop. */
+static void write_on_turn(void *arg)
+{
+    struct write *w = arg;
+
+    w->front->writes--;
+    if (w->req)
+        write_attempt(w);
+    else
+        write_free(w);
+}
+
+bool write_take_turn(struct write *w, const char *name)
+{
+    if (w->turn.held)
+        return true;
+    w->turn = (struct turn){.loop = w->front->loop, .go = write_on_turn, .arg = w};
+    return turns_take(w->front->server->turns, name, &w->turn);
 }
 
 void write_start(struct request *req, const struct write_ops *ops, void *arg)
@@ -170,4 +199,18 @@ bool write_delete(struct write *w, struct slice key)
     w->operations[w->operation_count++] =
         (struct store_operation){.kind = STORE_DELETE, .key = key, .class = registry_class_of(key)};
     return true;
+}
+
+int write_put_object(struct write *w, const struct schema_kind *kind, struct value *object, struct error *err)
+{
+    BUF_LOCAL(value);
+    BUF_LOCAL(header);
+
+    default_apply(kind, object); /* members in the schema's order */
+    object_encode(kind, object, &value, &header);
+    if (!write_put(w, registry_key(w->pool, kind, meta_namespace(object), meta_name(object)),
+                   slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
+                   slice_make(pool_slice_dup(w->pool, buf_slice(&value)), value.len)))
+        return error_set(err, ERROR_INTERNAL, "too many operations in one write");
+    return 0;
 }

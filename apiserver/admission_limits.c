@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LimitRanger: what the LimitRanges of a namespace add to pods and refuse of pods and claims (api/limit_range.h). */
+#include "api/limit_range.h"
+#include "apiserver/admission_internal.h"
+#include "apiserver/meta.h"
+#include "apiserver/registry.h"
+
+struct limits {
+    const struct admission *a;
+    struct buf object; /* JSON of what is checked */
+    struct buf why;
+};
+
+static int limits_each(const struct admission *a, store_visit_item *visit, void *arg, struct error *err)
+{
+    const struct schema_kind *kind = registry_need_kind("", "limitranges");
+    struct store_range range = {.prefix = registry_prefix(a->req->pool, kind, a->namespace_), .skip_count = true};
+    struct store_range_result result;
+
+    return store_list(a->req->server->store, &range, visit, arg, &result, err);
+}
+
+static int limits_apply(void *arg, const struct store_item *item)
+{
+    const struct admission *a = arg;
+    struct value *range CLEANUP_VALUE = value_parse(item->value, NULL);
+
+    if (range)
+        limit_range_apply_defaults(range, a->object);
+    return 0;
+}
+
+int admit_limit_defaults(const struct admission *a, struct error *err)
+{
+    return limits_each(a, limits_apply, (void *)a, err) < 0 ? -(int)err->code : 0;
+}
+
+static int limits_check(void *arg, const struct store_item *item)
+{
+    struct limits *l = arg;
+
+    if (!l->object.len)
+        value_write(l->a->object, &l->object);
+    return !limit_range_check(l->a->req->pool, item->value, l->a->req->kind->kind, buf_slice(&l->object), &l->why);
+}
+
+int admit_limits(const struct admission *a, struct error *err)
+{
+    struct limits l = {.a = a};
+    int r;
+
+    if (a->old && meta_is_deleting(a->old))
+        return 0;
+    r = limits_each(a, limits_check, &l, err);
+    if (r > 0)
+        r = admission_forbid(a, err, "%s", buf_cstr(&l.why));
+    buf_free(&l.object);
+    buf_free(&l.why);
+    return r;
+}
