@@ -188,6 +188,9 @@ int store_segment_enlarge(struct store_segment *s, size_t size, struct error *er
 
     if (rc)
         return disk_error(err, rc, "enlarging", s->path);
+    /* Before the head says so: it could be on the disk, and the end not. */
+    if (fdatasync(s->fd) < 0)
+        return disk_error(err, errno, "syncing", s->path);
     map = mmap(NULL, whole, PROT_READ, MAP_SHARED, s->fd, 0);
     if (map == MAP_FAILED)
         return disk_error(err, errno, "mapping", s->path);

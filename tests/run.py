@@ -88,8 +88,8 @@ def crash_commands(build, _):
 def sim_commands(build, arguments):
     seeds = int(arguments[0]) if arguments else 20000
     share = -(-seeds // os.cpu_count())
-    return [[pathlib.Path(build) / 'tests/sim/sim-store', str(min(share, seeds + 1 - first)), str(first)]
-            for first in range(1, seeds + 1, share)]
+    return [[pathlib.Path(build) / 'tests/sim' / program, str(min(share, seeds + 1 - first)), str(first)]
+            for program in ('sim-store', 'sim-watch') for first in range(1, seeds + 1, share)]
 
 
 def main():

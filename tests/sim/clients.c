@@ -130,7 +130,7 @@ void writer_act(struct sim *sim)
     struct store_condition conditions[MODEL_OPS_MAX];
     struct store_operation operations[MODEL_OPS_MAX];
     char keys[2 * MODEL_OPS_MAX][MODEL_KEY_TEXT];
-    char *texts[2 * MODEL_OPS_MAX];
+    char *texts[2 * MODEL_OPS_MAX] = {NULL};
 
     a->sim = sim;
     transaction_draw(sim, t);
@@ -227,11 +227,9 @@ static void recovery_adopt(struct recovery *r)
     list_for_each_safe (it, next, &sim->unknown) {
         struct attempt *a = container_of(it, struct attempt, link);
 
-        if (!same_operations(&a->transaction, &r->seen))
+        if (!same_operations(&a->transaction, &r->seen) || r->revision != sim->model.revision + 1 ||
+            model_verdict(&sim->model, &a->transaction, &condition) != ERROR_NONE)
             continue;
-        if (model_verdict(&sim->model, &a->transaction, &condition) != ERROR_NONE ||
-            r->revision != sim->model.revision + 1)
-            break;
         model_apply(&sim->model, &a->transaction);
         sim->recovered++;
         list_remove(&a->link);

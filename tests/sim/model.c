@@ -47,10 +47,12 @@ enum store_class model_class_under(struct slice prefix)
     return prefix.len > 1 && prefix.data[1] != 'c' ? STORE_HISTORY_FULL : STORE_HISTORY_WINDOW;
 }
 
-/* Most are small; some do not fit a page. */
+/* Most are small; some do not fit a page, a few no segment. */
 char *model_value(uint32_t value)
 {
-    return mem_printf("%u %0*d", value, value % 11 == 0 ? 5000 : 20 + (int)(value * 37 % 300), 0);
+    int size = value % 61 == 0 ? 60000 : value % 11 == 0 ? 5000 : 20 + (int)(value * 37 % 300);
+
+    return mem_printf("%u %0*d", value, size, 0);
 }
 
 char *model_meta(uint32_t value)

@@ -198,7 +198,8 @@ static void watcher_read(struct watcher *w, size_t count)
         store_event_unref(w->events[i]);
     }
     w->event_count -= count;
-    memmove(w->events, w->events + count, w->event_count * sizeof(struct store_event *));
+    if (w->event_count)
+        memmove(w->events, w->events + count, w->event_count * sizeof(struct store_event *));
 }
 
 /* It goes on later from the last transaction that it knows to be whole. */

@@ -18,7 +18,6 @@ static struct {
     bool env_gone;       /* LMDB cannot be opened */
     bool commit_sickens; /* LMDB refuses to write after the failed commit */
     bool sync_anyway;    /* what the failed fdatasync was to do is done */
-    int calls[CALLS];
     MDB_env *sick;
     void (*before_read)(struct fixture *f); /* what happens just before the next view of LMDB; once */
     struct fixture *fixture;
@@ -27,7 +26,6 @@ static struct {
 /* The error number that this call is to fail with; 0 = let it work. */
 static int fails(enum call call)
 {
-    fault.calls[call]++;
     if (!fault.after[call] || --fault.after[call])
         return 0;
     return fault.number[call];
@@ -456,68 +454,6 @@ static void test_failed_compaction_can_be_repeated(void **state)
     assert_log(f, "", 1, 0, 0, "E:Expired");
 }
 
-/* The n-th call of each kind fails, for every n that a fixed piece of work makes: whatever was acknowledged is there
- * afterwards, nothing else is, and the next writes work. */
-static void work_with_fault(struct fixture *f, enum call call, int nth)
-{
-    struct store_stats stats;
-    char acked[40] = {0};
-    char value[1200];
-
-    memset(value, 'v', sizeof(value) - 1);
-    value[sizeof(value) - 1] = '\0';
-    fail_next(call, EIO, nth);
-    for (int i = 0; i < 40; i++) {
-        char key[] = {'/', (char)('a' + i % 20), '\0'};
-
-        acked[i] = write_class(f, i % 2 ? STORE_HISTORY_WINDOW : STORE_HISTORY_FULL, key, value).code == ERROR_NONE;
-        if (i % 20 == 19)
-            store_compact(f->store, store_revision(f->store) - 10, NULL, NULL);
-        clock_fake_advance(&f->clock, 2 * NS_PER_S);
-    }
-    fault.after[call] = 0;
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
-    step_all(f);
-    store_get_stats(f->store, &stats);
-    assert_true(stats.cleaned > 1);
-    fixture_reopen(f);
-    for (int i = 0; i < 40; i++) {
-        char key[] = {'/', (char)('a' + i % 20), '\0'};
-        char *text CLEANUP_FREE = get_text(f, key);
-
-        assert_true(!acked[i] || *text == 'v');
-    }
-    assert_int_equal(put(f, "/last", "1").code, ERROR_NONE);
-}
-
-static void test_every_call_fails_once(void **state)
-{
-    static const enum call calls[] = {PWRITE, FDATASYNC, FSYNC, FALLOCATE, COMMIT};
-
-    for (size_t c = 0; c < ARRAY_SIZE(calls); c++) {
-        int most = 1;
-
-        for (int nth = 1; nth <= most; nth++) {
-            void *own = NULL;
-            struct fixture *f;
-
-            assert_int_equal(setup(&own), 0);
-            f = own;
-            store_close(f->store);
-            test_remove_folder(f->path);
-            f->segment_bytes = 12 << 10;
-            f->checkpoint_count = 5;
-            f->window_ns = 4 * NS_PER_S;
-            fixture_open(f);
-            memset(fault.calls, 0, sizeof(fault.calls));
-            work_with_fault(f, calls[c], nth);
-            most = fault.calls[calls[c]];
-            (void)fixture_teardown(&own);
-        }
-        assert_true(most > 3);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,7 +469,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lmdb_is_gone_for_a_while, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_compaction_can_be_repeated, setup, fixture_teardown),
-        cmocka_unit_test(test_every_call_fails_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
