@@ -23,19 +23,23 @@ static void use_count(struct amounts *to, const char *name, int64_t count)
 
 /* ---- pods ---- */
 
-/* Pods that have ended, or should have, use nothing of a node any more. */
-static bool pod_is_charged(struct slice pod, int64_t now_ns)
+static bool pod_has_ended(struct slice pod)
 {
     struct slice phase = scan_get(pod, "status.phase");
+
+    return scan_text_is(phase, "Succeeded") || scan_text_is(phase, "Failed");
+}
+
+/* It should be gone by now, whatever its node says. */
+static bool pod_is_overdue(struct slice pod, int64_t now_ns)
+{
     struct slice deleted = scan_get(pod, "metadata.deletionTimestamp");
     int64_t gone_ns = 0;
 
-    if (scan_text_is(phase, "Succeeded") || scan_text_is(phase, "Failed"))
-        return false;
     if (!scan_is_string(deleted) || !time_parse(slice_make(deleted.data + 1, deleted.len - 2), &gone_ns))
-        return true;
+        return false;
     /* The timestamp has the grace period in it; upstream waits for it once more. */
-    return now_ns <= gone_ns + scan_int(scan_get(pod, "metadata.deletionGracePeriodSeconds"), 0) * NS_PER_S;
+    return now_ns > gone_ns + scan_int(scan_get(pod, "metadata.deletionGracePeriodSeconds"), 0) * NS_PER_S;
 }
 
 /* Requests of what is no name of the API's own ("vendor/thing") are limited as requests only. */
@@ -80,8 +84,8 @@ static void use_pod(struct amounts *to, struct slice pod, int64_t now_ns)
     struct amounts requests = {.pool = to->pool};
     struct amounts limits = {.pool = to->pool};
 
-    if (!pod_is_charged(pod, now_ns))
-        return;
+    if (pod_has_ended(pod) || pod_is_overdue(pod, now_ns))
+        return; /* they use nothing of a node any more */
     use_count(to, "pods", 1);
     amounts_of_pod(&requests, pod, "requests", true);
     amounts_of_pod(&limits, pod, "limits", true);
@@ -180,6 +184,11 @@ void quota_add_use(struct amounts *to, const char *resource, struct slice object
             else
                 use_count(to, rows[i].resource, 1);
         }
+}
+
+bool quota_time_is_over(const char *resource, struct slice object, int64_t now_ns)
+{
+    return !strcmp(resource, "pods") && !pod_has_ended(object) && pod_is_overdue(object, now_ns);
 }
 
 bool quota_use_varies(const char *resource)

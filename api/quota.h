@@ -11,6 +11,9 @@
 /* Adds all that one object uses of what quotas can limit. Names are in the list's pool, or borrowed from `object`.
  * now_ns: pods that should be gone by then use nothing but their place in the store. */
 void quota_add_use(struct amounts *to, const char *resource, struct slice object, int64_t now_ns);
+/* Whether it used more once, and nothing but time has ended that: whoever keeps a sum of uses cannot know whether it
+ * was in it. */
+bool quota_time_is_over(const char *resource, struct slice object, int64_t now_ns);
 /* Whether two objects of that resource may use different amounts; else each counts as one and as nothing else. */
 bool quota_use_varies(const char *resource);
 /* Whether the quota's scopes take in the object. */

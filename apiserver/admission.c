@@ -140,12 +140,15 @@ static const struct {
     {"Priority", CREATE | UPDATE | DELETE, "scheduling.k8s.io", "priorityclasses", "", NULL, admit_priority_class},
     {"DefaultTolerationSeconds", CREATE, "", "pods", "", default_tolerations, NULL},
     {"DefaultStorageClass", CREATE, "", "persistentvolumeclaims", "", admit_default_class, NULL},
+    {"PersistentVolumeClaimResize", UPDATE, "", "persistentvolumeclaims", "", NULL, admit_claim_size},
     {"RuntimeClass", CREATE, "", "pods", "", admit_pod_runtime, NULL},
     {"DefaultIngressClass", CREATE, "networking.k8s.io", "ingresses", "", admit_default_class, NULL},
     /* Policies and webhooks that change: here. Nothing changes an object behind them. */
     {"Escalation", CREATE | UPDATE, "", NULL, "", rbac_guard, NULL},
     /* Policies and webhooks that refuse: here. Behind them only what counts, so that nothing is counted for what is
      * refused. */
+    {"ResourceQuota", UPDATE, "", "resourcequotas", "status", admit_quota_status, NULL},
+    {"ResourceQuota", CREATE | UPDATE | DELETE, "", NULL, NULL, NULL, admit_quota},
 };
 
 /* Asks each row that is concerned, up to the first that is not content. */

@@ -19,11 +19,11 @@ struct admission {
     const char *subresource;
     struct value *object;    /* NULL for a deletion */
     const struct value *old; /* NULL for a creation */
+    bool ends;               /* the object is gone with this write; known to `validate` only */
 };
 
-/* ERROR_FORBIDDEN, ERROR_NOT_FOUND (namespace), ERROR_INVALID. */
+/* ERROR_FORBIDDEN, ERROR_NOT_FOUND (namespace), ERROR_INVALID; or WRITE_WAIT, to be handed on. */
 int admission_mutate(const struct admission *a, struct error *err);
-/* The same; or WRITE_WAIT, to be handed on. */
 int admission_validate(const struct admission *a, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
  * Admission by classes: the priority and the runtime of a pod, what provides a claim or serves an Ingress. Classes are
  * few, so the default one is looked for in all of them, at every write that names none.
  */
+#include "api/quantity.h"
 #include "api/scan.h"
 #include "apiserver/admission_internal.h"
 #include "apiserver/registry.h"
@@ -266,5 +267,41 @@ int admit_default_class(const struct admission *a, struct error *err)
     if (s.name)
         value_set_str(spec, row->field, s.name);
     buf_free(&s.value);
+    return 0;
+}
+
+/* ---- claims that grow ---- */
+
+/* Upstream's words speak of provisioning, because only such claims have a class. */
+static bool claim_may_grow(const struct admission *a)
+{
+    const struct schema_kind *kind =
+        schema_find_resource(SLICE_LIT("storage.k8s.io"), SLICE_LIT("v1"), SLICE_LIT("storageclasses"));
+    const char *class = value_str(value_path(a->object, "spec", "storageClassName", NULL));
+    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+
+    return kind && class && *class && registry_get(a->req->server->store, kind, "", class, &item, NULL) == 0 &&
+           scan_bool(scan_get(buf_slice(&item.value), "allowVolumeExpansion"), false);
+}
+
+static bool claim_size(const struct value *claim, struct quantity *ret_size)
+{
+    return quantity_parse(value_string(value_path(claim, "spec", "resources", "requests", "storage", NULL)), ret_size,
+                          NULL) == 0;
+}
+
+int admit_claim_size(const struct admission *a, struct error *err)
+{
+    struct quantity now;
+    struct quantity before;
+
+    if (!claim_size(a->object, &now) || !claim_size(a->old, &before) || quantity_compare(&now, &before) <= 0)
+        return 0;
+    if (!slice_is(value_string(value_path(a->old, "status", "phase", NULL)), "Bound"))
+        return admission_forbid(a, err, "Only bound persistent volume claims can be expanded");
+    if (!claim_may_grow(a))
+        return admission_forbid(a, err,
+                                "only dynamically provisioned pvc can be resized and the storageclass that provisions "
+                                "the pvc must support resize");
     return 0;
 }

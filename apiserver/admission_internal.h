@@ -22,6 +22,11 @@ int admit_node_taint(const struct admission *a, struct error *err);
 int admit_limit_defaults(const struct admission *a, struct error *err);
 int admit_limits(const struct admission *a, struct error *err);
 
+/* admission_quota.c */
+int admit_quota(const struct admission *a, struct error *err);
+/* Counts what a status of a quota leaves out. */
+int admit_quota_status(const struct admission *a, struct error *err);
+
 /* admission_secret.c */
 int admit_account_secret(const struct admission *a, struct error *err);
 
@@ -31,5 +36,7 @@ int admit_pod_runtime(const struct admission *a, struct error *err);
 int admit_priority_class(const struct admission *a, struct error *err);
 /* What names no class gets the default one, where there is one. */
 int admit_default_class(const struct admission *a, struct error *err);
+/* A claim may grow where its class says so. */
+int admit_claim_size(const struct admission *a, struct error *err);
 
 #endif

@@ -55,7 +55,7 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
         value_set(value_get(object, "metadata"), "managedFields", STEAL(managers));
     admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
     admission.name = req->object_name;
-    if ((r = admission_mutate(&admission, err)) < 0)
+    if ((r = admission_mutate(&admission, err)) != 0)
         return r;
     if (req->strategy->prepare_create)
         req->strategy->prepare_create(req, object);

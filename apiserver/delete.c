@@ -286,13 +286,15 @@ int delete_plan_one(struct write *w, const struct delete_options *options, const
         return -(int)ERROR_CORRUPT;
     (void)value_remove(value_get(old, "metadata"), "resourceVersion");
     admission.old = old;
-    if ((r = admission_mutate(&admission, err)) < 0 || (r = admission_validate(&admission, err)) != 0 ||
+    if ((r = admission_mutate(&admission, err)) != 0 ||
         (r = delete_check_preconditions(req, options, old, item.revision, err)) < 0)
         return r;
     object = value_copy(old);
     if (options->last_word && (r = options->last_word(w, object, err)) < 0)
         return r;
-    w->deleted = delete_apply(req, object, options);
+    w->deleted = admission.ends = delete_apply(req, object, options);
+    if ((r = admission_validate(&admission, err)) != 0)
+        return r;
     return delete_commit(w, object, old, item.revision, registry_key(w->pool, req->kind, namespace_, name), err);
 }
 

@@ -22,6 +22,16 @@ struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, 
     return slice_str(key);
 }
 
+struct slice registry_prefix_of(struct pool *pool, const char *resource, const char *namespace_)
+{
+    struct slice group = slice_str(resource);
+    struct slice plural;
+
+    (void)slice_split(&group, '.', &plural);
+    return slice_str(
+        pool_printf(pool, REGISTRY_PREFIX "%.*s/%.*s/%s/", SLICE_ARGS(group), SLICE_ARGS(plural), namespace_));
+}
+
 static struct slice registry_skip_prefix(struct slice key)
 {
     struct slice prefix = SLICE_LIT(REGISTRY_PREFIX);

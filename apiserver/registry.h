@@ -14,6 +14,8 @@
 struct slice registry_key(struct pool *pool, const struct schema_kind *kind, const char *namespace_, const char *name);
 /* Of all objects of the kind, or those of one namespace. */
 struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, const char *namespace_);
+/* Of all objects in a namespace of what is called "deployments.apps" or "pods", whatever serves it. */
+struct slice registry_prefix_of(struct pool *pool, const char *resource, const char *namespace_);
 
 /* A key taken apart; all borrowed from it. */
 struct registry_place {

@@ -95,9 +95,11 @@ static int update_prepare(struct write *w, struct value *object, const struct va
         manage_update(req, u, object, old, managers, said);
     else if (said)
         value_set(value_get(object, "metadata"), "managedFields", STEAL(said));
-    if ((r = admission_mutate(&admission, err)) < 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
-        (r = validate_object(req->kind, object, old, u->subresource, err)) < 0 ||
-        (r = admission_validate(&admission, err)) != 0)
+    if ((r = admission_mutate(&admission, err)) != 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
+        (r = validate_object(req->kind, object, old, u->subresource, err)) < 0)
+        return r;
+    admission.ends = update_finishes_deletion(req, object);
+    if ((r = admission_validate(&admission, err)) != 0)
         return r;
     if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) < 0)
         return r;

@@ -92,7 +92,7 @@ void view_key(const struct view *v, struct buf *out);
 /* ---- rows (views.c) ---- */
 extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
     view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices, view_cluster_roles,
-    view_budgets, view_secrets;
+    view_budgets, view_secrets, view_quotas;
 /* The row of that kind, or NULL. */
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
 
@@ -144,6 +144,11 @@ enum view_configmap_field {
 enum view_secret_field {
     SECRET_TYPE = VIEW_OWN_FIELDS,
     SECRET_EXPIRATION, /* data["expiration"] of a bootstrap token; no other data is kept */
+};
+enum view_quota_field {
+    QUOTA_HARD = VIEW_OWN_FIELDS,
+    QUOTA_STATUS_HARD,
+    QUOTA_USED,
 };
 enum view_cluster_role_field {
     CLUSTER_ROLE_RULES = VIEW_OWN_FIELDS,

@@ -27,12 +27,13 @@ VIEW_ROW(view_cluster_roles, "rbac.authorization.k8s.io/v1", "ClusterRole", "clu
          "aggregationRule.clusterRoleSelectors");
 VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "spec", "status");
 VIEW_ROW(view_secrets, "v1", "Secret", "secrets", "type", "data{expiration}");
+VIEW_ROW(view_quotas, "v1", "ResourceQuota", "resourcequotas", "spec.hard", "status.hard", "status.used");
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
 
 static const struct view_kind *const view_rows[] = {
     &view_pods,           &view_replicasets,   &view_deployments,     &view_nodes,   &view_leases,
     &view_namespaces,     &view_configmaps,    &view_serviceaccounts, &view_csrs,    &view_services,
-    &view_endpointslices, &view_cluster_roles, &view_budgets,         &view_secrets,
+    &view_endpointslices, &view_cluster_roles, &view_budgets,         &view_secrets, &view_quotas,
 };
 
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)

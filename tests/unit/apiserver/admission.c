@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The chain of plug-ins through the whole front: limits of a namespace. */
+/* The chain of plug-ins through the whole front: limits and quotas of a namespace. */
 #include "tests/unit/apiserver/harness.h"
 
 static struct harness h;
@@ -43,10 +43,271 @@ static void test_limits_of_a_namespace(void **state)
     assert_answer(&a, "status.qosClass", "BestEffort");
 }
 
+/* ---- quotas ---- */
+
+#define QUOTAS NS "/resourcequotas"
+
+static void make_quota(const char *spec)
+{
+    char *body CLEANUP_FREE = mem_printf("{\"metadata\":{\"name\":\"q\"},\"spec\":%s}", spec);
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", QUOTAS, body, &a);
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) < 0);
+}
+
+static void expect_used(const char *used)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 200, "GET", QUOTAS "/q", NULL, &a);
+    assert_answer(&a, "status.used", used);
+}
+
+/* As the controller asks for it. */
+static void count_again(void)
+{
+    const struct ask ask = {.method = "PATCH",
+                            .path = QUOTAS "/q/status",
+                            .body = "{\"status\":null}",
+                            .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+}
+
+static void merge(const char *path, const char *patch, int status)
+{
+    const struct ask ask = {
+        .method = "PATCH", .path = path, .body = patch, .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    if (a.status != status)
+        fail_msg("%s %s: %d instead of %d: %s", path, patch, a.status, status, buf_cstr(&a.body));
+}
+
+static void make_pod(const char *name, const char *cpu, int status, const char *why)
+{
+    char *pod CLEANUP_FREE =
+        mem_printf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"nodeName\":\"n\",\"containers\":[{"
+                   "\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"%s\"}}}]}}",
+                   name, cpu);
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, status, "POST", NS "/pods", pod, &a);
+    if (why) {
+        char *message CLEANUP_FREE = mem_printf("pods \"%s\" is forbidden: %s", name, why);
+
+        assert_answer(&a, "message", message);
+    }
+}
+
+static void clean(void)
+{
+    harness_expect(&h, 200, "DELETE", NS "/pods?gracePeriodSeconds=0", NULL, NULL);
+    harness_expect(&h, 200, "DELETE", QUOTAS, NULL, NULL);
+}
+
+static void test_what_is_used_is_kept_with_every_write(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    make_pod("old", "100m", 201, NULL);
+    make_quota("{\"hard\":{\"pods\":\"3\",\"requests.cpu\":\"1\",\"count/pods\":\"5\"}}");
+    make_pod("a", "1", 403,
+             "exceeded quota: q, requested: requests.cpu=1, used: requests.cpu=100m, limited: "
+             "requests.cpu=1");
+    make_pod("a", "500m", 201, NULL);
+    expect_used("{\"count/pods\":\"2\",\"pods\":\"2\",\"requests.cpu\":\"600m\"}");
+    harness_expect(&h, 403, "POST", NS "/pods", POD(""), &a);
+    assert_answer(&a, "message", "pods \"p\" is forbidden: failed quota: q: must specify requests.cpu for: c");
+    harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", POD(",\"resources\":{\"requests\":{\"cpu\":\"1m\"}}"), NULL);
+    make_pod("a", "1m", 409, NULL); /* what fails takes nothing */
+    expect_used("{\"count/pods\":\"2\",\"pods\":\"2\",\"requests.cpu\":\"600m\"}");
+    merge(NS "/pods/a/status", "{\"status\":{\"phase\":\"Succeeded\"}}", 200);
+    expect_used("{\"count/pods\":\"2\",\"pods\":\"1\",\"requests.cpu\":\"100m\"}");
+    harness_expect(&h, 200, "DELETE", NS "/pods/a", NULL, NULL);
+    expect_used("{\"count/pods\":\"1\",\"pods\":\"1\",\"requests.cpu\":\"100m\"}");
+    /* On its way, and still there: by its node, then by a finalizer. */
+    harness_expect(&h, 200, "DELETE", NS "/pods/old", NULL, NULL);
+    expect_used("{\"count/pods\":\"1\",\"pods\":\"1\",\"requests.cpu\":\"100m\"}");
+    merge(NS "/pods/old", "{\"metadata\":{\"finalizers\":[\"a.b/c\"]}}", 422);
+    harness_expect(&h, 200, "DELETE", NS "/pods/old?gracePeriodSeconds=0", NULL, NULL);
+    expect_used("{\"count/pods\":\"0\",\"pods\":\"0\",\"requests.cpu\":\"0\"}");
+    count_again();
+    expect_used("{\"count/pods\":\"0\",\"pods\":\"0\",\"requests.cpu\":\"0\"}");
+    clean();
+}
+
+/* A pod that should be gone does not count; when its node tells at last that it is, nothing is given back twice. */
+static void test_a_pod_that_does_not_go(void **state)
+{
+    struct clock *clock = h.server->clock;
+    struct clock_fake fake;
+
+    (void)state;
+    clock_fake_init(&fake, clock_wall_ns(clock));
+    h.server->clock = &fake.base;
+    make_quota("{\"hard\":{\"pods\":\"3\",\"requests.cpu\":\"3\"}}");
+    make_pod("a", "1", 201, NULL);
+    make_pod("b", "1", 201, NULL);
+    make_pod("c", "1", 201, NULL);
+    harness_expect(&h, 200, "DELETE", NS "/pods/a?gracePeriodSeconds=1", NULL, NULL);
+    harness_expect(&h, 200, "DELETE", NS "/pods/b?gracePeriodSeconds=1", NULL, NULL);
+    clock_fake_advance(&fake, 10 * NS_PER_S);
+    expect_used("{\"pods\":\"3\",\"requests.cpu\":\"3\"}"); /* nobody has looked yet */
+    harness_expect(&h, 200, "DELETE", NS "/pods/a?gracePeriodSeconds=0", NULL, NULL);
+    expect_used("{\"pods\":\"1\",\"requests.cpu\":\"1\"}");
+    count_again();
+    harness_expect(&h, 200, "DELETE", NS "/pods/b?gracePeriodSeconds=0", NULL, NULL);
+    expect_used("{\"pods\":\"1\",\"requests.cpu\":\"1\"}");
+    h.server->clock = clock;
+    clean();
+}
+
+static void test_a_finalizer_keeps_the_place(void **state)
+{
+    (void)state;
+    make_quota("{\"hard\":{\"configmaps\":\"2\"}}");
+    harness_expect(&h, 201, "POST", NS "/configmaps", "{\"metadata\":{\"name\":\"f\",\"finalizers\":[\"a.b/c\"]}}",
+                   NULL);
+    expect_used("{\"configmaps\":\"1\"}");
+    harness_expect(&h, 200, "DELETE", NS "/configmaps/f", NULL, NULL);
+    expect_used("{\"configmaps\":\"1\"}");
+    merge(NS "/configmaps/f", "{\"metadata\":{\"finalizers\":null}}", 200);
+    expect_used("{\"configmaps\":\"0\"}");
+    clean();
+}
+
+static void test_updates_are_charged_the_difference(void **state)
+{
+#define PORT(n)      "{\"name\":\"p" #n "\",\"port\":" #n "}"
+#define PORTS(ports) "{\"spec\":{\"ports\":[" ports "]}}"
+    (void)state;
+    make_quota("{\"hard\":{\"services.nodeports\":\"2\"}}");
+    harness_expect(&h, 201, "POST", NS "/services",
+                   "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[" PORT(80) "]}}", NULL);
+    expect_used("{\"services.nodeports\":\"1\"}");
+    merge(NS "/services/s", PORTS(PORT(80) "," PORT(81) "," PORT(82)), 403);
+    merge(NS "/services/s", PORTS(PORT(80) "," PORT(81)), 200);
+    expect_used("{\"services.nodeports\":\"2\"}");
+    merge(NS "/services/s", PORTS(PORT(81)), 200);
+    expect_used("{\"services.nodeports\":\"1\"}");
+    harness_expect(&h, 200, "DELETE", NS "/services/s", NULL, NULL);
+    expect_used("{\"services.nodeports\":\"0\"}");
+    clean();
+}
+
+static void test_other_limits_are_counted_at_once(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    make_quota("{\"hard\":{\"pods\":\"1\"}}");
+    make_pod("a", "1", 201, NULL);
+    merge(QUOTAS "/q", "{\"spec\":{\"hard\":{\"pods\":\"2\",\"requests.cpu\":\"3\"}}}", 200);
+    make_pod("b", "3", 403,
+             "exceeded quota: q, requested: requests.cpu=3, used: requests.cpu=1, limited: requests.cpu=3");
+    count_again();
+    harness_expect(&h, 200, "GET", QUOTAS "/q", NULL, &a);
+    assert_answer(&a, "status",
+                  "{\"hard\":{\"pods\":\"2\",\"requests.cpu\":\"3\"},\"used\":{\"pods\":\"1\","
+                  "\"requests.cpu\":\"1\"}}");
+    /* What somebody says is used is stored as he says it. */
+    merge(QUOTAS "/q/status", "{\"status\":{\"used\":{\"pods\":\"7\",\"requests.cpu\":\"0\"}}}", 200);
+    expect_used("{\"pods\":\"7\",\"requests.cpu\":\"0\"}");
+    clean();
+}
+
+static void test_quotas_count_quotas(void **state)
+{
+    (void)state;
+    make_quota("{\"hard\":{\"resourcequotas\":\"2\"}}");
+    count_again();
+    expect_used("{\"resourcequotas\":\"1\"}");
+    harness_expect(&h, 201, "POST", QUOTAS, "{\"metadata\":{\"name\":\"r\"},\"spec\":{\"hard\":{\"pods\":\"1\"}}}",
+                   NULL);
+    expect_used("{\"resourcequotas\":\"2\"}");
+    harness_expect(&h, 403, "POST", QUOTAS, "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"hard\":{\"pods\":\"1\"}}}",
+                   NULL);
+    clean();
+}
+
+static void test_many_at_once(void **state)
+{
+    enum { MANY = 60, ROOM = 20 };
+    struct answer answers[MANY] = {{0}};
+    int made = 0;
+
+    (void)state;
+    make_quota("{\"hard\":{\"pods\":\"20\"}}");
+    for (int i = 0; i < MANY; i++) {
+        char *pod CLEANUP_FREE =
+            mem_printf("{\"metadata\":{\"name\":\"p%d\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+                       "\"image\":\"i\"}]}}",
+                       i);
+        const struct ask ask = {.method = "POST", .path = NS "/pods", .body = pod};
+
+        harness_begin(&h, &ask, &answers[i]);
+    }
+    /* One of those in line is given up by its client; the others do not notice. */
+    answer_clear(&answers[MANY - 1]);
+    for (int i = 0; i < MANY - 1; i++) {
+        while (!answers[i].over)
+            loop_turn(h.server->fronts[0].loop, true);
+        made += answers[i].status == 201;
+        assert_true(answers[i].status == 201 || answers[i].status == 403);
+        answer_clear(&answers[i]);
+    }
+    assert_int_equal(made, ROOM);
+    expect_used("{\"pods\":\"20\"}");
+    harness_expect(&h, 200, "DELETE", NS "/pods?gracePeriodSeconds=0", NULL, NULL);
+    expect_used("{\"pods\":\"0\"}");
+    clean();
+}
+
+/* ---- storage classes ---- */
+
+#define CLAIMS  NS "/persistentvolumeclaims"
+#define CLASSES "/apis/storage.k8s.io/v1/storageclasses"
+#define CLAIM(spec)                                                                                                    \
+    "{\"metadata\":{\"name\":\"v\"},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{"       \
+    "\"storage\":\"1Gi\"}}" spec "}}"
+
+static void test_claims_get_the_default_class(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(&h, 201, "POST", CLASSES,
+                   "{\"metadata\":{\"name\":\"usual\",\"annotations\":{\"storageclass.kubernetes.io/is-default-class\":"
+                   "\"true\"}},\"provisioner\":\"a.b/c\"}",
+                   NULL);
+    harness_expect(&h, 201, "POST", CLAIMS "?dryRun=All", CLAIM(",\"storageClassName\":\"\""), &a);
+    assert_answer(&a, "spec.storageClassName", "");
+    harness_expect(&h, 201, "POST", CLAIMS, CLAIM(""), &a);
+    assert_answer(&a, "spec.storageClassName", "usual");
+    merge(CLAIMS "/v/status", "{\"status\":{\"phase\":\"Bound\"}}", 200);
+    merge(CLAIMS "/v", "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}", 403);
+    merge(CLASSES "/usual", "{\"allowVolumeExpansion\":true}", 200);
+    merge(CLAIMS "/v", "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}", 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits_of_a_namespace),
+        cmocka_unit_test(test_what_is_used_is_kept_with_every_write),
+        cmocka_unit_test(test_a_pod_that_does_not_go),
+        cmocka_unit_test(test_a_finalizer_keeps_the_place),
+        cmocka_unit_test(test_updates_are_charged_the_difference),
+        cmocka_unit_test(test_other_limits_are_counted_at_once),
+        cmocka_unit_test(test_quotas_count_quotas),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_claims_get_the_default_class),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -49,9 +49,6 @@ static void test_what_nothing_enforces_says_so(void **state)
     assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) < 0);
     merge(NETWORKING "/namespaces/default/networkpolicies/n", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", &a);
     expect_warning(&a, "this server does not filter traffic");
-    harness_expect(&h, 201, "POST", NS "/resourcequotas",
-                   "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"pods\":\"1\"}}}", &a);
-    expect_warning(&a, "ResourceQuota is stored, but nothing enforces it");
 }
 
 static void test_priority_comes_from_classes(void **state)

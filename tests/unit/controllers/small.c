@@ -160,6 +160,40 @@ static void test_old_bootstrap_tokens_go(void **state)
     }
 }
 
+/* A quota is counted anew when its limits are others, when it is time, and soon once more when it is new. */
+static void test_when_a_quota_is_counted(void **state)
+{
+    static const struct {
+        const char *status;
+        int age_s, due_s;
+        bool counts;
+        uint64_t again_ms;
+    } rows[] = {
+        {"{}", 1, 0, true, 10001},
+        {"{\"hard\":{\"pods\":\"2\"},\"used\":{\"pods\":\"0\"}}", 1000, 60, true, 300001},
+        {"{\"hard\":{\"pods\":\"1\"},\"used\":{\"pods\":\"0\"}}", 1000, 60, false, 60001},
+        {"{\"hard\":{\"pods\":\"1\"},\"used\":{\"pods\":\"0\"}}", 1000, 0, true, 300001},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct view *quota =
+            view_of_f(&view_quotas,
+                      "{\"metadata\":{\"name\":\"q\",\"namespace\":\"a\",\"creationTimestamp\":\"%s\"},"
+                      "\"spec\":{\"hard\":{\"pods\":\"1\"}},\"status\":%s}",
+                      ago(rows[i].age_s), rows[i].status);
+        PLAN_LOCAL(plan);
+
+        resourcequota_plan(quota, NOW + rows[i].due_s * NS_PER_S, NOW, &plan);
+        assert_int_equal(plan_count(&plan, ACTION_PATCH, &view_quotas, "status"), rows[i].counts);
+        assert_int_equal(plan.again_ms, rows[i].again_ms);
+        free(quota);
+    }
+    PLAN_LOCAL(none);
+    resourcequota_plan(NULL, 0, NOW, &none);
+    assert_int_equal(none.count + none.again_ms, 0);
+}
+
 /* Of pods that have ended the oldest go, and only beyond the limit. */
 static void test_too_many_ended_pods(void **state)
 {
@@ -461,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_node_ranges_run_out),
         cmocka_unit_test(test_pods_of_a_missing_node),
         cmocka_unit_test(test_old_bootstrap_tokens_go),
+        cmocka_unit_test(test_when_a_quota_is_counted),
         cmocka_unit_test(test_too_many_ended_pods),
         cmocka_unit_test(test_namespace_is_emptied_then_finalized),
         cmocka_unit_test(test_namespace_pods_go_first),
