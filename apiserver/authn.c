@@ -346,5 +346,9 @@ int authn_authenticate(struct request *req, struct error *err)
 {
     int r = authn_identify(req, err);
 
-    return r < 0 ? r : authn_impersonate(req, err);
+    if (r < 0)
+        return r;
+    if (!user_in_group(&req->user, "system:unauthenticated"))
+        http_know_peer(req->http);
+    return authn_impersonate(req, err);
 }

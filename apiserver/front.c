@@ -62,17 +62,68 @@ static bool front_is_long(const struct request *req)
     return req->info.verb == REQUEST_WATCH;
 }
 
+/* What a node says so that it is not given up: its Lease, and its Node. */
+static bool front_is_beat(const struct request *req)
+{
+    const struct request_info *info = &req->info;
+
+    return user_in_group(&req->user, "system:nodes") &&
+           ((!strcmp(info->group, "coordination.k8s.io") && !strcmp(info->resource, "leases")) ||
+            (!*info->group && !strcmp(info->resource, "nodes"))) &&
+           *info->name;
+}
+
+static bool front_is_own(const struct request *req)
+{
+    static const char *const names[] = {"system:apiserver", "system:kube-scheduler", "system:kube-controller-manager"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (!strcmp(req->user.name, names[i]))
+            return true;
+    return user_in_group(&req->user, "system:serviceaccounts:kube-system");
+}
+
+/* Who asks whether the server is well is told so, above all when it is busy. */
+static bool front_is_health(const struct request *req)
+{
+    static const char *const paths[] = {"/healthz", "/livez", "/readyz"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        size_t len = strlen(paths[i]);
+
+        if (!strncmp(req->info.path, paths[i], len) && (!req->info.path[len] || req->info.path[len] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static enum request_class front_class(const struct request *req)
+{
+    enum request_verb verb = req->info.verb;
+
+    if (front_is_long(req) || front_is_health(req))
+        return REQUEST_CLASS_FREE;
+    if (front_is_beat(req))
+        return REQUEST_CLASS_BEAT;
+    if (front_is_own(req))
+        return REQUEST_CLASS_OWN;
+    return verb == REQUEST_GET || verb == REQUEST_LIST || verb == REQUEST_HISTORY || !req->info.is_resource
+               ? REQUEST_CLASS_READ
+               : REQUEST_CLASS_WRITE;
+}
+
 static int front_limit(struct request *req, struct error *err)
 {
-    bool reads = req->info.verb == REQUEST_GET || req->info.verb == REQUEST_LIST || req->info.verb == REQUEST_HISTORY ||
-                 !req->info.is_resource;
-    int max = reads ? APISERVER_READ_MAX : APISERVER_MUTATING_MAX;
+    /* Reads and writes as upstream's --max-requests-inflight and --max-mutating-requests-inflight. */
+    static const int max[REQUEST_CLASSES] = {
+        [REQUEST_CLASS_READ] = 400, [REQUEST_CLASS_WRITE] = 200, [REQUEST_CLASS_OWN] = 400, [REQUEST_CLASS_BEAT] = 400};
+    enum request_class class = front_class(req);
 
-    if (front_is_long(req))
+    if (class == REQUEST_CLASS_FREE)
         return 0;
-    req->in_flight = reads ? &req->server->reading : &req->server->mutating;
+    req->in_flight = &req->server->in_flight[class];
     pool_on_free(req->pool, front_leave, req);
-    if (__atomic_add_fetch(req->in_flight, 1, __ATOMIC_RELAXED) <= max)
+    if (__atomic_add_fetch(req->in_flight, 1, __ATOMIC_RELAXED) <= max[class])
         return 0;
     (void)error_set(err, ERROR_TOO_MANY_REQUESTS, "Too many requests, please try again later.");
     err->retry_after_seconds = 1;

@@ -79,12 +79,18 @@ static void metrics_write_in_flight(struct buf *out, const struct apiserver *ser
 {
     static const char *const name = "apiserver_current_inflight_requests";
     static const char *const names[] = {"request_kind", NULL};
-    static const char *const mutating[] = {"mutating", NULL};
-    static const char *const reading[] = {"readOnly", NULL};
+    /* The first two are upstream's. */
+    static const char *const kinds[REQUEST_CLASSES] = {[REQUEST_CLASS_READ] = "readOnly",
+                                                       [REQUEST_CLASS_WRITE] = "mutating",
+                                                       [REQUEST_CLASS_OWN] = "own",
+                                                       [REQUEST_CLASS_BEAT] = "heartbeat"};
 
     metrics_write_head(out, name, "Requests under way that count against the limits.", METRIC_GAUGE);
-    metrics_write_sample(out, name, names, mutating, __atomic_load_n(&server->mutating, __ATOMIC_RELAXED));
-    metrics_write_sample(out, name, names, reading, __atomic_load_n(&server->reading, __ATOMIC_RELAXED));
+    for (size_t i = 0; i < REQUEST_CLASSES; i++) {
+        const char *const values[] = {kinds[i], NULL};
+
+        metrics_write_sample(out, name, names, values, __atomic_load_n(&server->in_flight[i], __ATOMIC_RELAXED));
+    }
 }
 
 /* On the pool. */

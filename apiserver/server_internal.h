@@ -25,8 +25,15 @@ struct rbac_index;
 struct turns;
 struct usage_cache;
 
-#define APISERVER_READ_MAX     400 /* requests in flight, as upstream's --max-requests-inflight */
-#define APISERVER_MUTATING_MAX 200
+/* Requests in flight have places by what they are for, so that none of them waits for the others. */
+enum request_class {
+    REQUEST_CLASS_READ,
+    REQUEST_CLASS_WRITE,
+    REQUEST_CLASS_OWN,  /* of the cluster's own parts */
+    REQUEST_CLASS_BEAT, /* that a node lives */
+    REQUEST_CLASSES,
+    REQUEST_CLASS_FREE = REQUEST_CLASSES, /* takes no place */
+};
 
 struct front {
     struct apiserver *server;
@@ -56,8 +63,7 @@ struct apiserver {
     struct front *fronts;
     size_t front_count;
     unsigned next_front;             /* atomic: round robin of the in-process transport */
-    int reading;                     /* atomic: requests in flight */
-    int mutating;                    /* atomic */
+    int in_flight[REQUEST_CLASSES];  /* atomic: requests */
     int backups;                     /* atomic: being taken */
     struct rbac *rbac;               /* roles and bindings */
     struct documents *documents;     /* discovery and OpenAPI */

@@ -60,6 +60,12 @@ void http_take_over(struct http_request *req, const struct http_header *headers,
     req->ops->take_over(req, headers, header_count, opened, arg);
 }
 
+void http_know_peer(struct http_request *req)
+{
+    if (req->ops->know_peer)
+        req->ops->know_peer(req);
+}
+
 void http_socket_start(struct http_socket *socket, const struct http_socket_events *events, void *arg)
 {
     socket->ops->start(socket, events, arg);

@@ -60,6 +60,9 @@ struct slice http_request_header(const struct http_request *req, const char *nam
 void http_request_each_header(const struct http_request *req,
                               void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
 
+/* Who asks has shown who he is: his connection is no guest's any more (lib/http_guests.h). */
+void http_know_peer(struct http_request *req);
+
 /* Answers. `headers` and `content_type` (NULL = none) are copied; the body is referenced. HEAD drops the body. NULL
  * body = none. The request lives on until the handler's call stack is left; a request that was cancelled meanwhile
  * takes the answer and drops it. */
@@ -124,6 +127,7 @@ struct http_exchange_ops {
                                         const struct http_stream_events *events, void *arg);
     void (*take_over)(struct http_request *req, const struct http_header *headers, size_t header_count,
                       void (*opened)(void *arg, struct http_socket *socket), void *arg);
+    void (*know_peer)(struct http_request *req); /* NULL = the engine does not ask who comes */
 };
 /* Engines embed this first in their stream. */
 struct http_stream {

@@ -7,7 +7,8 @@
  * - It stops reading once a request is parsed, so it never sees a watcher leave: http_server_exchange.c reads on.
  * - It takes a read that found nothing for an error: http_server_read.c.
  * - It has no write timeout: a sweep looks at each connection's write queue.
- * - It has no cap on connections: counted here, over all fronts of the listener.
+ * - It has no cap on connections: counted here, over all fronts of the listener, and for those who have not shown yet
+ * who they are, by address.
  * - It sends the first 200 kB of a TLS connection in 1,400-byte records, which costs a large list more than it gives.
  *
  * A connection is in the server's list from accept until libuv has closed its handle, so an empty list means that
@@ -35,9 +36,8 @@
 #define BODY_SLACK (1u << 20)
 /* Bytes of requests that are not whole yet, of all connections of a server together: nobody is authenticated until his
  * body has been read, and every connection may bring one. */
-#define READING_MAX (256u << 20)
-#define SWEEP_MS    1000
-#define CROWD_MIN   256 /* connections; when half of so many have gone, their memory goes back to the system */
+#define READING_MAX_DEFAULT (256u << 20)
+#define SWEEP_MS            1000
 
 static void conn_on_tls_event(const SSL *ssl, int where, int ret);
 
@@ -129,6 +129,8 @@ int http_listener_open(const struct http_server_options *options, struct http_li
     listener->silence_s = options->silence_s ? options->silence_s : SILENCE_DEFAULT_S;
     listener->client_certificate_required = options->client_certificate_required;
     buf_append_slice(&listener->client_ca, options->client_ca);
+    listener->reading_max = options->reading_max ? options->reading_max : READING_MAX_DEFAULT;
+    server_make_guests(listener, options->guests_max);
     server_guard_reads();
     (void)pthread_mutex_init(&listener->lock, NULL);
     listener_configure(listener);
@@ -168,6 +170,7 @@ void http_listener_free(struct http_listener *listener)
         return;
     if (listener->fd >= 0)
         (void)close(listener->fd);
+    http_guests_free(listener->guests);
     SSL_CTX_free(listener->tls);
     h2o_config_dispose(&listener->conf);
     buf_free(&listener->client_ca);
@@ -176,8 +179,6 @@ void http_listener_free(struct http_listener *listener)
 }
 
 /* Connections. */
-
-static void server_finish(struct http_server *server);
 
 /* libuv is done with the handle: the last of a connection. */
 static void conn_closed(uv_handle_t *handle)
@@ -188,6 +189,7 @@ static void conn_closed(uv_handle_t *handle)
     list_remove(&conn->link);
     server->conn_count--;
     (void)__atomic_sub_fetch(&server->listener->connections, 1, __ATOMIC_RELAXED);
+    http_guests_leave(server->listener->guests, &conn->guest);
     SSL_CTX_free(conn->tls);
     free(conn->names);
     free(conn);
@@ -263,30 +265,10 @@ static void conn_on_tls_event(const SSL *ssl, int where, int ret)
         return;
     conn->peer.certificate_given = true;
     conn->peer.certificate_verified = tls_peer_verified(ssl);
-    if (conn->peer.certificate_verified)
-        conn_read_names(conn, certificate);
-}
-
-static void conn_read_address(struct server_conn *conn)
-{
-    struct sockaddr_storage at = {0};
-    int len = sizeof(at);
-    char *text = conn->address;
-
-    if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&at, &len))
-        at.ss_family = AF_UNSPEC;
-    if (at.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&at;
-
-        (void)uv_ip4_name(v4, text, sizeof(conn->address));
-        conn->peer.port = ntohs(v4->sin_port);
-    } else if (at.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)&at;
-
-        (void)uv_ip6_name(v6, text, sizeof(conn->address));
-        conn->peer.port = ntohs(v6->sin6_port);
-    }
-    conn->peer.address = strncmp(text, "::ffff:", 7) != 0 || !strchr(text, '.') ? text : text + 7;
+    if (!conn->peer.certificate_verified)
+        return;
+    conn_read_names(conn, certificate);
+    server_conn_know(conn);
 }
 
 void server_conn_set_timeout(struct server_conn *conn, unsigned seconds)
@@ -319,7 +301,6 @@ static void conn_start(struct server_conn *conn)
 
     (void)uv_tcp_nodelay(&conn->tcp, 1);
     conn_keep_alive(conn);
-    conn_read_address(conn);
     (void)pthread_mutex_lock(&listener->lock);
     conn->tls = listener->tls;
     (void)SSL_CTX_up_ref(conn->tls);
@@ -348,67 +329,10 @@ static void server_on_connection(uv_stream_t *stream, int status)
     count = __atomic_add_fetch(&listener->connections, 1, __ATOMIC_RELAXED);
     if (uv_tcp_init(loop_uv(server->loop), &conn->tcp))
         mem_die(0);
-    if (uv_accept(stream, (uv_stream_t *)&conn->tcp) || count > listener->connections_max)
+    if (uv_accept(stream, (uv_stream_t *)&conn->tcp) || !server_conn_admit(conn, count))
         uv_close((uv_handle_t *)&conn->tcp, conn_closed);
     else
         conn_start(conn);
-}
-
-static void server_give_back(void *arg)
-{
-    (void)arg;
-    mem_give_back();
-}
-
-static void server_gave_back(void *arg)
-{
-    struct http_server *server = arg;
-
-    server->giving_back = false;
-    server_finish(server);
-}
-
-/* Memory of many connections lies between that of those who stay, and the allocator would keep it. */
-static void server_look_at_memory(struct http_server *server)
-{
-    if (server->conn_count > server->crowd)
-        server->crowd = server->conn_count;
-    if (server->giving_back || server->crowd < CROWD_MIN || server->conn_count > server->crowd / 2)
-        return;
-    server->crowd = server->conn_count;
-    server->giving_back = true;
-    loop_work(server->loop, server_give_back, server_gave_back, server);
-}
-
-/* What libh2o holds of a request that has not reached the handler. */
-static size_t conn_reading(const struct server_conn *conn)
-{
-    return conn->sock && !conn->exchange && !conn->socket ? conn->sock->input->size : 0;
-}
-
-/* Cuts peers that have taken nothing of what waits for them during the write timeout, and, when too much of unfinished
- * requests has gathered, those that came last. */
-static void server_sweep(void *arg)
-{
-    struct http_server *server = arg;
-    uint64_t now = loop_now_ms(server->loop);
-    size_t reading = 0;
-
-    server_look_at_memory(server);
-    list_for_each_safe (it, next, &server->conns) {
-        struct server_conn *conn = container_of(it, struct server_conn, link);
-        size_t queue = conn->sock ? uv_stream_get_write_queue_size((uv_stream_t *)&conn->tcp) : 0;
-
-        reading += conn_reading(conn);
-        if (reading > READING_MAX && conn_reading(conn))
-            server_conn_cut(conn);
-        if (!queue || queue != conn->write_queue || conn->patient) {
-            conn->write_queue = queue;
-            conn->progress_ms = now;
-        } else if (now - conn->progress_ms >= server->listener->write_timeout_s * UINT64_C(1000)) {
-            server_conn_cut(conn);
-        }
-    }
 }
 
 /* Servers. */
@@ -501,7 +425,7 @@ static void server_dispose_context(h2o_context_t *ctx)
         h2o_mem_release_shared(ctx->_timestamp_cache.value);
 }
 
-static void server_finish(struct http_server *server)
+void server_finish(struct http_server *server)
 {
     if (server->state != SERVER_STOPPING || !server->tcp_closed || !list_empty(&server->conns) || server->giving_back)
         return;

@@ -18,8 +18,13 @@ struct http_server_options {
     bool client_certificate_required; /* refuse the handshake without a verified one (the node server) */
     size_t body_max;                  /* larger bodies are answered 413; 0 = 3 MiB */
     size_t connections_max;           /* 0 = nine tenths of the descriptors that the process may have */
-    unsigned write_timeout_s;         /* a peer that takes nothing for so long is cut; 0 = 60 */
-    unsigned silence_s;               /* a peer whose host shows no sign of life for so long is given up; 0 = 30 */
+    /* Of one address, before it has shown who it is: connections at once (0 = a quarter of connections_max, 1024 at
+     * most). All such connections together are half of connections_max at most. */
+    size_t guests_max;
+    /* Bytes of requests that are not whole yet, of one front; beyond it who brings most is cut. 0 = 256 MiB */
+    size_t reading_max;
+    unsigned write_timeout_s; /* a peer that takes nothing for so long is cut; 0 = 60 */
+    unsigned silence_s;       /* a peer whose host shows no sign of life for so long is given up; 0 = 30 */
 };
 
 struct http_listener; /* one bound socket, shared by all fronts */

@@ -559,7 +559,13 @@ static void exchange_take_over(struct http_request *req, const struct http_heade
     h2o_http1_upgrade(ex->h2o, NULL, 0, exchange_upgraded, ex);
 }
 
+static void exchange_know_peer(struct http_request *req)
+{
+    server_conn_know(((struct server_exchange *)req->exchange)->conn);
+}
+
 static const struct http_exchange_ops exchange_ops = {
+    .know_peer = exchange_know_peer,
     .header = exchange_header,
     .each_header = exchange_each_header,
     .respond = exchange_respond,

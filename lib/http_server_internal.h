@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 
+#include "lib/http_guests.h"
 #include "lib/http_server.h"
 #include "lib/list.h"
 
@@ -21,6 +22,9 @@ struct http_listener {
     struct buf client_ca; /* for contexts made later */
     bool client_certificate_required;
     size_t connections; /* of all fronts; atomic */
+    size_t reading_max;
+    struct http_guests *guests;
+    int64_t refusal_told_ns; /* when it was last logged that somebody was refused; atomic */
     pthread_mutex_t lock;
     SSL_CTX *tls; /* for new connections; guarded by lock */
     h2o_globalconf_t conf;
@@ -60,6 +64,10 @@ struct server_conn {
     h2o_socket_t *sock; /* NULL once closed */
     struct http_peer peer;
     char *names; /* what peer points to */
+    struct http_guest guest;
+    unsigned char origin[HTTP_GUESTS_ADDRESS]; /* what counts as one address */
+    size_t origin_reading;                     /* server_shed's own */
+    bool shed;                                 /* was cut for what it brought */
     char address[INET6_ADDRSTRLEN];
     struct server_exchange *exchange; /* the request in progress */
     struct server_socket *socket;     /* after an upgrade */
@@ -79,6 +87,16 @@ static inline struct server_conn *server_conn_of(h2o_socket_t *sock)
 /* Until when the kernel gives a peer up that acknowledges nothing, or takes nothing; 0 = as the kernel does by itself.
  */
 void server_conn_set_timeout(struct server_conn *conn, unsigned seconds);
+/* Goes on with stopping when the last of a connection, or of other work, has come. */
+void server_finish(struct http_server *server);
+/* http_server_guard.c */
+void server_make_guests(struct http_listener *listener, size_t per_address);
+/* Whether there is a place for it. Who is let in is a guest until it is known who he is. */
+bool server_conn_admit(struct server_conn *conn, size_t count);
+void server_conn_know(struct server_conn *conn);
+/* A timer's: cuts peers that have taken nothing of what waits for them during the write timeout, and those of whom too
+ * much is unfinished. */
+void server_sweep(void *server);
 /* Makes the peer's side dead: whatever is under way on the connection fails soon, from the loop. */
 void server_conn_cut(struct server_conn *conn);
 

@@ -434,17 +434,44 @@ static void test_services(void **state)
     free(again);
 }
 
+static void set_in_flight(int count)
+{
+    for (size_t i = 0; i < REQUEST_CLASSES; i++)
+        h.server->in_flight[i] = count;
+}
+
+static int ask_as(const char *user, const char *group, const char *method, const char *path, const char *body)
+{
+    const struct ask ask = {.method = method, .path = path, .body = body, .user = user, .group = group};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    return a.status;
+}
+
 static void test_too_many(void **state)
 {
+    static const char lease[] = "{\"metadata\":{\"name\":\"n\"},\"spec\":{\"holderIdentity\":\"n\"}}";
+    static const char lease_path[] = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n";
     struct answer a CLEANUP_ANSWER = {0};
-    int before = h.server->reading;
 
-    assert_int_equal(before, 0); /* every request so far gave its place back */
-    h.server->reading = APISERVER_READ_MAX;
+    for (size_t i = 0; i < REQUEST_CLASSES; i++)
+        assert_int_equal(h.server->in_flight[i], 0); /* every request so far gave its place back */
+    h.server->in_flight[REQUEST_CLASS_READ] = h.server->in_flight[REQUEST_CLASS_WRITE] = 400;
     harness_expect(&h, 429, "GET", CM, NULL, &a);
     assert_answer(&a, "reason", "TooManyRequests");
     assert_non_null(strstr(buf_cstr(&a.headers), "retry-after: 1"));
-    h.server->reading = before;
+    harness_expect(&h, 429, "POST", CM, "{}", NULL);
+    /* That nodes live, what the cluster itself does, and whether the server is well goes on all the same. */
+    assert_int_equal(ask_as("system:node:n", "system:nodes", "PUT", lease_path, lease), 201);
+    assert_int_equal(ask_as("system:node:n", "system:nodes", "GET", "/api/v1/nodes/n", NULL), 404);
+    assert_int_equal(ask_as("system:kube-scheduler", "x", "GET", "/api/v1/nodes", NULL), 200);
+    assert_int_equal(ask_as("system:node:n", "system:nodes", "GET", "/api/v1/services", NULL), 429);
+    set_in_flight(400);
+    assert_int_equal(ask_as("system:node:n", "system:nodes", "PUT", lease_path, lease), 429);
+    harness_expect(&h, 200, "GET", "/healthz", NULL, NULL);
+    harness_expect(&h, 200, "GET", "/readyz", NULL, NULL);
+    set_in_flight(0);
     harness_expect(&h, 200, "GET", CM, NULL, NULL);
 }
 

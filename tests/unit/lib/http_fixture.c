@@ -162,6 +162,12 @@ static void handle_upgrade(struct http_request *req, struct fixture *f)
     http_take_over(req, headers, 1, echo_opened, echo);
 }
 
+static void handle_known(struct http_request *req, struct fixture *f)
+{
+    http_know_peer(req);
+    handle_echo(req, f);
+}
+
 static void handle_created(struct http_request *req, struct fixture *f)
 {
     const struct http_header headers[] = {{"location", SLICE_LIT("/a\r\nx-evil: 1")}};
@@ -191,10 +197,10 @@ static const struct {
     const char *path;
     void (*fn)(struct http_request *req, struct fixture *f);
 } routes[] = {
-    {"/who", handle_who},         {"/stream", handle_stream},   {"/count", handle_count},
-    {"/flood", handle_flood},     {"/late", handle_late},       {"/big", handle_big},
-    {"/upgrade", handle_upgrade}, {"/created", handle_created}, {"/redirect", handle_redirect},
-    {"/cut", handle_cut},
+    {"/who", handle_who},           {"/stream", handle_stream},   {"/count", handle_count},
+    {"/flood", handle_flood},       {"/late", handle_late},       {"/big", handle_big},
+    {"/known", handle_known},       {"/upgrade", handle_upgrade}, {"/created", handle_created},
+    {"/redirect", handle_redirect}, {"/cut", handle_cut},
 };
 
 static void fixture_handler(struct http_request *req, void *arg)
@@ -345,17 +351,30 @@ static void client_use(SSL_CTX *ctx, const struct pki_pair *pair)
     BIO_free(key_bio);
 }
 
-bool client_open(struct test_client *c, const struct fixture *f, const struct pki_pair *certificate)
+int client_connect(const struct fixture *f, uint32_t from)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(http_listener_port(f->listener))};
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(from)};
     struct timeval patience = {.tv_sec = PATIENCE_S};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    assert_int_equal(connect(c->fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    return fd;
+}
+
+bool client_open(struct test_client *c, const struct fixture *f, const struct pki_pair *certificate)
+{
+    return client_open_from(c, f, certificate, INADDR_LOOPBACK);
+}
+
+bool client_open_from(struct test_client *c, const struct fixture *f, const struct pki_pair *certificate, uint32_t from)
+{
+    c->fd = client_connect(f, from);
     c->ctx = SSL_CTX_new(TLS_client_method());
     if (certificate)
         client_use(c->ctx, certificate);

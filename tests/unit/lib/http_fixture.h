@@ -8,6 +8,7 @@
  *     /count    200 stream "1" "2" "3", ended                   /late    never answered
  *     /big      200, 4 MiB of 'x'                               /upgrade 101, echoes
  *     /created  201 with a Location that has a line break in it
+ *     /known    as /echo; the peer is known from then on
  *     /redirect 302 to /target, which echoes                    /cut     200 stream, aborted
  */
 #ifndef KNARR_TESTS_UNIT_LIB_HTTP_FIXTURE_H
@@ -59,6 +60,11 @@ struct test_client {
 
 /* Handshakes; certificate may be NULL. False when the handshake failed. */
 bool client_open(struct test_client *c, const struct fixture *f, const struct pki_pair *certificate);
+/* The same from 127.x.y.z. */
+bool client_open_from(struct test_client *c, const struct fixture *f, const struct pki_pair *certificate,
+                      uint32_t from);
+/* A connection that says nothing; to be closed. */
+int client_connect(const struct fixture *f, uint32_t from);
 void client_send(struct test_client *c, const char *text);
 void client_send_bytes(struct test_client *c, struct slice bytes);
 /* Reads until what has come contains `text`; returns what has come, to be freed. Fails the test at the end or late. */
