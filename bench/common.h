@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the drivers of `bench/run store` share: commands on standard input, answers as JSON lines on standard output,
- * values to write, and latencies.
+ * What the drivers of `bench/run store` and `bench/run api` share: commands on standard input, answers as JSON lines on
+ * standard output, values to write, and latencies.
  *
  * Commands (words; times in milliseconds; keys are c000000 and so on in a namespace):
  *     insert NAMESPACE FIRST COUNT WRITERS SIZE KIND MS      new keys, until COUNT are there or the time is over (0 =

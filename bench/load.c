@@ -2,7 +2,15 @@
 /*
  * The API server as its clients see it: TLS, HTTP/1.1, kept-alive connections, JSON.
  *
- *     bench-load ADDRESS PORT CA CERTIFICATE KEY      (commands: bench/common.h, and `namespace NAME`)
+ *     bench-load ADDRESS PORT CA CERTIFICATE KEY
+ *
+ * Commands: those of bench/common.h, and
+ *     namespace NAME                                           makes it
+ *     send METHOD PATH MEDIA BODY FIRST COUNT CONNECTIONS MS   BODY is a file, or "-"; see load_send.c
+ *     fetch PATH PAGE RUNS ACCEPT GZIP                         PAGE 0 = whole, GZIP 0 or 1
+ *     wire BYTES                                               TLS alone, without the server
+ *     watch NAMESPACE WATCHERS EVENTS RATE                     RATE writes per second, each timed until it is seen
+ *     hold PATH WATCHERS                                       idle watches, until the next line of input
  */
 #include "bench/load.h"
 
@@ -14,9 +22,6 @@
 
 #define EVENTS_MAX 128
 
-/* Fills `request`; false when there is nothing more to ask. */
-typedef bool load_next(struct load *load, void *arg, struct buf *request);
-
 static bool ask_next(struct load *load, struct connection *c, load_next *next, void *arg, struct buf *request)
 {
     if (!next(load, arg, request))
@@ -26,7 +31,7 @@ static bool ask_next(struct load *load, struct connection *c, load_next *next, v
 }
 
 /* Each connection asks, and asks again when it has its answer. */
-static void load_run(struct load *load, size_t count, load_next *next, void *arg)
+void load_run(struct load *load, size_t count, load_next *next, void *arg)
 {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     struct connection *connections CLEANUP_FREE = mem_calloc(count, sizeof(*connections));
@@ -60,13 +65,7 @@ static void load_run(struct load *load, size_t count, load_next *next, void *arg
     (void)close(epoll);
 }
 
-/* The clock of a command begins when its connections are there. */
-struct timed {
-    int64_t ms;
-    int64_t end_ns;
-};
-
-static bool timed_over(struct timed *t)
+bool load_timed_over(struct load_timed *t)
 {
     int64_t now = bench_now_ns();
 
@@ -77,7 +76,7 @@ static bool timed_over(struct timed *t)
 
 struct writing {
     struct bench_work work;
-    struct timed timed;
+    struct load_timed timed;
 };
 
 static bool next_write(struct load *load, void *arg, struct buf *request)
@@ -85,7 +84,7 @@ static bool next_write(struct load *load, void *arg, struct buf *request)
     struct writing *w = arg;
     uint64_t number;
 
-    if ((w->timed.ms && timed_over(&w->timed)) || !bench_work_next(&w->work, &number))
+    if ((w->timed.ms && load_timed_over(&w->timed)) || !bench_work_next(&w->work, &number))
         return false;
     request_write(load, request, &w->work, number);
     return true;
@@ -104,7 +103,7 @@ struct getting {
     const char *namespace_;
     uint64_t count;
     uint64_t seed;
-    struct timed timed;
+    struct load_timed timed;
 };
 
 static bool next_get(struct load *load, void *arg, struct buf *request)
@@ -112,11 +111,11 @@ static bool next_get(struct load *load, void *arg, struct buf *request)
     struct getting *g = arg;
     char path[128];
 
-    if (timed_over(&g->timed))
+    if (load_timed_over(&g->timed))
         return false;
     (void)snprintf(path, sizeof(path), "/api/v1/namespaces/%s/configmaps/c%06llu", g->namespace_,
                    (unsigned long long)(bench_draw(&g->seed) % g->count));
-    request_get(request, path);
+    request_get(request, path, BENCH_JSON, false);
     return true;
 }
 
@@ -128,46 +127,6 @@ static void load_get(struct load *load, const struct bench_command *command)
                         .timed.ms = (int64_t)bench_number(command, 4)};
 
     load_run(load, bench_number(command, 3), next_get, &g);
-}
-
-/* Up to where the next page begins; false at the end. */
-static bool next_page(struct slice body, char *token, size_t size)
-{
-    static const char name[] = "\"continue\":\"";
-    const char *at = memmem(body.data, body.len < 512 ? body.len : 512, name, sizeof(name) - 1);
-
-    if (!at)
-        return false;
-    at += sizeof(name) - 1;
-    (void)snprintf(token, size, "&continue=%.*s", (int)strcspn(at, "\""), at);
-    return true;
-}
-
-static void load_list(struct load *load, const struct bench_command *command)
-{
-    size_t runs = bench_number(command, 3), bytes = 0;
-    double *ms CLEANUP_FREE = mem_calloc(runs, sizeof(*ms));
-    struct connection c;
-    BUF_LOCAL(request);
-
-    connection_open(load, &c, -1);
-    for (size_t i = 0; i < runs; i++) {
-        int64_t begin = bench_now_ns();
-        char token[1024] = "", path[1200];
-        struct slice body;
-
-        bytes = 0;
-        do {
-            (void)snprintf(path, sizeof(path), "/api/v1/namespaces/%s/configmaps?limit=%s%s", bench_word(command, 1),
-                           bench_word(command, 2), token);
-            request_get(&request, path);
-            body = connection_ask(&c, buf_slice(&request));
-            bytes += body.len;
-        } while (next_page(body, token, sizeof(token)));
-        ms[i] = (double)(bench_now_ns() - begin) / 1e6;
-    }
-    connection_close(&c);
-    bench_answer("\"bytes\":%zu,\"ms\":%.3f", bytes, bench_median(ms, runs));
 }
 
 static void load_namespace(struct load *load, const struct bench_command *command)
@@ -187,6 +146,23 @@ static void load_namespace(struct load *load, const struct bench_command *comman
     bench_answer("\"ops\":1");
 }
 
+static const struct {
+    const char *name;
+    load_command *run;
+} COMMANDS[] = {
+    {"insert", load_write}, {"update", load_write},        {"get", load_get},   {"list", load_list},
+    {"fetch", load_list},   {"wire", load_wire},           {"send", load_send}, {"watch", load_watch},
+    {"hold", load_hold},    {"namespace", load_namespace},
+};
+
+static load_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(COMMANDS); i++)
+        if (!strcmp(COMMANDS[i].name, name))
+            return COMMANDS[i].run;
+    bench_fail("no command: %s", name);
+}
+
 int main(int argc, char **argv)
 {
     struct load load = {0};
@@ -195,22 +171,8 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     load_begin(&load, argc, argv);
     bench_answer("\"ready\":true");
-    while (bench_read(&command)) {
-        const char *name = bench_word(&command, 0);
-
-        if (!strcmp(name, "insert") || !strcmp(name, "update"))
-            load_write(&load, &command);
-        else if (!strcmp(name, "get"))
-            load_get(&load, &command);
-        else if (!strcmp(name, "list"))
-            load_list(&load, &command);
-        else if (!strcmp(name, "watch"))
-            load_watch(&load, &command);
-        else if (!strcmp(name, "namespace"))
-            load_namespace(&load, &command);
-        else
-            bench_fail("no command: %s", name);
-    }
+    while (bench_read(&command))
+        find_command(bench_word(&command, 0))(&load, &command);
     SSL_CTX_free(load.tls);
     free(load.times.us10);
     return 0;

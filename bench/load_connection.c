@@ -19,6 +19,8 @@ void load_begin(struct load *load, int argc, char **argv)
         bench_fail("usage: bench-load ADDRESS PORT CA CERTIFICATE KEY");
     load->address = argv[1];
     load->port = (uint16_t)strtoul(argv[2], NULL, 10);
+    load->certificate = argv[4];
+    load->key = argv[5];
     load->tls = SSL_CTX_new(TLS_client_method());
     if (!load->tls || SSL_CTX_load_verify_file(load->tls, argv[3]) != 1 ||
         SSL_CTX_use_certificate_file(load->tls, argv[4], SSL_FILETYPE_PEM) != 1 ||
@@ -41,6 +43,8 @@ void connection_open(struct load *load, struct connection *c, int epoll)
         bench_fail("connecting: %s", strerror(errno));
     (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     c->ssl = SSL_new(load->tls);
+    if (load->unverified)
+        SSL_set_verify(c->ssl, SSL_VERIFY_NONE, NULL);
     if (SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1)
         bench_fail("the TLS handshake failed");
     if (fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0 || (epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event) < 0))
@@ -96,25 +100,41 @@ static const char *head_field(struct slice head, const char *name)
     return at ? at + strlen(name) : NULL;
 }
 
-bool connection_answer(struct connection *c, struct slice *ret_body)
+void connection_wait(const struct connection *c)
 {
-    static const char end[] = "\r\n0\r\n\r\n";
+    wait_for(c, POLLIN);
+}
+
+bool connection_chunks_end(struct slice body)
+{
+    return slice_ends(body, SLICE_LIT("\r\n0\r\n\r\n"));
+}
+
+bool connection_head(struct connection *c, struct slice *ret_body, uint64_t *ret_length)
+{
     const char *stop = c->in.len ? memmem(c->in.data, c->in.len < 4096 ? c->in.len : 4096, "\r\n\r\n", 4) : NULL;
-    struct slice head, body;
+    struct slice head;
     const char *length;
 
     *ret_body = SLICE_NONE;
     if (!stop)
         return false;
     head = slice_make(c->in.data, (size_t)(stop + 4 - c->in.data));
-    body = slice_make(stop + 4, c->in.len - head.len);
+    *ret_body = slice_make(stop + 4, c->in.len - head.len);
     if (head.len < 12 || head.data[9] != '2')
         bench_fail("the server said: %.*s", (int)c->in.len, c->in.data);
-    *ret_body = body;
     length = head_field(head, "\r\nContent-Length: ");
-    if (length)
-        return body.len >= strtoull(length, NULL, 10);
-    return slice_ends(body, slice_make(end, sizeof(end) - 1));
+    *ret_length = length ? strtoull(length, NULL, 10) : UINT64_MAX;
+    return true;
+}
+
+bool connection_answer(struct connection *c, struct slice *ret_body)
+{
+    uint64_t length;
+
+    if (!connection_head(c, ret_body, &length))
+        return false;
+    return length == UINT64_MAX ? connection_chunks_end(*ret_body) : ret_body->len >= length;
 }
 
 struct slice connection_ask(struct connection *c, struct slice request)
@@ -123,16 +143,17 @@ struct slice connection_ask(struct connection *c, struct slice request)
 
     connection_send(c, request);
     do {
-        wait_for(c, POLLIN);
+        connection_wait(c);
         connection_read(c);
     } while (!connection_answer(c, &body));
     return body;
 }
 
-void request_get(struct buf *to, const char *path)
+void request_get(struct buf *to, const char *path, const char *accept, bool gzip)
 {
     buf_reset(to);
-    buf_printf(to, "GET %s HTTP/1.1\r\nhost: bench\r\nuser-agent: bench\r\naccept: application/json\r\n\r\n", path);
+    buf_printf(to, "GET %s HTTP/1.1\r\nhost: bench\r\nuser-agent: bench\r\naccept: %s\r\n%s\r\n", path, accept,
+               gzip ? "accept-encoding: gzip\r\n" : "");
 }
 
 void request_write(struct load *load, struct buf *to, struct bench_work *work, uint64_t number)
