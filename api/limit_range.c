@@ -78,9 +78,9 @@ void limit_range_apply_defaults(const struct value *range, struct value *pod)
 
 struct check {
     struct slice type;
-    const struct amounts *requests;
-    const struct amounts *limits; /* NULL = the type has none: claims */
-    struct buf *why;              /* findings, each ended by a NUL */
+    struct pool *pool;
+    bool has_limits; /* claims have none */
+    struct buf *why; /* findings, each ended by a NUL */
     size_t count;
 };
 
@@ -135,7 +135,7 @@ static void check_bound(struct check *c, const struct bound *b, int sign)
 {
     const char *side = sign > 0 ? "maximum" : "minimum";
     /* What must be stated: the limit for the most, the request for the least; claims have requests only. */
-    bool by_limit = sign > 0 && c->limits;
+    bool by_limit = sign > 0 && c->has_limits;
     const struct quantity *first = by_limit ? b->limit : b->request;
     const struct quantity *second = by_limit ? b->request : b->limit;
     const char *names[] = {by_limit ? "limit" : "request", by_limit ? "request" : "limit"};
@@ -171,21 +171,23 @@ static void check_ratio(struct check *c, const struct bound *b)
                   SLICE_ARGS(c->type), buf_cstr(&enforced), ratio);
 }
 
-/* All bounds of one entry against one set of amounts. */
-static void check_item(struct check *c, struct pool *pool, struct slice limit)
+/* All bounds of one entry against one set of amounts. limits NULL = the type has none: claims. */
+static void check_item(struct check *c, const struct amounts *requests, const struct amounts *limits,
+                       struct slice limit)
 {
     static const char *const lists[] = {"min", "max", "maxLimitRequestRatio"};
 
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        struct amounts bounds = {.pool = pool};
+        struct amounts bounds = {.pool = c->pool};
 
-        if (i == 2 && !c->limits)
+        c->has_limits = limits;
+        if (i == 2 && !limits)
             continue;
         amounts_read(&bounds, scan_get(limit, lists[i]));
         for (size_t k = 0; k < bounds.count; k++) {
             const struct bound b = {bounds.items[k].name, &bounds.items[k].value,
-                                    amounts_get(c->requests, bounds.items[k].name),
-                                    c->limits ? amounts_get(c->limits, bounds.items[k].name) : NULL};
+                                    amounts_get(requests, bounds.items[k].name),
+                                    limits ? amounts_get(limits, bounds.items[k].name) : NULL};
 
             if (i == 2)
                 check_ratio(c, &b);
@@ -195,28 +197,26 @@ static void check_item(struct check *c, struct pool *pool, struct slice limit)
     }
 }
 
-static void check_containers(struct check *c, struct pool *pool, struct slice limit, struct slice containers)
+static void check_containers(struct check *c, struct slice limit, struct slice containers)
 {
     struct scan_cursor at = scan_open(containers);
     struct slice container;
 
     while (scan_element(&at, &container)) {
-        struct amounts requests = {.pool = pool};
-        struct amounts limits = {.pool = pool};
+        struct amounts requests = {.pool = c->pool};
+        struct amounts limits = {.pool = c->pool};
 
         amounts_read(&requests, scan_get(container, "resources.requests"));
         amounts_read(&limits, scan_get(container, "resources.limits"));
-        c->requests = &requests;
-        c->limits = &limits;
-        check_item(c, pool, limit);
+        check_item(c, &requests, &limits, limit);
     }
 }
 
-static void check_whole(struct check *c, struct pool *pool, struct slice limit, const char *kind, struct slice object)
+static void check_whole(struct check *c, struct slice limit, const char *kind, struct slice object)
 {
     bool pod = !strcmp(kind, "Pod");
-    struct amounts requests = {.pool = pool};
-    struct amounts limits = {.pool = pool};
+    struct amounts requests = {.pool = c->pool};
+    struct amounts limits = {.pool = c->pool};
 
     if (pod) {
         amounts_of_pod(&requests, object, "requests", false);
@@ -224,9 +224,7 @@ static void check_whole(struct check *c, struct pool *pool, struct slice limit, 
     } else {
         amounts_read(&requests, scan_get(object, "spec.resources.requests"));
     }
-    c->requests = &requests;
-    c->limits = pod ? &limits : NULL;
-    check_item(c, pool, limit);
+    check_item(c, &requests, pod ? &limits : NULL, limit);
 }
 
 /* "a\0b\0" becomes "a" or "[a, b]". */
@@ -245,7 +243,7 @@ static void findings_join(struct buf *why, size_t count)
 bool limit_range_check(struct pool *pool, struct slice range, const char *kind, struct slice object, struct buf *why)
 {
     struct scan_cursor at = scan_open(scan_get(range, "spec.limits"));
-    struct check c = {.why = why};
+    struct check c = {.pool = pool, .why = why};
     struct slice limit;
 
     while (scan_element(&at, &limit)) {
@@ -253,10 +251,10 @@ bool limit_range_check(struct pool *pool, struct slice range, const char *kind, 
 
         c.type = scan_text(scan_get(limit, "type"), &scratch);
         if (slice_is(c.type, kind)) {
-            check_whole(&c, pool, limit, kind, object);
+            check_whole(&c, limit, kind, object);
         } else if (slice_is(c.type, "Container") && !strcmp(kind, "Pod")) {
-            check_containers(&c, pool, limit, scan_get(object, "spec.containers"));
-            check_containers(&c, pool, limit, scan_get(object, "spec.initContainers"));
+            check_containers(&c, limit, scan_get(object, "spec.containers"));
+            check_containers(&c, limit, scan_get(object, "spec.initContainers"));
         }
     }
     findings_join(why, c.count);

@@ -131,6 +131,7 @@ static const struct {
     {"NamespaceLifecycle", CREATE | DELETE, "", NULL, NULL, namespace_lifecycle, NULL},
     {"LimitRanger", CREATE, "", "pods", "", admit_limit_defaults, admit_limits},
     {"LimitRanger", CREATE | UPDATE, "", "persistentvolumeclaims", "", NULL, admit_limits},
+    {"LimitRanger", CREATE | UPDATE, "", "limitranges", "", NULL, admit_limit_range},
     {"ServiceAccount", CREATE, "", "pods", "", admit_pod_account, NULL},
     {"ServiceAccount", CREATE | UPDATE, "", "secrets", "", admit_account_secret, NULL},
     {"NodeRestriction", CREATE | UPDATE | DELETE, "", NULL, NULL, admit_node, NULL},
@@ -142,12 +143,19 @@ static const struct {
     {"DefaultStorageClass", CREATE, "", "persistentvolumeclaims", "", admit_default_class, NULL},
     {"PersistentVolumeClaimResize", UPDATE, "", "persistentvolumeclaims", "", NULL, admit_claim_size},
     {"RuntimeClass", CREATE, "", "pods", "", admit_pod_runtime, NULL},
+    {"CertificateApproval", UPDATE, "certificates.k8s.io", "certificatesigningrequests", "approval", NULL,
+     admit_csr_approval},
+    {"CertificateSigning", UPDATE, "certificates.k8s.io", "certificatesigningrequests", "status", NULL,
+     admit_csr_signing},
+    {"CertificateSubjectRestriction", CREATE, "certificates.k8s.io", "certificatesigningrequests", "", NULL,
+     admit_csr_subject},
     {"DefaultIngressClass", CREATE, "networking.k8s.io", "ingresses", "", admit_default_class, NULL},
     /* Policies and webhooks that change: here. Nothing changes an object behind them. */
     {"Escalation", CREATE | UPDATE, "", NULL, "", rbac_guard, NULL},
     /* Policies and webhooks that refuse: here. Behind them only what counts, so that nothing is counted for what is
      * refused. */
     {"ResourceQuota", UPDATE, "", "resourcequotas", "status", admit_quota_status, NULL},
+    {"ResourceQuota", CREATE | UPDATE, "", "resourcequotas", "", NULL, admit_quota_limits},
     {"ResourceQuota", CREATE | UPDATE | DELETE, "", NULL, NULL, NULL, admit_quota},
 };
 

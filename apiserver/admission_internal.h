@@ -14,6 +14,11 @@ int admit_pod_account(const struct admission *a, struct error *err);
 /* A node gets tokens only for the pods that run on it, and only those that they ask for. */
 int admit_node_token(const struct admission *a, const char *node, struct error *err);
 
+/* admission_certificates.c */
+int admit_csr_approval(const struct admission *a, struct error *err);
+int admit_csr_signing(const struct admission *a, struct error *err);
+int admit_csr_subject(const struct admission *a, struct error *err);
+
 /* admission_node.c */
 int admit_node(const struct admission *a, struct error *err);
 int admit_node_taint(const struct admission *a, struct error *err);
@@ -21,11 +26,15 @@ int admit_node_taint(const struct admission *a, struct error *err);
 /* admission_limits.c */
 int admit_limit_defaults(const struct admission *a, struct error *err);
 int admit_limits(const struct admission *a, struct error *err);
+/* Warns of entries that are about nothing. */
+int admit_limit_range(const struct admission *a, struct error *err);
 
 /* admission_quota.c */
 int admit_quota(const struct admission *a, struct error *err);
 /* Counts what a status of a quota leaves out. */
 int admit_quota_status(const struct admission *a, struct error *err);
+/* Warns of limits that nothing counts against. */
+int admit_quota_limits(const struct admission *a, struct error *err);
 
 /* admission_secret.c */
 int admit_account_secret(const struct admission *a, struct error *err);

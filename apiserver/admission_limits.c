@@ -58,3 +58,21 @@ int admit_limits(const struct admission *a, struct error *err)
     buf_free(&l.why);
     return r;
 }
+
+int admit_limit_range(const struct admission *a, struct error *err)
+{
+    static const char *const types[] = {"Container", "Pod", "PersistentVolumeClaim"};
+    const struct value *limits = value_path(a->object, "spec", "limits", NULL);
+
+    for (size_t i = 0; i < value_count(limits); i++) {
+        struct slice type = value_string(value_get(value_at(limits, i), "type"));
+        bool known = false;
+
+        for (size_t k = 0; k < ARRAY_SIZE(types); k++)
+            known = known || slice_is(type, types[k]);
+        if (!known)
+            request_warn(a->req, "spec.limits[%zu] is stored, but nothing is limited by type \"%.*s\"", i,
+                         SLICE_ARGS(type));
+    }
+    return 0;
+}

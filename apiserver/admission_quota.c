@@ -352,3 +352,15 @@ int admit_quota_status(const struct admission *a, struct error *err)
     value_set(a->object, "status", quota_status(q));
     return 0;
 }
+
+int admit_quota_limits(const struct admission *a, struct error *err)
+{
+    struct value_iter it = value_iter_start(value_path(a->object, "spec", "hard", NULL));
+    struct slice name;
+    struct value *limit;
+
+    while (value_iter_next(&it, &name, &limit))
+        if (!quota_resource_of(a->write->pool, name))
+            request_warn(a->req, "spec.hard[%.*s] is stored, but nothing is counted under that name", SLICE_ARGS(name));
+    return 0;
+}

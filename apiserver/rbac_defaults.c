@@ -197,7 +197,8 @@ const struct rbac_default_role rbac_default_roles[] = {
     {"", "system:controller:certificate-controller", "", "",
      "delete," READ " certificates.k8s.io certificatesigningrequests;"
      "update certificates.k8s.io certificatesigningrequests/approval," "certificatesigningrequests/status;"
-     "approve certificates.k8s.io signers kubernetes.io/kube-apiserver-client-kubelet;"
+     /* The second is ours: what nodes serve with is approved here too, where upstream leaves it to people. */
+     "approve certificates.k8s.io signers kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving;"
      "sign certificates.k8s.io signers kubernetes.io/kube-apiserver-client,"
      "kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving," "kubernetes.io/legacy-unknown;"
      "create authorization.k8s.io subjectaccessreviews;"

@@ -44,6 +44,9 @@ void request_warn(struct request *req, const char *fmt, ...)
         buf_append_byte(&header, (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c);
     }
     buf_append_byte(&header, '"');
+    for (size_t i = 0; i < req->warning_count; i++) /* a plan that is made again warns again */
+        if (slice_is(buf_slice(&header), req->warnings[i]))
+            return;
     req->warnings[req->warning_count++] = pool_slice_dup(req->pool, buf_slice(&header));
 }
 

@@ -2,6 +2,9 @@
 /* The chain of plug-ins through the whole front: limits and quotas of a namespace. */
 #include "tests/unit/apiserver/harness.h"
 
+#include "lib/encoding.h"
+#include "lib/pki.h"
+
 static struct harness h;
 
 #define NS          "/api/v1/namespaces/default"
@@ -222,6 +225,24 @@ static void test_other_limits_are_counted_at_once(void **state)
     clean();
 }
 
+static void test_what_limits_nothing_says_so(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(
+        &h, 201, "POST", QUOTAS,
+        "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"vendor.com/gpu\":\"1\",\"requests.vendor.com/gpu\":"
+        "\"1\",\"count/x.y\":\"1\"}}}",
+        &a);
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("spec.hard[vendor.com/gpu] is stored, but")) > 0);
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("requests.vendor")) < 0);
+    harness_expect(&h, 201, "POST", NS "/limitranges?dryRun=All", RANGE("{\"type\":\"a.b/C\",\"max\":{\"cpu\":\"1\"}}"),
+                   &a);
+    assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("nothing is limited by type")) > 0);
+    clean();
+}
+
 static void test_quotas_count_quotas(void **state)
 {
     (void)state;
@@ -269,6 +290,84 @@ static void test_many_at_once(void **state)
     clean();
 }
 
+/* ---- certificates ---- */
+
+#define NOT_PERMITTED(verb)                                                                                            \
+    "certificatesigningrequests.certificates.k8s.io \"c\" is forbidden: user not permitted to " verb                   \
+    " requests with signerName \"a.b/c\""
+#define CSRS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+#define RBAC "/apis/rbac.authorization.k8s.io/v1"
+
+static void ask_for_certificate(const char *signer, const char *group, int status)
+{
+    const char *const groups[] = {group, NULL};
+    const struct pki_subject subject = {.common_name = "eve", .organizations = groups, .organization_count = 1};
+    char *pem CLEANUP_FREE = NULL;
+    char *key CLEANUP_FREE = NULL;
+    char *body CLEANUP_FREE = NULL;
+    BUF_LOCAL(encoded);
+
+    assert_int_equal(pki_make_request(&subject, &pem, &key, NULL), 0);
+    base64_encode(&encoded, slice_str(pem));
+    body = mem_printf("{\"metadata\":{\"name\":\"c\"},\"spec\":{\"signerName\":\"%s\",\"usages\":[\"client auth\"],"
+                      "\"request\":\"%s\"}}",
+                      signer, buf_cstr(&encoded));
+    harness_expect(&h, status, "POST", CSRS, body, NULL);
+}
+
+static void eve_writes(const char *sub, const char *status, int expected, const char *message)
+{
+    char *path CLEANUP_FREE = mem_printf(CSRS "/c/%s", sub);
+    const struct ask ask = {.method = "PATCH",
+                            .path = path,
+                            .body = status,
+                            .content_type = "application/merge-patch+json",
+                            .user = "eve",
+                            .group = "people"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, expected);
+    if (message)
+        assert_answer(&a, "message", message);
+}
+
+static void test_signers_have_rights_of_their_own(void **state)
+{
+    static const char approved[] = "{\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"True\"}]}}";
+    static const char failed[] = "{\"status\":{\"conditions\":[{\"type\":\"Approved\",\"status\":\"True\"},{\"type\":"
+                                 "\"Failed\",\"status\":\"True\"}]}}";
+
+    (void)state;
+    ask_for_certificate("kubernetes.io/kube-apiserver-client", "system:masters", 403);
+    ask_for_certificate("a.b/c", "people", 201);
+    harness_expect(&h, 201, "POST", RBAC "/clusterroles",
+                   "{\"metadata\":{\"name\":\"approver\"},\"rules\":[{\"verbs\":[\"patch\",\"update\"],\"apiGroups\":["
+                   "\"certificates.k8s.io\"],\"resources\":[\"certificatesigningrequests/approval\","
+                   "\"certificatesigningrequests/status\"]}]}",
+                   NULL);
+    harness_expect(
+        &h, 201, "POST", RBAC "/clusterrolebindings",
+        "{\"metadata\":{\"name\":\"approver\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+        "\"ClusterRole\",\"name\":\"approver\"},\"subjects\":[{\"kind\":\"User\",\"name\":\"eve\"}]}",
+        NULL);
+    eve_writes("approval", approved, 403, NOT_PERMITTED("approve"));
+    eve_writes("status", failed, 403, NOT_PERMITTED("sign"));
+    harness_expect(&h, 201, "POST", RBAC "/clusterroles",
+                   "{\"metadata\":{\"name\":\"signer\"},\"rules\":[{\"verbs\":[\"approve\"],\"apiGroups\":["
+                   "\"certificates.k8s.io\"],\"resources\":[\"signers\"],\"resourceNames\":[\"a.b/*\"]},{\"verbs\":["
+                   "\"sign\"],\"apiGroups\":[\"certificates.k8s.io\"],\"resources\":[\"signers\"],\"resourceNames\":["
+                   "\"a.b/c\"]}]}",
+                   NULL);
+    harness_expect(
+        &h, 201, "POST", RBAC "/clusterrolebindings",
+        "{\"metadata\":{\"name\":\"signer\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+        "\"ClusterRole\",\"name\":\"signer\"},\"subjects\":[{\"kind\":\"User\",\"name\":\"eve\"}]}",
+        NULL);
+    eve_writes("approval", approved, 200, NULL);
+    eve_writes("status", failed, 200, NULL);
+}
+
 /* ---- storage classes ---- */
 
 #define CLAIMS  NS "/persistentvolumeclaims"
@@ -305,8 +404,10 @@ int main(void)
         cmocka_unit_test(test_a_finalizer_keeps_the_place),
         cmocka_unit_test(test_updates_are_charged_the_difference),
         cmocka_unit_test(test_other_limits_are_counted_at_once),
+        cmocka_unit_test(test_what_limits_nothing_says_so),
         cmocka_unit_test(test_quotas_count_quotas),
         cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_signers_have_rights_of_their_own),
         cmocka_unit_test(test_claims_get_the_default_class),
     };
 
