@@ -190,7 +190,7 @@ static void prune_members(struct pool *pool, const struct fieldset_place *place,
 
         if (!was || !fieldset_member(place, name, &member))
             continue;
-        if (prune_has(was, member.field && !member.element) && !prune_has(is, member.field && !member.element))
+        if (prune_has(was, fieldset_is_named(&member)) && !prune_has(is, fieldset_is_named(&member)))
             value_iter_remove(&it);
         else if (was->below)
             prune_place(pool, &member, v, was->below, is ? is->below : NULL);

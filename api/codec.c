@@ -143,6 +143,16 @@ static int fail_other_type(const struct schema_kind *kind, const char *api_versi
 
     schema_split_api_version(slice_str(api_version), &group, &version);
     schema_api_version(kind, wanted, sizeof wanted);
+    if (kind->custom && strcmp(api_version, wanted) != 0)
+        return error_set(err, ERROR_BAD_REQUEST,
+                         "the API version in the data (%s) does not match the expected API version (%s)", api_version,
+                         wanted);
+    if (kind->custom) {
+        (void)error_set(err, ERROR_INVALID, "%s.%s is invalid: kind: Invalid value: \"%s\": must be %s", stated,
+                        kind->group, stated, kind->kind);
+        error_add_cause(err, "FieldValueInvalid", "kind", "Invalid value: \"%s\": must be %s", stated, kind->kind);
+        return -(int)ERROR_INVALID;
+    }
     if (!schema_find_kind(group, version, slice_str(stated)))
         return error_set(err, ERROR_BAD_REQUEST,
                          "%s in version \"%.*s\" cannot be handled as a %s: no kind \"%s\" is registered for version "

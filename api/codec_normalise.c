@@ -6,6 +6,7 @@
  */
 #include "api/codec_internal.h"
 
+#include "api/structural.h"
 #include "api/value_internal.h"
 
 struct walk {
@@ -212,7 +213,9 @@ static int normalise_object(const struct walk *w, const struct schema_type *type
 
     if (r < 0)
         return r;
-    report_unknown(w, *object, to, type->preserve_unknown, at);
+    if (type->structural)
+        structural_prune(type->structural, *object, w->findings);
+    report_unknown(w, *object, to, type->preserve_unknown || type->structural, at);
     value_free(*object);
     *object = STEAL(to);
     return 0;

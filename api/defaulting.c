@@ -6,6 +6,7 @@
  */
 #include "api/codec_internal.h"
 
+#include "api/structural.h"
 #include "api/value_internal.h"
 
 static void default_object(const struct schema_type *type, struct value *object);
@@ -118,6 +119,8 @@ static void default_object(const struct schema_type *type, struct value *object)
     default_by_rule(type, object);
     put_in_order(type, object);
     default_children(type, object);
+    if (type->structural)
+        structural_default(type->structural, object);
 }
 
 void default_apply(const struct schema_kind *kind, struct value *object)

@@ -297,7 +297,31 @@ static void default_subject(struct value *subject)
         default_text(subject, "apiGroup", RBAC_GROUP);
 }
 
+/* The names that follow from the kind. */
+static void default_custom_names(struct value *names)
+{
+    struct slice kind = value_string(value_get(names, "kind"));
+    char *singular CLEANUP_FREE = slice_dup(kind);
+    char *list CLEANUP_FREE = mem_printf("%.*sList", SLICE_ARGS(kind));
+
+    for (char *c = singular; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    if (!kind.len)
+        return;
+    default_text(names, "singular", singular);
+    default_text(names, "listKind", list);
+}
+
+static void default_custom_definition(struct value *spec)
+{
+    if (!value_get(value_get(spec, "conversion"), "strategy"))
+        value_set_str(value_need_object(spec, "conversion"), "strategy", "None");
+}
+
 static const struct default_rule rules[] = {
+    {"apiextensions.v1.CustomResourceDefinitionNames", default_custom_names},
+    {"apiextensions.v1.CustomResourceDefinitionSpec", default_custom_definition},
     {"apps.v1.DeploymentStrategy", default_deployment_strategy},
     {"core.v1.Container", default_container},
     {"core.v1.EphemeralContainerCommon", default_container},
@@ -319,16 +343,18 @@ static const struct default_rule rules[] = {
 
 void default_by_rule(const struct schema_type *type, struct value *object)
 {
-    static const char prefix[] = "io.k8s.api.";
+    static const char *const prefixes[] = {"io.k8s.api.", "io.k8s.apiextensions-apiserver.pkg.apis."};
+    const char *name = NULL;
 
     for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].flags & SCHEMA_INLINE)
             default_by_rule(type->fields[i].type, object);
     }
-    if (strncmp(type->openapi_name, prefix, sizeof prefix - 1) != 0)
-        return;
-    for (size_t i = 0; default_rule_at(i); i++) {
-        if (!strcmp(type->openapi_name + sizeof prefix - 1, default_rule_at(i)->type))
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (!strncmp(type->openapi_name, prefixes[i], strlen(prefixes[i])))
+            name = type->openapi_name + strlen(prefixes[i]);
+    for (size_t i = 0; name && default_rule_at(i); i++) {
+        if (!strcmp(name, default_rule_at(i)->type))
             default_rule_at(i)->apply(object);
     }
 }

@@ -5,12 +5,13 @@
 
 #include "api/fieldset.h"
 
-/* A place in an object: the field that describes it, or an element of that field's list or map. Without a field it is
- * not described (custom resources): objects are maps, all else is one piece. */
+/* A place in an object: the field that describes it, or an element of that field's list or map; in a custom resource
+ * the piece of its schema. With neither it is not described: objects are maps, all else is one piece. */
 struct fieldset_place {
     const struct schema_field *field;
     const struct schema_type *type; /* of a struct; else NULL */
     bool element;
+    const struct structural *structural;
 };
 
 enum fieldset_shape {
@@ -19,6 +20,12 @@ enum fieldset_shape {
     FIELDSET_MAP,    /* members are keys, each with an owner */
     FIELDSET_ITEMS   /* a list whose items are told apart */
 };
+
+/* A member that the schema names, not a key of a map or an item. */
+static inline bool fieldset_is_named(const struct fieldset_place *member)
+{
+    return (member->field || member->structural) && !member->element;
+}
 
 struct fieldset_place fieldset_root(const struct schema_type *type);
 enum fieldset_shape fieldset_shape(const struct fieldset_place *place, const struct value *v);

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "api/structural_internal.h"
 #include "lib/encoding.h"
 
 #define PLACE_KEYS_MAX 8
@@ -18,8 +19,36 @@ struct fieldset_place fieldset_root(const struct schema_type *type)
 
 static struct fieldset_place place_of(const struct schema_field *f, bool element)
 {
-    return (struct fieldset_place){f, f->base == SCHEMA_OBJECT ? f->type : NULL, element};
+    return (struct fieldset_place){f, f->base == SCHEMA_OBJECT ? f->type : NULL, element, NULL};
 }
+
+/* ---- custom resources ---- */
+
+static enum fieldset_shape structural_shape(const struct structural *s, const struct value *v)
+{
+    bool open = !s->property_count && (s->each || (s->flags & STRUCTURAL_PRESERVE));
+
+    if (s->type == STRUCTURAL_ARRAY)
+        return s->flags & (STRUCTURAL_SET | STRUCTURAL_MAP) ? FIELDSET_ITEMS : FIELDSET_LEAF;
+    if (s->flags & STRUCTURAL_ATOMIC)
+        return FIELDSET_LEAF;
+    if (s->type == STRUCTURAL_OBJECT || (s->type == STRUCTURAL_ANY && value_is(v, VALUE_OBJECT)))
+        return open || s->type == STRUCTURAL_ANY ? FIELDSET_MAP : FIELDSET_STRUCT;
+    return FIELDSET_LEAF;
+}
+
+static bool structural_member(const struct structural *s, struct slice name, struct fieldset_place *ret_member)
+{
+    ret_member->structural = structural_find(s, name);
+    if (!ret_member->structural) {
+        ret_member->structural = s->each;
+        ret_member->element = true;
+    }
+    return ret_member->structural || s->type == STRUCTURAL_ANY ||
+           (s->flags & (STRUCTURAL_PRESERVE | STRUCTURAL_EMBEDDED));
+}
+
+/* ---- any ---- */
 
 static bool place_is_keyed(const struct schema_field *f)
 {
@@ -30,6 +59,8 @@ enum fieldset_shape fieldset_shape(const struct fieldset_place *place, const str
 {
     const struct schema_field *f = place->field;
 
+    if (place->structural)
+        return structural_shape(place->structural, v);
     if (!f)
         return place->type ? FIELDSET_STRUCT : value_is(v, VALUE_OBJECT) ? FIELDSET_MAP : FIELDSET_LEAF;
     if (!place->element && f->shape == SCHEMA_LIST)
@@ -47,6 +78,8 @@ bool fieldset_member(const struct fieldset_place *place, struct slice name, stru
     const struct schema_field *f;
 
     *ret_member = (struct fieldset_place){0};
+    if (place->structural)
+        return structural_member(place->structural, name, ret_member);
     if (place->field && !place->element && place->field->shape == SCHEMA_MAP) {
         *ret_member = place_of(place->field, true);
         return true;
@@ -55,77 +88,106 @@ bool fieldset_member(const struct fieldset_place *place, struct slice name, stru
         return true;
     if ((f = schema_find_field(place->type, name)) != NULL)
         *ret_member = place_of(f, false);
+    else if (place->type->structural)
+        return structural_member(place->type->structural, name, ret_member);
     return f || place->type->preserve_unknown;
 }
 
 struct fieldset_place fieldset_item(const struct fieldset_place *list)
 {
+    if (list->structural)
+        return (struct fieldset_place){.structural = list->structural->each};
     return list->field ? place_of(list->field, true) : *list;
 }
 
-/* {"key":value,...} of the item; keys that are missing count with their default, or not at all. */
-static bool place_write_keys(const struct fieldset_place *list, const struct value *item, struct buf *out)
+/* The names of the keys by which the items of a list are told apart, sorted; 0 = it is a set. */
+static size_t place_keys(const struct fieldset_place *list, const char *keys[PLACE_KEYS_MAX])
 {
     const struct schema_field *f = list->field;
-    const char *keys[PLACE_KEYS_MAX];
+    const char *const *stated = list->structural ? list->structural->map_keys : f->map_keys;
+    bool by_map = list->structural ? (list->structural->flags & STRUCTURAL_MAP) : (f->flags & SCHEMA_LIST_MAP);
     size_t count = 0;
-    char before = '{';
 
-    if (!(f->flags & SCHEMA_LIST_MAP))
+    if (!list->structural && !place_is_keyed(f))
+        return 0;
+    if (!by_map && f)
         keys[count++] = f->merge_key;
-    for (size_t i = 0; (f->flags & SCHEMA_LIST_MAP) && f->map_keys[i] && count < PLACE_KEYS_MAX; i++) {
+    for (size_t i = 0; by_map && stated && stated[i] && count < PLACE_KEYS_MAX; i++) {
         size_t at = count++;
 
-        for (; at && strcmp(keys[at - 1], f->map_keys[i]) > 0; at--)
+        for (; at && strcmp(keys[at - 1], stated[i]) > 0; at--)
             keys[at] = keys[at - 1];
-        keys[at] = f->map_keys[i];
+        keys[at] = stated[i];
     }
+    return count;
+}
+
+/* What a missing key counts as; false when it has no default. */
+static bool place_write_default(const struct fieldset_place *list, const char *name, struct buf *out)
+{
+    const struct fieldset_place item = fieldset_item(list);
+    const struct structural *key = item.structural ? structural_find(item.structural, slice_str(name)) : NULL;
+    const struct schema_field *f = item.type ? schema_find_field(item.type, slice_str(name)) : NULL;
+
+    if (key && key->by_default)
+        value_write(key->by_default, out);
+    else if (f && f->default_json)
+        buf_append_str(out, f->default_json);
+    else
+        return false;
+    return true;
+}
+
+/* {"key":value,...} of the item; keys that are missing count with their default, or not at all. */
+static bool place_write_keys(const struct fieldset_place *list, const char *const *keys, size_t count,
+                             const struct value *item, struct buf *out)
+{
+    char before = '{';
+
     for (size_t i = 0; i < count; i++) {
         const struct value *v = value_get(item, keys[i]);
-        const struct schema_field *key = f->type ? schema_find_field(f->type, slice_str(keys[i])) : NULL;
-        const char *by_default = key ? key->default_json : NULL;
+        BUF_LOCAL(text);
 
-        if (value_is(v, VALUE_NULL) && !by_default)
+        if (!value_is(v, VALUE_NULL))
+            value_write(v, &text);
+        else if (!place_write_default(list, keys[i], &text))
             continue;
         buf_append_byte(out, before);
         json_write_string(out, slice_str(keys[i]));
         buf_append_byte(out, ':');
-        if (value_is(v, VALUE_NULL))
-            buf_append_str(out, by_default);
-        else
-            value_write(v, out);
+        buf_append_slice(out, buf_slice(&text));
         before = ',';
     }
     buf_append_byte(out, '}');
     return before == ',';
 }
 
-static const char *place_no_keys(struct pool *pool, const struct schema_field *f)
+static const char *place_no_keys(struct pool *pool, const char *const *keys, size_t count)
 {
-    BUF_LOCAL(keys);
+    BUF_LOCAL(names);
 
-    if (!(f->flags & SCHEMA_LIST_MAP))
-        buf_printf(&keys, "\"%s\"", f->merge_key);
-    for (size_t i = 0; (f->flags & SCHEMA_LIST_MAP) && f->map_keys[i]; i++)
-        buf_printf(&keys, "%s\"%s\"", i ? " " : "", f->map_keys[i]);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&names, "%s\"%s\"", i ? " " : "", keys[i]);
     return pool_printf(pool,
                        "associative list with keys has an element that omits all key fields [%s] (and doesn't have "
                        "default values for any key fields)",
-                       buf_cstr(&keys));
+                       buf_cstr(&names));
 }
 
 bool fieldset_item_step(struct pool *pool, const struct fieldset_place *list, const struct value *item,
                         struct fieldset_step *ret_step, const char **ret_problem)
 {
-    bool keyed = place_is_keyed(list->field);
+    const char *keys[PLACE_KEYS_MAX];
+    size_t key_count = place_keys(list, keys);
+    bool keyed = key_count > 0;
     const char *problem = NULL;
     BUF_LOCAL(text);
 
     if (keyed && !value_is(item, VALUE_OBJECT))
         problem = value_is(item, VALUE_NULL) ? "associative list with keys may not have a null element"
                                              : "associative list with keys may not have non-map elements";
-    else if (keyed && !place_write_keys(list, item, &text))
-        problem = place_no_keys(pool, list->field);
+    else if (keyed && !place_write_keys(list, keys, key_count, item, &text))
+        problem = place_no_keys(pool, keys, key_count);
     else if (!keyed && value_is(item, VALUE_OBJECT))
         problem = "associative list without keys has an element that's a map type";
     else if (!keyed && (value_is(item, VALUE_ARRAY) || value_is(item, VALUE_NULL)))

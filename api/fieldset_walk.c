@@ -4,6 +4,7 @@
  * schema (fieldset_place.c), members and items in the order of the set, so that making it takes no searching.
  */
 #include "api/fieldset_internal.h"
+#include "api/structural_internal.h"
 
 #define OF_SHOWN_MAX 256 /* bytes of a value of the wrong type in the message */
 
@@ -196,9 +197,14 @@ static int of_wrong_type(struct of_walk *w, const char *expected, const struct v
 static int of_check(struct of_walk *w, const struct fieldset_place *place, const struct value *v)
 {
     const struct schema_field *f = place->field;
+    enum structural_type type = place->structural ? (enum structural_type)place->structural->type : STRUCTURAL_ANY;
     bool string = value_is(v, VALUE_STRING);
     bool number = value_is(v, VALUE_INT) || value_is(v, VALUE_REAL);
 
+    if (type == STRUCTURAL_ARRAY)
+        return value_is(v, VALUE_ARRAY) ? 0 : of_wrong_type(w, "list", v);
+    if (type == STRUCTURAL_OBJECT)
+        return value_is(v, VALUE_OBJECT) ? 0 : of_wrong_type(w, "map", v);
     if (!f)
         return place->type && !value_is(v, VALUE_OBJECT) ? of_wrong_type(w, "map", v) : 0;
     if (!place->element && f->shape == SCHEMA_LIST)
@@ -248,7 +254,7 @@ static int of_child(struct of_walk *w, const struct fieldset_place *child, struc
 static int of_members(struct of_walk *w, const struct fieldset_place *place, const struct value *v,
                       struct fieldset *below)
 {
-    bool keys = !place->type || (place->field && !place->element && place->field->shape == SCHEMA_MAP);
+    bool keys = fieldset_shape(place, v) == FIELDSET_MAP;
     size_t count;
     struct fieldset_named *all = fieldset_members(w->pool, v, &count);
     int r = 0;

@@ -86,6 +86,8 @@ void object_encode(const struct schema_kind *kind, const struct value *object, s
         buf_append_byte(ret_value, ':');
         if (slice_is(name, "metadata") && value_is(v, VALUE_OBJECT))
             write_metadata(v, ret_value);
+        else if (slice_is(name, "apiVersion") && kind->stored_version)
+            buf_printf(ret_value, "\"%s/%s\"", kind->group, kind->stored_version);
         else
             value_write(v, ret_value);
         before = ',';
@@ -170,6 +172,24 @@ void object_encode_meta(const struct schema_kind *kind, struct slice stored, str
     for (size_t i = 0; kind->selectable[i]; i++)
         write_field(kind, stored, kind->selectable[i], &run);
     write_text(ret_meta, buf_slice(&run));
+}
+
+struct slice object_as(const struct schema_kind *kind, struct slice stored, struct buf *scratch)
+{
+    static const char head[] = "{\"apiVersion\":\"";
+    struct slice rest, version;
+    char own[320];
+
+    if (!kind->stored_version || !slice_starts(stored, slice_str(head)))
+        return stored;
+    rest = slice_make(stored.data + sizeof(head) - 1, stored.len - sizeof(head) + 1);
+    if (!slice_split(&rest, '"', &version) || slice_is(version, schema_api_version(kind, own, sizeof(own))) ||
+        !slice_starts(version, slice_str(kind->group)))
+        return stored;
+    buf_reset(scratch);
+    buf_printf(scratch, "%s%s\"", head, own);
+    buf_append_slice(scratch, rest);
+    return buf_slice(scratch);
 }
 
 /* From the brace of the metadata on: all that follows goes as it is. */

@@ -18,6 +18,8 @@ void object_encode(const struct schema_kind *kind, const struct value *object, s
 bool object_field_is_known(const struct schema_kind *kind, const char *field);
 /* The header alone from stored bytes, for a schema that changed. */
 void object_encode_meta(const struct schema_kind *kind, struct slice stored, struct buf *ret_meta);
+/* Stored bytes as the kind's version has them: as they are, or converted into `scratch`. */
+struct slice object_as(const struct schema_kind *kind, struct slice stored, struct buf *scratch);
 /* Appends the document as served: the stored bytes with "resourceVersion":"<revision>" in metadata. with_type: keep
  * apiVersion and kind (items of a built-in kind's list come without them). */
 void object_write(struct buf *out, struct slice stored, uint64_t revision, bool with_type);

@@ -15,14 +15,16 @@ static void doc_clear(struct openapi_doc *doc)
 }
 #define DOC_LOCAL(name) struct openapi_doc name CLEANUP(doc_clear)
 
-/* The resources of one group version, or of all (group NULL). The caller frees the array. */
+/* The resources of one group version, or all that are built in (group NULL): thousands of custom ones would make the
+ * one document of version 2 too large to be of use. The caller frees the array. */
 static const struct schema_kind **select_kinds(struct kind_list list, const struct slice *group,
                                                const struct slice *version, size_t *ret_count)
 {
     const struct schema_kind **selected = mem_calloc(list.count + 1, sizeof(void *));
     size_t count = 0;
     for (size_t k = 0; k < list.count; k++)
-        if (group ? groups_has(list.kinds[k], *group, *version) : groups_is_resource(list.kinds[k]))
+        if (group ? groups_has(list.kinds[k], *group, *version)
+                  : groups_is_resource(list.kinds[k]) && !list.kinds[k]->custom)
             selected[count++] = list.kinds[k];
     *ret_count = count;
     return selected;
@@ -56,18 +58,34 @@ bool openapi_write_v3(struct buf *out, const struct schema_kind *const *kinds, s
     return true;
 }
 
+/* The hash of a document; where custom resources are in it, of what it is made from. */
+static void hash_document(struct kind_list list, const struct group_version *gv, char hash[SHA256_SIZE * 2 + 1])
+{
+    struct slice group = slice_str(gv->group), version = slice_str(gv->version);
+    bool custom = false;
+    BUF_LOCAL(text);
+    for (size_t k = 0; k < list.count; k++)
+        if (groups_has(list.kinds[k], group, version)) {
+            custom = custom || list.kinds[k]->custom;
+            buf_printf(&text, "%s %u\n", list.kinds[k]->plural, (unsigned)list.kinds[k]->hash);
+        }
+    if (!custom) {
+        buf_reset(&text);
+        openapi_write_v3(&text, list.kinds, list.count, group, version);
+    }
+    sha256_hex(buf_slice(&text), hash);
+}
+
 void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count)
 {
     size_t gv_count;
     CLEANUP_FREE struct group_version *gvs = groups_list((struct kind_list){kinds, count}, &gv_count);
     buf_append_str(out, "{\"paths\":{");
     for (size_t i = 0; i < gv_count; i++) {
-        BUF_LOCAL(document);
         char hash[SHA256_SIZE * 2 + 1];
         CLEANUP_FREE char *api_version = groups_api_version(gvs[i].group, gvs[i].version);
         CLEANUP_FREE char *path = mem_printf("%s/%s", gvs[i].group[0] ? "apis" : "api", api_version);
-        openapi_write_v3(&document, kinds, count, slice_str(gvs[i].group), slice_str(gvs[i].version));
-        sha256_hex(buf_slice(&document), hash);
+        hash_document((struct kind_list){kinds, count}, &gvs[i], hash);
         emit_open_key(out, path, '{');
         emit_key(out, "serverRelativeURL");
         buf_printf(out, "\"/openapi/v3/%s?hash=%s\"}", path, hash);

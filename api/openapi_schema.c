@@ -223,6 +223,11 @@ static size_t write_required(struct openapi_doc *doc, const struct schema_type *
 static void write_type_members(struct openapi_doc *doc, const struct schema_type *type)
 {
     struct buf *out = doc->out;
+    if (type->openapi) {
+        emit_separator(out);
+        buf_append(out, type->openapi + 1, strlen(type->openapi) - 2);
+        return;
+    }
     emit_member_some(out, "description", type->description);
     emit_member(out, "type", "object");
     if (type->field_count) {

@@ -44,6 +44,7 @@ enum schema_field_flag {
 };
 
 struct schema_type;
+struct structural;
 
 struct schema_field {
     const char *name;               /* in JSON */
@@ -73,7 +74,10 @@ struct schema_type {
     size_t field_count;
     const uint16_t *by_name; /* indexes into fields, sorted by name; an INLINE field stands under its own name and is
                                 not found; its members are found through schema_find_field */
-    bool preserve_unknown;   /* custom resources: keep what is not described */
+    bool preserve_unknown;   /* keep what is not described */
+    /* Of a custom resource's object: what it has besides the fields (api/structural.h); else NULL. */
+    const struct structural *structural;
+    const char *openapi; /* its OpenAPI schema as text, where it is no rows; else NULL */
 };
 
 enum schema_column_type {
@@ -144,9 +148,11 @@ struct schema_kind {
     const struct schema_subresource *subresources;
     size_t subresource_count;
     const struct schema_scale_paths *scale; /* NULL = none */
-    const char *inert;                      /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
-    uint8_t verbs;                          /* enum schema_verb */
+    const char *stored_version; /* custom resources of several versions: that of the stored objects; NULL = its own */
+    const char *inert;          /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
+    uint8_t verbs;              /* enum schema_verb */
     bool namespaced;
+    bool custom;       /* a CustomResourceDefinition made it (api/custom.h) */
     bool has_status;   /* the status subresource splits writes */
     bool generation;   /* metadata.generation counts changes of the spec */
     bool virtual_kind; /* never stored: reviews, Scale, Binding, Eviction, Status, DeleteOptions */

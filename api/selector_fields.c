@@ -97,7 +97,7 @@ static int add_term(const struct schema_kind *kind, struct slice text, struct sl
                          SLICE_ARGS(term));
     if ((rc = unescape(raw, &value, err)) < 0)
         return rc;
-    if (!kind_offers(kind, path) && !(kind->selectable && kind->selectable[0]))
+    if (!kind_offers(kind, path) && !kind->custom && !(kind->selectable && kind->selectable[0]))
         return error_set(err, ERROR_BAD_REQUEST,
                          "\"%.*s\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
                          SLICE_ARGS(path));

@@ -18,7 +18,7 @@ static const struct rule_set *const rule_sets[] = {
     &validate_rules_other,       &validate_rules_security,     &validate_rules_rbac,     &validate_rules_networking,
     &validate_rules_admission,   &validate_rules_policy,       &validate_rules_quota,    &validate_rules_apps,
     &validate_rules_batch,       &validate_rules_persistent,   &validate_rules_storage,  &validate_rules_autoscaling,
-    &validate_rules_flowcontrol, &validate_rules_registration, &validate_rules_resource,
+    &validate_rules_flowcontrol, &validate_rules_registration, &validate_rules_resource, &validate_rules_custom,
 };
 
 static const struct {
@@ -371,6 +371,8 @@ int validate_object(const struct schema_kind *kind, const struct value *object, 
     if (!kind->virtual_kind && !kind->no_metadata)
         check_metadata(&v);
     walk_object(&v, kind->type, object, old, NULL);
+    if (kind->type->structural)
+        check_structural(&v, kind->type->structural);
     if (!found.cause_count)
         return 0;
     write_message(&v, &message);

@@ -55,7 +55,7 @@ extern const struct rule_set validate_rules_pod, validate_rules_container, valid
     validate_rules_node, validate_rules_other, validate_rules_rbac, validate_rules_security, validate_rules_networking,
     validate_rules_admission, validate_rules_policy, validate_rules_quota, validate_rules_apps, validate_rules_batch,
     validate_rules_persistent, validate_rules_storage, validate_rules_autoscaling, validate_rules_flowcontrol,
-    validate_rules_registration, validate_rules_resource;
+    validate_rules_registration, validate_rules_resource, validate_rules_custom;
 
 /* For the test that walks the table: NULL after the last. */
 const struct rule *validate_rule_at(size_t index);
@@ -72,6 +72,12 @@ void report_too_long(struct validator *v, const struct vpath *at, size_t max_byt
 void report_too_many(struct validator *v, const struct vpath *at, size_t count, size_t max);
 void report_not_supported_value(struct validator *v, const struct vpath *at, const struct value *bad,
                                 const char *const *values);
+/* A value of JSON type `got` where `wanted` must be; of custom resources. */
+void report_type_invalid(struct validator *v, const struct vpath *at, const char *got, const char *place,
+                         const char *wanted);
+/* The same as report_not_supported with values of any type. */
+void report_not_listed(struct validator *v, const struct vpath *at, const struct value *bad,
+                       const struct value *values);
 void report_not_supported(struct validator *v, const struct vpath *at, struct slice bad, const char *const *values);
 /* Appends "spec.containers[0].name". */
 void vpath_write(const struct vpath *at, struct buf *out);
@@ -94,6 +100,13 @@ void check_labels(struct validator *v, const struct vpath *at, const struct valu
 void check_annotations(struct validator *v, const struct vpath *at, const struct value *annotations);
 void check_label_selector(struct validator *v, const struct vpath *at, const struct value *selector);
 void check_metadata(struct validator *v);
+/* A custom resource against the schema of its version. */
+void check_structural(struct validator *v, const struct structural *schema);
+/* Any value against a schema; what is found is told at `at`. */
+void check_structural_value(struct validator *v, const struct structural *schema, const struct value *value,
+                            const struct vpath *at);
+/* Rule: the openAPIV3Schema of a definition. */
+void check_custom_schema(const struct rule_site *site);
 void check_pod_update(struct validator *v);
 /* A pod template's restart policy and deadline: of pods that are started again for ever. `owner` is named. */
 void check_lasting_template(struct validator *v, const struct vpath *at, const struct value *template_,

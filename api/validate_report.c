@@ -133,6 +133,29 @@ void report_too_many(struct validator *v, const struct vpath *at, size_t count, 
     report(v, "FieldValueTooMany", at, &text);
 }
 
+void report_type_invalid(struct validator *v, const struct vpath *at, const char *got, const char *place,
+                         const char *wanted)
+{
+    BUF_LOCAL(text);
+
+    buf_printf(&text, "Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", got, place, wanted, got);
+    report(v, "FieldValueTypeInvalid", at, &text);
+}
+
+void report_not_listed(struct validator *v, const struct vpath *at, const struct value *bad, const struct value *values)
+{
+    BUF_LOCAL(text);
+
+    buf_append_str(&text, "Unsupported value: ");
+    write_shown(&text, bad);
+    buf_append_str(&text, ": supported values: ");
+    for (size_t i = 0; i < value_count(values) && text.len < SHOWN_MAX; i++) {
+        buf_append_str(&text, i ? ", " : "");
+        write_shown(&text, value_at(values, i));
+    }
+    report(v, "FieldValueNotSupported", at, &text);
+}
+
 void report_not_supported(struct validator *v, const struct vpath *at, struct slice bad, const char *const *values)
 {
     struct value *shown CLEANUP_VALUE = value_new_string(bad);

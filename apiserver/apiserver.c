@@ -10,6 +10,7 @@
 
 #include "apiserver/account.h"
 #include "apiserver/authn.h"
+#include "apiserver/customs.h"
 #include "apiserver/hub.h"
 #include "apiserver/event_expiry.h"
 #include "apiserver/node_link.h"
@@ -49,6 +50,7 @@ static void front_unmake(struct front *front)
     node_link_free(front);
     rbac_index_unref(front->rbac_index);
     account_cache_free(front->accounts);
+    customs_snapshot_unref(front->customs);
     hub_free(front->hub);
     loop_free(front->loop);
 }
@@ -80,8 +82,8 @@ int apiserver_make(const struct apiserver_options *options, struct apiserver **r
         return r;
     }
     server->rbac = rbac_new(server->store);
-    server->documents = documents_make(server->advertise_address);
     server->turns = turns_new();
+    server->customs = customs_new(server->store, server->advertise_address);
     server->front_count = apiserver_front_count(options->fronts);
     server->fronts = mem_calloc(server->front_count, sizeof(*server->fronts));
     for (size_t i = 0; i < server->front_count; i++)
@@ -96,8 +98,8 @@ void apiserver_unmake(struct apiserver *server)
         front_unmake(&server->fronts[i]);
     free(server->fronts);
     rbac_free(server->rbac);
-    documents_free(server->documents);
     turns_free(server->turns);
+    customs_free(server->customs);
     authn_tokens_free(server->tokens);
     account_issuer_free(server->accounts);
     free(server->advertise_address);

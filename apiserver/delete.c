@@ -220,6 +220,8 @@ static bool delete_apply(struct request *req, struct value *object, const struct
     int64_t now = clock_wall_s(req->server->clock);
 
     delete_set_finalizers(object, delete_choose(req, object, o));
+    if (!was_deleting && req->strategy->prepare_delete)
+        req->strategy->prepare_delete(req, object);
     if (delete_is_immediate(req, object))
         return true;
     if (was_deleting)

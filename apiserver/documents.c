@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schema of built-in kinds does not change while the server runs, so every document is written once: when it is
- * first asked for, because together they are most of a start and of an idle server's memory. The table of names is
- * complete from the start; a document's body comes under the lock and never changes afterwards.
+ * A set of kinds does not change, so every document is written once: when it is first asked for, because together they
+ * are most of a start and of an idle server's memory. The table of names is complete from the start; a document's body
+ * comes under the lock and never changes afterwards.
  */
 #include "apiserver/documents.h"
 
@@ -20,7 +20,7 @@
 
 struct documents {
     struct map by_name; /* struct entry */
-    char *server_address;
+    struct documents_options options;
     pthread_mutex_t lock;
 };
 
@@ -33,95 +33,81 @@ struct entry {
     bool written;
 };
 
-struct kinds {
-    const struct schema_kind *const *items;
-    size_t count;
-};
-
-static struct kinds kinds_all(void)
-{
-    struct kinds k;
-
-    k.items = schema_kinds(&k.count);
-    return k;
-}
-
 /* ---- writers ------------------------------------------------------------------------------------------------------
  */
 
 static bool write_versions(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    discovery_write_versions(out, docs->server_address);
+    discovery_write_versions(out, docs->options.server_address);
     return true;
 }
 
 static bool write_groups(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    discovery_write_groups(out, k.items, k.count);
+    discovery_write_groups(out, docs->options.kinds, docs->options.count);
     return true;
 }
 
 /* `version` is the document's own: "v2" or "v2beta1". */
 static bool write_aggregated_core(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    discovery_write_aggregated(out, k.items, k.count, true, e->version);
+    discovery_write_aggregated(out, docs->options.kinds, docs->options.count, true, e->version);
     return true;
 }
 
 static bool write_aggregated_groups(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    discovery_write_aggregated(out, k.items, k.count, false, e->version);
+    discovery_write_aggregated(out, docs->options.kinds, docs->options.count, false, e->version);
     return true;
 }
 
 static bool write_resources(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    return discovery_write_resources(out, k.items, k.count, slice_str(e->group), slice_str(e->version));
+    return discovery_write_resources(out, docs->options.kinds, docs->options.count, slice_str(e->group),
+                                     slice_str(e->version));
 }
 
 static bool write_group(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    return discovery_write_group(out, k.items, k.count, slice_str(e->group));
+    return discovery_write_group(out, docs->options.kinds, docs->options.count, slice_str(e->group));
 }
 
 static bool write_v3(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
+    const struct documents_options *o = &docs->options;
+    struct slice group = slice_str(e->group);
+    struct slice version = slice_str(e->version);
+    CLEANUP_FREE const struct schema_kind **kinds = mem_calloc(o->count + 1, sizeof(*kinds));
+    bool written;
 
-    return openapi_write_v3(out, k.items, k.count, slice_str(e->group), slice_str(e->version));
+    for (size_t i = 0; i < o->count; i++) {
+        const struct schema_kind *k = o->kinds[i];
+        bool here = slice_is(group, k->group) && slice_is(version, k->version);
+
+        kinds[i] = here && o->describe ? o->describe(o->arg, k) : k;
+    }
+    written = openapi_write_v3(out, kinds, o->count, group, version);
+    for (size_t i = 0; i < o->count; i++)
+        if (kinds[i] != o->kinds[i])
+            o->described(o->arg, kinds[i]);
+    return written;
 }
 
 static bool write_v3_index(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    openapi_write_v3_index(out, k.items, k.count);
+    openapi_write_v3_index(out, docs->options.kinds, docs->options.count);
     return true;
 }
 
 static bool write_v2(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    openapi_write_v2(out, k.items, k.count);
+    openapi_write_v2(out, docs->options.kinds, docs->options.count);
     return true;
 }
 
 static bool write_v2_protobuf(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    struct kinds k = kinds_all();
-
-    openapi_write_v2_protobuf(out, k.items, k.count);
+    openapi_write_v2_protobuf(out, docs->options.kinds, docs->options.count);
     return true;
 }
 
@@ -193,17 +179,16 @@ static void documents_add_version(struct documents *docs, const struct schema_ki
         documents_add(docs, group, &e);
 }
 
-struct documents *documents_make(const char *server_address)
+struct documents *documents_make(const struct documents_options *options)
 {
     struct documents *docs = mem_zalloc(sizeof(*docs));
-    struct kinds k = kinds_all();
 
-    docs->server_address = mem_strdup(server_address);
+    docs->options = *options;
     (void)pthread_mutex_init(&docs->lock, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(documents_fixed); i++)
         documents_add(docs, documents_fixed[i].name, &documents_fixed[i].entry);
-    for (size_t i = 0; i < k.count; i++)
-        documents_add_version(docs, k.items[i]);
+    for (size_t i = 0; i < options->count; i++)
+        documents_add_version(docs, options->kinds[i]);
     return docs;
 }
 
@@ -213,7 +198,6 @@ void documents_free(struct documents *docs)
         return;
     map_clear(&docs->by_name, entry_free);
     (void)pthread_mutex_destroy(&docs->lock);
-    free(docs->server_address);
     free(docs);
 }
 

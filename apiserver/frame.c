@@ -13,6 +13,9 @@ static size_t frame_form(const struct frame_format *format)
 static void frame_write_object(struct buf *out, const struct frame_format *format, struct slice stored,
                                uint64_t revision, bool columns)
 {
+    BUF_LOCAL(converted);
+
+    stored = object_as(format->kind, stored, &converted);
     if (format->media == MEDIA_PARTIAL) {
         table_write_partial(out, stored, revision);
         return;
@@ -44,9 +47,24 @@ struct refbuf *frame_make(const struct frame_format *format, enum frame_type typ
     return refbuf_from(&out);
 }
 
+/* The frames of that version; nearly always all watch the same one. */
+static struct frame_set *frame_find_set(struct frame_event *e, const struct schema_kind *kind)
+{
+    struct frame_set *set = &e->set;
+
+    while (set->kind && set->kind != kind &&
+           (strcmp(set->kind->version, kind->version) != 0 || strcmp(set->kind->group, kind->group) != 0)) {
+        if (!set->next)
+            set->next = mem_zalloc(sizeof(*set->next));
+        set = set->next;
+    }
+    set->kind = kind;
+    return set;
+}
+
 struct refbuf *frame_of_event(struct frame_event *e, const struct frame_format *format, enum frame_type type)
 {
-    struct refbuf **slot = &e->frames[type][frame_form(format)];
+    struct refbuf **slot = &frame_find_set(e, format->kind)->frames[type][frame_form(format)];
     const struct store_event *event = e->event;
     bool left = type == FRAME_DELETED && event->kind == STORE_EVENT_MODIFY && event->prev_value.len;
 
@@ -55,13 +73,26 @@ struct refbuf *frame_of_event(struct frame_event *e, const struct frame_format *
     return *slot;
 }
 
-void frame_event_clear(struct frame_event *e)
+static void frame_set_clear(struct frame_set *set)
 {
     for (size_t t = 0; t < FRAME_TYPE_COUNT; t++)
         for (size_t f = 0; f < FRAME_FORMS; f++) {
-            refbuf_unref(e->frames[t][f]);
-            e->frames[t][f] = NULL;
+            refbuf_unref(set->frames[t][f]);
+            set->frames[t][f] = NULL;
         }
+}
+
+void frame_event_clear(struct frame_event *e)
+{
+    frame_set_clear(&e->set);
+    e->set.kind = NULL;
+    while (e->set.next) {
+        struct frame_set *set = e->set.next;
+
+        e->set.next = set->next;
+        frame_set_clear(set);
+        free(set);
+    }
 }
 
 struct refbuf *frame_bookmark(const struct frame_format *format, uint64_t revision, bool initial_end)

@@ -14,10 +14,17 @@ enum frame_type { FRAME_ADDED, FRAME_MODIFIED, FRAME_DELETED, FRAME_TYPE_COUNT }
 /* JSON, Partial, and Table with three kinds of row objects. */
 #define FRAME_FORMS 5
 
+/* Those in which one version of a kind goes out. */
+struct frame_set {
+    const struct schema_kind *kind; /* NULL = none was made yet */
+    struct refbuf *frames[FRAME_TYPE_COUNT][FRAME_FORMS];
+    struct frame_set *next; /* of another version */
+};
+
 struct frame_event {
     const struct store_event *event; /* borrowed during the call */
     struct registry_place place;
-    struct refbuf *frames[FRAME_TYPE_COUNT][FRAME_FORMS];
+    struct frame_set set;
 };
 
 struct frame_format {

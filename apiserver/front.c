@@ -7,6 +7,7 @@
  */
 #include "apiserver/authn.h"
 #include "apiserver/authz.h"
+#include "apiserver/customs.h"
 #include "apiserver/info.h"
 #include "apiserver/request.h"
 #include "apiserver/request_metrics.h"
@@ -148,6 +149,8 @@ static int front_route(struct request *req, struct error *err)
     if (!info->is_resource)
         return 0;
     kind = schema_find_resource(slice_str(info->group), slice_str(info->version), slice_str(info->resource));
+    if (!kind)
+        kind = customs_find(req, info->group, info->version, info->resource);
     if (!kind || (!kind->namespaced && in_namespace) ||
         (kind->namespaced && !in_namespace && *info->name && !info->old_watch))
         return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);

@@ -153,6 +153,7 @@ static int changes_visit(void *arg, const struct store_change *change)
         [STORE_EVENT_CREATE] = "create", [STORE_EVENT_MODIFY] = "update", [STORE_EVENT_DELETE] = "delete"};
     struct history *h = arg;
     char time[TIME_TEXT_MAX];
+    BUF_LOCAL(converted);
 
     if (!h->left-- || h->out.len > HISTORY_BYTES_MAX) {
         h->cut = true;
@@ -166,7 +167,7 @@ static int changes_visit(void *arg, const struct store_change *change)
     buf_printf(&h->out, ",\"verb\":\"%s\"", request_verb_name(change->verb));
     if (change->kind != STORE_EVENT_DELETE) {
         buf_append_str(&h->out, ",\"object\":");
-        object_write(&h->out, change->value, change->revision, true);
+        object_write(&h->out, object_as(h->req->kind, change->value, &converted), change->revision, true);
     }
     buf_append_byte(&h->out, '}');
     return 0;

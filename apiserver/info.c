@@ -3,7 +3,9 @@
 
 #include "apiserver/account.h"
 #include "apiserver/backup.h"
+#include "apiserver/customs.h"
 #include "apiserver/dashboard.h"
+#include "apiserver/documents.h"
 #include "apiserver/metrics.h"
 
 /* kubectl and helm choose their behaviour by these numbers (wire.md, rule 14). */
@@ -108,7 +110,7 @@ static void info_document(struct request *req)
     } else if (!strcmp(info->path, "/openapi/v2") && !negotiate_accepts(req, "application/json")) {
         form = "#protobuf";
     }
-    d = documents_get(req->server->documents, slice_str(pool_printf(req->pool, "%s%s", info->path + 1, form)));
+    d = documents_get(customs_documents(req->front), slice_str(pool_printf(req->pool, "%s%s", info->path + 1, form)));
     if (d)
         info_reply_document(req, d);
     else

@@ -31,6 +31,9 @@ void list_write_free(struct list_write *out)
 
 void list_write_item(struct list_write *out, struct slice stored, uint64_t revision)
 {
+    BUF_LOCAL(converted);
+
+    stored = object_as(out->kind, stored, &converted);
     if (out->items.len)
         buf_append_byte(&out->items, ',');
     if (out->media == MEDIA_TABLE)
@@ -38,7 +41,7 @@ void list_write_item(struct list_write *out, struct slice stored, uint64_t revis
     else if (out->media == MEDIA_PARTIAL)
         table_write_partial(&out->items, stored, revision);
     else
-        object_write(&out->items, stored, revision, false);
+        object_write(&out->items, stored, revision, out->kind->custom);
 }
 
 void list_write_reply(struct list_write *out, struct request *req, uint64_t revision, const char *token,
@@ -55,9 +58,10 @@ void list_write_reply(struct list_write *out, struct request *req, uint64_t revi
         buf_printf(&head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->kind->kind,
                    schema_api_version(out->kind, version, sizeof(version)));
     buf_printf(&head, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
-    if (token) {
+    if (token ||
+        (out->kind->custom && out->media == MEDIA_JSON)) { /* as upstream's lists of what it knows no type of */
         buf_append_str(&head, ",\"continue\":");
-        json_write_string(&head, slice_str(token));
+        json_write_string(&head, slice_str(token ? token : ""));
     }
     if (token && remaining)
         buf_printf(&head, ",\"remainingItemCount\":%llu", (unsigned long long)remaining);

@@ -43,6 +43,10 @@ int update_take_patch(struct request *req, struct update *u, const struct schema
         req->error_details = pool_alloc(req->pool, sizeof(*req->error_details));
         return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type");
     }
+    if (req->kind->custom && patch_types[patch_find_type(u->patch_type)].strategic)
+        return error_set(err, ERROR_UNSUPPORTED_MEDIA_TYPE,
+                         "the body of the request was in an unknown format - accepted media types include: "
+                         "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml");
     if (request_query(req, "force"))
         return request_invalid_option(req, "PatchOptions", "FieldValueForbidden", "force", err,
                                       "Forbidden: may not be specified for non-apply patch");

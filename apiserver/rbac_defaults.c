@@ -212,6 +212,10 @@ const struct rbac_default_role rbac_default_roles[] = {
      "update batch cronjobs/finalizers;"
      "delete,list,watch core pods;"
      EVENTS ";"},
+    /* Ours: upstream's has no limits, being a part of its API server. */
+    {"", "system:controller:custom-resource-finalizer", "", "",
+     "patch," READ " apiextensions.k8s.io customresourcedefinitions;"
+     "delete,deletecollection," READ " * *;"},
     {"", "system:controller:daemon-set-controller", "", "",
      READ " apps,extensions daemonsets;"
      "update apps,extensions daemonsets/status;"
@@ -425,6 +429,7 @@ const struct rbac_default_binding rbac_default_bindings[] = {
     {"", "system:controller:clusterrole-aggregation-controller", NULL,
      "account=kube-system/clusterrole-aggregation-controller"},
     {"", "system:controller:cronjob-controller", NULL, "account=kube-system/cronjob-controller"},
+    {"", "system:controller:custom-resource-finalizer", NULL, "account=kube-system/custom-resource-finalizer"},
     {"", "system:controller:daemon-set-controller", NULL, "account=kube-system/daemon-set-controller"},
     {"", "system:controller:deployment-controller", NULL, "account=kube-system/deployment-controller"},
     {"", "system:controller:disruption-controller", NULL, "account=kube-system/disruption-controller"},

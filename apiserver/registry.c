@@ -2,22 +2,38 @@
 #include "apiserver/registry.h"
 
 #include "api/status.h"
+#include "lib/encoding.h"
 #include "lib/log.h"
+
+/* The store's keys end at STORE_KEY_MAX: group and resource of a custom kind that has long ones stand there by their
+ * hash. No group begins with a '~'. */
+#define RESOURCE_PLAIN_MAX 100
+
+static const char *registry_place_of(struct pool *pool, const struct schema_kind *kind)
+{
+    const char *plain = pool_printf(pool, "%s/%s", kind->group, kind->plural);
+    char hash[SHA256_SIZE * 2 + 1];
+
+    if (strlen(plain) <= RESOURCE_PLAIN_MAX)
+        return plain;
+    sha256_hex(slice_str(plain), hash);
+    return pool_printf(pool, "~%.32s/x", hash);
+}
 
 struct slice registry_key(struct pool *pool, const struct schema_kind *kind, const char *namespace_, const char *name)
 {
-    const char *key =
-        kind->namespaced ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s/%s", kind->group, kind->plural, namespace_, name)
-                         : pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s", kind->group, kind->plural, name);
+    const char *place = registry_place_of(pool, kind);
+    const char *key = kind->namespaced ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s", place, namespace_, name)
+                                       : pool_printf(pool, REGISTRY_PREFIX "%s/%s", place, name);
 
     return slice_str(key);
 }
 
 struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, const char *namespace_)
 {
-    const char *key = kind->namespaced && *namespace_
-                          ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s/", kind->group, kind->plural, namespace_)
-                          : pool_printf(pool, REGISTRY_PREFIX "%s/%s/", kind->group, kind->plural);
+    const char *place = registry_place_of(pool, kind);
+    const char *key = kind->namespaced && *namespace_ ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/", place, namespace_)
+                                                      : pool_printf(pool, REGISTRY_PREFIX "%s/", place);
 
     return slice_str(key);
 }
@@ -55,7 +71,7 @@ struct slice registry_resource_of(struct slice key)
 
 struct slice registry_resource(struct pool *pool, const struct schema_kind *kind)
 {
-    return slice_str(pool_printf(pool, "%s/%s", kind->group, kind->plural));
+    return slice_str(registry_place_of(pool, kind));
 }
 
 enum store_class registry_class(const struct schema_kind *kind)
@@ -127,6 +143,18 @@ static int registry_copy(void *arg, const struct store_item *found)
     return 0;
 }
 
+static void registry_convert(const struct schema_kind *kind, struct registry_item *item)
+{
+    BUF_LOCAL(converted);
+
+    (void)object_as(kind, buf_slice(&item->value), &converted);
+    if (!converted.len)
+        return;
+    buf_free(&item->value);
+    item->value = converted;
+    converted = (struct buf){0};
+}
+
 int registry_get(struct store *store, const struct schema_kind *kind, const char *namespace_, const char *name,
                  struct registry_item *ret_item, struct error *err)
 {
@@ -137,8 +165,10 @@ int registry_get(struct store *store, const struct schema_kind *kind, const char
     registry_item_clear(ret_item);
     if (key.len > STORE_KEY_MAX)
         return status_not_found(err, kind, slice_str(name));
-    if (store_get(store, key, registry_copy, ret_item, NULL, &failed) == 0)
+    if (store_get(store, key, registry_copy, ret_item, NULL, &failed) == 0) {
+        registry_convert(kind, ret_item);
         return 0;
+    }
     if (failed.code == ERROR_NOT_FOUND)
         return status_not_found(err, kind, slice_str(name));
     return error_pass(err, &failed, NULL);

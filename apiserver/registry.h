@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where objects stand in the store: "/registry/GROUP/PLURAL/[NAMESPACE/]NAME" (GROUP empty for core). */
+/*
+ * Where objects stand in the store: "/registry/GROUP/PLURAL/[NAMESPACE/]NAME" (GROUP empty for core), all versions of a
+ * kind in one place. GROUP/PLURAL longer than 100 bytes stand as "~HASH/x".
+ */
 #ifndef KNARR_APISERVER_REGISTRY_H
 #define KNARR_APISERVER_REGISTRY_H
 

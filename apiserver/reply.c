@@ -298,8 +298,11 @@ void reply_table(struct request *req, int status, const struct schema_kind *kind
 
 void reply_object(struct request *req, int status, struct slice stored, uint64_t revision)
 {
+    BUF_LOCAL(converted);
     BUF_LOCAL(out);
 
+    if (req->kind)
+        stored = object_as(req->kind, stored, &converted);
     switch (req->media) {
     case MEDIA_TABLE:
         reply_table(req, status, req->kind, stored, revision);

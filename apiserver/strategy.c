@@ -104,9 +104,14 @@ static const struct strategy strategies[] = {
     {"", "replicationcontrollers", STRATEGY_ORPHANS, NULL, NULL, NULL},
     {"batch", "jobs", STRATEGY_ORPHANS, job_prepare_create, NULL, NULL},
     {"certificates.k8s.io", "certificatesigningrequests", 0, csr_prepare_create, csr_prepare_update, csr_allocate},
+    {.group = "apiextensions.k8s.io",
+     .plural = "customresourcedefinitions",
+     .prepare_create = custom_prepare_create,
+     .prepare_update = custom_prepare_update,
+     .prepare_delete = custom_prepare_delete},
 };
 
-static const struct strategy strategy_none = {"", "", 0, NULL, NULL, NULL};
+static const struct strategy strategy_none = {.group = "", .plural = ""};
 
 const struct strategy *strategy_of(const struct schema_kind *kind)
 {

@@ -29,6 +29,8 @@ struct strategy {
     /* After validation: takes from what the cluster shares (addresses, ports) and gives back, with conditions and
      * operations of the same transaction. old NULL = create, object NULL = delete. */
     int (*allocate)(struct write *w, struct value *object, const struct value *old, struct error *err);
+    /* The first deletion of it. May be NULL, as all of these. */
+    void (*prepare_delete)(struct request *req, struct value *object);
 };
 
 /* Never NULL. */
@@ -55,6 +57,12 @@ void csr_prepare_create(struct request *req, struct value *object);
 int csr_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                        struct error *err);
 int csr_allocate(struct write *w, struct value *object, const struct value *old, struct error *err);
+
+/* strategy_custom.c */
+void custom_prepare_create(struct request *req, struct value *object);
+int custom_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                          struct error *err);
+void custom_prepare_delete(struct request *req, struct value *object);
 
 /* Has a Service this address? */
 bool service_address_taken(const struct apiserver *server, const char *address);

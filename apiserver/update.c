@@ -227,6 +227,25 @@ int update_make_put(struct request *req, struct update *u, const struct value *c
     return 0;
 }
 
+/* Objects that users define change only for who says which state he has seen; as upstream. */
+static int update_check_revision(struct request *req, const struct value *object, struct error *err)
+{
+    struct status_details *details;
+
+    if (!req->kind->custom || value_string(value_path(object, "metadata", "resourceVersion", NULL)).len)
+        return 0;
+    details = pool_alloc(req->pool, sizeof(*details));
+    *details = (struct status_details){req->info.name, req->kind->group, req->kind->plural, NULL};
+    req->error_details = details;
+    (void)error_set(err, ERROR_INVALID,
+                    "%s.%s \"%s\" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an "
+                    "update",
+                    req->kind->plural, req->kind->group, req->info.name);
+    error_add_cause(err, "FieldValueInvalid", "metadata.resourceVersion",
+                    "Invalid value: 0x0: must be specified for an update");
+    return -(int)ERROR_INVALID;
+}
+
 void verb_update(struct request *req)
 {
     struct update *u = pool_alloc(req->pool, sizeof(*u));
@@ -237,7 +256,7 @@ void verb_update(struct request *req)
     u->make = update_make_put;
     if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "UpdateOptions", &err) < 0 ||
         !(u->body = request_own_value(req, request_decode_body(req, req->kind, &err))) ||
-        meta_check_identity(req, u->body, &err) < 0) {
+        meta_check_identity(req, u->body, &err) < 0 || update_check_revision(req, u->body, &err) < 0) {
         reply_error(req, &err);
         return;
     }

@@ -18,17 +18,54 @@
 
 /* ---- plan ---- */
 
+static bool garbage_is_custom(const struct view *object)
+{
+    struct slice group;
+    struct slice version;
+
+    schema_split_api_version(slice_str(object->kind->api_version), &group, &version);
+    return !schema_find_kind(group, version, slice_str(object->kind->kind));
+}
+
+/* Objects of kinds that users define take no strategic patch: the list as it should be, at this revision only. */
+static void garbage_write_left(struct buf *out, const struct view *object, const struct slice *uids, size_t count)
+{
+    struct scan_cursor at = scan_open(view_raw(object, VIEW_OWNERS));
+    struct slice raw;
+    char before = '[';
+
+    while (scan_element(&at, &raw)) {
+        bool gone = false;
+
+        for (size_t i = 0; i < count; i++)
+            gone = gone || slice_equal(view_unquote(scan_get(raw, "uid")), uids[i]);
+        if (gone)
+            continue;
+        buf_append_byte(out, before);
+        buf_append_slice(out, raw);
+        before = ',';
+    }
+    buf_append_str(out, before == '[' ? "[]" : "]");
+}
+
 /* A patch that takes references to these owners out of the object. */
 static void garbage_plan_unlink(struct plan *plan, const struct view *object, const struct slice *uids, size_t count)
 {
     struct action *action =
         plan_add(plan, ACTION_PATCH, object->kind, view_text(object, VIEW_NAMESPACE), view_text(object, VIEW_NAME));
 
-    action->patch_type = GARBAGE_STRATEGIC;
+    action->patch_type = garbage_is_custom(object) ? PATCH_MERGE : GARBAGE_STRATEGIC;
     action->flags = ACTION_MISSING_IS_FINE;
     action->group = 1;
     buf_append_str(&action->body, "{\"metadata\":{");
     plan_member(&action->body, "uid", view_text(object, VIEW_UID));
+    if (garbage_is_custom(object)) {
+        plan_member(&action->body, "resourceVersion", view_text(object, VIEW_REVISION));
+        buf_append_str(&action->body, ",\"ownerReferences\":");
+        garbage_write_left(&action->body, object, uids, count);
+        buf_append_str(&action->body, "}}");
+        return;
+    }
     buf_append_str(&action->body, ",\"ownerReferences\":[");
     for (size_t i = 0; i < count; i++) {
         buf_append_str(&action->body, i ? ",{\"$patch\":\"delete\"" : "{\"$patch\":\"delete\"");

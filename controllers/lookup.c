@@ -106,8 +106,8 @@ void slot_index_free(struct slot *slot)
 struct slot *controllers_slot(struct controllers *c, const struct view_kind *kind)
 {
     for (size_t i = 0; i < c->slot_count; i++)
-        if (c->slots[i].kind == kind)
-            return &c->slots[i];
+        if (c->slots[i]->kind == kind)
+            return c->slots[i];
     return NULL;
 }
 
@@ -199,7 +199,14 @@ const struct controllers_options *run_options(struct run *run)
 
 const struct view_kind *run_kind(struct run *run, size_t index)
 {
-    return index < run->controllers->slot_count ? run->controllers->slots[index].kind : NULL;
+    return index < run->controllers->slot_count ? run->controllers->slots[index]->kind : NULL;
+}
+
+bool run_kind_has_synced(struct run *run, const struct view_kind *kind)
+{
+    struct slot *slot = controllers_slot(run->controllers, kind);
+
+    return slot && slot->informer && informer_has_synced(slot->informer);
 }
 
 bool run_kind_is_namespaced(struct run *run, const struct view_kind *kind)
@@ -209,12 +216,26 @@ bool run_kind_is_namespaced(struct run *run, const struct view_kind *kind)
     return slot && slot->schema->namespaced;
 }
 
+/* Of a custom kind one version is watched; references may name any. */
+static bool slot_is(const struct slot *slot, struct slice api_version, struct slice kind)
+{
+    struct slice group;
+    struct slice version;
+
+    if (!slice_is(kind, slot->kind->kind))
+        return false;
+    if (!slot->custom)
+        return slice_is(api_version, slot->kind->api_version);
+    schema_split_api_version(api_version, &group, &version);
+    return slice_is(group, slot->schema->group);
+}
+
 const struct view_kind *run_find_kind(struct run *run, struct slice api_version, struct slice kind)
 {
     struct controllers *c = run->controllers;
 
     for (size_t i = 0; i < c->slot_count; i++)
-        if (slice_is(api_version, c->slots[i].kind->api_version) && slice_is(kind, c->slots[i].kind->kind))
-            return c->slots[i].kind;
+        if (c->slots[i]->informer && slot_is(c->slots[i], api_version, kind))
+            return c->slots[i]->kind;
     return NULL;
 }

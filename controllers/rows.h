@@ -8,7 +8,7 @@
 extern const struct controller deployment_controller, replicaset_controller, serviceaccount_controller,
     root_ca_controller, csr_controller, node_ipam_controller, node_lifecycle_controller, namespace_controller,
     garbage_collector, pod_gc_controller, role_aggregation_controller, token_cleaner_controller,
-    resourcequota_controller;
+    resourcequota_controller, custom_finalizer;
 
 /* Gives a /24 of 10.244.0.0/16 to each node without one; nodes that have one keep it. False when none is free. */
 bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *plan);
@@ -30,6 +30,9 @@ void token_cleaner_plan(const struct view *secret, int64_t now_ns, struct plan *
 /* Has the API server count anew what a quota limits: when the limits have changed, and from `due` on (both times in
  * nanoseconds). NULL = missing. */
 void resourcequota_plan(const struct view *quota, int64_t due, int64_t now, struct plan *plan);
+/* Empties a kind whose definition is being deleted, then lets the definition go; kind NULL = it is not served. */
+void custom_finalizer_plan(const struct view *definition, const struct view_kind *kind,
+                           const struct view *const *objects, size_t count, struct plan *plan);
 /* ServiceAccount default of a namespace. */
 void serviceaccount_plan(const struct view *ns, const struct view *account, struct plan *plan);
 

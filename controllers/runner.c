@@ -7,6 +7,7 @@
  */
 #include "controllers/runner_internal.h"
 
+#include "api/custom.h"
 #include "lib/log.h"
 
 /* A key whose own writes are not seen yet is looked at again after this, besides by the event itself. */
@@ -89,9 +90,9 @@ static bool run_is_ready(const struct run *run)
     const struct controllers *c = run->controllers;
 
     for (size_t i = 0; i < c->slot_count; i++)
-        for (size_t k = 0; k < c->slots[i].listener_count; k++)
-            if (c->slots[i].listeners[k].run == run &&
-                (!c->slots[i].informer || !informer_has_synced(c->slots[i].informer)))
+        for (size_t k = 0; k < c->slots[i]->listener_count; k++)
+            if (c->slots[i]->listeners[k].run == run &&
+                (!c->slots[i]->informer || !informer_has_synced(c->slots[i]->informer)))
                 return false;
     return true;
 }
@@ -119,9 +120,10 @@ static bool slot_wants(const struct schema_kind *schema)
            (schema->verbs & SCHEMA_VERB_WATCH) && strcmp(schema->plural, "events") != 0;
 }
 
-static void slot_make(struct controllers *c, struct slot *slot, const struct schema_kind *schema)
+struct slot *controllers_add_slot(struct controllers *c, const struct schema_kind *schema)
 {
-    char version[128];
+    struct slot *slot = mem_zalloc(sizeof(*slot));
+    char version[320];
     const struct view_kind *row;
 
     slot->controllers = c;
@@ -135,6 +137,9 @@ static void slot_make(struct controllers *c, struct slot *slot, const struct sch
     }
     slot->kind = row;
     slot->reader = view_reader_new(row);
+    c->slots = mem_grow(c->slots, &c->slot_cap, c->slot_count + 1, sizeof(struct slot *));
+    c->slots[c->slot_count++] = slot;
+    return slot;
 }
 
 static void slots_make(struct controllers *c)
@@ -142,14 +147,13 @@ static void slots_make(struct controllers *c)
     size_t count;
     const struct schema_kind *const *kinds = schema_kinds(&count);
 
-    c->slots = mem_calloc(count ? count : 1, sizeof(*c->slots));
     for (size_t i = 0; i < count; i++)
         if (slot_wants(kinds[i]))
-            slot_make(c, &c->slots[c->slot_count++], kinds[i]);
+            (void)controllers_add_slot(c, kinds[i]);
 }
 
-static void slot_listen(struct slot *slot, struct run *run,
-                        void (*map)(struct run *run, const struct view *before, const struct view *now))
+void slot_listen(struct slot *slot, struct run *run,
+                 void (*map)(struct run *run, const struct view *before, const struct view *now))
 {
     slot->listeners =
         mem_grow(slot->listeners, &slot->listener_cap, slot->listener_count + 1, sizeof(*slot->listeners));
@@ -167,7 +171,7 @@ static void run_listen(struct run *run)
             slot_listen(slot, run, run->row->watches[i].map);
     }
     for (size_t i = 0; run->row->map_all && i < c->slot_count; i++)
-        slot_listen(&c->slots[i], run, run->row->map_all);
+        slot_listen(c->slots[i], run, run->row->map_all);
 }
 
 static void run_start(struct controllers *c, struct run *run, const struct controller *row)
@@ -188,6 +192,18 @@ static void run_start(struct controllers *c, struct run *run, const struct contr
     run_listen(run);
 }
 
+void slot_start(struct slot *slot)
+{
+    slot->informer = informer_start(slot->controllers->client, &(struct informer_options){
+                                                                   .kind = slot->schema,
+                                                                   .project = slot_project,
+                                                                   .free_item = free,
+                                                                   .changed = slot_changed,
+                                                                   .synced = slot_synced,
+                                                                   .arg = slot,
+                                                               });
+}
+
 struct controllers *controllers_start(const struct controllers_options *options)
 {
     struct controllers *c = mem_zalloc(sizeof(*c));
@@ -202,19 +218,10 @@ struct controllers *controllers_start(const struct controllers_options *options)
     c->runs = mem_calloc(c->run_count, sizeof(*c->runs));
     for (size_t i = 0; i < c->run_count; i++)
         run_start(c, &c->runs[i], controllers_table[i]);
-    for (size_t i = 0; i < c->slot_count; i++) {
-        struct slot *slot = &c->slots[i];
-
-        if (slot->listener_count)
-            slot->informer = informer_start(c->client, &(struct informer_options){
-                                                           .kind = slot->schema,
-                                                           .project = slot_project,
-                                                           .free_item = free,
-                                                           .changed = slot_changed,
-                                                           .synced = slot_synced,
-                                                           .arg = slot,
-                                                       });
-    }
+    for (size_t i = 0; i < c->slot_count; i++)
+        if (c->slots[i]->listener_count)
+            slot_start(c->slots[i]);
+    custom_slots_start(c);
     return c;
 }
 
@@ -222,8 +229,9 @@ void controllers_free(struct controllers *c)
 {
     if (!c)
         return;
+    informer_free(c->definitions);
     for (size_t i = 0; i < c->slot_count; i++)
-        informer_free(c->slots[i].informer);
+        informer_free(c->slots[i]->informer);
     for (size_t i = 0; i < c->run_count; i++) {
         execute_free(&c->runs[i]);
         work_queue_free(c->runs[i].queue);
@@ -233,10 +241,12 @@ void controllers_free(struct controllers *c)
             c->runs[i].row->free_state(c->runs[i].state);
     }
     for (size_t i = 0; i < c->slot_count; i++) {
-        slot_index_free(&c->slots[i]);
-        view_reader_free(c->slots[i].reader);
-        free(c->slots[i].plain_version);
-        free(c->slots[i].listeners);
+        slot_index_free(c->slots[i]);
+        view_reader_free(c->slots[i]->reader);
+        custom_kind_unref(c->slots[i]->custom);
+        free(c->slots[i]->plain_version);
+        free(c->slots[i]->listeners);
+        free(c->slots[i]);
     }
     client_free(c->client);
     free(c->slots);

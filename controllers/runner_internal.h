@@ -22,6 +22,7 @@ struct slot {
     struct view_kind plain; /* `kind` points here when the kind has no row of its own */
     char *plain_version;    /* owned text of it */
     const struct schema_kind *schema;
+    struct custom_kind *custom; /* whose schema that is, where a user has defined it; else NULL */
     struct view_reader *reader;
     struct informer *informer;
     struct map owners; /* uid of an owner, or "/" and the namespace for objects without one -> struct slot_set */
@@ -52,11 +53,23 @@ struct run {
 struct controllers {
     struct controllers_options options; /* root_ca owned */
     struct client *client;              /* of the informers */
-    struct slot *slots;                 /* fixed from the start: pointers to it stay good */
+    struct slot **slots;                /* a slot stays where it is until the end: plans point to its kind */
     size_t slot_count;
+    size_t slot_cap;
+    struct informer *definitions; /* of custom resources: each has a slot of its own */
     struct run *runs;
     size_t run_count;
 };
+
+struct custom_kind;
+
+/* A kind more, seen by all that want every kind; its informer starts with slot_start. */
+struct slot *controllers_add_slot(struct controllers *c, const struct schema_kind *schema);
+void slot_listen(struct slot *slot, struct run *run,
+                 void (*map)(struct run *run, const struct view *before, const struct view *now));
+void slot_start(struct slot *slot);
+/* Follows the definitions of custom resources (custom_slots.c). */
+void custom_slots_start(struct controllers *c);
 
 struct slot *controllers_slot(struct controllers *c, const struct view_kind *kind);
 /* Index (lookup.c). */

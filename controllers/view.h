@@ -92,7 +92,7 @@ void view_key(const struct view *v, struct buf *out);
 /* ---- rows (views.c) ---- */
 extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
     view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices, view_cluster_roles,
-    view_budgets, view_secrets, view_quotas;
+    view_budgets, view_secrets, view_quotas, view_definitions;
 /* The row of that kind, or NULL. */
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
 
@@ -140,6 +140,10 @@ enum view_namespace_field {
 };
 enum view_configmap_field {
     CONFIGMAP_CA = VIEW_OWN_FIELDS, /* data["ca.crt"] of any ConfigMap named kube-root-ca.crt */
+};
+enum view_definition_field { /* of custom resources */
+                             DEFINITION_GROUP = VIEW_OWN_FIELDS,
+                             DEFINITION_PLURAL,
 };
 enum view_secret_field {
     SECRET_TYPE = VIEW_OWN_FIELDS,

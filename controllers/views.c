@@ -28,12 +28,15 @@ VIEW_ROW(view_cluster_roles, "rbac.authorization.k8s.io/v1", "ClusterRole", "clu
 VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "spec", "status");
 VIEW_ROW(view_secrets, "v1", "Secret", "secrets", "type", "data{expiration}");
 VIEW_ROW(view_quotas, "v1", "ResourceQuota", "resourcequotas", "spec.hard", "status.hard", "status.used");
+VIEW_ROW(view_definitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
+         "spec.group", "spec.names.plural");
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
 
 static const struct view_kind *const view_rows[] = {
-    &view_pods,           &view_replicasets,   &view_deployments,     &view_nodes,   &view_leases,
-    &view_namespaces,     &view_configmaps,    &view_serviceaccounts, &view_csrs,    &view_services,
-    &view_endpointslices, &view_cluster_roles, &view_budgets,         &view_secrets, &view_quotas,
+    &view_pods,    &view_replicasets, &view_deployments,    &view_nodes,
+    &view_leases,  &view_namespaces,  &view_configmaps,     &view_serviceaccounts,
+    &view_csrs,    &view_services,    &view_endpointslices, &view_cluster_roles,
+    &view_budgets, &view_secrets,     &view_quotas,         &view_definitions,
 };
 
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)

@@ -64,7 +64,7 @@ static void fill_fields(const struct schema_type *type, struct value *object, in
         const struct schema_field *f = &type->fields[i];
         struct value *holder;
 
-        if (!f->number)
+        if (!f->number || f->type == type) /* a schema's schemas: once around is enough */
             continue;
         if (f->flags & SCHEMA_INLINE) {
             fill_fields(f->type, object, counter, depth);

@@ -141,7 +141,7 @@ static void check_refs(const struct value *v, const struct value *schemas, const
         check_refs(value_at(v, i), schemas, prefix);
     while (value_is(v, VALUE_OBJECT) && value_iter_next(&it, &name, &member)) {
         struct slice ref = value_string(member);
-        if (slice_is(name, "$ref")) {
+        if (slice_is(name, "$ref") && value_is(member, VALUE_STRING)) {
             assert_true(slice_starts(ref, slice_str(prefix)));
             if (!value_get_slice(schemas, slice_make(ref.data + strlen(prefix), ref.len - strlen(prefix))))
                 fail_msg("%.*s is not there", SLICE_ARGS(ref));

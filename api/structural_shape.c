@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pruning and defaulting by a structural schema. The depth of the recursion is that of the object, which
+ * VALUE_DEPTH_MAX bounds. A value of another type than the schema's is left alone: validation says so.
+ */
+#include "api/structural_internal.h"
+
+/* How a value was reached, turned into text only when something is told. */
+struct place {
+    const struct place *up;
+    struct slice name; /* data NULL: an index */
+    size_t index;
+};
+
+static void write_place(const struct place *p, struct buf *out)
+{
+    if (!p)
+        return;
+    write_place(p->up, out);
+    if (!p->name.data)
+        buf_printf(out, "[%zu]", p->index);
+    else
+        buf_printf(out, "%s%.*s", out->len ? "." : "", SLICE_ARGS(p->name));
+}
+
+static void note_unknown(struct codec_findings *findings, const struct place *at)
+{
+    BUF_LOCAL(text);
+
+    if (!findings)
+        return;
+    write_place(at, &text);
+    codec_findings_add(findings, "unknown field \"%s\"", buf_cstr(&text));
+}
+
+static bool is_own_name(struct slice name)
+{
+    return slice_is(name, "apiVersion") || slice_is(name, "kind") || slice_is(name, "metadata");
+}
+
+/* Which members every object has whatever its schema says. */
+static bool is_implied(const struct structural *s, const struct place *at, struct slice name)
+{
+    return (!at || (s->flags & STRUCTURAL_EMBEDDED)) && is_own_name(name);
+}
+
+static void prune(const struct structural *s, struct value *v, const struct place *at, struct codec_findings *findings)
+{
+    struct value_iter it = value_iter_start(value_is(v, VALUE_OBJECT) ? v : NULL);
+    struct place here = {.up = at};
+    struct value *child;
+
+    while (value_iter_next(&it, &here.name, &child)) {
+        const struct structural *known = structural_find(s, here.name);
+
+        if (is_implied(s, at, here.name))
+            continue;
+        known = known ? known : s->each;
+        if (known && value_is(child, VALUE_NULL) && !(known->flags & STRUCTURAL_NULLABLE)) {
+            value_iter_remove(&it);
+        } else if (known) {
+            prune(known, child, &here, findings);
+        } else if (!(s->flags & STRUCTURAL_PRESERVE)) {
+            note_unknown(findings, &here);
+            value_iter_remove(&it);
+        }
+    }
+    here.name = SLICE_NONE;
+    for (; s->each && value_is(v, VALUE_ARRAY) && here.index < value_count(v); here.index++)
+        prune(s->each, value_at(v, here.index), &here, findings);
+}
+
+void structural_prune(const struct structural *s, struct value *object, struct codec_findings *findings)
+{
+    prune(s, object, NULL, findings);
+}
+
+void structural_default(const struct structural *s, struct value *v)
+{
+    struct value_iter it;
+    struct slice name;
+    struct value *child;
+
+    if (value_is(v, VALUE_OBJECT)) {
+        for (size_t i = 0; i < s->property_count; i++) {
+            const struct structural_property *p = &s->properties[i];
+
+            if (p->schema->by_default && !value_get_slice(v, p->name))
+                value_set_slice(v, p->name, value_copy(p->schema->by_default));
+        }
+        it = value_iter_start(v);
+        while (value_iter_next(&it, &name, &child)) {
+            const struct structural *known = structural_find(s, name);
+
+            known = known ? known : s->each;
+            if (known)
+                structural_default(known, child);
+        }
+    }
+    for (size_t i = 0; s->each && value_is(v, VALUE_ARRAY) && i < value_count(v); i++)
+        structural_default(s->each, value_at(v, i));
+}

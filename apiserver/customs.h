@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Custom resources as the fronts see them: which kinds users have defined, and the documents that tell of them beside
+ * the built-in ones. A definition's schema is compiled when the first request for its kind comes.
+ */
+#ifndef KNARR_APISERVER_CUSTOMS_H
+#define KNARR_APISERVER_CUSTOMS_H
+
+#include "api/custom.h"
+#include "apiserver/request.h"
+
+struct customs;          /* shared by all fronts */
+struct customs_snapshot; /* all definitions at one moment, immutable */
+
+struct customs *customs_new(struct store *store, const char *server_address);
+void customs_free(struct customs *customs);
+void customs_snapshot_unref(struct customs_snapshot *snapshot); /* NULL is allowed */
+
+/* The kind at that path as the newest definitions have it, alive until the request goes; NULL when there is none. */
+const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural);
+/* Discovery and OpenAPI of everything. Valid until the front asks for the next. */
+struct documents *customs_documents(struct front *front);
+
+/* Whether a name of the definition is taken by another that is served: upstream's reason ("PluralConflict" ...) and a
+ * sentence, both static or in the pool; NULL when all are free. */
+const char *customs_conflict(struct request *req, const struct value *definition, const char **ret_message);
+
+#endif

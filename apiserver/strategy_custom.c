@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Definitions of custom resources say themselves whether they are served: their conditions and accepted names are
+ * written with the definition, so that a kind is there when its creation is answered.
+ *
+ *     created --names free--> Established --deleted--> Terminating: held by a finalizer until its objects are gone
+ *        `-- names taken: NamesAccepted is False, nothing is served, until an update finds them free
+ *
+ * Once established it stays so, with the names that were accepted then, whatever an update asks for.
+ */
+#include "apiserver/strategy.h"
+
+#include "apiserver/customs.h"
+#include "apiserver/meta.h"
+
+#define CUSTOM_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
+
+static struct value *custom_find_condition(struct value *conditions, const char *type)
+{
+    for (size_t i = 0; i < value_count(conditions); i++)
+        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), type))
+            return value_at(conditions, i);
+    return NULL;
+}
+
+/* Sets a condition; its time is that of the last change of its status. */
+static void custom_set_condition(struct request *req, struct value *object, const char *type, bool holds,
+                                 const char *reason, const char *message)
+{
+    struct value *conditions = value_need_array(value_need_object(object, "status"), "conditions");
+    struct value *c = custom_find_condition(conditions, type);
+    const char *status = holds ? "True" : "False";
+
+    if (!c) {
+        c = value_new_object();
+        value_set_str(c, "type", type);
+        value_append(conditions, c);
+    }
+    if (!slice_is(value_string(value_get(c, "status")), status)) {
+        value_set_str(c, "status", status);
+        value_set_str(c, "lastTransitionTime", request_now(req));
+    }
+    value_set_str(c, "reason", reason);
+    value_set_str(c, "message", message);
+}
+
+/* Versions in which objects may be stored: those that were, and the one that is now. */
+static void custom_note_storage(struct value *object)
+{
+    const struct value *versions = value_path(object, "spec", "versions", NULL);
+    struct value *stored = value_need_array(value_need_object(object, "status"), "storedVersions");
+
+    for (size_t i = 0; i < value_count(versions); i++) {
+        const struct value *name = value_get(value_at(versions, i), "name");
+        bool known = false;
+
+        if (!value_bool(value_get(value_at(versions, i), "storage")) || !name)
+            continue;
+        for (size_t k = 0; k < value_count(stored); k++)
+            known = known || value_equal(value_at(stored, k), name);
+        if (!known)
+            value_append(stored, value_copy(name));
+    }
+}
+
+static bool custom_is_established(const struct value *object)
+{
+    const struct value *conditions = value_path(object, "status", "conditions", NULL);
+
+    for (size_t i = 0; i < value_count(conditions); i++)
+        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), "Established"))
+            return slice_is(value_string(value_get(value_at(conditions, i), "status")), "True");
+    return false;
+}
+
+static void custom_accept_names(struct request *req, struct value *object)
+{
+    const char *message = "no conflicts found";
+    const char *conflict = customs_conflict(req, object, &message);
+    const struct value *names = value_path(object, "spec", "names", NULL);
+    struct value *status = value_need_object(object, "status");
+
+    custom_set_condition(req, object, "NamesAccepted", !conflict, conflict ? conflict : "NoConflicts", message);
+    if (!conflict && value_is(names, VALUE_OBJECT)) {
+        value_set(status, "acceptedNames", value_copy(names));
+        custom_set_condition(req, object, "Established", true, "InitialNamesAccepted",
+                             "the initial names have been accepted");
+    } else if (!custom_is_established(object)) {
+        custom_set_condition(req, object, "Established", false, "NotAccepted", "not all names are accepted");
+        value_set(status, "acceptedNames", value_parse(SLICE_LIT("{\"plural\":\"\",\"kind\":\"\"}"), NULL));
+    }
+}
+
+void custom_prepare_create(struct request *req, struct value *object)
+{
+    value_set(object, "status", value_new_object());
+    default_apply(req->kind, object);
+    custom_accept_names(req, object);
+    custom_note_storage(object);
+}
+
+int custom_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
+                          struct error *err)
+{
+    bool same_names = value_equal(value_path(object, "spec", "names", NULL), value_path(old, "spec", "names", NULL));
+
+    if (!strcmp(sub, "status"))
+        return 0;
+    default_apply(req->kind, object);
+    if (!meta_is_deleting(old) && (!same_names || !custom_is_established(old)))
+        custom_accept_names(req, object);
+    custom_note_storage(object);
+    return 0;
+}
+
+void custom_prepare_delete(struct request *req, struct value *object)
+{
+    meta_add_finalizer(object, CUSTOM_FINALIZER);
+    custom_set_condition(req, object, "Terminating", true, "InstanceDeletionPending",
+                         "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon");
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A slot for every kind that users have defined: garbage collection and the emptying of namespaces see their objects as
+ * all others.
+ *
+ *     established --> slot with an informer --not established, or gone--> slot without one
+ *                       ^----------------------defined again---------------'
+ *
+ * A slot is never freed before the end, because plans under way point to its kind; one of the same names is used again.
+ */
+#include "controllers/runner_internal.h"
+
+#include "api/custom.h"
+#include "api/value.h"
+
+/* What is kept of a definition: a version that is served; NULL = none is. */
+struct definition {
+    struct custom_kind *head;
+};
+
+static void definition_free(void *item)
+{
+    struct definition *d = item;
+
+    custom_kind_unref(d->head);
+    free(d);
+}
+
+static bool definition_is_established(const struct value *object)
+{
+    const struct value *conditions = value_path(object, "status", "conditions", NULL);
+
+    for (size_t i = 0; i < value_count(conditions); i++)
+        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), "Established"))
+            return slice_is(value_string(value_get(value_at(conditions, i), "status")), "True");
+    return false;
+}
+
+/* The stored version when it is served, else any. */
+static const struct value *definition_version(const struct value *object)
+{
+    const struct value *versions = value_path(object, "spec", "versions", NULL);
+    const struct value *found = NULL;
+
+    for (size_t i = 0; i < value_count(versions); i++) {
+        const struct value *v = value_at(versions, i);
+
+        if (value_bool(value_get(v, "served")) && (!found || value_bool(value_get(v, "storage"))))
+            found = v;
+    }
+    return found;
+}
+
+static void *definition_project(void *arg, struct slice key, struct slice json)
+{
+    struct value *object CLEANUP_VALUE = value_parse(json, NULL);
+    struct definition *d = mem_zalloc(sizeof(*d));
+    const struct value *version = object && definition_is_established(object) ? definition_version(object) : NULL;
+
+    (void)arg;
+    (void)key;
+    d->head = version ? custom_kind_head(object, version) : NULL;
+    return d;
+}
+
+static struct slot *custom_slot_find(struct controllers *c, const struct schema_kind *schema)
+{
+    for (size_t i = 0; i < c->slot_count; i++) {
+        const struct schema_kind *s = c->slots[i]->schema;
+
+        if (c->slots[i]->custom && !strcmp(s->group, schema->group) && !strcmp(s->plural, schema->plural) &&
+            !strcmp(s->version, schema->version) && !strcmp(s->kind, schema->kind) &&
+            s->namespaced == schema->namespaced)
+            return c->slots[i];
+    }
+    return NULL;
+}
+
+static void custom_slot_open(struct controllers *c, struct custom_kind *head)
+{
+    struct slot *slot = custom_slot_find(c, custom_kind_schema(head));
+
+    if (!slot) {
+        slot = controllers_add_slot(c, custom_kind_schema(head));
+        slot->custom = custom_kind_ref(head);
+        for (size_t i = 0; i < c->run_count; i++)
+            if (c->runs[i].row->map_all)
+                slot_listen(slot, &c->runs[i], c->runs[i].row->map_all);
+    }
+    if (!slot->informer)
+        slot_start(slot);
+}
+
+/* Its objects went before it; what another version took over is seen there. */
+static void custom_slot_close(struct controllers *c, struct custom_kind *head)
+{
+    struct slot *slot = custom_slot_find(c, custom_kind_schema(head));
+
+    if (!slot || !slot->informer)
+        return;
+    informer_free(slot->informer);
+    slot->informer = NULL;
+    slot_index_free(slot);
+}
+
+static void definition_changed(void *arg, struct slice key, const void *before, const void *now)
+{
+    const struct definition *was = before;
+    const struct definition *is = now;
+
+    (void)key;
+    if (was && was->head &&
+        (!is || !is->head ||
+         strcmp(custom_kind_schema(was->head)->version, custom_kind_schema(is->head)->version) != 0))
+        custom_slot_close(arg, was->head);
+    if (is && is->head)
+        custom_slot_open(arg, is->head);
+}
+
+void custom_slots_start(struct controllers *c)
+{
+    const struct schema_kind *kind = schema_find_resource(SLICE_LIT("apiextensions.k8s.io"), SLICE_LIT("v1"),
+                                                          SLICE_LIT("customresourcedefinitions"));
+
+    c->definitions = informer_start(c->client, &(struct informer_options){
+                                                   .kind = kind,
+                                                   .project = definition_project,
+                                                   .free_item = definition_free,
+                                                   .changed = definition_changed,
+                                                   .arg = c,
+                                               });
+}
