@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Custom resources without a server: definitions that are refused, and what their schemas do to objects. */
+#include "tests/unit/api/validate_rows.h"
+
+#include "api/custom.h"
+#include "api/fieldset.h"
+#include "api/object.h"
+#include "api/table.h"
+
+#define PROPERTIES                                                                                                     \
+    "\"size\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":10},"                                                    \
+    "\"color\":{\"type\":\"string\",\"enum\":[\"red\",\"green\"],\"default\":\"red\"},"                                \
+    "\"word\":{\"type\":\"string\",\"pattern\":\"^[a-z]+$\",\"minLength\":2,\"maxLength\":5},"                         \
+    "\"tags\":{\"type\":\"array\",\"minItems\":1,\"maxItems\":2,\"items\":{\"type\":\"string\"}},"                     \
+    "\"set\":{\"type\":\"array\",\"x-kubernetes-list-type\":\"set\",\"items\":{\"type\":\"string\"}},"                 \
+    "\"ports\":{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\",\"x-kubernetes-list-map-keys\":[\"n\",\"p\"],"   \
+    "\"items\":{\"type\":\"object\",\"required\":[\"n\"],\"properties\":{\"n\":{\"type\":\"string\"},"                 \
+    "\"p\":{\"type\":\"string\",\"default\":\"TCP\"},\"v\":{\"type\":\"integer\"}}}},"                                 \
+    "\"map\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},"                                   \
+    "\"port\":{\"x-kubernetes-int-or-string\":true},"                                                                  \
+    "\"nul\":{\"type\":\"string\",\"nullable\":true},"                                                                 \
+    "\"when\":{\"type\":\"string\",\"format\":\"date-time\"},"                                                         \
+    "\"ratio\":{\"type\":\"number\",\"multipleOf\":0.5},"                                                              \
+    "\"raw\":{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true},"                                     \
+    "\"one\":{\"type\":\"object\",\"oneOf\":[{\"required\":[\"x\"]},{\"required\":[\"y\"]}],"                          \
+    "\"properties\":{\"x\":{\"type\":\"string\"},\"y\":{\"type\":\"string\"}}},"                                       \
+    "\"grid\":{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}}},"                   \
+    "\"nested\":{\"type\":\"object\",\"default\":{},\"properties\":{\"n\":{\"type\":\"integer\",\"default\":7}}}"
+#define DEFINITION                                                                                                     \
+    "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":"        \
+    "\"things.x.example.com\"},\"spec\":{\"group\":\"x.example.com\",\"scope\":\"Namespaced\",\"names\":{\"plural\":"  \
+    "\"things\",\"kind\":\"Thing\",\"shortNames\":[\"th\"]},\"versions\":[{\"name\":\"v1\",\"served\":true,"           \
+    "\"storage\":true,\"subresources\":{\"status\":{},\"scale\":{\"specReplicasPath\":\".spec.size\","                 \
+    "\"statusReplicasPath\":\".status.size\"}},\"selectableFields\":[{\"jsonPath\":\".spec.color\"}],"                 \
+    "\"additionalPrinterColumns\":[{\"name\":\"Size\",\"type\":\"integer\",\"jsonPath\":\".spec.size\"}],"             \
+    "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"required\":[\"spec\"],\"properties\":{\"spec\":{\"type\":" \
+    "\"object\",\"required\":[\"size\"],\"properties\":{" PROPERTIES "}}}}}}]}}"
+#define THING                                                                                                          \
+    "{\"apiVersion\":\"x.example.com/"                                                                                 \
+    "v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},\"spec\":{\"size\":1}}"
+#define SCHEMA(text)                                                                                                   \
+    "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":" text \
+    "}}]}}"
+#define SPEC(text) SCHEMA("{\"type\":\"object\",\"properties\":{\"a\":" text "}}")
+#define AT         "spec.versions[0].schema.openAPIV3Schema"
+
+static struct custom_kind *thing;
+
+static void test_definitions(void **state)
+{
+    static const struct row rows[] = {
+        {DEFINITION, "{}", ""},
+        {DEFINITION, "{\"metadata\":{\"name\":\"other.x.example.com\"}}",
+         "metadata.name: Invalid value: \"other.x.example.com\": must be spec.names.plural+\".\"+spec.group"},
+        {DEFINITION, "{\"spec\":{\"scope\":\"Global\"}}",
+         "spec.scope: Unsupported value: \"Global\": supported values: \"Cluster\", \"Namespaced\""},
+        {DEFINITION, "{\"spec\":{\"names\":{\"listKind\":\"Thing\"}}}",
+         "spec.names.listKind: Invalid value: \"Thing\": kind and listKind may not be the same"},
+        {DEFINITION, "{\"spec\":{\"versions\":[]}}",
+         "spec.versions: Required value\nspec.versions: Invalid value: []: must have exactly one version marked as "
+         "storage version"},
+        {DEFINITION, "{\"spec\":{\"conversion\":{\"strategy\":\"X\"}}}",
+         "spec.conversion.strategy: Unsupported value: \"X\": supported values: \"None\", \"Webhook\""},
+        {DEFINITION, SCHEMA("{\"type\":\"string\"}"),
+         AT ".type: Invalid value: \"string\": must be object at the root"},
+        {DEFINITION, SPEC("{}"),
+         AT ".properties[a].type: Required value: must not be empty for specified object fields"},
+        {DEFINITION, SPEC("{\"type\":\"foo\"}"), AT ".properties[a].type: Unsupported value: \"foo\": ~"},
+        {DEFINITION, SPEC("{\"type\":\"array\"}"), AT ".properties[a].items: Required value: must be specified"},
+        {DEFINITION, SPEC("{\"type\":\"string\",\"pattern\":\"(\"}"),
+         AT ".properties[a].pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: ~"},
+        {DEFINITION, SPEC("{\"type\":\"integer\",\"default\":\"x\"}"),
+         AT ".properties[a].default: Invalid value: \"string\": ~"},
+        {DEFINITION, SPEC("{\"type\":\"string\",\"anyOf\":[{\"type\":\"string\"}]}"),
+         AT ".properties[a].anyOf[0].type: Forbidden: must be empty to be structural"},
+        {DEFINITION,
+         SPEC("{\"x-kubernetes-int-or-string\":true,\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}"), ""},
+        {DEFINITION, SPEC("{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\",\"items\":{\"type\":\"object\"}}"),
+         AT ".properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is "
+            "map"},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+    check_update(DEFINITION, "{}", "{\"spec\":{\"scope\":\"Cluster\"}}",
+                 "spec.scope: Invalid value: \"Cluster\": field is immutable");
+}
+
+/* The object with the change, as a request would make it; NULL when it is refused, and why in err. */
+static struct value *make(const char *change, enum codec_strictness strictness, struct codec_findings *findings,
+                          struct error *err)
+{
+    struct value *b CLEANUP_VALUE = json(THING);
+    struct value *p CLEANUP_VALUE = json(change);
+    struct value *r CLEANUP_VALUE = NULL;
+    struct value *decoded;
+    BUF_LOCAL(text);
+
+    assert_int_equal(patch_merge(b, p, &r, NULL), 0);
+    value_write(r, &text);
+    decoded = codec_decode(custom_kind_schema(thing), CODEC_JSON, buf_slice(&text), strictness, findings, err);
+    if (decoded)
+        default_apply(custom_kind_schema(thing), decoded);
+    return decoded;
+}
+
+static void test_objects(void **state)
+{
+    static const struct row rows[] = {
+        {"", "{}", ""},
+        {"", "{\"spec\":{\"size\":11}}",
+         "spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10"},
+        {"", "{\"spec\":{\"size\":0}}",
+         "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"},
+        {"", "{\"spec\":{\"size\":\"1\"}}",
+         "spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\""},
+        {"", "{\"spec\":{\"size\":1.5}}",
+         "spec.size: Invalid value: \"number\": spec.size in body must be of type integer: \"number\""},
+        {"", "{\"spec\":{\"size\":2.0}}", ""},
+        {"", "{\"spec\":{\"color\":\"blue\"}}",
+         "spec.color: Unsupported value: \"blue\": supported values: \"red\", \"green\""},
+        {"", "{\"spec\":{\"word\":\"A1\"}}",
+         "spec.word: Invalid value: \"A1\": spec.word in body should match '^[a-z]+$'"},
+        {"", "{\"spec\":{\"word\":\"abcdef\"}}", "spec.word: Too long: may not be more than 5 bytes"},
+        {"", "{\"spec\":{\"word\":\"a\"}}",
+         "spec.word: Invalid value: \"a\": spec.word in body should be at least 2 chars long"},
+        {"", "{\"spec\":{\"tags\":[]}}", "spec.tags: Invalid value: 0: spec.tags in body should have at least 1 items"},
+        {"", "{\"spec\":{\"tags\":[\"a\",\"b\",\"c\"]}}", "spec.tags: Too many: 3: must have at most 2 items"},
+        {"", "{\"spec\":{\"tags\":[1]}}",
+         "spec.tags[0]: Invalid value: \"integer\": spec.tags[0] in body must be of type string: \"integer\""},
+        {"", "{\"spec\":{\"set\":[\"a\",\"b\",\"a\"]}}", "spec.set[2]: Duplicate value: \"a\""},
+        {"", "{\"spec\":{\"ports\":[{\"n\":\"a\"},{\"n\":\"a\",\"p\":\"UDP\"}]}}", ""},
+        {"", "{\"spec\":{\"ports\":[{\"n\":\"a\"},{\"n\":\"a\",\"p\":\"TCP\"}]}}",
+         "spec.ports[1]: Duplicate value: {\"n\":\"a\",\"p\":\"TCP\"}"},
+        {"", "{\"spec\":{\"ports\":[{}]}}", "spec.ports[0].n: Required value"},
+        {"", "{\"spec\":{\"map\":{\"a\":\"b\"}}}",
+         "spec.map.a: Invalid value: \"string\": spec.map.a in body must be of type integer: \"string\""},
+        {"", "{\"spec\":{\"port\":true}}",
+         "spec.port: Invalid value: \"boolean\": spec.port in body must be of type integer,string: \"boolean\""},
+        {"", "{\"spec\":{\"port\":\"http\"}}", ""},
+        {"", "{\"spec\":{\"when\":\"x\"}}",
+         "spec.when: Invalid value: \"x\": spec.when in body must be of type date-time: \"x\""},
+        {"", "{\"spec\":{\"ratio\":0.3}}",
+         "spec.ratio: Invalid value: 0.3: spec.ratio in body should be a multiple of 0.5"},
+        {"", "{\"spec\":{\"ratio\":1.5}}", ""},
+        {"", "{\"spec\":{\"one\":{}}}",
+         "<nil>: Invalid value: \"\": \"spec.one\" must validate one and only one schema (oneOf). Found none valid\n"
+         "spec.one.x: Required value"},
+        {"", "{\"spec\":{\"one\":{\"x\":\"1\",\"y\":\"2\"}}}",
+         "<nil>: Invalid value: \"\": \"spec.one\" must validate one and only one schema (oneOf). Found 2 valid "
+         "alternatives"},
+        {"", "{\"spec\":{\"grid\":[[1,2],[3,\"4\"]]}}",
+         "spec.grid[1][1]: Invalid value: \"string\": spec.grid[1][1] in body must be of type integer: \"string\""},
+        {"", "{\"spec\":null}", "spec: Required value"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ERROR_LOCAL(err);
+        struct value *object CLEANUP_VALUE = make(rows[i].change, CODEC_STRICT, NULL, &err);
+        int r = object ? validate_object(custom_kind_schema(thing), object, NULL, "", &err) : -1;
+
+        if (!object)
+            fail_msg("%s: %s", rows[i].change, error_text(&err));
+        compare_causes(rows[i].change, &err, rows[i].causes);
+        assert_int_equal(r, *rows[i].causes ? -ERROR_INVALID : 0);
+    }
+}
+
+/* A schema that became stricter leaves objects changeable. */
+static void test_what_an_update_leaves_is_not_judged(void **state)
+{
+    ERROR_LOCAL(err);
+    struct value *old CLEANUP_VALUE =
+        make("{\"spec\":{\"word\":\"TOO LONG\",\"set\":[\"a\",\"a\"]}}", CODEC_STRICT, NULL, &err);
+    struct value *good CLEANUP_VALUE =
+        make("{\"spec\":{\"word\":\"TOO LONG\",\"set\":[\"a\",\"a\"],\"size\":2}}", CODEC_STRICT, NULL, &err);
+    struct value *bad CLEANUP_VALUE =
+        make("{\"spec\":{\"word\":\"LONGER THAN\",\"set\":[\"a\",\"a\"]}}", CODEC_STRICT, NULL, &err);
+
+    (void)state;
+    assert_int_equal(validate_object(custom_kind_schema(thing), good, old, "", &err), 0);
+    assert_int_equal(validate_object(custom_kind_schema(thing), bad, old, "", &err), -ERROR_INVALID);
+    assert_int_equal(err.cause_count, 2);
+}
+
+static void test_pruning_and_defaults(void **state)
+{
+    ERROR_LOCAL(err);
+    struct codec_findings findings = {0};
+    struct value *object CLEANUP_VALUE =
+        make("{\"spec\":{\"bogus\":1,\"raw\":{\"keep\":{\"it\":null}},\"nul\":null,\"ports\":[{\"n\":\"a\",\"x\":1}],"
+             "\"map\":{\"k\":0},\"size\":3},\"other\":{}}",
+             CODEC_WARN, &findings, &err);
+    BUF_LOCAL(text);
+
+    (void)state;
+    assert_non_null(object);
+    assert_int_equal(findings.count, 3);
+    assert_string_equal(findings.texts[0], "unknown field \"spec.bogus\"");
+    assert_string_equal(findings.texts[1], "unknown field \"spec.ports[0].x\"");
+    assert_string_equal(findings.texts[2], "unknown field \"other\"");
+    value_write(value_get(object, "spec"), &text);
+    assert_string_equal(buf_cstr(&text),
+                        "{\"size\":3,\"raw\":{\"keep\":{}},\"ports\":[{\"n\":\"a\",\"p\":\"TCP\"}],\"map\":{\"k\":0},"
+                        "\"color\":\"red\",\"nested\":{\"n\":7}}");
+    codec_findings_clear(&findings);
+    assert_null(make("{\"spec\":{\"bogus\":1}}", CODEC_STRICT, NULL, &err));
+    assert_non_null(strstr(error_text(&err), "strict decoding error: unknown field \"spec.bogus\""));
+}
+
+static void test_header_and_table(void **state)
+{
+    ERROR_LOCAL(err);
+    struct value *object CLEANUP_VALUE = make("{\"spec\":{\"color\":\"green\"}}", CODEC_STRICT, NULL, &err);
+    struct object_meta meta;
+    BUF_LOCAL(stored);
+    BUF_LOCAL(header);
+    BUF_LOCAL(row);
+
+    (void)state;
+    object_encode(custom_kind_schema(thing), object, &stored, &header);
+    assert_true(object_meta_read(buf_slice(&header), &meta));
+    assert_slice_equal(object_meta_field(&meta, 0), "green");
+    table_write_row(&row, custom_kind_schema(thing), buf_slice(&stored), 5, TABLE_INCLUDE_NONE, 0);
+    assert_non_null(strstr(buf_cstr(&row), "\"cells\":[\"a\",1]"));
+}
+
+/* A set of fields as managedFields has it: keyed items, sets, atomic lists. */
+static void test_apply_knows_lists(void **state)
+{
+    ERROR_LOCAL(err);
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct value *config CLEANUP_VALUE =
+        json("{\"apiVersion\":\"x.example.com/"
+             "v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"set\":[\"b\"],"
+             "\"tags\":[\"c\"],\"ports\":[{\"n\":\"a\",\"v\":1}],\"map\":{\"k\":1},\"grid\":[[1]]}}");
+    struct value *written CLEANUP_VALUE = NULL;
+    const struct fieldset *set;
+    BUF_LOCAL(text);
+
+    (void)state;
+    assert_int_equal(fieldset_of(pool, custom_kind_schema(thing)->type, config, &set, &err), 0);
+    written = fieldset_write(set);
+    value_write(written, &text);
+    assert_non_null(strstr(buf_cstr(&text), "\"f:grid\":{}"));
+    assert_non_null(strstr(buf_cstr(&text), "\"f:map\":{\"f:k\":{}}"));
+    assert_non_null(
+        strstr(buf_cstr(&text), "\"k:{\\\"n\\\":\\\"a\\\",\\\"p\\\":\\\"TCP\\\"}\":{\".\":{},\"f:n\":{},\"f:v\":{}}"));
+    assert_non_null(strstr(buf_cstr(&text), "\"f:set\":{\"v:\\\"b\\\"\":{}}"));
+    assert_non_null(strstr(buf_cstr(&text), "\"f:tags\":{}"));
+    value_set(value_get(config, "spec"), "bogus", value_new_int(1));
+    assert_true(fieldset_of(pool, custom_kind_schema(thing)->type, config, &set, &err) < 0);
+    assert_non_null(strstr(error_text(&err), ".spec.bogus: field not declared in schema"));
+}
+
+static void test_versions_and_names(void **state)
+{
+    struct value *definition CLEANUP_VALUE = json(DEFINITION);
+    struct value *versions = value_path(definition, "spec", "versions", NULL);
+    struct value *second = value_copy(value_at(versions, 0));
+    struct custom_kind *v2;
+    BUF_LOCAL(scratch);
+
+    (void)state;
+    value_set_str(second, "name", "v2");
+    value_set(second, "storage", value_new_bool(false));
+    value_append(versions, second);
+    v2 = custom_kind_head(definition, custom_version(definition, SLICE_LIT("v2")));
+    assert_string_equal(custom_kind_schema(v2)->stored_version, "v1");
+    assert_string_equal(custom_kind_schema(v2)->type->openapi_name, "com.example.x.v2.Thing");
+    assert_slice_equal(
+        object_as(custom_kind_schema(v2), SLICE_LIT("{\"apiVersion\":\"x.example.com/v1\",\"kind\":1}"), &scratch),
+        "{\"apiVersion\":\"x.example.com/v2\",\"kind\":1}");
+    assert_slice_equal(object_as(custom_kind_schema(v2), SLICE_LIT("{\"apiVersion\":\"v1\",\"kind\":1}"), &scratch),
+                       "{\"apiVersion\":\"v1\",\"kind\":1}");
+    assert_null(custom_version(definition, SLICE_LIT("v3")));
+    custom_kind_unref(v2);
+}
+
+static int start(void **state)
+{
+    struct value *definition CLEANUP_VALUE = changed(DEFINITION, "{}");
+
+    (void)state;
+    thing = custom_kind_whole(definition, custom_version(definition, SLICE_LIT("v1")));
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    custom_kind_unref(thing);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_definitions),
+        cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_what_an_update_leaves_is_not_judged),
+        cmocka_unit_test(test_pruning_and_defaults),
+        cmocka_unit_test(test_header_and_table),
+        cmocka_unit_test(test_apply_knows_lists),
+        cmocka_unit_test(test_versions_and_names),
+    };
+
+    value_init();
+    return cmocka_run_group_tests_name("custom", tests, start, stop);
+}
