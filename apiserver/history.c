@@ -203,14 +203,18 @@ static int history_changes(struct history *h, struct slice key, uint64_t begin, 
 
 /* ---- lists and watches ---- */
 
-/* Was that revision the newest only a moment ago? */
-static bool history_is_recent(const struct request *req, uint64_t revision)
+/* Was that revision the newest only a moment ago? 1, 0, or a negative error. */
+static int history_is_recent(const struct request *req, uint64_t revision, struct error *err)
 {
     struct store *store = req->server->store;
     int64_t ended_ns;
+    ERROR_LOCAL(failed);
 
-    return revision >= store_revision(store) || (store_revision_time(store, revision + 1, &ended_ns, NULL) == 0 &&
-                                                 clock_wall_ns(req->server->clock) - ended_ns <= HISTORY_FREE_NS);
+    if (revision >= store_revision(store))
+        return 1;
+    if (store_revision_time(store, revision + 1, &ended_ns, &failed) < 0)
+        return failed.code == ERROR_EXPIRED ? 0 : error_pass(err, &failed, NULL);
+    return clock_wall_ns(req->server->clock) - ended_ns <= HISTORY_FREE_NS;
 }
 
 static bool history_is_allowed(struct request *req)
@@ -222,17 +226,18 @@ static bool history_is_allowed(struct request *req)
     return allowed;
 }
 
-bool list_may_see(struct request *req, uint64_t revision)
+int list_may_see(struct request *req, uint64_t revision, struct error *err)
 {
-    bool watch = req->info.verb == REQUEST_WATCH, recent = history_is_recent(req, revision);
+    bool watch = req->info.verb == REQUEST_WATCH;
+    int recent = history_is_recent(req, revision, err);
     uint64_t begin = 0;
     ERROR_LOCAL(failed);
 
     /* A watch may be older than the namespace that it waits for. */
-    if (revision >= store_revision(req->server->store) || (watch && recent))
-        return true;
+    if (recent < 0 || revision >= store_revision(req->server->store) || (watch && recent))
+        return recent < 0 ? recent : 1;
     if (*req->info.namespace_ && history_begin(req, &begin, &failed) < 0 && failed.code != ERROR_NOT_FOUND)
-        return false;
+        return error_pass(err, &failed, NULL);
     return revision >= begin && (recent || history_is_allowed(req));
 }
 

@@ -89,8 +89,8 @@ static int list_run(struct request *req, const struct list_options *o, struct li
         return r;
     if (o->past && (r = history_check_namespace(req, revision, err)) < 0)
         return r;
-    if (!list_may_see(req, revision))
-        return list_expired(o, err);
+    if ((r = list_may_see(req, revision, err)) <= 0)
+        return r < 0 ? r : list_expired(o, err);
     p->prefix = range.prefix;
     range.at_revision = revision;
     range.class = registry_class(req->kind);

@@ -43,8 +43,9 @@ int list_options_read(struct request *req, struct list_options *ret_options, str
 const char *list_continue_make(struct pool *pool, uint64_t revision, struct slice after);
 /* ERROR_TIMEOUT with upstream's cause when the revision lies in the future. */
 int list_check_future(const struct request *req, uint64_t revision, struct error *err);
-/* Whether the revision may be listed, or watched from (history.c). If not, it is as if it were no longer kept. */
-bool list_may_see(struct request *req, uint64_t revision);
+/* Whether the revision may be listed, or watched from (history.c): 1, 0 (it is as if it were no longer kept), or a
+ * negative error when that cannot be read. */
+int list_may_see(struct request *req, uint64_t revision, struct error *err);
 /* The revision that a request for the past names by `resourceVersion` or by `time` (RFC 3339); 0 = it names none.
  * BAD_REQUEST, EXPIRED (longer ago than what is kept), TIMEOUT (in the future). */
 int history_revision(struct request *req, uint64_t *ret_revision, struct error *err);

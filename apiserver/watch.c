@@ -345,6 +345,7 @@ static int watch_choose_start(struct watch *w, struct error *err)
     const struct list_options *o = w->options;
     struct store *store = w->req->server->store;
     uint64_t oldest = store_compacted_of(store, registry_class(w->req->kind));
+    int may;
 
     if (o->initial_events || !o->has_revision || !o->revision) {
         if (o->initial_events && list_check_future(w->req, o->revision, err) < 0)
@@ -353,7 +354,10 @@ static int watch_choose_start(struct watch *w, struct error *err)
         w->list_revision = store_revision(store);
         return 0;
     }
-    if (o->revision < oldest || !list_may_see(w->req, o->revision))
+    may = o->revision < oldest ? 0 : list_may_see(w->req, o->revision, err);
+    if (may < 0)
+        return may;
+    if (!may)
         return error_set(err, ERROR_EXPIRED, "too old resource version: %llu (%llu)", (unsigned long long)o->revision,
                          (unsigned long long)oldest);
     w->state = WATCH_CATCHING_UP;

@@ -262,6 +262,14 @@ static bool sim_restart(struct sim *sim)
 
 /* ---- the run ---- */
 
+static void note_compaction(void *arg, const struct error *err)
+{
+    struct sim *sim = arg;
+
+    world_note(&sim->world, "compacted %llu: %s", (unsigned long long)store_compacted(sim->world.store),
+               err ? error_reason(err->code) : "done");
+}
+
 static void sim_turn(struct sim *sim)
 {
     uint64_t what = disk_draw(100), revision = store_revision(sim->world.store);
@@ -275,7 +283,7 @@ static void sim_turn(struct sim *sim)
     else if (what < 90)
         watcher_act(sim, &sim->watchers[disk_draw(WATCHERS)], false);
     else if (what < 93)
-        store_compact(sim->world.store, revision - disk_draw(revision < 30 ? revision : 30), NULL, NULL);
+        store_compact(sim->world.store, revision - disk_draw(revision < 30 ? revision : 30), note_compaction, sim);
     else
         clock_fake_advance(&sim->world.clock, (int64_t)disk_draw(4000) * NS_PER_MS);
 }
@@ -343,6 +351,8 @@ static uint64_t sim_run(uint64_t seed, bool verbose, struct check_counts *counts
     w->fault_one_in = rates[disk_draw(ARRAY_SIZE(rates))];
     w->crash_within = world_chance(3) ? 0 : 150 + disk_draw(400);
     w->crash_in = w->crash_within ? 1 + disk_draw(w->crash_within) : 0;
+    world_note(w, "segments %zu, checkpoints %zu, faults 1/%u, crash within %llu", w->options.segment_bytes,
+               w->options.checkpoint_count, w->fault_one_in, (unsigned long long)w->crash_within);
     for (unsigned i = 0; i < WATCHERS; i++)
         watcher_choose(&sim->watchers[i], i);
     up = sim_up(sim);
