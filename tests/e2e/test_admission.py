@@ -3,8 +3,6 @@
 import collections
 import json
 
-import pytest
-
 from cluster import PORT, deployment, pod, wait_for
 
 
@@ -137,3 +135,20 @@ def test_limits_are_seen_in_pods(cluster):
     done = cluster.kubectl('create', '-f', '-', '-n', ns, input=json.dumps(big), check=False)
     assert done.stderr.strip().endswith(
         'pods "b" is forbidden: maximum memory usage per Container is 128Mi, but limit is 1Gi')
+
+
+def test_custom_objects_count(cluster):
+    schema = {'openAPIV3Schema': {'type': 'object', 'x-kubernetes-preserve-unknown-fields': True}}
+    cluster.apply({'apiVersion': 'apiextensions.k8s.io/v1', 'kind': 'CustomResourceDefinition',
+                   'metadata': {'name': 'sails.ships.example'},
+                   'spec': {'group': 'ships.example', 'scope': 'Namespaced', 'names': {'plural': 'sails', 'kind': 'Sail'},
+                            'versions': [{'name': 'v1', 'served': True, 'storage': True, 'schema': schema}]}})
+    cluster.kubectl('wait', '--for=condition=Established', 'crd/sails.ships.example')
+    ns = namespace(cluster, 'harbour', quota(hard={'count/sails.ships.example': '1'}))
+    sail = {'apiVersion': 'ships.example/v1', 'kind': 'Sail', 'metadata': {'name': 'a'}}
+    cluster.apply(sail, '-n', ns)
+    done = cluster.kubectl('create', '-f', '-', '-n', ns, input=json.dumps({**sail, 'metadata': {'name': 'b'}}),
+                           check=False)
+    assert 'requested: count/sails.ships.example=1, used: count/sails.ships.example=1' in done.stderr
+    cluster.kubectl('delete', 'sail', 'a', '-n', ns)
+    assert used(cluster, ns) == {'count/sails.ships.example': '0'}
