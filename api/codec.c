@@ -169,6 +169,14 @@ static int fail_other_type(const struct schema_kind *kind, const char *api_versi
                      label ? kind->group : "core", kind->kind);
 }
 
+static bool names_older_version(const struct schema_kind *kind, const char *api_version)
+{
+    struct slice group, version;
+
+    schema_split_api_version(slice_str(api_version), &group, &version);
+    return kind->also && slice_is(group, kind->group) && slice_is(version, kind->also);
+}
+
 /* Checks apiVersion and kind ("" or NULL = not stated), or puts them there. */
 static int settle_type(const struct schema_kind *kind, struct value *object, const char *api_version,
                        const char *stated, struct slice body, struct error *err)
@@ -185,6 +193,8 @@ static int settle_type(const struct schema_kind *kind, struct value *object, con
 
         return fail_unrecognized(kind, body, problem, err);
     }
+    if (names_older_version(kind, api_version))
+        api_version = wanted;
     if (strcmp(api_version, wanted) != 0 || strcmp(stated, kind->kind) != 0)
         return fail_other_type(kind, api_version, stated, err);
     value_set_str(object, "apiVersion", wanted);

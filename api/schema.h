@@ -150,6 +150,7 @@ struct schema_kind {
     const struct schema_scale_paths *scale; /* NULL = none */
     const char *stored_version; /* custom resources of several versions: that of the stored objects; NULL = its own */
     const char *inert;          /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
+    const char *also;           /* an older version of the same form that a body may name; NULL = none */
     uint8_t verbs;              /* enum schema_verb */
     bool namespaced;
     bool custom;       /* a CustomResourceDefinition made it (api/custom.h) */

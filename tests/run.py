@@ -24,12 +24,18 @@ def run_unit(build):
     return counts
 
 
+# Other minor versions of kubectl that must work, see tests/e2e/clients.
+OLDER_KUBECTLS = ['20', '27', '30', '32']
+
+
 def run_e2e(build, arguments):
     report = pathlib.Path(build) / 'e2e.xml'
     report.unlink(missing_ok=True)
     deps = pathlib.Path(build) / 'deps'
     kubectl = subprocess.run([ROOT / 'tools/fetch-kubectl', '35', deps], check=True, capture_output=True, text=True)
     helm = subprocess.run([ROOT / 'tools/fetch-kubectl', '35', deps, 'helm'], check=True, capture_output=True, text=True)
+    for minor in OLDER_KUBECTLS:  # whoever is not to be had is skipped
+        subprocess.run([ROOT / 'tools/fetch-kubectl', minor, deps], check=False, capture_output=True)
     playwright = subprocess.run([ROOT / 'tools/fetch-playwright', deps], check=True, capture_output=True, text=True)
     env = dict(os.environ, PLAYWRIGHT=playwright.stdout.strip(), KNARR_BIN=str(pathlib.Path(build) / 'main' / 'knarr'), KUBECTL=kubectl.stdout.strip(),
                HELM=helm.stdout.strip(),

@@ -15,6 +15,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     sub NAME VERB,... [KIND]         KIND or GROUP/VERSION/KIND, the parent's own when missing
     history window|none              how long what an object was is kept, when not as long as the history is: for watches
                                      and pages under way; likewise, and its writes may wait a little (see store/store.h)
+    also VERSION                     a body may name this older version of the same form, too
     inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
   type NAME  DESCRIPTION
@@ -137,7 +138,7 @@ class Kind:
         self.name, self.plural = words[0], '' if words[1] == '-' else words[1]
         self.marks = set(words[2:])
         self.short, self.categories, self.select, self.columns, self.subs = [], [], [], [], []
-        self.scale = self.inert = None
+        self.scale = self.inert = self.also = None
         self.history = 'full'
         self.verbs = [] if 'virtual' in self.marks else VERBS
         unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare', 'observed'}
@@ -161,6 +162,8 @@ class Kind:
             self.subs.append((name, verbs.split(','), target[0].split('/') if target else None))
         elif word == 'inert':
             self.inert = rest
+        elif word == 'also':
+            self.also = rest
         elif word == 'history' and rest in HISTORIES:
             self.history = rest
         elif word == 'column':
@@ -353,7 +356,7 @@ def write_kind(out, i, k):
             f'.singular = {text(k.name.lower() if k.plural else "")}, .short_names = {short}, '
             f'.categories = {categories}, .type = &types[{k.type.index}], .columns = {columns}, '
             f'.column_count = {len(k.columns)}, .selectable = {select}, .subresources = {subs}, '
-            f'.subresource_count = {len(k.subs)}, .scale = {scale}, .inert = {text(k.inert)}, .verbs = {verb_bits(k.where, k.verbs)}, '
+            f'.subresource_count = {len(k.subs)}, .scale = {scale}, .inert = {text(k.inert)}, .also = {text(k.also)}, .verbs = {verb_bits(k.where, k.verbs)}, '
             f'.hash = 0x{kind_hash(k):08x}u, .history = SCHEMA_HISTORY_{k.history.upper()}' + (f', {marks}' if marks else '') + '};')
 
 

@@ -55,7 +55,7 @@ class Kubectl:
 
 
 def config_map(name, labels=None, **data):
-    return {'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': name, 'labels': labels or {}}, 'data': data}
+    return {'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': name, **({'labels': labels} if labels else {})}, 'data': data}
 
 
 def certificate(folder, name):

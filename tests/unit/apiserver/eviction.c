@@ -147,13 +147,27 @@ static void test_preconditions_and_names(void **state)
     clean();
 }
 
+/* kubectl of before 1.22 names it. */
+static void test_the_older_version(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    make_pod("p1", true);
+    harness_expect(&h, 400, "POST", NS "/pods/p1/eviction",
+                   "{\"apiVersion\":\"policy/v1alpha1\",\"kind\":\"Eviction\"}", NULL);
+    harness_expect(&h, 400, "POST", NS "/pods/p1/eviction", "{\"apiVersion\":\"apps/v1beta1\",\"kind\":\"Eviction\"}",
+                   NULL);
+    harness_expect(&h, 201, "POST", NS "/pods/p1/eviction", "{\"apiVersion\":\"policy/v1beta1\",\"kind\":\"Eviction\"}",
+                   NULL);
+    clean();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_budget_counts_down),
-        cmocka_unit_test(test_stale_budget_asks_to_wait),
-        cmocka_unit_test(test_unhealthy_pods),
-        cmocka_unit_test(test_preconditions_and_names),
+        cmocka_unit_test(test_budget_counts_down), cmocka_unit_test(test_stale_budget_asks_to_wait),
+        cmocka_unit_test(test_unhealthy_pods),     cmocka_unit_test(test_preconditions_and_names),
+        cmocka_unit_test(test_the_older_version),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
