@@ -133,6 +133,12 @@ enum schema_history {
     SCHEMA_HISTORY_NONE,   /* likewise, and a write may wait a little for others */
 };
 
+/* A field of the whole object that has another name in the version in which the object is stored. */
+struct schema_move {
+    const char *own;
+    const char *stored;
+};
+
 struct schema_kind {
     const char *group; /* "" = core */
     const char *version;
@@ -148,10 +154,13 @@ struct schema_kind {
     const struct schema_subresource *subresources;
     size_t subresource_count;
     const struct schema_scale_paths *scale; /* NULL = none */
-    const char *stored_version; /* custom resources of several versions: that of the stored objects; NULL = its own */
-    const char *inert;          /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
-    const char *also;           /* an older version of the same form that a body may name; NULL = none */
-    uint8_t verbs;              /* enum schema_verb */
+    const char *stored_version;       /* custom resources of several versions: that of the stored objects; NULL = its own */
+    const struct schema_kind *stored; /* built in: the kind in whose form it is stored; NULL = its own (version.h) */
+    const struct schema_move *moves;  /* between the two */
+    size_t move_count;
+    const char *inert; /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
+    const char *also;  /* an older version of the same form that a body may name; NULL = none */
+    uint8_t verbs;     /* enum schema_verb */
     bool namespaced;
     bool custom;       /* a CustomResourceDefinition made it (api/custom.h) */
     bool has_status;   /* the status subresource splits writes */
@@ -162,6 +171,17 @@ struct schema_kind {
     enum schema_history history;
     bool observed; /* objects say what was seen or asked, not what somebody wants: they are not rewound */
 };
+
+/* The kind in whose form the objects of this one are stored: mostly itself. */
+static inline const struct schema_kind *schema_stored(const struct schema_kind *kind)
+{
+    return kind->stored ? kind->stored : kind;
+}
+/* Whether there are objects in the store in this form. */
+static inline bool schema_is_stored(const struct schema_kind *kind)
+{
+    return !kind->virtual_kind && !kind->stored;
+}
 
 /* All built-in kinds, ordered by group (core first, then as upstream lists them), then plural. */
 const struct schema_kind *const *schema_kinds(size_t *ret_count);

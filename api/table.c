@@ -462,6 +462,14 @@ void table_write_partial(struct buf *out, struct slice stored, uint64_t revision
 void table_write_row(struct buf *out, const struct schema_kind *kind, struct slice stored, uint64_t revision,
                      enum table_include include, int64_t now_ns)
 {
+    const struct table_shown shown = {stored, revision, include};
+
+    table_write_row_as(out, kind, stored, &shown, now_ns);
+}
+
+void table_write_row_as(struct buf *out, const struct schema_kind *kind, struct slice stored,
+                        const struct table_shown *shown, int64_t now_ns)
+{
     struct table_row row = {.document = stored, .now_ns = now_ns};
     size_t count;
     const struct schema_column *columns = columns_of(kind, &count);
@@ -476,12 +484,12 @@ void table_write_row(struct buf *out, const struct schema_kind *kind, struct sli
     if (!kind->group[0] && !strcmp(kind->kind, "Pod"))
         table_pod_write_conditions(&row, out);
     emit_key(out, "object");
-    if (include == TABLE_INCLUDE_OBJECT && revision)
-        object_write(out, stored, revision, true);
-    else if (include == TABLE_INCLUDE_OBJECT)
-        buf_append_slice(out, stored);
-    else if (include == TABLE_INCLUDE_METADATA)
-        write_partial(out, table_get(&row, "metadata"), revision);
+    if (shown->include == TABLE_INCLUDE_OBJECT && shown->revision)
+        object_write(out, shown->document, shown->revision, true);
+    else if (shown->include == TABLE_INCLUDE_OBJECT)
+        buf_append_slice(out, shown->document);
+    else if (shown->include == TABLE_INCLUDE_METADATA)
+        write_partial(out, scan_get(shown->document, "metadata"), shown->revision);
     else
         buf_append_str(out, "null");
     emit_close(out, '}');

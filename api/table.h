@@ -25,6 +25,15 @@ void table_write_columns(struct buf *out, const struct schema_kind *kind);
  * 0 = it has none (a dry run). */
 void table_write_row(struct buf *out, const struct schema_kind *kind, struct slice stored, uint64_t revision,
                      enum table_include include, int64_t now_ns);
+/* The same for a kind that is served in several versions: the cells are of the stored form, the row's object (as far as
+ * it is included) of another. */
+struct table_shown {
+    struct slice document;
+    uint64_t revision;
+    enum table_include include;
+};
+void table_write_row_as(struct buf *out, const struct schema_kind *kind, struct slice stored,
+                        const struct table_shown *shown, int64_t now_ns);
 /* Whether "@name" in a column would be found; an unknown one shows null. */
 bool table_knows_function(struct slice name);
 /* {"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{...}} of a stored object. */

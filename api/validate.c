@@ -360,11 +360,23 @@ static void write_message(const struct validator *v, struct buf *out)
                buf_cstr(&list), said > 1 ? "]" : "");
 }
 
+/* The causes that were found, as one error. */
+static int finish(struct validator *v, struct error *err)
+{
+    BUF_LOCAL(message);
+
+    if (!v->err->cause_count)
+        return 0;
+    write_message(v, &message);
+    v->err->code = ERROR_INVALID;
+    v->err->message = buf_steal_str(&message);
+    return error_pass(err, v->err, NULL);
+}
+
 int validate_object(const struct schema_kind *kind, const struct value *object, const struct value *old,
                     const char *subresource, struct error *err)
 {
     ERROR_LOCAL(found);
-    BUF_LOCAL(message);
     struct validator v = {kind, object, old, subresource ? subresource : "", &found};
 
     (void)pthread_once(&rule_once, index_rules);
@@ -373,10 +385,18 @@ int validate_object(const struct schema_kind *kind, const struct value *object, 
     walk_object(&v, kind->type, object, old, NULL);
     if (kind->type->structural)
         check_structural(&v, kind->type->structural);
-    if (!found.cause_count)
-        return 0;
-    write_message(&v, &message);
-    found.code = ERROR_INVALID;
-    found.message = buf_steal_str(&message);
-    return error_pass(err, &found, NULL);
+    return finish(&v, err);
+}
+
+int validate_version(const struct schema_kind *shown, const struct value *object, struct error *err)
+{
+    ERROR_LOCAL(found);
+    struct validator v = {shown, object, NULL, "", &found};
+    const struct rule_site site = {&v, object, NULL, object, NULL};
+    struct rules rules = {0};
+
+    (void)pthread_once(&rule_once, index_rules);
+    rules.ranges[0] = rules_of(long_name(shown->type));
+    run_rules(&rules, NULL, &site);
+    return finish(&v, err);
 }

@@ -16,6 +16,10 @@
 int validate_object(const struct schema_kind *kind, const struct value *object, const struct value *old,
                     const char *subresource, struct error *err);
 
+/* What a version asks of a new object beyond its stored kind, of the stored form (the rules of the version's own type).
+ */
+int validate_version(const struct schema_kind *shown, const struct value *object, struct error *err);
+
 /* Names, for callers that check one thing. Each returns NULL when it is fine, else upstream's sentence (static). */
 const char *validate_dns1123_label(struct slice s);
 const char *validate_dns1123_subdomain(struct slice s);

@@ -106,7 +106,7 @@ static int binding_take(struct request *req, const struct value *binding, struct
     if (!node || !*node)
         return error_set(err, ERROR_BAD_REQUEST, "target.name: Required value");
     req->info.name = pool_strdup(req->pool, name);
-    req->kind = registry_need_kind("", "pods");
+    req->kind = req->shown = registry_need_kind("", "pods");
     req->strategy = strategy_of(req->kind);
     return 0;
 }

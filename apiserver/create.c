@@ -24,10 +24,10 @@ static int create_check_free(struct write *w, struct slice key, const char *name
 
     if (key.len > STORE_KEY_MAX)
         return error_set(err, ERROR_BAD_REQUEST, "the name is too long");
-    if (registry_get(req->server->store, req->kind, namespace_, req->object_name, &item, NULL) < 0 ||
+    if (registry_get(req->server->store, req->shown, namespace_, req->object_name, &item, NULL) < 0 ||
         (again && w->attempts < 8))
         return 0;
-    r = status_already_exists(err, req->kind, slice_str(req->object_name));
+    r = status_already_exists(err, req->shown, slice_str(req->object_name));
     if (scan_get(buf_slice(&item.value), "metadata.deletionTimestamp").data)
         return error_wrap(err, "object is being deleted");
     return r;
@@ -59,7 +59,8 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
         return r;
     if (req->strategy->prepare_create)
         req->strategy->prepare_create(req, object);
-    if ((r = validate_object(req->kind, object, NULL, "", err)) < 0)
+    if ((r = validate_object(req->kind, object, NULL, "", err)) < 0 ||
+        (req->shown != req->kind && (r = validate_version(req->shown, object, err)) < 0))
         return r;
     *ret_key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
     if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managed, err)) < 0 ||

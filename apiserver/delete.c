@@ -123,7 +123,7 @@ static int delete_check_preconditions(const struct request *req, const struct de
                        "been deleted and then recreated",
                        o->uid, meta_uid(object));
 
-        return status_conflict(err, req->kind, slice_str(meta_name(object)), why);
+        return status_conflict(err, req->shown, slice_str(meta_name(object)), why);
     }
     if (o->revision && strcmp(o->revision, number) != 0) {
         char *why CLEANUP_FREE =
@@ -131,7 +131,7 @@ static int delete_check_preconditions(const struct request *req, const struct de
                        "(%s). The object might have been modified",
                        o->revision, number);
 
-        return status_conflict(err, req->kind, slice_str(meta_name(object)), why);
+        return status_conflict(err, req->shown, slice_str(meta_name(object)), why);
     }
     return 0;
 }
@@ -282,7 +282,7 @@ int delete_plan_one(struct write *w, const struct delete_options *options, const
     struct value *object CLEANUP_VALUE = NULL;
     int r;
 
-    if ((r = registry_get(req->server->store, req->kind, namespace_, name, &item, err)) < 0)
+    if ((r = registry_get(req->server->store, req->shown, namespace_, name, &item, err)) < 0)
         return r;
     if (!(old = object_decode(buf_slice(&item.value), item.revision, err)))
         return -(int)ERROR_CORRUPT;

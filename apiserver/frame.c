@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/frame.h"
 
+#include "api/version.h"
+
 static const char *const frame_names[] = {"ADDED", "MODIFIED", "DELETED"};
 
 static size_t frame_form(const struct frame_format *format)
@@ -13,15 +15,15 @@ static size_t frame_form(const struct frame_format *format)
 static void frame_write_object(struct buf *out, const struct frame_format *format, struct slice stored,
                                uint64_t revision, bool columns)
 {
-    BUF_LOCAL(converted);
+    BUF_LOCAL(scratch);
+    const struct table_shown shown = {version_show(format->shown, stored, &scratch), revision, format->include};
 
-    stored = object_as(format->kind, stored, &converted);
     if (format->media == MEDIA_PARTIAL) {
-        table_write_partial(out, stored, revision);
+        table_write_partial(out, shown.document, revision);
         return;
     }
     if (format->media != MEDIA_TABLE) {
-        object_write(out, stored, revision, true);
+        object_write(out, shown.document, revision, true);
         return;
     }
     buf_printf(out,
@@ -32,7 +34,7 @@ static void frame_write_object(struct buf *out, const struct frame_format *forma
     else
         buf_append_str(out, "\"columnDefinitions\":null");
     buf_append_str(out, ",\"rows\":[");
-    table_write_row(out, format->kind, stored, revision, format->include, clock_wall_ns(format->clock));
+    table_write_row_as(out, format->kind, stored, &shown, clock_wall_ns(format->clock));
     buf_append_str(out, "]}");
 }
 
@@ -64,7 +66,7 @@ static struct frame_set *frame_find_set(struct frame_event *e, const struct sche
 
 struct refbuf *frame_of_event(struct frame_event *e, const struct frame_format *format, enum frame_type type)
 {
-    struct refbuf **slot = &frame_find_set(e, format->kind)->frames[type][frame_form(format)];
+    struct refbuf **slot = &frame_find_set(e, format->shown)->frames[type][frame_form(format)];
     const struct store_event *event = e->event;
     bool left = type == FRAME_DELETED && event->kind == STORE_EVENT_MODIFY && event->prev_value.len;
 
@@ -111,9 +113,9 @@ struct refbuf *frame_bookmark(const struct frame_format *format, uint64_t revisi
                    (unsigned long long)revision, (unsigned long long)revision, mark);
     else
         buf_printf(&out, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":\"%llu\"%s}}",
-                   format->media == MEDIA_PARTIAL ? "PartialObjectMetadata" : format->kind->kind,
+                   format->media == MEDIA_PARTIAL ? "PartialObjectMetadata" : format->shown->kind,
                    format->media == MEDIA_PARTIAL ? "meta.k8s.io/v1"
-                                                  : schema_api_version(format->kind, version, sizeof(version)),
+                                                  : schema_api_version(format->shown, version, sizeof(version)),
                    (unsigned long long)revision, mark);
     buf_append_str(&out, "}\n");
     return refbuf_from(&out);

@@ -29,6 +29,7 @@ struct frame_event {
 
 struct frame_format {
     const struct schema_kind *kind;
+    const struct schema_kind *shown; /* the version of the objects; columns and cells are the kind's */
     enum media media;
     enum table_include include;
     struct clock *clock;

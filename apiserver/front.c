@@ -156,8 +156,9 @@ static int front_route(struct request *req, struct error *err)
         return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);
     if (*info->subresource && !(req->sub = front_find_subresource(kind, info->subresource)))
         return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);
-    req->kind = kind;
-    req->strategy = strategy_of(kind);
+    req->shown = kind;
+    req->kind = schema_stored(kind);
+    req->strategy = strategy_of(req->kind);
     return 0;
 }
 

@@ -25,7 +25,7 @@ void verb_get(struct request *req)
     ERROR_LOCAL(err);
 
     if (negotiate_media(req, false, &err) < 0 || get_check_revision(req, &err) < 0 ||
-        registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0) {
+        registry_get(req->server->store, req->shown, req->info.namespace_, req->info.name, &item, &err) < 0) {
         reply_error(req, &err);
         return;
     }

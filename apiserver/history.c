@@ -16,6 +16,7 @@
  * The same holds for lists and watches that go back further than they can upstream, where etcd forgets after five to
  * ten minutes and the right to list is enough.
  */
+#include "api/version.h"
 #include "apiserver/authz.h"
 #include "apiserver/list_options.h"
 #include "apiserver/registry.h"
@@ -140,7 +141,7 @@ static int history_exact(struct history *h, struct slice key, uint64_t begin, st
     if (r < 0)
         return r;
     if (!h->revision)
-        return status_not_found(err, req->kind, slice_str(req->info.name));
+        return status_not_found(err, req->shown, slice_str(req->info.name));
     reply_object(req, 200, buf_slice(&h->out), h->revision);
     return 0;
 }
@@ -167,7 +168,7 @@ static int changes_visit(void *arg, const struct store_change *change)
     buf_printf(&h->out, ",\"verb\":\"%s\"", request_verb_name(change->verb));
     if (change->kind != STORE_EVENT_DELETE) {
         buf_append_str(&h->out, ",\"object\":");
-        object_write(&h->out, object_as(h->req->kind, change->value, &converted), change->revision, true);
+        object_write(&h->out, version_show(h->req->shown, change->value, &converted), change->revision, true);
     }
     buf_append_byte(&h->out, '}');
     return 0;
@@ -189,7 +190,7 @@ static int history_changes(struct history *h, struct slice key, uint64_t begin, 
     if (r < 0)
         return r;
     if (!h->out.len)
-        return status_not_found(err, req->kind, slice_str(req->info.name));
+        return status_not_found(err, req->shown, slice_str(req->info.name));
     buf_printf(&head,
                "{\"kind\":\"HistoryList\",\"apiVersion\":\"history.knarr.dev/v1\",\"metadata\":{\"resourceVersion\":"
                "\"%llu\"%s},\"items\":[",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/list_options.h"
 
+#include "api/version.h"
+
 #include "lib/encoding.h"
 
 /* ---- filter -------------------------------------------------------------------------------------------------------
@@ -38,6 +40,9 @@ static struct slice filter_field(void *arg, struct slice key)
     const struct filter_look *look = arg;
     const char *const *selectable = look->filter->kind->selectable;
     struct slice v = SLICE_NONE;
+    BUF_LOCAL(scratch);
+
+    key = version_field(look->filter->shown, key, &scratch);
 
     if (slice_is(key, "metadata.name"))
         v = look->name;
@@ -224,10 +229,11 @@ static int list_read_selectors(struct request *req, struct filter *f, struct err
     int r;
 
     f->kind = req->kind;
+    f->shown = req->shown;
     pool_on_free(req->pool, filter_free, f);
     if (labels && *labels && (r = selector_parse_labels(slice_str(labels), &f->labels, err)) < 0)
         return r;
-    if (fields && *fields && (r = selector_parse_fields(req->kind, slice_str(fields), &f->fields, err)) < 0)
+    if (fields && *fields && (r = selector_parse_fields(req->shown, slice_str(fields), &f->fields, err)) < 0)
         return r;
     if (*req->info.name)
         f->name = req->info.name;

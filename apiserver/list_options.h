@@ -10,9 +10,10 @@
 /* Which objects a reader sees. Evaluated on the stored header; the bytes are looked at only when it is stale. */
 struct filter {
     const struct schema_kind *kind;
-    struct selector *labels; /* NULL = all */
-    struct selector *fields; /* NULL = all */
-    const char *name;        /* the old /watch/ form names one object; NULL = any */
+    const struct schema_kind *shown; /* whose names the fields have */
+    struct selector *labels;         /* NULL = all */
+    struct selector *fields;         /* NULL = all */
+    const char *name;                /* the old /watch/ form names one object; NULL = any */
 };
 void filter_clear(struct filter *f);
 bool filter_is_empty(const struct filter *f);

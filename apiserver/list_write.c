@@ -2,10 +2,12 @@
 #include "apiserver/list_write.h"
 
 #include "api/object.h"
+#include "api/version.h"
 #include "lib/encoding.h"
 
 struct list_write {
     const struct schema_kind *kind;
+    const struct schema_kind *shown;
     enum media media;
     enum table_include include;
     int64_t now_ns;
@@ -17,6 +19,7 @@ struct list_write *list_write_new(const struct request *req)
     struct list_write *out = mem_zalloc(sizeof(*out));
 
     out->kind = req->kind;
+    out->shown = req->shown;
     out->media = req->media;
     out->include = req->include;
     out->now_ns = clock_wall_ns(req->server->clock);
@@ -31,17 +34,17 @@ void list_write_free(struct list_write *out)
 
 void list_write_item(struct list_write *out, struct slice stored, uint64_t revision)
 {
-    BUF_LOCAL(converted);
+    BUF_LOCAL(scratch);
+    const struct table_shown shown = {version_show(out->shown, stored, &scratch), revision, out->include};
 
-    stored = object_as(out->kind, stored, &converted);
     if (out->items.len)
         buf_append_byte(&out->items, ',');
     if (out->media == MEDIA_TABLE)
-        table_write_row(&out->items, out->kind, stored, revision, out->include, out->now_ns);
+        table_write_row_as(&out->items, out->kind, stored, &shown, out->now_ns);
     else if (out->media == MEDIA_PARTIAL)
-        table_write_partial(&out->items, stored, revision);
+        table_write_partial(&out->items, shown.document, revision);
     else
-        object_write(&out->items, stored, revision, out->kind->custom);
+        object_write(&out->items, shown.document, revision, out->kind->custom);
 }
 
 void list_write_reply(struct list_write *out, struct request *req, uint64_t revision, const char *token,
@@ -55,8 +58,8 @@ void list_write_reply(struct list_write *out, struct request *req, uint64_t revi
     else if (out->media == MEDIA_PARTIAL)
         buf_append_str(&head, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
     else
-        buf_printf(&head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->kind->kind,
-                   schema_api_version(out->kind, version, sizeof(version)));
+        buf_printf(&head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->shown->kind,
+                   schema_api_version(out->shown, version, sizeof(version)));
     buf_printf(&head, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
     if (token ||
         (out->kind->custom && out->media == MEDIA_JSON)) { /* as upstream's lists of what it knows no type of */

@@ -164,7 +164,7 @@ static void log_refuse(struct log_call *l, const struct error *err)
     else
         (void)error_set(&failed, error_code_from_http(l->status, NULL), "%.*s", SLICE_ARGS(text));
     /* The node speaks of its containers, not of the pod as an object. */
-    l->req->kind = NULL;
+    l->req->kind = l->req->shown = NULL;
     reply_error(l->req, &failed);
 }
 

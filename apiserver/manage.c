@@ -3,6 +3,7 @@
 
 #include "api/apply.h"
 #include "api/managed.h"
+#include "api/version.h"
 #include "apiserver/meta.h"
 #include "lib/yaml.h"
 
@@ -196,10 +197,10 @@ int manage_take_config(struct request *req, struct update *u, const struct schem
     if ((r = manage_decode_config(req, &config, err)) < 0 || (r = manage_check_config(kind, config, err)) < 0)
         return r;
     apply_drop_nulls(config);
+    request_warn_inert(req, kind, config);
     u->applies = true;
     u->body = config;
-    request_warn_inert(req, kind, config);
-    return 0;
+    return kind == req->shown ? version_to_stored(kind, config, false, err) : 0;
 }
 
 int manage_check_new(struct request *req, const struct value *config, struct error *err)
@@ -211,7 +212,7 @@ int manage_check_new(struct request *req, const struct value *config, struct err
     if (r < 0 || !*uid)
         return r;
     why = mem_printf("uid mismatch: the provided object specified uid %s, and no existing object was found", uid);
-    return status_conflict(err, req->kind, slice_str(req->info.name), why);
+    return status_conflict(err, req->shown, slice_str(req->info.name), why);
 }
 
 /* A copy without what this write does not touch, and without what stands beside the object. */

@@ -143,7 +143,7 @@ static int meta_check_uid(const struct request *req, const char *uid, const stru
         return -(int)ERROR_INVALID;
     }
     why = mem_printf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, meta_uid(old));
-    return status_conflict(err, req->kind, slice_str(req->info.name), why);
+    return status_conflict(err, req->shown, slice_str(req->info.name), why);
 }
 
 int meta_check_identity(const struct request *req, const struct value *object, struct error *err)
@@ -182,7 +182,7 @@ int meta_prepare_update(struct request *req, struct value *object, const struct 
     if (said.len && !slice_to_uint64(said, &number))
         return error_set(err, ERROR_BAD_REQUEST, "invalid resource version \"%.*s\"", SLICE_ARGS(said));
     if (number && number != revision)
-        return status_conflict(err, req->kind, slice_str(req->info.name),
+        return status_conflict(err, req->shown, slice_str(req->info.name),
                                "the object has been modified; please apply your changes to the latest version and try "
                                "again");
     if ((r = meta_check_uid(req, meta_uid(object), old, err)) < 0)

@@ -52,7 +52,7 @@ static void metrics_write_objects(struct buf *out, struct store *store)
             mem_printf("%s%s%s", kinds[i]->plural, *kinds[i]->group ? "." : "", kinds[i]->group);
         const char *values[] = {resource, NULL};
 
-        if (!kinds[i]->virtual_kind)
+        if (schema_is_stored(kinds[i]))
             metrics_write_sample(out, "apiserver_storage_objects", names, values,
                                  (double)metrics_count(store, kinds[i]));
     }

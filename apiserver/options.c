@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Query options of writes, and their bodies. */
+#include "api/version.h"
 #include "apiserver/request.h"
 
 #define OPTIONS_MANAGER_MAX 128
@@ -87,6 +88,7 @@ int request_write_options(struct request *req, const char *options, struct error
 struct value *request_decode_body(struct request *req, const struct schema_kind *kind, struct error *err)
 {
     struct codec_findings findings = {0};
+    const struct schema_kind *sent = kind == req->kind ? req->shown : kind;
     enum codec_format format;
     struct value *v;
 
@@ -96,11 +98,15 @@ struct value *request_decode_body(struct request *req, const struct schema_kind 
                         "application/json, application/yaml, application/vnd.kubernetes.protobuf");
         return NULL;
     }
-    v = codec_decode(kind, format, req->http->body, req->strictness, &findings, err);
+    v = codec_decode(sent, format, req->http->body, req->strictness, &findings, err);
     if (v && req->strictness == CODEC_WARN)
         request_warn_findings(req, &findings);
     if (v && !kind->no_metadata)
-        request_warn_inert(req, kind, v);
+        request_warn_inert(req, sent, v);
     codec_findings_clear(&findings);
+    if (v && version_to_stored(sent, v, true, err) < 0) {
+        value_free(v);
+        return NULL;
+    }
     return v;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PATCH: the patch is applied to what is stored, anew at every attempt, and the outcome goes the way of an update. */
 #include "api/patch.h"
+#include "api/version.h"
 
 #include "apiserver/manage.h"
 
@@ -124,9 +125,17 @@ int update_patch(struct request *req, const struct update *u, const struct schem
 static int patch_make(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
                       struct error *err)
 {
+    struct value *shown CLEANUP_VALUE = NULL;
+    int r;
+
     if (u->applies)
         return manage_apply(req, u, u->body, current, ret_object, err);
-    return update_patch(req, u, req->kind, current, ret_object, err);
+    if (req->shown == req->kind)
+        return update_patch(req, u, req->kind, current, ret_object, err);
+    shown = value_copy(current);
+    version_from_stored(req->shown, shown);
+    r = update_patch(req, u, req->shown, shown, ret_object, err);
+    return r < 0 ? r : version_to_stored(req->shown, *ret_object, true, err);
 }
 
 void verb_patch(struct request *req)
@@ -138,7 +147,7 @@ void verb_patch(struct request *req)
     u->name = req->info.name;
     u->make = patch_make;
     u->keeps_parts = !strcmp(u->subresource, "approval");
-    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, req->kind, &err) < 0) {
+    if (negotiate_media(req, false, &err) < 0 || update_take_patch(req, u, req->shown, &err) < 0) {
         reply_error(req, &err);
         return;
     }

@@ -11,7 +11,7 @@
 
 static const char *registry_place_of(struct pool *pool, const struct schema_kind *kind)
 {
-    const char *plain = pool_printf(pool, "%s/%s", kind->group, kind->plural);
+    const char *plain = pool_printf(pool, "%s/%s", schema_stored(kind)->group, kind->plural);
     char hash[SHA256_SIZE * 2 + 1];
 
     if (strlen(plain) <= RESOURCE_PLAIN_MAX)
@@ -180,7 +180,7 @@ const struct schema_kind *registry_need_kind(const char *group, const char *plur
     const struct schema_kind *const *kinds = schema_kinds(&count);
 
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(kinds[i]->group, group) && !strcmp(kinds[i]->plural, plural))
+        if (!strcmp(kinds[i]->group, group) && !strcmp(kinds[i]->plural, plural) && !kinds[i]->stored)
             return kinds[i];
     log_error("apiserver", "the schema has no kind %s/%s, which the server's own rules need", group, plural);
     abort();

@@ -13,7 +13,9 @@
 
 #define REGISTRY_PREFIX "/registry/"
 
-/* namespace_ "" for cluster-scoped kinds. In the pool. */
+/* namespace_ "" for cluster-scoped kinds. In the pool. A kind may be of another version than the stored one
+ * (version.h).
+ */
 struct slice registry_key(struct pool *pool, const struct schema_kind *kind, const char *namespace_, const char *name);
 /* Of all objects of the kind, or those of one namespace. */
 struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, const char *namespace_);

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "api/object.h"
+#include "api/version.h"
 #include "lib/encoding.h"
 #include "lib/log.h"
 #include "lib/yaml.h"
@@ -218,12 +219,12 @@ static bool reply_error_details(const struct request *req, const struct error *e
         return true; /* there, but empty, as upstream's */
     if (!req->kind)
         return false;
-    *ret = (struct status_details){request_name(req), req->kind->group, req->kind->plural, NULL};
+    *ret = (struct status_details){request_name(req), req->shown->group, req->shown->plural, NULL};
     if (ret->name && !*ret->name)
         ret->name = NULL;
     switch (err->code) {
     case ERROR_INVALID:
-        ret->kind = req->kind->kind;
+        ret->kind = req->shown->kind;
         return true;
     case ERROR_NOT_FOUND:
     case ERROR_ALREADY_EXISTS:
@@ -272,7 +273,7 @@ static void reply_protobuf(struct request *req, int status, struct slice json)
     BUF_LOCAL(out);
     struct slice piece;
 
-    if (!v || codec_encode_protobuf(req->kind, v, &out, &err) < 0) {
+    if (!v || codec_encode_protobuf(req->shown, v, &out, &err) < 0) {
         reply_error(req, &err);
         return;
     }
@@ -284,6 +285,9 @@ void reply_table(struct request *req, int status, const struct schema_kind *kind
                  uint64_t revision)
 {
     BUF_LOCAL(out);
+    BUF_LOCAL(scratch);
+    const struct table_shown shown = {kind == req->kind ? version_show(req->shown, stored, &scratch) : stored, revision,
+                                      req->include};
 
     buf_append_str(&out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
     if (revision)
@@ -291,18 +295,18 @@ void reply_table(struct request *req, int status, const struct schema_kind *kind
     buf_append_str(&out, "},");
     table_write_columns(&out, kind);
     buf_append_str(&out, ",\"rows\":[");
-    table_write_row(&out, kind, stored, revision, req->include, clock_wall_ns(req->server->clock));
+    table_write_row_as(&out, kind, stored, &shown, clock_wall_ns(req->server->clock));
     buf_append_str(&out, "]}");
     reply_json(req, status, buf_slice(&out));
 }
 
 void reply_object(struct request *req, int status, struct slice stored, uint64_t revision)
 {
-    BUF_LOCAL(converted);
     BUF_LOCAL(out);
+    BUF_LOCAL(scratch);
 
-    if (req->kind)
-        stored = object_as(req->kind, stored, &converted);
+    if (req->media != MEDIA_TABLE && req->shown)
+        stored = version_show(req->shown, stored, &scratch);
     switch (req->media) {
     case MEDIA_TABLE:
         reply_table(req, status, req->kind, stored, revision);
@@ -326,7 +330,7 @@ void reply_object(struct request *req, int status, struct slice stored, uint64_t
 
 void reply_deleted(struct request *req, const char *name, const char *uid)
 {
-    struct status_details details = {name, req->kind->group, req->kind->plural, uid};
+    struct status_details details = {name, req->shown->group, req->shown->plural, uid};
     BUF_LOCAL(json);
 
     status_write_success(&json, &details);

@@ -46,7 +46,8 @@ struct request {
     struct request_info info;
     struct user user;
     const char *impersonator;                   /* who asks in `user`'s place; NULL = nobody does */
-    const struct schema_kind *kind;             /* of the resource in the path */
+    const struct schema_kind *kind;             /* of the resource in the path, in the version that is stored */
+    const struct schema_kind *shown;            /* the same in the version of the path: of bodies and answers */
     const struct schema_subresource *sub;       /* NULL = none */
     const struct strategy *strategy;            /* never NULL once routed */
     const struct status_details *error_details; /* overrides what reply_error derives; NULL = derive */
@@ -125,7 +126,8 @@ int request_write_options(struct request *req, const char *options, struct error
 /* An ERROR_INVALID of one field: message and cause. The details say `kind` of group meta.k8s.io. */
 int request_invalid_option(struct request *req, const char *kind, const char *reason, const char *field,
                            struct error *err, const char *fmt, ...) PRINTF_LIKE(6, 7);
-/* Decodes the body as `kind`; unknown fields become warnings or an error as the request wants it. */
+/* Decodes the body as `kind` (req->kind: as what is shown, brought into the stored form); unknown fields become
+ * warnings or an error as the request wants it. */
 struct value *request_decode_body(struct request *req, const struct schema_kind *kind, struct error *err);
 
 #endif

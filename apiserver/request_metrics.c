@@ -75,7 +75,7 @@ static struct request_names request_metrics_names(const struct request *req)
     static const char *const shown[] = {"/api",    "/apis",    "/healthz",     "/livez",     "/metrics", "/openapi",
                                         "/readyz", "/version", "/.well-known", "/dashboard", "/knarr"};
     const struct request_info *info = &req->info;
-    const struct schema_kind *kind = req->kind;
+    const struct schema_kind *kind = req->shown;
     struct request_names n = {"", "", "", "", request_metrics_verb(req), ""};
 
     /* Refused before it was routed: it is still known what was asked for. */

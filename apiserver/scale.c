@@ -145,7 +145,7 @@ void scale_get(struct request *req)
 
     if (negotiate_media(req, false, &err) < 0)
         reply_error(req, &err);
-    else if (registry_get(req->server->store, req->kind, req->info.namespace_, req->info.name, &item, &err) < 0)
+    else if (registry_get(req->server->store, req->shown, req->info.namespace_, req->info.name, &item, &err) < 0)
         err.code == ERROR_NOT_FOUND ? scale_missing(req) : reply_error(req, &err);
     else
         scale_reply(req, buf_slice(&item.value), item.revision);

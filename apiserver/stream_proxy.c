@@ -194,7 +194,7 @@ static void stream_refuse(struct stream *s, const struct http_tunnel_answer *ans
                         "%.*s", SLICE_ARGS(text));
     free(s);
     /* The node speaks of its containers, not of the pod as an object. */
-    req->kind = NULL;
+    req->kind = req->shown = NULL;
     reply_error(req, &err);
 }
 

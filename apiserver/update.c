@@ -183,7 +183,7 @@ static int update_plan(struct write *w, struct error *err)
     int r;
 
     u->created = false;
-    r = registry_get(req->server->store, req->kind, req->info.namespace_, u->name, &item, err);
+    r = registry_get(req->server->store, req->shown, req->info.namespace_, u->name, &item, err);
     if (r == -(int)ERROR_NOT_FOUND && update_may_create(req, u))
         return update_create(w, u, err);
     if (r < 0)

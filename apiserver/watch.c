@@ -394,8 +394,8 @@ void verb_watch(struct request *req)
         reply_error(req, &err);
         return;
     }
-    w->format = (struct frame_format){req->kind, req->media, req->include, req->server->clock};
-    w->sent = metric_with(&watch_events, req->kind->group, req->kind->plural, req->kind->version);
+    w->format = (struct frame_format){req->kind, req->shown, req->media, req->include, req->server->clock};
+    w->sent = metric_with(&watch_events, req->shown->group, req->shown->plural, req->shown->version);
     w->columns_sent = req->media != MEDIA_TABLE;
     w->prefix = registry_prefix(req->pool, req->kind, req->info.namespace_);
     w->hub.event = watch_on_event;

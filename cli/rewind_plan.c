@@ -19,7 +19,7 @@ bool rewind_kind_fits(const struct schema_kind *kind)
 {
     const unsigned needed = SCHEMA_VERB_LIST | SCHEMA_VERB_CREATE | SCHEMA_VERB_UPDATE | SCHEMA_VERB_DELETE;
 
-    return !kind->virtual_kind && !kind->no_metadata && !kind->observed && kind->history == SCHEMA_HISTORY_FULL &&
+    return schema_is_stored(kind) && !kind->no_metadata && !kind->observed && kind->history == SCHEMA_HISTORY_FULL &&
            (kind->verbs & needed) == needed;
 }
 

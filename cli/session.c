@@ -167,7 +167,7 @@ const struct schema_kind *session_kind(const char *text)
     const struct schema_kind *const *kinds = schema_kinds(&count);
 
     for (size_t i = 0; i < count; i++)
-        if (!kinds[i]->virtual_kind && !kinds[i]->no_metadata && name_matches(kinds[i], text))
+        if (schema_is_stored(kinds[i]) && !kinds[i]->no_metadata && name_matches(kinds[i], text))
             return kinds[i];
     (void)fprintf(stderr, "error: the server doesn't have a resource type \"%s\"\n", text);
     return NULL;

@@ -116,7 +116,7 @@ static void slot_synced(void *arg)
 static bool slot_wants(const struct schema_kind *schema)
 {
     /* Events come and go by themselves and own nothing. */
-    return !schema->virtual_kind && !schema->no_metadata && (schema->verbs & SCHEMA_VERB_LIST) &&
+    return schema_is_stored(schema) && !schema->no_metadata && (schema->verbs & SCHEMA_VERB_LIST) &&
            (schema->verbs & SCHEMA_VERB_WATCH) && strcmp(schema->plural, "events") != 0;
 }
 

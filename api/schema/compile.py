@@ -16,6 +16,8 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     history window|none              how long what an object was is kept, when not as long as the history is: for watches
                                      and pages under way; likewise, and its writes may wait a little (see store/store.h)
     also VERSION                     a body may name this older version of the same form, too
+    stored GROUP/VERSION/KIND        another version of that kind, in which it is stored (api/version.h); no columns of its own
+    move OWN STORED                  the name a field of the whole object has in the stored version
     inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
   type NAME  DESCRIPTION
@@ -138,7 +140,8 @@ class Kind:
         self.name, self.plural = words[0], '' if words[1] == '-' else words[1]
         self.marks = set(words[2:])
         self.short, self.categories, self.select, self.columns, self.subs = [], [], [], [], []
-        self.scale = self.inert = self.also = None
+        self.scale = self.inert = self.also = self.stored = None
+        self.moves = []
         self.history = 'full'
         self.verbs = [] if 'virtual' in self.marks else VERBS
         unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare', 'observed'}
@@ -164,6 +167,10 @@ class Kind:
             self.inert = rest
         elif word == 'also':
             self.also = rest
+        elif word == 'stored':
+            self.stored = rest.split('/')
+        elif word == 'move':
+            self.moves.append(rest.split())
         elif word == 'history' and rest in HISTORIES:
             self.history = rest
         elif word == 'column':
@@ -327,7 +334,7 @@ def kind_hash(kind):
 
 
 def write_kind(out, i, k):
-    columns, subs, scale = 'NULL', 'NULL', 'NULL'
+    columns, subs, scale, moves = 'NULL', 'NULL', 'NULL', 'NULL'
     short, categories, select = (out.string_list(v) for v in (k.short, k.categories, k.select))
     if k.columns:
         columns = f'columns_{i}'
@@ -345,6 +352,11 @@ def write_kind(out, i, k):
             out.put(f'    {{.name = {text(name)}, .group = {text(group[0])}, .version = {text(group[1])}, '
                     f'.kind = {text(group[2])}, .verbs = {verb_bits(k.where, verbs)}}},')
         out.put('};')
+    if k.moves:
+        moves = f'moves_{i}'
+        out.put(f'static const struct schema_move {moves}[] = {{'
+                + ', '.join(f'{{{text(own)}, {text(stored)}}}' for own, stored in k.moves) + '};')
+    stored = f'&kind_{k.stored.index}' if k.stored else 'NULL'
     if k.scale:
         scale = f'&scale_{i}'
         out.put(f'static const struct schema_scale_paths scale_{i} = {{{", ".join(map(text, k.scale))}}};')
@@ -356,8 +368,21 @@ def write_kind(out, i, k):
             f'.singular = {text(k.name.lower() if k.plural else "")}, .short_names = {short}, '
             f'.categories = {categories}, .type = &types[{k.type.index}], .columns = {columns}, '
             f'.column_count = {len(k.columns)}, .selectable = {select}, .subresources = {subs}, '
-            f'.subresource_count = {len(k.subs)}, .scale = {scale}, .inert = {text(k.inert)}, .also = {text(k.also)}, .verbs = {verb_bits(k.where, k.verbs)}, '
+            f'.subresource_count = {len(k.subs)}, .scale = {scale}, .stored = {stored}, '
+            f'.moves = {moves}, .move_count = {len(k.moves)}, .inert = {text(k.inert)}, .also = {text(k.also)}, '
+            f'.verbs = {verb_bits(k.where, k.verbs)}, '
             f'.hash = 0x{kind_hash(k):08x}u, .history = SCHEMA_HISTORY_{k.history.upper()}' + (f', {marks}' if marks else '') + '};')
+
+
+def find_stored(kinds):
+    """Puts the kind in the place of its name."""
+    names = {}
+    for i, k in enumerate(kinds):
+        k.index = i
+        names[(k.group.name or 'core', k.group.version, k.name)] = k
+    for k in kinds:
+        if k.stored:
+            k.stored = names.get(tuple(k.stored)) or fail(k.where, f'kind {k.name}: stored as what is not there')
 
 
 def main():
@@ -369,6 +394,9 @@ def main():
     out.put('/* Made by api/schema/compile.py from the rows of api/schema. */')
     out.put('#include "api/schema_internal.h"')
     write_types(out, types)
+    find_stored(kinds)
+    for i, k in enumerate(kinds):
+        out.put(f'static const struct schema_kind kind_{i};')
     for i, k in enumerate(kinds):
         write_kind(out, i, k)
     out.put('const struct schema_kind *const schema_table_kinds[] = {'

@@ -95,7 +95,7 @@ static void check_kind(const struct schema_kind *k)
     assert_string_equal(k->type->fields[1].name, "kind");
     if (!k->no_metadata && !schema_find_path(k->type, "metadata.resourceVersion"))
         fail_msg("%s has no metadata", k->kind);
-    if (!k->virtual_kind && (!k->column_count || k->verbs == 0))
+    if (schema_is_stored(k) && (!k->column_count || k->verbs == 0))
         fail_msg("%s has no columns or verbs", k->kind);
     for (size_t i = 0; k->selectable[i]; i++) {
         if (!object_field_is_known(k, k->selectable[i]))
@@ -105,6 +105,13 @@ static void check_kind(const struct schema_kind *k)
                      !schema_find_path(k->type, k->scale->status_replicas + 1) ||
                      !schema_find_path(k->type, k->scale->selector + 1)))
         fail_msg("%s: a scale path is wrong", k->kind);
+    for (size_t i = 0; i < k->move_count; i++)
+        if (!schema_find_field(k->type, slice_str(k->moves[i].own)) ||
+            !schema_find_field(k->stored->type, slice_str(k->moves[i].stored)))
+            fail_msg("%s: no fields to move between as %s", k->kind, k->moves[i].own);
+    if (k->stored && (k->stored->stored || k->stored->namespaced != k->namespaced ||
+                      strcmp(k->stored->plural, k->plural) != 0 || k->stored->has_status != k->has_status))
+        fail_msg("%s is stored as another sort of object", k->kind);
     if (k->has_status && !schema_find_path(k->type, "status"))
         fail_msg("%s has no status", k->kind);
 }
