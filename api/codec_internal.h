@@ -16,6 +16,8 @@ const char *codec_kind_name(const struct value *v);
 /* The name Go has for the type of a field's single value: "int32", "v1.Container". Into the buffer. */
 const char *codec_go_type(const struct schema_field *f, bool element, struct buf *scratch);
 
+/* Which alternative of a SCHEMA_EITHER's type the value is; NULL = none. */
+const struct schema_field *codec_alternative(const struct schema_type *type, const struct value *v);
 /* The value of an absent field that upstream writes all the same. */
 struct value *codec_zero(const struct schema_field *f);
 /* Whether upstream leaves this value out: the zero of a field that is no pointer and has omitempty. */
@@ -30,7 +32,7 @@ int codec_peek_protobuf(struct slice body, char **ret_api_version, char **ret_ki
 void default_by_rule(const struct schema_type *type, struct value *object);
 /* A default that a row cannot say. */
 struct default_rule {
-    const char *type; /* openapi_name after "io.k8s.api.": "core.v1.Pod" */
+    const char *type; /* schema_long_name: "core.v1.Pod" */
     void (*apply)(struct value *object);
 };
 /* All of them; NULL after the last. */

@@ -75,6 +75,32 @@ static const char *const wrong_kinds[] = {
     [VALUE_OBJECT] = "cannot unmarshal object",
 };
 
+static int normalise_field(const struct walk *w, const struct schema_field *f, struct value **v, const struct step *at);
+
+const struct schema_field *codec_alternative(const struct schema_type *type, const struct value *v)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+        enum value_kind kind = f->shape == SCHEMA_LIST  ? VALUE_ARRAY
+                               : f->base == SCHEMA_BOOL ? VALUE_BOOL
+                                                        : VALUE_OBJECT;
+
+        if (value_is(v, kind))
+            return f;
+    }
+    return NULL;
+}
+
+static int normalise_either(const struct walk *w, const struct schema_field *f, bool element, struct value **v,
+                            const struct step *at)
+{
+    const struct schema_field *alternative = codec_alternative(f->type, *v);
+
+    if (!alternative)
+        return fail_type(w, at, f, element, wrong_kinds[value_kind(*v)]);
+    return normalise_field(w, alternative, v, at);
+}
+
 /* One value of the field: itself, or an element of its list or map. */
 static int normalise_one(const struct walk *w, const struct schema_field *f, bool element, struct value **v,
                          const struct step *at)
@@ -86,6 +112,8 @@ static int normalise_one(const struct walk *w, const struct schema_field *f, boo
             return fail_type(w, at, f, element, wrong_kinds[value_kind(*v)]);
         return normalise_object(w, f->type, v, at);
     }
+    if (f->base == SCHEMA_EITHER)
+        return normalise_either(w, f, element, v, at);
     if (!codec_normalise_scalar(f->base, v, &problem))
         return fail_type(w, at, f, element, problem);
     return 0;

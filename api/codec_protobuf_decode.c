@@ -249,6 +249,27 @@ static problem decode_object(const struct schema_type *type, struct slice messag
     return p;
 }
 
+/* The last alternative that is there, which is the boolean only when there is no other. */
+static problem decode_either(const struct schema_type *type, struct slice message, size_t depth,
+                             struct value **ret_value)
+{
+    struct value *all CLEANUP_VALUE = NULL;
+    struct value *found CLEANUP_VALUE = NULL;
+    problem p = decode_object(type, message, depth, &all);
+
+    for (size_t i = 0; !p && i < type->field_count; i++) {
+        struct value *v = value_take(all, type->fields[i].name);
+
+        if (!v)
+            continue;
+        value_free(found);
+        found = v;
+    }
+    if (!p)
+        *ret_value = found ? STEAL(found) : value_new_null();
+    return p;
+}
+
 static problem decode_bytes(struct slice bytes, struct value **ret_value)
 {
     BUF_LOCAL(text);
@@ -278,6 +299,8 @@ static problem decode_wrapped(const struct schema_field *f, struct slice bytes, 
         return decode_raw(bytes, ret_value);
     case SCHEMA_STRINGS:
         return decode_strings(bytes, ret_value);
+    case SCHEMA_EITHER:
+        return decode_either(f->type, bytes, depth, ret_value);
     case SCHEMA_OBJECT:
         return decode_object(f->type, bytes, depth, ret_value);
     default:

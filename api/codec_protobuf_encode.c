@@ -12,6 +12,8 @@
 
 static void write_message(const struct schema_type *type, const struct value *object, struct buf *out);
 
+static void write_either(const struct schema_type *type, const struct value *v, struct buf *out);
+
 /* The inside of the message that a wrapped scalar is; NULL is its zero. */
 static void write_wrapped(const struct schema_field *f, const struct value *v, struct buf *out)
 {
@@ -53,6 +55,9 @@ static void write_wrapped(const struct schema_field *f, const struct value *v, s
         for (size_t i = 0; i < value_count(v); i++)
             protobuf_write_bytes(out, WRAPPED_FIELD, value_string(value_at(v, i)));
         break;
+    case SCHEMA_EITHER:
+        write_either(f->type, v, out);
+        break;
     case SCHEMA_OBJECT:
         write_message(f->type, v, out);
         break;
@@ -81,6 +86,25 @@ static void write_one(const struct schema_field *f, uint32_t number, const struc
         write_wrapped(f, v, &inside);
         protobuf_write_bytes(out, number, buf_slice(&inside));
         break;
+    }
+}
+
+/* The alternative under its number. A boolean beside it is true: what has a schema is allowed. */
+static void write_either(const struct schema_type *type, const struct value *v, struct buf *out)
+{
+    const struct schema_field *chosen = codec_alternative(type, v);
+    struct value *allowed CLEANUP_VALUE = value_new_bool(true);
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+
+        if (f == chosen && f->shape == SCHEMA_LIST)
+            for (size_t j = 0; j < value_count(v); j++)
+                write_one(f, f->number, value_at(v, j), out);
+        else if (f == chosen)
+            write_one(f, f->number, v, out);
+        else if (f->base == SCHEMA_BOOL && f->shape == SCHEMA_ONE)
+            write_one(f, f->number, allowed, out);
     }
 }
 

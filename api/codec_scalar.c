@@ -25,6 +25,7 @@ static const char *const base_go_names[] = {
     [SCHEMA_ANY] = "runtime.RawExtension",
     [SCHEMA_FIELDS_V1] = "v1.FieldsV1",
     [SCHEMA_STRINGS] = "[]string",
+    [SCHEMA_EITHER] = "v1.",
     [SCHEMA_OBJECT] = "v1.",
 };
 
@@ -36,7 +37,7 @@ const char *codec_go_type(const struct schema_field *f, bool element, struct buf
     if (!element && f->shape == SCHEMA_MAP)
         buf_append_str(scratch, "map[string]");
     buf_append_str(scratch, base_go_names[f->base]);
-    if (f->base == SCHEMA_OBJECT)
+    if (f->type)
         buf_append_str(scratch, f->type->name);
     return buf_cstr(scratch);
 }
@@ -233,6 +234,7 @@ bool codec_normalise_scalar(enum schema_base base, struct value **v, char **ret_
         return normalise_strings(v, ret_problem);
     case SCHEMA_ANY:
     case SCHEMA_FIELDS_V1:
+    case SCHEMA_EITHER:
     case SCHEMA_OBJECT:
         break;
     }

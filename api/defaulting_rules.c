@@ -343,18 +343,12 @@ static const struct default_rule rules[] = {
 
 void default_by_rule(const struct schema_type *type, struct value *object)
 {
-    static const char *const prefixes[] = {"io.k8s.api.", "io.k8s.apiextensions-apiserver.pkg.apis."};
-    const char *name = NULL;
-
     for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].flags & SCHEMA_INLINE)
             default_by_rule(type->fields[i].type, object);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-        if (!strncmp(type->openapi_name, prefixes[i], strlen(prefixes[i])))
-            name = type->openapi_name + strlen(prefixes[i]);
-    for (size_t i = 0; name && default_rule_at(i); i++) {
-        if (!strcmp(name, default_rule_at(i)->type))
+    for (size_t i = 0; default_rule_at(i); i++) {
+        if (!strcmp(schema_long_name(type), default_rule_at(i)->type))
             default_rule_at(i)->apply(object);
     }
 }

@@ -213,6 +213,7 @@ static int of_check(struct of_walk *w, const struct fieldset_place *place, const
         return value_is(v, VALUE_OBJECT) ? 0 : of_wrong_type(w, "map", v);
     switch ((enum schema_base)f->base) {
     case SCHEMA_ANY:
+    case SCHEMA_EITHER:
     case SCHEMA_FIELDS_V1:
         return 0;
     case SCHEMA_STRINGS:

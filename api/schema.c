@@ -57,6 +57,17 @@ const char *schema_api_version(const struct schema_kind *kind, char *buffer, siz
     return buffer;
 }
 
+const char *schema_long_name(const struct schema_type *type)
+{
+    const char *start = type->openapi_name;
+    const char *at = start + strlen(start);
+
+    for (int dots = 0; at > start; at--)
+        if (at[-1] == '.' && ++dots == 3)
+            break;
+    return at;
+}
+
 /* The field of exactly this name, INLINE ones too. */
 static const struct schema_field *find_own(const struct schema_type *type, struct slice name)
 {

@@ -24,6 +24,7 @@ enum schema_base {
     SCHEMA_ANY,           /* any JSON (RawExtension, JSON); protobuf {raw=1} */
     SCHEMA_FIELDS_V1,     /* managedFields' sets; protobuf {raw=1} */
     SCHEMA_STRINGS,       /* a bare array of strings in JSON (ExtraValue); protobuf message {repeated items=1} */
+    SCHEMA_EITHER,        /* one of the fields of `type`, without its name: JSONSchemaPropsOrBool */
     SCHEMA_OBJECT,        /* `type` says which */
 };
 
@@ -49,7 +50,7 @@ struct structural;
 struct schema_field {
     const char *name;               /* in JSON */
     const char *description;        /* one line; "" where we have none */
-    const struct schema_type *type; /* SCHEMA_OBJECT only */
+    const struct schema_type *type; /* SCHEMA_OBJECT and SCHEMA_EITHER only */
     const char *default_json;       /* NULL = none; applied where the field is absent in an existing parent */
     const char *const *enum_values; /* NULL-terminated, or NULL */
     const char *const *map_keys;    /* SCHEMA_LIST_MAP: NULL-terminated */
@@ -154,7 +155,7 @@ struct schema_kind {
     const struct schema_subresource *subresources;
     size_t subresource_count;
     const struct schema_scale_paths *scale; /* NULL = none */
-    const char *stored_version;       /* custom resources of several versions: that of the stored objects; NULL = its own */
+    const char *stored_version; /* custom resources of several versions: that of the stored objects; NULL = its own */
     const struct schema_kind *stored; /* built in: the kind in whose form it is stored; NULL = its own (version.h) */
     const struct schema_move *moves;  /* between the two */
     size_t move_count;
@@ -194,6 +195,8 @@ const struct schema_kind *schema_find_resource(struct slice group, struct slice 
 void schema_split_api_version(struct slice api_version, struct slice *ret_group, struct slice *ret_version);
 /* "apps/v1" of a kind, into the buffer. */
 const char *schema_api_version(const struct schema_kind *kind, char *buffer, size_t size);
+/* "rbac.v1.Subject": the end of the OpenAPI name, for names that several groups have. */
+const char *schema_long_name(const struct schema_type *type);
 /* The field of that JSON name, looking through INLINE members; NULL when there is none. */
 const struct schema_field *schema_find_field(const struct schema_type *type, struct slice name);
 /* The field of that protobuf number (INLINE fields are themselves); NULL when there is none. */

@@ -175,18 +175,6 @@ static struct rule_range rules_of(const char *type)
     return range;
 }
 
-/* "rbac.v1.Subject": the end of the OpenAPI name, for names that several groups have. */
-static const char *long_name(const struct schema_type *type)
-{
-    const char *start = type->openapi_name;
-    const char *at = start + strlen(start);
-
-    for (int dots = 0; at > start; at--)
-        if (at[-1] == '.' && ++dots == 3)
-            break;
-    return at;
-}
-
 /* Those of its name, and those of its long name. */
 struct rules {
     struct rule_range ranges[2];
@@ -206,7 +194,7 @@ static void run_rules(const struct rules *rules, const char *field, const struct
 static bool is_lenient(const struct schema_type *type, const char *field)
 {
     for (size_t i = 0; i < ARRAY_SIZE(lenient); i++)
-        if ((same(lenient[i].type, type->name) || same(lenient[i].type, long_name(type))) &&
+        if ((same(lenient[i].type, type->name) || same(lenient[i].type, schema_long_name(type))) &&
             (!lenient[i].field || same(lenient[i].field, field)))
             return true;
     return false;
@@ -308,7 +296,7 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
                         const struct value *old, const struct vpath *at)
 {
     struct rule_site site = {v, object, old, object, at};
-    struct rules rules = {{rules_of(type->name), rules_of(long_name(type))}};
+    struct rules rules = {{rules_of(type->name), rules_of(schema_long_name(type))}};
     bool status_write = writes_status(v);
 
     for (size_t i = 0; i < type->field_count; i++) {
@@ -396,7 +384,7 @@ int validate_version(const struct schema_kind *shown, const struct value *object
     struct rules rules = {0};
 
     (void)pthread_once(&rule_once, index_rules);
-    rules.ranges[0] = rules_of(long_name(shown->type));
+    rules.ranges[0] = rules_of(schema_long_name(shown->type));
     run_rules(&rules, NULL, &site);
     return finish(&v, err);
 }

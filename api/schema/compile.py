@@ -21,6 +21,8 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
   type NAME  DESCRIPTION
+  either NAME  DESCRIPTION           as a type, but its fields are alternatives: the value is one of them by itself, in
+                                     JSON told by what it is (a boolean, an object, a list)
    NUMBER FIELD TYPE MARKS  DESCRIPTION
 
   A field's TYPE: string bool int32 int64 double bytes quantity intorstring time microtime any fieldsv1 strings
@@ -126,10 +128,11 @@ class Field:
 
 
 class Type:
-    def __init__(self, group, name, description):
+    def __init__(self, group, name, description, either):
         self.group = group
         self.name = name
         self.description = description
+        self.either = either
         self.fields = []
 
 
@@ -202,9 +205,10 @@ def read(paths):
                 elif line.startswith('kind '):
                     current = Kind(where, group, line.split()[1:])
                     kinds.append(current)
-                elif line.startswith('type '):
-                    name, description = split_description(line[5:])
-                    current = Type(group, name, description)
+                elif line.startswith(('type ', 'either ')):
+                    word, _, rest = line.partition(' ')
+                    name, description = split_description(rest)
+                    current = Type(group, name, description, word == 'either')
                     if (group.openapi, name) in types:
                         fail(where, f'{name} twice')
                     types[(group.openapi, name)] = current
@@ -233,6 +237,8 @@ def resolve(types, kinds):
         t.fields.sort(key=lambda f: f.number)
         for f in t.fields:
             f.type = find(f.where, t.group, f.type_name) if f.type_name else None
+            if f.type and f.type.either:
+                f.base = 'EITHER'
     for k in kinds:
         k.type = find(k.where, k.group, k.name)
         if k.type.fields[0].number:

@@ -7,7 +7,7 @@ import pytest
 # kubectl's own commands, which send protobuf; what is to be found in the table; whether there is a Warning.
 MADE = [
     (['create', 'ingress', 'in', '--class=c', '--rule=a.b/x*=web:80,tls=secret'], 'ingress', r'in c a.b 80, 443', 'no ingress controller'),
-    (['create', 'quota', 'q', '--hard=pods=3,cpu=2'], 'quota', 'q', 'nothing enforces it'),
+    (['create', 'quota', 'q', '--hard=pods=3,cpu=2'], 'quota', 'q', None),
     (['create', 'poddisruptionbudget', 'pdb', '--selector=app=a', '--min-available=1'], 'pdb', 'pdb 1 N/A 0', None),
     (['create', 'job', 'j', '--image=i'], 'job', r'j Running 0/1', 'runs no Jobs yet'),
     (['create', 'cronjob', 'cj', '--image=i', '--schedule=*/5 * * * *'], 'cj', 'cj */5 * * * * <none> False 0 <none>', 'runs no CronJobs yet'),
@@ -23,8 +23,10 @@ APPLIED = [
     ('v1', 'PersistentVolumeClaim', 'pvc', {'spec': {'accessModes': ['ReadWriteOnce'], 'resources': {'requests': {'storage': '1Gi'}}}},
      'x Pending', 'binds no claims yet'),
     ('storage.k8s.io/v1', 'StorageClass', 'sc', {'provisioner': 'a.b/c'}, 'x a.b/c Delete Immediate false', 'makes no volumes'),
+    ('autoscaling/v1', 'HorizontalPodAutoscaler', 'hpa', {'spec': {'maxReplicas': 3, 'scaleTargetRef': {'kind': 'Deployment', 'name': 'd'}}},
+     'x Deployment/d cpu: <unknown>/80% 1 3 0', 'runs no autoscaler yet'),
     ('networking.k8s.io/v1', 'IngressClass', 'ingressclass', {'spec': {'controller': 'a.b/c'}}, 'x a.b/c <none>', None),
-    ('v1', 'LimitRange', 'limits', {'spec': {'limits': [{'type': 'Container', 'max': {'cpu': '1'}}]}}, 'x', 'nothing enforces it'),
+    ('v1', 'LimitRange', 'limits', {'spec': {'limits': [{'type': 'Container', 'max': {'cpu': '1'}}]}}, 'x', None),
     ('node.k8s.io/v1', 'RuntimeClass', 'runtimeclass', {'handler': 'kata'}, 'x kata', 'one container runtime'),
     ('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'validatingwebhookconfigurations', {'webhooks': [
         {'name': 'a.b.c', 'clientConfig': {'url': 'https://127.0.0.1/'}, 'sideEffects': 'None', 'admissionReviewVersions': ['v1']}]},

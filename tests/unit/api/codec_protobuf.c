@@ -52,6 +52,16 @@ static struct value *fill_one(const struct schema_field *f, int *counter, int de
         return value_parse(SLICE_LIT("{\"f:a\":{\".\":{}},\"n\":[1,null]}"), NULL);
     case SCHEMA_STRINGS:
         return value_parse(SLICE_LIT("[\"a\",\"\"]"), NULL);
+    case SCHEMA_EITHER: {
+        const struct schema_field *last = &f->type->fields[f->type->field_count - 1];
+        struct value *list;
+
+        if (last->shape != SCHEMA_LIST)
+            return fill_one(last, counter, depth);
+        list = value_new_array();
+        value_append(list, fill_one(last, counter, depth));
+        return list;
+    }
     case SCHEMA_OBJECT:
         return fill_type(f->type, counter, depth + 1);
     }
@@ -84,10 +94,15 @@ static void fill_fields(const struct schema_type *type, struct value *object, in
 
 static struct value *fill_type(const struct schema_type *type, int *counter, int depth)
 {
+    static const struct schema_type *above[DEPTH_MAX + 1];
     struct value *object = value_new_object();
 
     if (depth > DEPTH_MAX)
-        fail_msg("%s contains itself", type->name);
+        fail_msg("%s is too deep", type->name);
+    above[depth] = type;
+    for (int i = 0; i < depth; i++)
+        if (above[i] == type) /* it contains itself: once is enough */
+            return object;
     fill_fields(type, object, counter, depth);
     return object;
 }

@@ -45,7 +45,7 @@ static void check_field(const struct schema_type *type, const struct schema_fiel
 {
     bool inside = f->flags & SCHEMA_INLINE;
 
-    if ((f->base == SCHEMA_OBJECT) != (f->type != NULL))
+    if ((f->base == SCHEMA_OBJECT || f->base == SCHEMA_EITHER) != (f->type != NULL))
         fail_msg("%s.%s: type and base disagree", type->name, f->name);
     if (inside && (f->base != SCHEMA_OBJECT || f->shape != SCHEMA_ONE))
         fail_msg("%s.%s: only a single object can be inline", type->name, f->name);
