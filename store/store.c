@@ -136,6 +136,31 @@ static int env_open(struct store *store, struct error *err)
     return rc ? store_lmdb_error(err, rc, "opening LMDB") : 0;
 }
 
+/* When the write of its last page (one of the first two, in turn) fails, LMDB puts back what was there before and does
+ * not sync it: the disk may have the newer one all the same, and the pages that it leads to would be used again. So
+ * what is read here is written again, and is what the disk has from now on. */
+static int env_settle(struct store *store, struct error *err)
+{
+    char *pages CLEANUP_FREE = NULL;
+    MDB_stat stat;
+    size_t size;
+    int fd = -1;
+    int rc = mdb_env_stat(store->db.env, &stat);
+
+    if (rc == 0)
+        rc = mdb_env_get_fd(store->db.env, &fd);
+    if (rc)
+        return store_lmdb_error(err, rc, "opening LMDB");
+    size = 2 * (size_t)stat.ms_psize;
+    pages = mem_alloc(size);
+    if (pread(fd, pages, size, 0) != (ssize_t)size)
+        return error_set(err, ERROR_CORRUPT, "data.mdb in %s has lost its beginning", store->path);
+    errno = EIO; /* when it is cut short */
+    if (pwrite(fd, pages, size, 0) != (ssize_t)size || fdatasync(fd) < 0)
+        return store_lmdb_error(err, errno, "making LMDB's first pages durable");
+    return 0;
+}
+
 /* Reads what the new environment holds; the transaction is the caller's to end. */
 static int env_load(struct store *store, struct error *err)
 {
@@ -154,7 +179,7 @@ static int env_load(struct store *store, struct error *err)
 
 static int env_start(struct store *store, struct error *err)
 {
-    if (env_open(store, err) < 0 || env_load(store, err) < 0) {
+    if (env_open(store, err) < 0 || env_settle(store, err) < 0 || env_load(store, err) < 0) {
         if (store->db.env)
             mdb_env_close(STEAL(store->db.env));
         return -err->code;
