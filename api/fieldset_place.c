@@ -100,19 +100,12 @@ struct fieldset_place fieldset_item(const struct fieldset_place *list)
     return list->field ? place_of(list->field, true) : *list;
 }
 
-/* The names of the keys by which the items of a list are told apart, sorted; 0 = it is a set. */
-static size_t place_keys(const struct fieldset_place *list, const char *keys[PLACE_KEYS_MAX])
+/* Adds names where they belong in the order of the alphabet; returns how many there are. */
+static size_t place_add_keys(const char *keys[PLACE_KEYS_MAX], const char *const *stated)
 {
-    const struct schema_field *f = list->field;
-    const char *const *stated = list->structural ? list->structural->map_keys : f->map_keys;
-    bool by_map = list->structural ? (list->structural->flags & STRUCTURAL_MAP) : (f->flags & SCHEMA_LIST_MAP);
     size_t count = 0;
 
-    if (!list->structural && !place_is_keyed(f))
-        return 0;
-    if (!by_map && f)
-        keys[count++] = f->merge_key;
-    for (size_t i = 0; by_map && stated && stated[i] && count < PLACE_KEYS_MAX; i++) {
+    for (size_t i = 0; stated && stated[i] && count < PLACE_KEYS_MAX; i++) {
         size_t at = count++;
 
         for (; at && strcmp(keys[at - 1], stated[i]) > 0; at--)
@@ -120,6 +113,22 @@ static size_t place_keys(const struct fieldset_place *list, const char *keys[PLA
         keys[at] = stated[i];
     }
     return count;
+}
+
+/* The names of the keys by which the items of a list are told apart, sorted; 0 = it is a set. */
+static size_t place_keys(const struct fieldset_place *list, const char *keys[PLACE_KEYS_MAX])
+{
+    const struct structural *s = list->structural;
+    const struct schema_field *f = list->field;
+
+    if (s)
+        return s->flags & STRUCTURAL_MAP ? place_add_keys(keys, s->map_keys) : 0;
+    if (!place_is_keyed(f))
+        return 0;
+    if (f->flags & SCHEMA_LIST_MAP)
+        return place_add_keys(keys, f->map_keys);
+    keys[0] = f->merge_key;
+    return 1;
 }
 
 /* What a missing key counts as; false when it has no default. */
