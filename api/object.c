@@ -17,6 +17,9 @@
 #define FLAG_DELETING 1
 #define HEADER_FIXED  6
 
+/* What the header is made from, in one pass. */
+enum { META_UID, META_LABELS, META_DELETION, META_PATHS, SELECTABLE_MAX = SCAN_PATHS_MAX - META_PATHS };
+
 static void write_u32(struct buf *out, uint32_t n)
 {
     char bytes[4] = {(char)n, (char)(n >> 8), (char)(n >> 16), (char)(n >> 24)};
@@ -115,11 +118,12 @@ bool object_field_is_known(const struct schema_kind *kind, const char *field)
     return schema_find_path(kind->type, field) != NULL;
 }
 
-/* What a selector compares with: texts as they are, numbers and booleans printed, absent ones as their zero. */
-static void write_field(const struct schema_kind *kind, struct slice stored, const char *field, struct buf *out)
+/* What a selector compares with: texts as they are, numbers and booleans printed, absent ones as their zero. `v` is at
+ * the field's path. */
+static void write_field(const struct schema_kind *kind, struct slice stored, const char *field, struct slice v,
+                        struct buf *out)
 {
     const struct schema_field *row = schema_find_path(kind->type, field);
-    struct slice v = scan_get(stored, field);
     const char *zero = "";
     BUF_LOCAL(scratch);
 
@@ -158,19 +162,27 @@ static void write_labels(struct slice labels, struct buf *out)
 
 void object_encode_meta(const struct schema_kind *kind, struct slice stored, struct buf *ret_meta)
 {
-    struct slice metadata = scan_get(stored, "metadata");
-    char fixed[2] = {FORMAT, scan_is_string(scan_get(metadata, "deletionTimestamp")) ? FLAG_DELETING : 0};
+    const char *paths[META_PATHS + SELECTABLE_MAX] = {
+        [META_UID] = "metadata.uid", [META_LABELS] = "metadata.labels", [META_DELETION] = "metadata.deletionTimestamp"};
+    struct slice values[META_PATHS + SELECTABLE_MAX];
+    size_t fields = 0;
+    char fixed[2] = {FORMAT, 0};
     BUF_LOCAL(scratch);
     BUF_LOCAL(run);
 
+    for (; kind->selectable[fields] && fields < SELECTABLE_MAX; fields++)
+        paths[META_PATHS + fields] = kind->selectable[fields];
+    scan_get_many(stored, paths, META_PATHS + fields, values);
+    fixed[1] = scan_is_string(values[META_DELETION]) ? FLAG_DELETING : 0;
+
     buf_append(ret_meta, fixed, sizeof fixed);
     write_u32(ret_meta, kind->hash);
-    write_text(ret_meta, scan_text(scan_get(metadata, "uid"), &scratch));
-    write_labels(scan_get(metadata, "labels"), &run);
+    write_text(ret_meta, scan_text(values[META_UID], &scratch));
+    write_labels(values[META_LABELS], &run);
     write_text(ret_meta, buf_slice(&run));
     buf_reset(&run);
-    for (size_t i = 0; kind->selectable[i]; i++)
-        write_field(kind, stored, kind->selectable[i], &run);
+    for (size_t i = 0; i < fields; i++)
+        write_field(kind, stored, kind->selectable[i], values[META_PATHS + i], &run);
     write_text(ret_meta, buf_slice(&run));
 }
 

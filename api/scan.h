@@ -10,6 +10,8 @@
 
 #include "lib/bytes.h"
 
+#define SCAN_PATHS_MAX 64
+
 /* Walks the members of an object or the elements of an array (`json` starts at its bracket). */
 struct scan_cursor {
     const char *at;
@@ -45,9 +47,11 @@ size_t scan_count(struct slice v);
  */
 struct slice scan_get(struct slice document, const char *path);
 
+/* At most SCAN_PATHS_MAX such paths in one pass: values[i] as scan_get of paths[i]. */
+void scan_get_many(struct slice document, const char *const *paths, size_t count, struct slice *values);
+
 /* Many paths in one pass. "spec.containers[].name" visits every element. */
 struct scan_plan;
-#define SCAN_PATHS_MAX 64
 struct scan_plan *scan_plan_new(const char *const *paths, size_t count);
 void scan_plan_free(struct scan_plan *plan);
 /* For paths without []: fills values[i] (data NULL when absent). Stops as soon as all are found. */

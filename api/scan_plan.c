@@ -151,3 +151,65 @@ void scan_visit(const struct scan_plan *plan, struct slice document,
 
     walk(&run, &plan->root, document);
 }
+
+/* ---- without a plan -----------------------------------------------------------------------------------------------
+ */
+
+struct many {
+    struct slice rests[SCAN_PATHS_MAX]; /* of the paths; data NULL = it ended here */
+    struct slice *values;
+};
+
+/* The paths among `wanted` that go on with this name; they are moved behind it. */
+static uint64_t many_enter(struct many *m, uint64_t wanted, struct slice name)
+{
+    uint64_t inside = 0;
+
+    for (uint64_t left = wanted; left; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctzll(left);
+        struct slice *rest = &m->rests[i];
+
+        if (!slice_starts(*rest, name) || (rest->len > name.len && rest->data[name.len] != '.') ||
+            slice_find(name, '.') >= 0)
+            continue;
+        *rest = rest->len == name.len ? SLICE_NONE : slice_make(rest->data + name.len + 1, rest->len - name.len - 1);
+        inside |= (uint64_t)1 << i;
+    }
+    return inside;
+}
+
+static void many_walk(struct many *m, uint64_t wanted, struct slice object)
+{
+    struct scan_cursor c = scan_open(object);
+    struct slice key, value;
+
+    while (wanted && scan_member(&c, &key, &value)) {
+        uint64_t inside = many_enter(m, wanted, key);
+
+        wanted &= ~inside;
+        for (uint64_t left = inside; left; left &= left - 1) {
+            size_t i = (size_t)__builtin_ctzll(left);
+
+            if (m->rests[i].data)
+                continue;
+            m->values[i] = value;
+            inside &= ~((uint64_t)1 << i);
+        }
+        if (inside)
+            many_walk(m, inside, value);
+    }
+}
+
+void scan_get_many(struct slice document, const char *const *paths, size_t count, struct slice *values)
+{
+    struct many m = {.values = values};
+
+    if (count > SCAN_PATHS_MAX)
+        mem_die(count); /* as for a plan */
+    for (size_t i = 0; i < count; i++) {
+        m.rests[i] = slice_str(paths[i]);
+        values[i] = SLICE_NONE;
+    }
+    if (count)
+        many_walk(&m, UINT64_MAX >> (SCAN_PATHS_MAX - count), document);
+}

@@ -3,6 +3,7 @@
  * The tree of value.h: a thin skin over jansson's nodes, so that nobody else sees them. Invariants: every node in a
  * tree has exactly one owner (reference counts stay at one), strings are valid UTF-8, reals are finite.
  */
+#include "api/value_alloc.h"
 #include "api/value_internal.h"
 
 #include <jansson.h>
@@ -36,6 +37,7 @@ void value_init(void)
     while (!seed) /* 0 would make jansson draw one itself */
         random_bytes(&seed, sizeof seed);
     json_object_seed(seed);
+    json_set_alloc_funcs(value_alloc, value_release);
 }
 
 void value_free(struct value *v)

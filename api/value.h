@@ -19,7 +19,7 @@ struct value; /* a JSON value */
 
 enum value_kind { VALUE_NULL, VALUE_BOOL, VALUE_INT, VALUE_REAL, VALUE_STRING, VALUE_ARRAY, VALUE_OBJECT };
 
-/* Call once before threads start: draws the hash seed. */
+/* Call once before threads start: draws the hash seed, and gives the nodes memory of their own (value_alloc.h). */
 void value_init(void);
 
 /* Strict JSON: duplicate keys, trailing bytes and more than VALUE_DEPTH_MAX levels are refused with ERROR_BAD_REQUEST.

@@ -13,12 +13,61 @@ static char *dup_path(struct slice json, const char *path)
     return scan_text_dup(scan_get(json, path));
 }
 
-static char *dup_path_or(struct slice json, const char *path, const char *otherwise)
+static char *dup_or(struct slice v, const char *otherwise)
 {
-    char *text = dup_path(json, path);
+    char *text = scan_text_dup(v);
 
     return text ? text : mem_strdup(otherwise);
 }
+
+static char *dup_path_or(struct slice json, const char *path, const char *otherwise)
+{
+    return dup_or(scan_get(json, path), otherwise);
+}
+
+/* What a pod is read for, in one pass. */
+enum pod_part {
+    POD_NAME,
+    POD_NAMESPACE,
+    POD_UID,
+    POD_OWNERS,
+    POD_DELETION,
+    POD_SCHEDULER,
+    POD_NODE,
+    POD_PRIORITY,
+    POD_GATES,
+    POD_CONTAINERS,
+    POD_INIT_CONTAINERS,
+    POD_OVERHEAD,
+    POD_NODE_SELECTOR,
+    POD_NODE_AFFINITY,
+    POD_TOLERATIONS,
+    POD_HOST_NETWORK,
+    POD_PHASE,
+    POD_CONDITIONS,
+    POD_PARTS
+};
+
+static const char *const pod_paths[POD_PARTS] = {
+    [POD_NAME] = "metadata.name",
+    [POD_NAMESPACE] = "metadata.namespace",
+    [POD_UID] = "metadata.uid",
+    [POD_OWNERS] = "metadata.ownerReferences",
+    [POD_DELETION] = "metadata.deletionTimestamp",
+    [POD_SCHEDULER] = "spec.schedulerName",
+    [POD_NODE] = "spec.nodeName",
+    [POD_PRIORITY] = "spec.priority",
+    [POD_GATES] = "spec.schedulingGates",
+    [POD_CONTAINERS] = "spec.containers",
+    [POD_INIT_CONTAINERS] = "spec.initContainers",
+    [POD_OVERHEAD] = "spec.overhead",
+    [POD_NODE_SELECTOR] = "spec.nodeSelector",
+    [POD_NODE_AFFINITY] = "spec.affinity.nodeAffinity",
+    [POD_TOLERATIONS] = "spec.tolerations",
+    [POD_HOST_NETWORK] = "spec.hostNetwork",
+    [POD_PHASE] = "status.phase",
+    [POD_CONDITIONS] = "status.conditions",
+};
 
 /* Adds one item to an array that is grown by doubling; the count is the capacity's bound. */
 #define APPEND(array, count)                                                                                           \
@@ -71,10 +120,10 @@ static void resources_max(struct resources *to, const struct resources *other)
             to->amount[i] = other->amount[i];
 }
 
-static struct resources pod_requests(struct slice json)
+static struct resources pod_requests(const struct slice *parts)
 {
     struct resources total = {{0}}, sidecars = {{0}}, init_peak = {{0}};
-    struct scan_cursor c = scan_open(scan_get(json, "spec.containers"));
+    struct scan_cursor c = scan_open(parts[POD_CONTAINERS]);
     struct slice container;
 
     while (scan_element(&c, &container)) {
@@ -82,7 +131,7 @@ static struct resources pod_requests(struct slice json)
 
         resources_add(&total, &r);
     }
-    c = scan_open(scan_get(json, "spec.initContainers"));
+    c = scan_open(parts[POD_INIT_CONTAINERS]);
     while (scan_element(&c, &container)) {
         struct resources r = read_resources(scan_get(container, "resources.requests"));
         bool sidecar = scan_text_is(scan_get(container, "restartPolicy"), "Always");
@@ -97,7 +146,7 @@ static struct resources pod_requests(struct slice json)
     }
     resources_add(&total, &sidecars);
     resources_max(&total, &init_peak);
-    struct resources overhead = read_resources(scan_get(json, "spec.overhead"));
+    struct resources overhead = read_resources(parts[POD_OVERHEAD]);
     resources_add(&total, &overhead);
     total.amount[RESOURCE_PODS] = 1;
     return total;
@@ -145,9 +194,8 @@ static void read_term(struct slice json, struct node_term *term)
     read_requirements(scan_get(json, "matchFields"), true, term);
 }
 
-static void read_affinity(struct slice json, struct pod_view *pod)
+static void read_affinity(struct slice affinity, struct pod_view *pod)
 {
-    struct slice affinity = scan_get(json, "spec.affinity.nodeAffinity");
     struct slice required = scan_get(affinity, "requiredDuringSchedulingIgnoredDuringExecution");
     struct scan_cursor c = scan_open(scan_get(required, "nodeSelectorTerms"));
     struct slice item;
@@ -194,9 +242,9 @@ static enum taint_effect read_effect(struct slice text, enum taint_effect otherw
     return otherwise;
 }
 
-static void read_tolerations(struct slice json, struct pod_view *pod)
+static void read_tolerations(struct slice list, struct pod_view *pod)
 {
-    struct scan_cursor c = scan_open(scan_get(json, "spec.tolerations"));
+    struct scan_cursor c = scan_open(list);
     struct slice item;
 
     while (scan_element(&c, &item)) {
@@ -244,10 +292,10 @@ static void labels_free(struct label *labels, size_t count)
     free(labels);
 }
 
-static void read_ports(struct slice json, struct pod_view *pod)
+static void read_ports(const struct slice *parts, struct pod_view *pod)
 {
-    struct scan_cursor containers = scan_open(scan_get(json, "spec.containers"));
-    bool host_network = scan_bool(scan_get(json, "spec.hostNetwork"), false);
+    struct scan_cursor containers = scan_open(parts[POD_CONTAINERS]);
+    bool host_network = scan_bool(parts[POD_HOST_NETWORK], false);
     struct slice container, item;
 
     while (scan_element(&containers, &container)) {
@@ -273,9 +321,9 @@ static void read_ports(struct slice json, struct pod_view *pod)
 /* ---- pods ---------------------------------------------------------------------------------------------------------
  */
 
-static char *read_controller(struct slice json)
+static char *read_controller(struct slice owners)
 {
-    struct scan_cursor c = scan_open(scan_get(json, "metadata.ownerReferences"));
+    struct scan_cursor c = scan_open(owners);
     struct slice item;
 
     while (scan_element(&c, &item))
@@ -284,9 +332,9 @@ static char *read_controller(struct slice json)
     return NULL;
 }
 
-static char *read_unschedulable_message(struct slice json)
+static char *read_unschedulable_message(struct slice conditions)
 {
-    struct scan_cursor c = scan_open(scan_get(json, "status.conditions"));
+    struct scan_cursor c = scan_open(conditions);
     struct slice item;
 
     while (scan_element(&c, &item))
@@ -297,33 +345,35 @@ static char *read_unschedulable_message(struct slice json)
 
 struct pod_view *pod_view_read(struct slice json)
 {
-    struct slice phase = scan_get(json, "status.phase");
-    char *name = dup_path(json, "metadata.name");
+    struct slice parts[POD_PARTS];
     struct pod_view *pod;
+    char *name;
 
+    scan_get_many(json, pod_paths, POD_PARTS, parts);
+    name = scan_text_dup(parts[POD_NAME]);
     if (!name)
         return NULL;
     pod = mem_zalloc(sizeof(*pod));
     pod->name = name;
-    pod->namespace_ = dup_path_or(json, "metadata.namespace", "");
-    pod->uid = dup_path_or(json, "metadata.uid", "");
-    pod->scheduler_name = dup_path_or(json, "spec.schedulerName", "default-scheduler");
-    pod->node_name = dup_path(json, "spec.nodeName");
+    pod->namespace_ = dup_or(parts[POD_NAMESPACE], "");
+    pod->uid = dup_or(parts[POD_UID], "");
+    pod->scheduler_name = dup_or(parts[POD_SCHEDULER], "default-scheduler");
+    pod->node_name = scan_text_dup(parts[POD_NODE]);
     if (pod->node_name && !pod->node_name[0]) {
         free(pod->node_name);
         pod->node_name = NULL;
     }
-    pod->owner_uid = read_controller(json);
-    pod->unschedulable_message = read_unschedulable_message(json);
-    pod->priority = (int32_t)scan_int(scan_get(json, "spec.priority"), 0);
-    pod->finished = scan_text_is(phase, "Succeeded") || scan_text_is(phase, "Failed");
-    pod->deleting = scan_get(json, "metadata.deletionTimestamp").len > 0;
-    pod->gated = scan_count(scan_get(json, "spec.schedulingGates")) > 0;
-    pod->requests = pod_requests(json);
-    pod->node_selector = read_labels(scan_get(json, "spec.nodeSelector"), &pod->node_selector_count);
-    read_affinity(json, pod);
-    read_tolerations(json, pod);
-    read_ports(json, pod);
+    pod->owner_uid = read_controller(parts[POD_OWNERS]);
+    pod->unschedulable_message = read_unschedulable_message(parts[POD_CONDITIONS]);
+    pod->priority = (int32_t)scan_int(parts[POD_PRIORITY], 0);
+    pod->finished = scan_text_is(parts[POD_PHASE], "Succeeded") || scan_text_is(parts[POD_PHASE], "Failed");
+    pod->deleting = parts[POD_DELETION].len > 0;
+    pod->gated = scan_count(parts[POD_GATES]) > 0;
+    pod->requests = pod_requests(parts);
+    pod->node_selector = read_labels(parts[POD_NODE_SELECTOR], &pod->node_selector_count);
+    read_affinity(parts[POD_NODE_AFFINITY], pod);
+    read_tolerations(parts[POD_TOLERATIONS], pod);
+    read_ports(parts, pod);
     return pod;
 }
 

@@ -27,6 +27,32 @@ static void test_get_follows_a_path(void **state)
     assert_int_equal(scan_count(scan_get(doc, "status")), 0);
 }
 
+static void test_get_many_is_get(void **state)
+{
+    static const char *const paths[] = {"spec.n", "metadata.name", "kind", "spec",     "absent.x", "spec.containers",
+                                        "spec.n", "kind.nope",     "a",    "status.x", "spec.on",  "metadata.labels.x"};
+    static const char *const documents[] = {pod,
+                                            "{}",
+                                            "[1]",
+                                            "",
+                                            "{\"spec.n\":1,\"spec\":{\"n\":2}}",
+                                            "{\"kind\":1,\"kind\":2,\"a\":{\"a\":3}}",
+                                            "{\"a\":1",
+                                            "{\"kin\":1,\"kindly\":2,\"spec\":{\"no\":1,\"\":4}}"};
+    struct slice values[ARRAY_SIZE(paths)];
+
+    (void)state;
+    for (size_t d = 0; d < ARRAY_SIZE(documents); d++) {
+        scan_get_many(slice_str(documents[d]), paths, ARRAY_SIZE(paths), values);
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+            struct slice one = scan_get(slice_str(documents[d]), paths[i]);
+
+            assert_ptr_equal(values[i].data, one.data);
+            assert_int_equal(values[i].len, one.len);
+        }
+    }
+}
+
 static void test_white_space_is_allowed(void **state)
 {
     struct slice doc = SLICE_LIT(" { \"a\" : [ 1 , 2 ] ,\n \"b\" : { \"c\" : \"x\" } } ");
@@ -101,8 +127,11 @@ static void test_broken_bytes_stay_in_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_get_follows_a_path),          cmocka_unit_test(test_white_space_is_allowed),
-        cmocka_unit_test(test_plan_finds_all_in_one_pass),  cmocka_unit_test(test_plan_visits_every_element),
+        cmocka_unit_test(test_get_follows_a_path),
+        cmocka_unit_test(test_white_space_is_allowed),
+        cmocka_unit_test(test_plan_finds_all_in_one_pass),
+        cmocka_unit_test(test_plan_visits_every_element),
+        cmocka_unit_test(test_get_many_is_get),
         cmocka_unit_test(test_broken_bytes_stay_in_bounds),
     };
 
