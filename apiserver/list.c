@@ -1,23 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET of a collection: one pass over a snapshot, bytes copied, selectors looked up in the headers. */
+/*
+ * GET of a collection: a pass over a snapshot, bytes copied, selectors looked up in the headers. What is asked for
+ * whole and does not fit into one piece is streamed: a pass makes one piece, the next one goes on behind its last key
+ * when the piece is written. So a list costs a bounded number of bytes however long it is, and others have their turn
+ * meanwhile.
+ *
+ *     first piece: all of it --> answered
+ *        `---- more --> SENDING --drained: next piece--> ... the last --> ended
+ *                          `---- a pass fails (the revision is forgotten meanwhile) --> the connection is cut
+ */
 #include "apiserver/list_options.h"
+#include "apiserver/list_stream.h"
 #include "apiserver/list_write.h"
 #include "apiserver/registry.h"
+#include "lib/log.h"
+
+#define LIST_FIRST_MAX (128u << 10) /* of what is answered at once */
+#define LIST_PIECE     (64u << 10)
 
 struct list_pass {
     struct request *req;
-    const struct list_options *options;
+    struct list_options options;
     struct list_write *out;
-    struct slice prefix;
+    struct store_range range;
     uint64_t count;
     struct buf last; /* key of the last one written */
     bool more;       /* stopped by the limit while selecting */
+    size_t piece;    /* bytes after which a pass stops; 0 = it does not */
 };
+
+enum { LIST_ALL, LIST_LIMIT, LIST_PIECE_FULL }; /* why a pass ended */
 
 static int list_visit(void *arg, const struct store_item *item)
 {
     struct list_pass *p = arg;
-    const struct list_options *o = p->options;
+    const struct list_options *o = &p->options;
     struct registry_place place;
 
     if (!registry_parse(item->key, p->req->kind->namespaced, &place) ||
@@ -25,8 +42,10 @@ static int list_visit(void *arg, const struct store_item *item)
         return 0;
     if (o->limit && p->count == (uint64_t)o->limit) {
         p->more = true;
-        return 1;
+        return LIST_LIMIT;
     }
+    if (p->piece && list_write_size(p->out) >= p->piece)
+        return LIST_PIECE_FULL;
     list_write_item(p->out, item->value, item->mod_revision);
     p->count++;
     buf_reset(&p->last);
@@ -60,26 +79,70 @@ static int list_choose_revision(struct request *req, const struct list_options *
     return 0;
 }
 
-static void list_finish(struct list_pass *p, const struct store_range_result *result, uint64_t revision)
+static void list_finish(struct list_pass *p, const struct store_range_result *result)
 {
     struct request *req = p->req;
+    uint64_t known = p->options.continue_remaining;
     const char *token = NULL;
     uint64_t remaining = 0;
 
     if ((p->more || result->more) && p->last.len) {
         struct slice last = buf_slice(&p->last);
+        size_t prefix = p->range.prefix.len;
 
-        token =
-            list_continue_make(req->pool, revision, slice_make(last.data + p->prefix.len, last.len - p->prefix.len));
-        if (filter_is_empty(&p->options->filter))
-            remaining = result->remaining;
+        if (filter_is_empty(&p->options.filter))
+            remaining = !p->range.skip_count ? result->remaining : known > p->count ? known - p->count : 0;
+        token = list_continue_make(req->pool, p->range.at_revision, slice_make(last.data + prefix, last.len - prefix),
+                                   remaining);
     }
-    list_write_reply(p->out, req, revision, token, remaining);
+    list_write_reply(p->out, req, p->range.at_revision, token, remaining);
 }
 
-static int list_run(struct request *req, const struct list_options *o, struct list_pass *p, struct error *err)
+/* ---- streaming ----------------------------------------------------------------------------------------------------
+ */
+
+/* The next piece; 0 when the list ends with it, negative when it cannot go on. */
+static int list_next_piece(void *arg, struct buf *piece)
 {
-    struct store_range range = {.prefix = registry_prefix(req->pool, req->kind, req->info.namespace_)};
+    struct list_pass *p = arg;
+    ERROR_LOCAL(err);
+    int r;
+
+    p->range.after = buf_slice(&p->last);
+    r = store_list(p->req->server->store, &p->range, list_visit, p, NULL, &err);
+    if (r < 0) {
+        log_warning("apiserver", "a list of %s is cut: %s", p->req->info.path, error_text(&err));
+        return r;
+    }
+    list_write_take(p->out, piece);
+    if (r == LIST_ALL)
+        buf_append_str(piece, LIST_WRITE_END);
+    return r == LIST_PIECE_FULL;
+}
+
+static void list_begin_stream(struct list_pass *p)
+{
+    BUF_LOCAL(head);
+
+    list_write_head(p->out, &head, p->range.at_revision, NULL, 0);
+    list_write_take(p->out, &head);
+    p->piece = LIST_PIECE;
+    list_stream_start(p->req, buf_slice(&head), list_next_piece, p);
+}
+
+/* ---- the verb -----------------------------------------------------------------------------------------------------
+ */
+
+/* Pages say at their head where they end, YAML is made from the whole, and HEAD tells its length. */
+static bool list_may_stream(const struct list_pass *p)
+{
+    return !p->options.limit && p->req->media != MEDIA_YAML && !slice_is(p->req->http->method, "HEAD");
+}
+
+static int list_run(struct list_pass *p, struct error *err)
+{
+    struct request *req = p->req;
+    const struct list_options *o = &p->options;
     struct store_range_result result = {0};
     ERROR_LOCAL(failed);
     uint64_t revision;
@@ -91,30 +154,41 @@ static int list_run(struct request *req, const struct list_options *o, struct li
         return r;
     if ((r = list_may_see(req, revision, err)) <= 0)
         return r < 0 ? r : list_expired(o, err);
-    p->prefix = range.prefix;
-    range.at_revision = revision;
-    range.class = registry_class(req->kind);
+    p->range.prefix = registry_prefix(req->pool, req->kind, req->info.namespace_);
+    p->range.at_revision = revision;
+    p->range.class = registry_class(req->kind);
+    p->range.skip_count = o->continue_remaining > 0;
     if (o->continue_after)
-        range.after = slice_str(pool_printf(req->pool, "%.*s%s", SLICE_ARGS(range.prefix), o->continue_after));
+        p->range.after = slice_str(pool_printf(req->pool, "%.*s%s", SLICE_ARGS(p->range.prefix), o->continue_after));
     if (filter_is_empty(&o->filter))
-        range.limit = (size_t)o->limit;
-    r = store_list(req->server->store, &range, list_visit, p, &result, &failed);
+        p->range.limit = (size_t)o->limit;
+    p->piece = list_may_stream(p) ? LIST_FIRST_MAX : 0;
+    r = store_list(req->server->store, &p->range, list_visit, p, &result, &failed);
     if (r < 0 && failed.code == ERROR_EXPIRED)
         return list_expired(o, err);
     if (r < 0)
         return error_pass(err, &failed, NULL);
-    list_finish(p, &result, revision);
+    if (r == LIST_PIECE_FULL)
+        list_begin_stream(p);
+    else
+        list_finish(p, &result);
     return 0;
+}
+
+static void list_free(void *arg)
+{
+    struct list_pass *p = arg;
+
+    list_write_free(p->out);
+    buf_free(&p->last);
 }
 
 void verb_list(struct request *req)
 {
-    struct list_options *o = pool_alloc(req->pool, sizeof(*o));
-    struct list_write *out;
-    struct list_pass pass = {.req = req, .options = o};
+    struct list_pass *p = pool_alloc(req->pool, sizeof(*p));
     ERROR_LOCAL(err);
 
-    if (negotiate_media(req, false, &err) < 0 || list_options_read(req, o, &err) < 0) {
+    if (negotiate_media(req, false, &err) < 0 || list_options_read(req, &p->options, &err) < 0) {
         reply_error(req, &err);
         return;
     }
@@ -122,10 +196,9 @@ void verb_list(struct request *req)
         reply_error_text(req, ERROR_NOT_ACCEPTABLE, "lists are served as application/json");
         return;
     }
-    out = list_write_new(req);
-    pass.out = out;
-    if (list_run(req, o, &pass, &err) < 0)
+    p->req = req;
+    p->out = list_write_new(req);
+    pool_on_free(req->pool, list_free, p);
+    if (list_run(p, &err) < 0)
         reply_error(req, &err);
-    list_write_free(out);
-    buf_free(&pass.last);
 }

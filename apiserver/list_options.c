@@ -75,15 +75,18 @@ static void filter_free(void *arg)
     filter_clear(arg);
 }
 
-/* ---- continue tokens: base64url of {"v":"meta.k8s.io/v1","rv":N,"start":"KEY\u0000"} ------------------------------
+/* ---- continue tokens: base64url of {"v":"meta.k8s.io/v1","rv":N,"left":N,"start":"KEY\u0000"} ---------------------
  */
 
-const char *list_continue_make(struct pool *pool, uint64_t revision, struct slice after)
+const char *list_continue_make(struct pool *pool, uint64_t revision, struct slice after, uint64_t remaining)
 {
     BUF_LOCAL(json);
     BUF_LOCAL(token);
 
-    buf_printf(&json, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%llu,\"start\":", (unsigned long long)revision);
+    buf_printf(&json, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%llu,", (unsigned long long)revision);
+    if (remaining)
+        buf_printf(&json, "\"left\":%llu,", (unsigned long long)remaining);
+    buf_append_str(&json, "\"start\":");
     json_write_string(&json, after);
     json.len--; /* the quote: the first key behind `after` is itself and a NUL */
     buf_append_str(&json, "\\u0000\"}");
@@ -114,7 +117,7 @@ static int list_continue_read(struct request *req, const char *token, struct lis
 {
     struct value *v CLEANUP_VALUE = NULL;
     const char *start;
-    int64_t revision;
+    int64_t revision, left;
     BUF_LOCAL(json);
 
     if (!base64url_decode(&json, slice_str(token)))
@@ -134,6 +137,8 @@ static int list_continue_read(struct request *req, const char *token, struct lis
         return list_continue_bad(err, start);
     o->continue_after = pool_strdup(req->pool, start);
     o->continue_revision = revision < 0 ? 0 : (uint64_t)revision;
+    left = value_int(value_get(v, "left"));
+    o->continue_remaining = left > 0 && revision > 0 ? (uint64_t)left : 0;
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct list_options {
     /* From the continue token: list behind this key of the snapshot at `continue_revision` (0 = the newest). */
     const char *continue_after; /* relative to the prefix; NULL = from the start */
     uint64_t continue_revision;
+    uint64_t continue_remaining; /* how many there are behind it; 0 = unknown */
     bool watch;
     bool bookmarks;
     bool initial_events;
@@ -40,8 +41,9 @@ struct list_options {
 
 /* In the request's pool. Errors: BAD_REQUEST, INVALID (details of ListOptions). */
 int list_options_read(struct request *req, struct list_options *ret_options, struct error *err);
-/* The token for what follows `after` (relative to the prefix), as upstream forms it; in the pool. */
-const char *list_continue_make(struct pool *pool, uint64_t revision, struct slice after);
+/* The token for what follows `after` (relative to the prefix), as upstream forms it, and how many that are (0 =
+ * unknown), so that only the first page counts them; in the pool. */
+const char *list_continue_make(struct pool *pool, uint64_t revision, struct slice after, uint64_t remaining);
 /* ERROR_TIMEOUT with upstream's cause when the revision lies in the future. */
 int list_check_future(const struct request *req, uint64_t revision, struct error *err);
 /* Whether the revision may be listed, or watched from (history.c): 1, 0 (it is as if it were no longer kept), or a

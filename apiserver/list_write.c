@@ -12,6 +12,7 @@ struct list_write {
     enum table_include include;
     int64_t now_ns;
     struct buf items;
+    bool begun; /* there were items before these */
 };
 
 struct list_write *list_write_new(const struct request *req)
@@ -37,8 +38,9 @@ void list_write_item(struct list_write *out, struct slice stored, uint64_t revis
     BUF_LOCAL(scratch);
     const struct table_shown shown = {version_show(out->shown, stored, &scratch), revision, out->include};
 
-    if (out->items.len)
+    if (out->begun)
         buf_append_byte(&out->items, ',');
+    out->begun = true;
     if (out->media == MEDIA_TABLE)
         table_write_row_as(&out->items, out->kind, stored, &shown, out->now_ns);
     else if (out->media == MEDIA_PARTIAL)
@@ -47,39 +49,57 @@ void list_write_item(struct list_write *out, struct slice stored, uint64_t revis
         object_write(&out->items, shown.document, revision, out->kind->custom);
 }
 
+size_t list_write_size(const struct list_write *out)
+{
+    return out->items.len;
+}
+
+void list_write_take(struct list_write *out, struct buf *to)
+{
+    buf_append_slice(to, buf_slice(&out->items));
+    buf_reset(&out->items);
+}
+
+void list_write_head(const struct list_write *out, struct buf *head, uint64_t revision, const char *token,
+                     uint64_t remaining)
+{
+    char version[320];
+
+    if (out->media == MEDIA_TABLE)
+        buf_append_str(head, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\"");
+    else if (out->media == MEDIA_PARTIAL)
+        buf_append_str(head, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
+    else
+        buf_printf(head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->shown->kind,
+                   schema_api_version(out->shown, version, sizeof(version)));
+    buf_printf(head, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+    if (token ||
+        (out->kind->custom && out->media == MEDIA_JSON)) { /* as upstream's lists of what it knows no type of */
+        buf_append_str(head, ",\"continue\":");
+        json_write_string(head, slice_str(token ? token : ""));
+    }
+    if (token && remaining)
+        buf_printf(head, ",\"remainingItemCount\":%llu", (unsigned long long)remaining);
+    buf_append_byte(head, '}');
+    if (out->media == MEDIA_TABLE) {
+        buf_append_byte(head, ',');
+        table_write_columns(head, out->kind);
+    }
+    buf_append_str(head, out->media == MEDIA_TABLE ? ",\"rows\":[" : ",\"items\":[");
+}
+
 void list_write_reply(struct list_write *out, struct request *req, uint64_t revision, const char *token,
                       uint64_t remaining)
 {
-    char version[320];
     BUF_LOCAL(head);
 
-    if (out->media == MEDIA_TABLE)
-        buf_append_str(&head, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\"");
-    else if (out->media == MEDIA_PARTIAL)
-        buf_append_str(&head, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\"");
-    else
-        buf_printf(&head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->shown->kind,
-                   schema_api_version(out->shown, version, sizeof(version)));
-    buf_printf(&head, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
-    if (token ||
-        (out->kind->custom && out->media == MEDIA_JSON)) { /* as upstream's lists of what it knows no type of */
-        buf_append_str(&head, ",\"continue\":");
-        json_write_string(&head, slice_str(token ? token : ""));
-    }
-    if (token && remaining)
-        buf_printf(&head, ",\"remainingItemCount\":%llu", (unsigned long long)remaining);
-    buf_append_byte(&head, '}');
-    if (out->media == MEDIA_TABLE) {
-        buf_append_byte(&head, ',');
-        table_write_columns(&head, out->kind);
-    }
-    buf_append_str(&head, out->media == MEDIA_TABLE ? ",\"rows\":[" : ",\"items\":[");
+    list_write_head(out, &head, revision, token, remaining);
     if (out->media == MEDIA_YAML) {
         buf_append_slice(&head, buf_slice(&out->items));
-        buf_append_str(&head, "]}");
+        buf_append_str(&head, LIST_WRITE_END);
         reply_json(req, 200, buf_slice(&head));
     } else {
-        struct slice pieces[] = {buf_slice(&head), buf_slice(&out->items), SLICE_LIT("]}")};
+        struct slice pieces[] = {buf_slice(&head), buf_slice(&out->items), SLICE_LIT(LIST_WRITE_END)};
 
         reply_pieces(req, 200, "application/json", pieces, ARRAY_SIZE(pieces));
     }

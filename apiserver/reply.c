@@ -6,16 +6,15 @@
 #include "apiserver/request.h"
 
 #include <stdio.h>
-#include <zlib.h>
 
 #include "api/object.h"
 #include "api/version.h"
+#include "apiserver/reply_gzip.h"
 #include "lib/encoding.h"
 #include "lib/log.h"
 #include "lib/yaml.h"
 
-#define REPLY_YAML     "application/yaml"
-#define REPLY_GZIP_MIN (128u << 10) /* as upstream: smaller answers cost more than they save */
+#define REPLY_YAML "application/yaml"
 
 const char *request_query(const struct request *req, const char *name)
 {
@@ -119,15 +118,33 @@ static struct refbuf *reply_join(const struct slice *pieces, size_t count, size_
     return out;
 }
 
+bool reply_takes_gzip(const struct request *req)
+{
+    return slice_find_text(http_request_header(req->http, "accept-encoding"), SLICE_LIT("gzip")) >= 0;
+}
+
+size_t reply_gzip_headers(struct http_header *headers)
+{
+    headers[0] = (struct http_header){"content-encoding", SLICE_LIT("gzip")};
+    headers[1] = (struct http_header){"vary", SLICE_LIT("Accept-Encoding")};
+    return 2;
+}
+
+int reply_gzip_begin(z_stream *z)
+{
+    *z = (z_stream){0};
+    return deflateInit2(z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK ? 0 : -1;
+}
+
 /* NULL when the library fails: the answer then goes out as it is. */
 static struct refbuf *reply_gzip(const struct slice *pieces, size_t count, size_t total)
 {
-    z_stream z = {0};
+    z_stream z;
     struct refbuf *out;
     size_t room;
     int r = Z_OK;
 
-    if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (reply_gzip_begin(&z) < 0)
         return NULL;
     room = deflateBound(&z, total);
     out = mem_realloc(refbuf_new(NULL, 0), sizeof(*out) + room);
@@ -156,14 +173,10 @@ void reply_pieces(struct request *req, int status, const char *content_type, con
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
     if (total >= REPLY_GZIP_MIN && total < UINT32_MAX / 2) {
-        struct slice accepts = http_request_header(req->http, "accept-encoding");
-
-        if (slice_find_text(accepts, SLICE_LIT("gzip")) >= 0)
+        if (reply_takes_gzip(req))
             body = reply_gzip(pieces, count, total);
-        if (body) {
-            headers[header_count++] = (struct http_header){"content-encoding", SLICE_LIT("gzip")};
-            headers[header_count++] = (struct http_header){"vary", SLICE_LIT("Accept-Encoding")};
-        }
+        if (body)
+            header_count += reply_gzip_headers(headers + header_count);
     }
     if (!body)
         body = reply_join(pieces, count, total);

@@ -173,7 +173,7 @@ static void test_lists_of_long_ago(void **state)
     char *newer CLEANUP_FREE = list_at("default", first, "");
     struct pool *pool CLEANUP_POOL = pool_new();
     char *next CLEANUP_FREE =
-        mem_printf(CM "?continue=%s", list_continue_make(pool, strtoull(first, NULL, 10), SLICE_LIT("a")));
+        mem_printf(CM "?continue=%s", list_continue_make(pool, strtoull(first, NULL, 10), SLICE_LIT("a"), 0));
     const char *const old[] = {exact, limit, watch, next};
 
     let_joe("\"list\",\"watch\"");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists (pages, selectors, revisions, forms) and watches (where they start, what they send, how they end). */
+#include <stdio.h>
+#include <zlib.h>
+
 #include "tests/unit/apiserver/harness.h"
 
 static struct harness h;
@@ -11,6 +14,18 @@ static void make(const char *name, const char *label)
     char *body CLEANUP_FREE = mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"app\":\"%s\"}}}", name, label);
 
     harness_expect(&h, 201, "POST", LW, body, NULL);
+}
+
+static void unpack(const struct buf *from, struct buf *to)
+{
+    z_stream z = {.next_in = (Bytef *)from->data, .avail_in = (uInt)from->len};
+
+    assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+    z.next_out = (Bytef *)buf_reserve(to, 1u << 20);
+    z.avail_out = 1u << 20;
+    assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+    to->len = z.total_out;
+    (void)inflateEnd(&z);
 }
 
 static int start(void **state)
@@ -88,6 +103,87 @@ static void test_pages(void **state)
     harness_expect(&h, 400, "GET", LW "?limit=3&continue=!!!", NULL, NULL);
     harness_expect(&h, 400, "GET", LW "?limit=3&continue=aGVsbG8", NULL, NULL);
     harness_expect(&h, 200, "DELETE", LW "/c25", NULL, NULL);
+}
+
+#define LONG "/api/v1/namespaces/long/configmaps"
+
+static void make_long(void)
+{
+    char filler[4001];
+    char *body;
+
+    memset(filler, 'x', sizeof(filler) - 1);
+    filler[sizeof(filler) - 1] = '\0';
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"long\"}}", NULL);
+    for (int i = 0; i < 100; i++) {
+        body =
+            mem_printf("{\"metadata\":{\"name\":\"m%03d\",\"labels\":{\"half\":\"%d\"}},\"data\":{\"filler\":\"%s\"}}",
+                       i, i % 2, filler);
+        harness_expect(&h, 201, "POST", LONG, body, NULL);
+        free(body);
+    }
+}
+
+/* All are there, in order, once, whatever was written after the list began. */
+static void check_long(const struct answer *a, int first, int step)
+{
+    struct scan_cursor c = scan_open(scan_get(buf_slice(&a->body), "items"));
+    struct slice item;
+    char name[8];
+
+    for (int i = first; i < 100; i += step) {
+        (void)snprintf(name, sizeof(name), "m%03d", i);
+        assert_true(scan_element(&c, &item));
+        assert_true(scan_text_is(scan_get(item, "metadata.name"), name));
+        assert_int_equal(scan_get(item, "data.filler").len, 4002);
+    }
+    assert_false(scan_element(&c, &item));
+}
+
+/* What is long comes in pieces, and is one snapshot; compressed it is the same. */
+static void test_long_lists(void **state)
+{
+    const struct ask whole = {.method = "GET", .path = LONG};
+    const struct ask packed = {.method = "GET", .path = LONG, .header_name = "accept-encoding", .header_value = "gzip"};
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+    BUF_LOCAL(text);
+
+    make_long();
+    harness_begin(&h, &whole, &a);
+    harness_wait_for(&a, "m000");
+    assert_false(a.over);
+    harness_expect(&h, 200, "DELETE", LONG "/m099", NULL, NULL);
+    harness_wait_for(&a, "m099");
+    check_long(&a, 0, 1);
+    assert_answer(&a, "kind", "ConfigMapList");
+    harness_expect(&h, 200, "GET", LONG "?labelSelector=half%3D0", NULL, &b);
+    check_long(&b, 0, 2);
+    harness_ask(&h, &packed, &b);
+    assert_true(strstr(buf_cstr(&b.headers), "content-encoding: gzip") != NULL);
+    unpack(&b.body, &text);
+    assert_int_equal(scan_count(scan_get(buf_slice(&text), "items")), 99);
+    assert_true(slice_ends(buf_slice(&text), SLICE_LIT("]}")));
+    harness_expect(&h, 200, "GET", LONG "?limit=60", NULL, &b);
+    assert_int_equal(items(&b), 60);
+}
+
+/* Only the first page counts what remains. */
+static void test_pages_know_what_remains(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const char *const remaining[] = {"59", "19"};
+
+    harness_expect(&h, 200, "GET", LONG "?limit=40", NULL, &a);
+    for (int i = 0; i < 2; i++) {
+        char *token CLEANUP_FREE = answer_get(&a, "metadata.continue");
+        char *path CLEANUP_FREE = mem_printf(LONG "?limit=40&continue=%s", token);
+
+        assert_answer(&a, "metadata.remainingItemCount", remaining[i]);
+        harness_expect(&h, 200, "GET", path, NULL, &a);
+    }
+    assert_int_equal(items(&a), 19);
+    assert_null(scan_get(buf_slice(&a.body), "metadata.continue").data);
 }
 
 static void test_revisions(void **state)
@@ -235,6 +331,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_long_lists),
+        cmocka_unit_test(test_pages_know_what_remains),
         cmocka_unit_test(test_revisions),
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_watch_list),

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *     SENDING --drained--> a piece --> SENDING ... the last --> ENDED
+ *        `---- no piece can be made: the connection is cut --> ENDED
+ *
+ * It lives in the request's pool, which goes right after the stream.
+ */
+#include "apiserver/list_stream.h"
+
+#include "apiserver/reply_gzip.h"
+
+#define DEFLATE_ROOM 16384u
+
+enum list_stream_state { LIST_STREAM_SENDING, LIST_STREAM_ENDED };
+
+struct list_stream {
+    enum list_stream_state state;
+    struct http_stream *stream;
+    list_piece *next;
+    void *arg;
+    struct buf piece;
+    struct buf packed;
+    bool gzip;
+    z_stream z;
+};
+
+static void list_stream_free(void *arg)
+{
+    struct list_stream *s = arg;
+
+    buf_free(&s->piece);
+    buf_free(&s->packed);
+    if (s->gzip)
+        (void)deflateEnd(&s->z);
+}
+
+/* What is in `piece`, compressed, to `packed`. */
+static void list_stream_pack(struct list_stream *s, bool last)
+{
+    s->z.next_in = (Bytef *)s->piece.data;
+    s->z.avail_in = (uInt)s->piece.len;
+    do {
+        s->z.next_out = (Bytef *)buf_reserve(&s->packed, DEFLATE_ROOM);
+        s->z.avail_out = DEFLATE_ROOM;
+        (void)deflate(&s->z, last ? Z_FINISH : Z_NO_FLUSH); /* fails only for want of room */
+        s->packed.len += DEFLATE_ROOM - s->z.avail_out;
+    } while (!s->z.avail_out);
+}
+
+static void list_stream_send(struct list_stream *s, struct buf *from)
+{
+    struct refbuf *data CLEANUP_REFBUF = refbuf_from(from);
+
+    buf_reset(from);
+    http_stream_write(s->stream, data);
+}
+
+/* Makes pieces until one goes out: a compressed one may be nothing yet. */
+static void list_stream_go_on(struct list_stream *s)
+{
+    struct buf *out = s->gzip ? &s->packed : &s->piece;
+    int more = 1;
+
+    while (more > 0 && !out->len) {
+        buf_reset(&s->piece);
+        more = s->next(s->arg, &s->piece);
+        if (more >= 0 && s->gzip)
+            list_stream_pack(s, !more);
+    }
+    if (more < 0) {
+        s->state = LIST_STREAM_ENDED;
+        http_stream_abort(s->stream);
+        return;
+    }
+    if (!more)
+        s->state = LIST_STREAM_ENDED;
+    list_stream_send(s, out);
+    if (!more)
+        http_stream_end(s->stream);
+}
+
+static void list_stream_on_drained(void *arg)
+{
+    struct list_stream *s = arg;
+
+    if (s->state == LIST_STREAM_SENDING)
+        list_stream_go_on(s);
+}
+
+static void list_stream_on_closed(void *arg)
+{
+    struct list_stream *s = arg;
+
+    s->state = LIST_STREAM_ENDED;
+}
+
+static const struct http_stream_events list_stream_events = {list_stream_on_drained, list_stream_on_closed};
+
+void list_stream_start(struct request *req, struct slice first, list_piece *next, void *arg)
+{
+    struct list_stream *s = pool_alloc(req->pool, sizeof(*s));
+    struct http_header headers[REPLY_HEADERS_MAX];
+    size_t count = reply_headers(req, headers);
+
+    s->next = next;
+    s->arg = arg;
+    s->gzip = reply_takes_gzip(req) && reply_gzip_begin(&s->z) == 0;
+    pool_on_free(req->pool, list_stream_free, s);
+    if (s->gzip)
+        count += reply_gzip_headers(headers + count);
+    buf_append_slice(&s->piece, first);
+    if (s->gzip)
+        list_stream_pack(s, false);
+    s->stream = http_stream_start(req->http, 200, "application/json", headers, count, &list_stream_events, s);
+    if (s->gzip && !s->packed.len)
+        list_stream_go_on(s);
+    else
+        list_stream_send(s, s->gzip ? &s->packed : &s->piece);
+}
