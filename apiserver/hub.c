@@ -7,6 +7,8 @@
 #define HUB_TICK_MS        1000
 #define HUB_BOOKMARK_TICKS 60
 #define HUB_FIELDS_MAX     16 /* selectable fields of one kind that are indexed */
+#define HUB_WANTS          64 /* bits of a mask */
+#define HUB_WAITING_MAX    64 /* batches that wait for somebody who wants them; or until the next tick */
 
 struct hub_bucket {
     struct list watchers;
@@ -19,6 +21,7 @@ struct hub_bucket {
 /* Who watches one resource. */
 struct hub_resource {
     const struct schema_kind *kind;
+    unsigned want; /* its bit */
     /* "" all, "n/NS", "o/NS/NAME", "fI/NS/VALUE"; NS empty = of any namespace */
     struct map buckets;
     size_t of_field[HUB_FIELDS_MAX];
@@ -48,7 +51,10 @@ struct hub {
     pthread_mutex_t lock;
     struct hub_batch *first; /* guarded by lock */
     struct hub_batch **last;
-    bool posted; /* guarded by lock: a hub_drain is on its way */
+    bool posted;             /* guarded by lock: a hub_drain is on its way */
+    size_t waiting;          /* guarded by lock: batches for which none is */
+    uint64_t wanted;         /* guarded by lock: a bit for each resource that somebody watches; others may share it */
+    size_t wants[HUB_WANTS]; /* how many watchers set each bit */
 };
 
 static void hub_bucket_free(void *p)
@@ -184,6 +190,7 @@ static void hub_drain(void *arg)
     hub->first = NULL;
     hub->last = &hub->first;
     hub->posted = false;
+    hub->waiting = 0;
     (void)pthread_mutex_unlock(&hub->lock);
     while (batch) {
         struct hub_batch *next = batch->next;
@@ -199,26 +206,64 @@ static void hub_drain(void *arg)
     }
 }
 
-/* On the store's writer thread. */
+static unsigned hub_want(struct slice resource)
+{
+    return (unsigned)(map_hash(resource) % HUB_WANTS);
+}
+
+static void hub_post(struct hub *hub, bool post)
+{
+    if (post)
+        loop_post(hub->loop, hub_drain, hub);
+}
+
+/* On the store's writer thread. What nobody here watches does not wake the front: most fronts have no watch of most
+ * kinds. It waits for something that does. */
 static void hub_on_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
 {
     struct hub *hub = arg;
     struct hub_batch *batch = mem_alloc(sizeof(*batch) + count * sizeof(struct store_event *));
+    uint64_t concerned = 0;
     bool post;
 
     batch->next = NULL;
     batch->revision = revision;
     batch->count = count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         batch->events[i] = store_event_ref(events[i]);
+        concerned |= (uint64_t)1 << hub_want(registry_resource_of(events[i]->key));
+    }
     (void)pthread_mutex_lock(&hub->lock);
     *hub->last = batch;
     hub->last = &batch->next;
-    post = !hub->posted;
-    hub->posted = true;
+    post = !hub->posted && ((concerned & hub->wanted) || ++hub->waiting > HUB_WAITING_MAX);
+    hub->posted |= post;
     (void)pthread_mutex_unlock(&hub->lock);
-    if (post)
-        loop_post(hub->loop, hub_drain, hub);
+    hub_post(hub, post);
+}
+
+/* What waits may concern the new one. */
+static void hub_add_want(struct hub *hub, unsigned want)
+{
+    bool post;
+
+    if (hub->wants[want]++)
+        return;
+    (void)pthread_mutex_lock(&hub->lock);
+    hub->wanted |= (uint64_t)1 << want;
+    post = hub->first && !hub->posted;
+    hub->posted |= post;
+    (void)pthread_mutex_unlock(&hub->lock);
+    hub_post(hub, post);
+}
+
+static void hub_remove_want(struct hub *hub, unsigned want)
+{
+    if (--hub->wants[want])
+        return;
+    (void)pthread_mutex_lock(&hub->lock);
+    hub->wanted &= ~((uint64_t)1 << want);
+    (void)pthread_mutex_unlock(&hub->lock);
 }
 
 /* A share of the watchers at each tick: ten thousand answers at once would hold up everybody else. */
@@ -237,6 +282,7 @@ void hub_tick(struct hub *hub)
 
 static void hub_on_tick(void *arg)
 {
+    hub_drain(arg);
     hub_tick(arg);
 }
 
@@ -317,6 +363,7 @@ static struct hub_resource *hub_need_resource(struct hub *hub, const struct sche
     if (!r) {
         r = mem_zalloc(sizeof(*r));
         r->kind = kind;
+        r->want = hub_want(key);
         (void)map_put(&hub->resources, key, r);
     }
     return r;
@@ -379,6 +426,7 @@ void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interes
     list_append(&b->watchers, &w->link);
     w->bucket = b;
     b->count++;
+    hub_add_want(hub, r->want);
     if (field < 0)
         return;
     r->of_field[field]++;
@@ -393,6 +441,7 @@ void hub_detach(struct hub *hub, struct hub_watcher *w)
         return;
     list_remove(&w->link);
     w->bucket = NULL;
+    hub_remove_want(hub, b->resource->want);
     if (b->field >= 0) {
         b->resource->of_field[b->field]--;
         b->resource->with_fields--;

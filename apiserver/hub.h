@@ -5,7 +5,7 @@
  * selectable field), so that the event of one pod reaches the one node that asked for it without a look at the others:
  * what an event costs depends on those whom it concerns, not on how many there are.
  *
- * All on the front's loop, but for the store's callback, which only queues and posts.
+ * All on the front's loop, but for the store's callback, which only queues, and posts when somebody here may want it.
  */
 #ifndef KNARR_APISERVER_HUB_H
 #define KNARR_APISERVER_HUB_H
@@ -39,7 +39,7 @@ struct hub_watcher {
 struct hub *hub_new(struct store *store, struct loop *loop);
 /* No watcher may be left. */
 void hub_free(struct hub *hub);
-/* Everything up to here has been handed out. */
+/* Everything up to here has been handed out. What nobody watches may be a second late. */
 uint64_t hub_revision(const struct hub *hub);
 void hub_add(struct hub *hub, struct hub_watcher *w);
 /* Out of everything. */
