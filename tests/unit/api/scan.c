@@ -27,6 +27,28 @@ static void test_get_follows_a_path(void **state)
     assert_int_equal(scan_count(scan_get(doc, "status")), 0);
 }
 
+/* What stands in a string is no bracket and no quote, wherever it stands. */
+static void test_values_are_skipped_at_any_length(void **state)
+{
+    static const char *const tricks[] = {"", "}]", "\\\"}", "\\\\", "\\\\\\\"]{[", "{{[\\\"", "\\\\\\\\\\\\\\\"}}"};
+    char filler[200];
+
+    (void)state;
+    memset(filler, 'x', sizeof(filler));
+    for (size_t i = 0; i < ARRAY_SIZE(tricks); i++) {
+        for (int n = 0; n < 150; n++) {
+            char *skipped CLEANUP_FREE =
+                mem_printf("{\"%.*s%s\":[[],{\"k\":\"%s%.*s%s\"}],\"n\":{\"%s\":[{\"a\":[\"%.*s\"]}]}}", n, filler,
+                           tricks[i], tricks[i], n, filler, tricks[i], tricks[i], n, filler);
+            char *text CLEANUP_FREE = mem_printf("{\"s\":%s,\"l\":[%s,%s],\"z\":%d}", skipped, skipped, skipped, n);
+
+            assert_slice_equal(scan_get(slice_str(text), "s"), skipped);
+            assert_int_equal(scan_count(scan_get(slice_str(text), "l")), 2);
+            assert_int_equal(scan_int(scan_get(slice_str(text), "z"), -1), n);
+        }
+    }
+}
+
 static void test_get_many_is_get(void **state)
 {
     static const char *const paths[] = {"spec.n", "metadata.name", "kind", "spec",     "absent.x", "spec.containers",
@@ -132,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_plan_finds_all_in_one_pass),
         cmocka_unit_test(test_plan_visits_every_element),
         cmocka_unit_test(test_get_many_is_get),
+        cmocka_unit_test(test_values_are_skipped_at_any_length),
         cmocka_unit_test(test_broken_bytes_stay_in_bounds),
     };
 
