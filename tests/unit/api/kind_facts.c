@@ -141,8 +141,8 @@ static bool next_step(struct slice *path, struct slice *ret_name, bool *ret_list
 static struct value *build(struct slice path, char type)
 {
     struct value *object = value_new_object();
-    struct slice name;
-    bool list;
+    struct slice name = SLICE_NONE;
+    bool list = false;
 
     if (!next_step(&path, &name, &list))
         fail();
