@@ -43,6 +43,13 @@ void codec_reset_field(const struct schema_kind *kind, struct value *object, con
 /* Kubernetes' envelope with the object inside. */
 int codec_encode_protobuf(const struct schema_kind *kind, const struct value *object, struct buf *out,
                           struct error *err);
+/* Answers that are more than one object; trees as above. A list: one item after the other, then the whole, `metadata`
+ * being its ListMeta. A Status. An event of a watch with its length, `object` in its envelope. */
+void codec_write_protobuf_item(const struct schema_kind *kind, const struct value *object, struct buf *items);
+void codec_write_protobuf_list(const struct schema_kind *kind, const struct value *metadata, struct slice items,
+                               struct buf *out);
+void codec_write_protobuf_status(const struct value *status, struct buf *out);
+void codec_write_protobuf_event(const char *type, struct slice object, struct buf *out);
 
 /* Fills in defaults where fields are absent: the schema's `=` rows first, then the type's rule functions of
  * api/defaulting_rules.c for what a row cannot say (a Service's targetPort, a Namespace's label of its name ...).

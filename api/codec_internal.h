@@ -28,6 +28,10 @@ struct value *codec_decode_protobuf(const struct schema_kind *kind, struct slice
                                     char **ret_kind, struct error *err);
 int codec_peek_protobuf(struct slice body, char **ret_api_version, char **ret_kind, struct error *err);
 
+/* A message without its envelope, and the envelope around one. */
+void codec_write_message(const struct schema_type *type, const struct value *object, struct buf *out);
+void codec_write_envelope(const char *api_version, const char *kind, struct slice raw, struct buf *out);
+
 /* Applies the rules of defaulting_rules.c for a type and its inline ones. */
 void default_by_rule(const struct schema_type *type, struct value *object);
 /* A default that a row cannot say. */

@@ -10,8 +10,6 @@
 #include "lib/clock.h"
 #include "lib/encoding.h"
 
-static void write_message(const struct schema_type *type, const struct value *object, struct buf *out);
-
 static void write_either(const struct schema_type *type, const struct value *v, struct buf *out);
 
 /* The inside of the message that a wrapped scalar is; NULL is its zero. */
@@ -59,7 +57,7 @@ static void write_wrapped(const struct schema_field *f, const struct value *v, s
         write_either(f->type, v, out);
         break;
     case SCHEMA_OBJECT:
-        write_message(f->type, v, out);
+        codec_write_message(f->type, v, out);
         break;
     default:
         break;
@@ -154,7 +152,7 @@ static void write_field(const struct schema_field *f, const struct value *object
     }
 }
 
-static void write_message(const struct schema_type *type, const struct value *object, struct buf *out)
+void codec_write_message(const struct schema_type *type, const struct value *object, struct buf *out)
 {
     for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].number)
@@ -162,22 +160,28 @@ static void write_message(const struct schema_type *type, const struct value *ob
     }
 }
 
+void codec_write_envelope(const char *api_version, const char *kind, struct slice raw, struct buf *out)
+{
+    BUF_LOCAL(type);
+
+    protobuf_write_bytes(&type, TYPE_META_API_VERSION, slice_str(api_version));
+    protobuf_write_bytes(&type, TYPE_META_KIND, slice_str(kind));
+    buf_append(out, PROTOBUF_MAGIC, PROTOBUF_MAGIC_LEN);
+    protobuf_write_bytes(out, ENVELOPE_TYPE, buf_slice(&type));
+    protobuf_write_bytes(out, ENVELOPE_RAW, raw);
+    protobuf_write_bytes(out, ENVELOPE_ENCODING, SLICE_NONE);
+    protobuf_write_bytes(out, ENVELOPE_CONTENT_TYPE, SLICE_NONE);
+}
+
 int codec_encode_protobuf(const struct schema_kind *kind, const struct value *object, struct buf *out,
                           struct error *err)
 {
     char version[128];
-    BUF_LOCAL(type);
     BUF_LOCAL(raw);
 
     if (!value_is(object, VALUE_OBJECT))
         return error_set(err, ERROR_INTERNAL, "only an object can be written as protobuf");
-    protobuf_write_bytes(&type, TYPE_META_API_VERSION, slice_str(schema_api_version(kind, version, sizeof version)));
-    protobuf_write_bytes(&type, TYPE_META_KIND, slice_str(kind->kind));
-    write_message(kind->type, object, &raw);
-    buf_append(out, PROTOBUF_MAGIC, PROTOBUF_MAGIC_LEN);
-    protobuf_write_bytes(out, ENVELOPE_TYPE, buf_slice(&type));
-    protobuf_write_bytes(out, ENVELOPE_RAW, buf_slice(&raw));
-    protobuf_write_bytes(out, ENVELOPE_ENCODING, SLICE_NONE);
-    protobuf_write_bytes(out, ENVELOPE_CONTENT_TYPE, SLICE_NONE);
+    codec_write_message(kind->type, object, &raw);
+    codec_write_envelope(schema_api_version(kind, version, sizeof version), kind->kind, buf_slice(&raw), out);
     return 0;
 }

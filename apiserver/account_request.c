@@ -265,6 +265,6 @@ void account_request_create(struct request *req)
         reply_error(req, &err);
         return;
     }
-    req->media = MEDIA_JSON;
+    negotiate_plain(req);
     reply_value(req, 201, ask.body);
 }

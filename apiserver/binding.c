@@ -75,7 +75,7 @@ static int binding_make(struct request *req, struct update *u, const struct valu
 
 static void binding_reply_created(struct request *req)
 {
-    req->media = MEDIA_JSON;
+    negotiate_plain(req);
     reply_json(req, 201,
                SLICE_LIT("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\","
                          "\"code\":201}"));

@@ -315,7 +315,7 @@ static void delete_done(struct write *w)
         return;
     }
     uid = scan_text_dup(scan_get(buf_slice(&w->value), "metadata.uid"));
-    req->media = req->media == MEDIA_YAML ? MEDIA_YAML : MEDIA_JSON;
+    negotiate_plain(req);
     reply_deleted(req, req->info.name, uid);
 }
 

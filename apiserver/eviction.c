@@ -218,7 +218,7 @@ static void eviction_done(struct write *w)
 {
     struct request *req = w->req;
 
-    req->media = MEDIA_JSON;
+    negotiate_plain(req);
     reply_json(req, 201,
                SLICE_LIT("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\","
                          "\"code\":201}"));

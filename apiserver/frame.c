@@ -9,7 +9,25 @@ static size_t frame_form(const struct frame_format *format)
 {
     if (format->media == MEDIA_TABLE)
         return 2 + (size_t)format->include;
+    if (format->media == MEDIA_PROTOBUF)
+        return FRAME_FORMS - 1;
     return format->media == MEDIA_PARTIAL ? 1 : 0;
+}
+
+/* The whole of an event whose object is there as JSON. */
+static struct refbuf *frame_finish(const struct frame_format *format, const char *type, struct slice object)
+{
+    BUF_LOCAL(out);
+    BUF_LOCAL(message);
+
+    if (format->media == MEDIA_PROTOBUF && reply_encode_protobuf(object, &message)) {
+        codec_write_protobuf_event(type, buf_slice(&message), &out);
+        return refbuf_from(&out);
+    }
+    buf_printf(&out, "{\"type\":\"%s\",\"object\":", type);
+    buf_append_slice(&out, object);
+    buf_append_str(&out, "}\n");
+    return refbuf_from(&out);
 }
 
 static void frame_write_object(struct buf *out, const struct frame_format *format, struct slice stored,
@@ -43,10 +61,8 @@ struct refbuf *frame_make(const struct frame_format *format, enum frame_type typ
 {
     BUF_LOCAL(out);
 
-    buf_printf(&out, "{\"type\":\"%s\",\"object\":", frame_names[type]);
     frame_write_object(&out, format, stored, revision, columns);
-    buf_append_str(&out, "}\n");
-    return refbuf_from(&out);
+    return frame_finish(format, frame_names[type], buf_slice(&out));
 }
 
 /* The frames of that version; nearly always all watch the same one. */
@@ -103,7 +119,6 @@ struct refbuf *frame_bookmark(const struct frame_format *format, uint64_t revisi
     char version[320];
     BUF_LOCAL(out);
 
-    buf_append_str(&out, "{\"type\":\"BOOKMARK\",\"object\":");
     if (format->media == MEDIA_TABLE)
         /* A Table has no annotations of its own: the mark stands on the object of its one row. */
         buf_printf(&out,
@@ -117,16 +132,13 @@ struct refbuf *frame_bookmark(const struct frame_format *format, uint64_t revisi
                    format->media == MEDIA_PARTIAL ? "meta.k8s.io/v1"
                                                   : schema_api_version(format->shown, version, sizeof(version)),
                    (unsigned long long)revision, mark);
-    buf_append_str(&out, "}\n");
-    return refbuf_from(&out);
+    return frame_finish(format, "BOOKMARK", buf_slice(&out));
 }
 
-struct refbuf *frame_error(const struct error *err)
+struct refbuf *frame_error(const struct frame_format *format, const struct error *err)
 {
     BUF_LOCAL(out);
 
-    buf_append_str(&out, "{\"type\":\"ERROR\",\"object\":");
     status_write_error(&out, err, NULL);
-    buf_append_str(&out, "}\n");
-    return refbuf_from(&out);
+    return frame_finish(format, "ERROR", buf_slice(&out));
 }

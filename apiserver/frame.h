@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames: events as they go out, one line of JSON each. A frame is written once for each form that somebody wants of an
- * event, and its bytes are shared by all who want that form.
+ * Frames: events as they go out, one line of JSON each, or a message of protobuf behind its length. A frame is written
+ * once for each form that somebody wants of an event, and its bytes are shared by all who want that form.
  */
 #ifndef KNARR_APISERVER_FRAME_H
 #define KNARR_APISERVER_FRAME_H
@@ -11,8 +11,8 @@
 
 enum frame_type { FRAME_ADDED, FRAME_MODIFIED, FRAME_DELETED, FRAME_TYPE_COUNT };
 
-/* JSON, Partial, and Table with three kinds of row objects. */
-#define FRAME_FORMS 5
+/* JSON, Partial, Table with three kinds of row objects, and protobuf. */
+#define FRAME_FORMS 6
 
 /* Those in which one version of a kind goes out. */
 struct frame_set {
@@ -43,6 +43,6 @@ void frame_event_clear(struct frame_event *e);
 struct refbuf *frame_make(const struct frame_format *format, enum frame_type type, struct slice stored,
                           uint64_t revision, bool columns);
 struct refbuf *frame_bookmark(const struct frame_format *format, uint64_t revision, bool initial_end);
-struct refbuf *frame_error(const struct error *err);
+struct refbuf *frame_error(const struct frame_format *format, const struct error *err);
 
 #endif

@@ -133,10 +133,13 @@ static void list_begin_stream(struct list_pass *p)
 /* ---- the verb -----------------------------------------------------------------------------------------------------
  */
 
-/* Pages say at their head where they end, YAML is made from the whole, and HEAD tells its length. */
+/* Pages say at their head where they end, YAML is made from the whole, protobuf and HEAD tell its length. */
 static bool list_may_stream(const struct list_pass *p)
 {
-    return !p->options.limit && p->req->media != MEDIA_YAML && !slice_is(p->req->http->method, "HEAD");
+    enum media media = p->req->media;
+
+    return !p->options.limit && media != MEDIA_YAML && media != MEDIA_PROTOBUF &&
+           !slice_is(p->req->http->method, "HEAD");
 }
 
 static int list_run(struct list_pass *p, struct error *err)
@@ -190,10 +193,6 @@ void verb_list(struct request *req)
 
     if (negotiate_media(req, false, &err) < 0 || list_options_read(req, &p->options, &err) < 0) {
         reply_error(req, &err);
-        return;
-    }
-    if (req->media == MEDIA_PROTOBUF) {
-        reply_error_text(req, ERROR_NOT_ACCEPTABLE, "lists are served as application/json");
         return;
     }
     p->req = req;

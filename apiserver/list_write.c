@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/list_write.h"
 
+#include "api/codec.h"
 #include "api/object.h"
 #include "api/version.h"
 #include "lib/encoding.h"
@@ -33,11 +34,24 @@ void list_write_free(struct list_write *out)
     free(out);
 }
 
+static void list_write_protobuf_item(struct list_write *out, struct slice stored, uint64_t revision)
+{
+    BUF_LOCAL(json);
+
+    object_write(&json, stored, revision, false);
+    struct value *object CLEANUP_VALUE = value_parse(buf_slice(&json), NULL);
+    codec_write_protobuf_item(out->shown, object, &out->items);
+}
+
 void list_write_item(struct list_write *out, struct slice stored, uint64_t revision)
 {
     BUF_LOCAL(scratch);
     const struct table_shown shown = {version_show(out->shown, stored, &scratch), revision, out->include};
 
+    if (out->media == MEDIA_PROTOBUF) {
+        list_write_protobuf_item(out, shown.document, revision);
+        return;
+    }
     if (out->begun)
         buf_append_byte(&out->items, ',');
     out->begun = true;
@@ -60,6 +74,20 @@ void list_write_take(struct list_write *out, struct buf *to)
     buf_reset(&out->items);
 }
 
+static void list_write_metadata(const struct list_write *out, struct buf *head, uint64_t revision, const char *token,
+                                uint64_t remaining)
+{
+    buf_printf(head, "{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+    if (token ||
+        (out->kind->custom && out->media == MEDIA_JSON)) { /* as upstream's lists of what it knows no type of */
+        buf_append_str(head, ",\"continue\":");
+        json_write_string(head, slice_str(token ? token : ""));
+    }
+    if (token && remaining)
+        buf_printf(head, ",\"remainingItemCount\":%llu", (unsigned long long)remaining);
+    buf_append_byte(head, '}');
+}
+
 void list_write_head(const struct list_write *out, struct buf *head, uint64_t revision, const char *token,
                      uint64_t remaining)
 {
@@ -72,15 +100,8 @@ void list_write_head(const struct list_write *out, struct buf *head, uint64_t re
     else
         buf_printf(head, "{\"kind\":\"%sList\",\"apiVersion\":\"%s\"", out->shown->kind,
                    schema_api_version(out->shown, version, sizeof(version)));
-    buf_printf(head, ",\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
-    if (token ||
-        (out->kind->custom && out->media == MEDIA_JSON)) { /* as upstream's lists of what it knows no type of */
-        buf_append_str(head, ",\"continue\":");
-        json_write_string(head, slice_str(token ? token : ""));
-    }
-    if (token && remaining)
-        buf_printf(head, ",\"remainingItemCount\":%llu", (unsigned long long)remaining);
-    buf_append_byte(head, '}');
+    buf_append_str(head, ",\"metadata\":");
+    list_write_metadata(out, head, revision, token, remaining);
     if (out->media == MEDIA_TABLE) {
         buf_append_byte(head, ',');
         table_write_columns(head, out->kind);
@@ -88,11 +109,27 @@ void list_write_head(const struct list_write *out, struct buf *head, uint64_t re
     buf_append_str(head, out->media == MEDIA_TABLE ? ",\"rows\":[" : ",\"items\":[");
 }
 
+static void list_write_protobuf_reply(struct list_write *out, struct request *req, struct slice metadata)
+{
+    struct value *head CLEANUP_VALUE = value_parse(metadata, NULL);
+    BUF_LOCAL(body);
+    struct slice piece;
+
+    codec_write_protobuf_list(out->shown, head, buf_slice(&out->items), &body);
+    piece = buf_slice(&body);
+    reply_pieces(req, 200, REPLY_PROTOBUF, &piece, 1);
+}
+
 void list_write_reply(struct list_write *out, struct request *req, uint64_t revision, const char *token,
                       uint64_t remaining)
 {
     BUF_LOCAL(head);
 
+    if (out->media == MEDIA_PROTOBUF) {
+        list_write_metadata(out, &head, revision, token, remaining);
+        list_write_protobuf_reply(out, req, buf_slice(&head));
+        return;
+    }
     list_write_head(out, &head, revision, token, remaining);
     if (out->media == MEDIA_YAML) {
         buf_append_slice(&head, buf_slice(&out->items));

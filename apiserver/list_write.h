@@ -13,7 +13,7 @@ void list_write_item(struct list_write *out, struct slice stored, uint64_t revis
 /* Bytes of items that were written and not taken. */
 size_t list_write_size(const struct list_write *out);
 /* In pieces, for an answer that is streamed: the head (before the first items), the items so far (which are then
- * forgotten), the end. Not as YAML. */
+ * forgotten), the end. Not as YAML or protobuf. */
 void list_write_head(const struct list_write *out, struct buf *head, uint64_t revision, const char *token,
                      uint64_t remaining);
 void list_write_take(struct list_write *out, struct buf *to);

@@ -121,13 +121,19 @@ int negotiate_media(struct request *req, bool stream, struct error *err)
         req->media = media;
         return media == MEDIA_TABLE ? negotiate_include(req, err) : 0;
     }
-    if (protobuf && !stream) {
+    if (protobuf && !(req->kind && req->kind->custom)) { /* whoever made that kind gave its fields no numbers */
         req->media = MEDIA_PROTOBUF;
         return 0;
     }
     return error_set(err, ERROR_NOT_ACCEPTABLE, "only the following media types are accepted: %s",
-                     stream ? "application/json;stream=watch"
-                            : "application/json, application/yaml, application/vnd.kubernetes.protobuf");
+                     stream ? "application/json;stream=watch, " REPLY_PROTOBUF_STREAM
+                            : "application/json, application/yaml, " REPLY_PROTOBUF);
+}
+
+void negotiate_plain(struct request *req)
+{
+    if (req->media == MEDIA_TABLE || req->media == MEDIA_PARTIAL)
+        req->media = MEDIA_JSON;
 }
 
 const char *negotiate_discovery(const struct request *req)

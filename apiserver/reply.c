@@ -198,17 +198,45 @@ static bool reply_to_yaml(struct request *req, struct buf *json)
     return false;
 }
 
+bool reply_encode_protobuf(struct slice json, struct buf *out)
+{
+    struct value *v CLEANUP_VALUE = value_parse(json, NULL);
+    const struct schema_kind *kind;
+    struct slice group, version;
+
+    if (slice_is(value_string(value_get(v, "kind")), "Status")) {
+        codec_write_protobuf_status(v, out);
+        return true;
+    }
+    schema_split_api_version(value_string(value_get(v, "apiVersion")), &group, &version);
+    kind = schema_find_kind(group, version, value_string(value_get(v, "kind")));
+    return kind && !kind->custom && codec_encode_protobuf(kind, v, out, NULL) == 0;
+}
+
+/* Turns the text, in its place, into what was negotiated, as far as it can be; returns the type that it has. */
+static const char *reply_convert(struct request *req, struct buf *json)
+{
+    BUF_LOCAL(message);
+
+    if (req->media == MEDIA_YAML && reply_to_yaml(req, json))
+        return REPLY_YAML;
+    if (req->media == MEDIA_PROTOBUF && reply_encode_protobuf(buf_slice(json), &message)) {
+        buf_reset(json);
+        buf_append_slice(json, buf_slice(&message));
+        return REPLY_PROTOBUF;
+    }
+    return "application/json";
+}
+
 void reply_json(struct request *req, int status, struct slice json)
 {
     const char *type = "application/json";
-    BUF_LOCAL(yaml);
+    BUF_LOCAL(text);
 
-    if (req->media == MEDIA_YAML) {
-        buf_append_slice(&yaml, json);
-        if (reply_to_yaml(req, &yaml)) {
-            json = buf_slice(&yaml);
-            type = REPLY_YAML;
-        }
+    if (req->media == MEDIA_YAML || req->media == MEDIA_PROTOBUF) {
+        buf_append_slice(&text, json);
+        type = reply_convert(req, &text);
+        json = buf_slice(&text);
     }
     reply_pieces(req, status, type, &json, 1);
 }
@@ -265,10 +293,9 @@ void reply_error(struct request *req, const struct error *err)
         (void)snprintf(seconds, sizeof(seconds), "%d", err->retry_after_seconds);
         headers[count++] = (struct http_header){"retry-after", slice_str(seconds)};
     }
-    bool as_yaml = req->media == MEDIA_YAML && reply_to_yaml(req, &json);
+    const char *type = reply_convert(req, &json);
     struct refbuf *body CLEANUP_REFBUF = refbuf_from(&json);
-    http_respond(req->http, error_http_status(err->code), as_yaml ? REPLY_YAML : "application/json", headers, count,
-                 body);
+    http_respond(req->http, error_http_status(err->code), type, headers, count, body);
 }
 
 void reply_error_text(struct request *req, enum error_code code, const char *text)
@@ -277,21 +304,6 @@ void reply_error_text(struct request *req, enum error_code code, const char *tex
 
     (void)error_set(&err, code, "%s", text);
     reply_error(req, &err);
-}
-
-static void reply_protobuf(struct request *req, int status, struct slice json)
-{
-    ERROR_LOCAL(err);
-    struct value *v CLEANUP_VALUE = value_parse(json, &err);
-    BUF_LOCAL(out);
-    struct slice piece;
-
-    if (!v || codec_encode_protobuf(req->shown, v, &out, &err) < 0) {
-        reply_error(req, &err);
-        return;
-    }
-    piece = buf_slice(&out);
-    reply_pieces(req, status, "application/vnd.kubernetes.protobuf", &piece, 1);
 }
 
 void reply_table(struct request *req, int status, const struct schema_kind *kind, struct slice stored,
@@ -335,10 +347,7 @@ void reply_object(struct request *req, int status, struct slice stored, uint64_t
             buf_append_slice(&out, stored);
         break;
     }
-    if (req->media == MEDIA_PROTOBUF)
-        reply_protobuf(req, status, buf_slice(&out));
-    else
-        reply_json(req, status, buf_slice(&out));
+    reply_json(req, status, buf_slice(&out));
 }
 
 void reply_deleted(struct request *req, const char *name, const char *uid)

@@ -86,8 +86,10 @@ struct value *request_own_value(struct request *req, struct value *v);
 /* ---- negotiation --------------------------------------------------------------------------------------------------
  */
 
-/* Sets media from Accept. ERROR_NOT_ACCEPTABLE. stream: a watch, which has no YAML and no protobuf here. */
+/* Sets media from Accept. ERROR_NOT_ACCEPTABLE. stream: a watch, which has no YAML. */
 int negotiate_media(struct request *req, bool stream, struct error *err);
+/* For what has no Table and no metadata of its own to show: such a wish gets JSON. */
+void negotiate_plain(struct request *req);
 /* The version of aggregated discovery that is asked for: "v2", "v2beta1", or NULL for the legacy form. */
 const char *negotiate_discovery(const struct request *req);
 /* Whether Accept takes this type or has a wildcard. */
@@ -107,6 +109,10 @@ void reply_object(struct request *req, int status, struct slice stored, uint64_t
 /* One object as a Table of its kind; `stored` without resourceVersion, revision 0 = it has none. */
 void reply_table(struct request *req, int status, const struct schema_kind *kind, struct slice stored,
                  uint64_t revision);
+/* An object or Status of JSON as protobuf, in its envelope; false, and nothing, where it has no such form. */
+bool reply_encode_protobuf(struct slice json, struct buf *out);
+#define REPLY_PROTOBUF        "application/vnd.kubernetes.protobuf"
+#define REPLY_PROTOBUF_STREAM REPLY_PROTOBUF ";stream=watch"
 /* Status Success of a deletion. */
 void reply_deleted(struct request *req, const char *name, const char *uid);
 /* Headers that every answer carries (warnings ...), into an array of at least REPLY_HEADERS_MAX. */

@@ -22,8 +22,7 @@ struct value *review_begin(struct request *req)
 void review_answer(struct request *req, struct value *body, struct value *status)
 {
     value_set(body, "status", status);
-    if (req->media == MEDIA_TABLE || req->media == MEDIA_PARTIAL || req->media == MEDIA_PROTOBUF)
-        req->media = MEDIA_JSON;
+    negotiate_plain(req);
     reply_value(req, 201, body);
 }
 

@@ -114,7 +114,7 @@ static void scale_reply(struct request *req, struct slice stored, uint64_t revis
         reply_table(req, 200, scale_kind(), buf_slice(&bytes), revision);
         return;
     }
-    req->media = req->media == MEDIA_YAML ? MEDIA_YAML : MEDIA_JSON;
+    negotiate_plain(req);
     reply_value(req, 200, scale);
 }
 

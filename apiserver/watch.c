@@ -73,7 +73,7 @@ static void watch_end(struct watch *w)
 
 static void watch_fail(struct watch *w, const struct error *err)
 {
-    struct refbuf *frame CLEANUP_REFBUF = frame_error(err);
+    struct refbuf *frame CLEANUP_REFBUF = frame_error(&w->format, err);
 
     if (w->state == WATCH_ENDING)
         return;
@@ -374,8 +374,9 @@ static void watch_start_stream(struct watch *w)
     struct request *req = w->req;
 
     if (!websocket_requested(req->http))
-        w->stream = http_stream_start(req->http, 200, "application/json", headers, reply_headers(req, headers),
-                                      &watch_stream_events, w);
+        w->stream = http_stream_start(req->http, 200,
+                                      req->media == MEDIA_PROTOBUF ? REPLY_PROTOBUF_STREAM : "application/json",
+                                      headers, reply_headers(req, headers), &watch_stream_events, w);
     else
         w->stream = websocket_stream_start(req->http, upgrade_protocols(req, protocols) ? protocols[0] : SLICE_NONE,
                                            &watch_stream_events, w);
@@ -394,6 +395,8 @@ void verb_watch(struct request *req)
         reply_error(req, &err);
         return;
     }
+    if (req->media == MEDIA_PROTOBUF && websocket_requested(req->http))
+        req->media = MEDIA_JSON; /* messages of text */
     w->format = (struct frame_format){req->kind, req->shown, req->media, req->include, req->server->clock};
     w->sent = metric_with(&watch_events, req->shown->group, req->shown->plural, req->shown->version);
     w->columns_sent = req->media != MEDIA_TABLE;

@@ -36,6 +36,7 @@ def run_e2e(build, arguments):
     helm = subprocess.run([ROOT / 'tools/fetch-kubectl', '35', deps, 'helm'], check=True, capture_output=True, text=True)
     for minor in OLDER_KUBECTLS:  # whoever is not to be had is skipped
         subprocess.run([ROOT / 'tools/fetch-kubectl', minor, deps], check=False, capture_output=True)
+    subprocess.run([ROOT / 'tools/fetch-client-node', deps], check=False, capture_output=True)
     playwright = subprocess.run([ROOT / 'tools/fetch-playwright', deps], check=True, capture_output=True, text=True)
     env = dict(os.environ, PLAYWRIGHT=playwright.stdout.strip(), KNARR_BIN=str(pathlib.Path(build) / 'main' / 'knarr'), KUBECTL=kubectl.stdout.strip(),
                HELM=helm.stdout.strip(),

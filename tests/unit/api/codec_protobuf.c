@@ -182,6 +182,30 @@ static void test_zeros_are_dropped_unless_they_count(void **state)
     assert_null(value_path(d, "spec", "minReadySeconds", NULL));               /* none: it does not */
 }
 
+static void test_parts_of_answers(void **state)
+{
+    static const char status[] =
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\",\"code\":200}";
+    /* The envelope: its type ("v1", "Status"), the message (metadata with two empty texts, status, two empty texts,
+     * code). */
+    static const char wanted[] =
+        "k8s\0\x0a\x0c\x0a\x02v1\x12\x06Status\x12\x18\x0a\x06\x0a\0\x12\0\x1a\0\x12\x07Success\x1a\0\"\0\x30\xc8\x01"
+        "\x1a\0\"";
+    static const char event[] = "\0\0\0\x0e\x0a\x05"
+                                "ADDED\x12\x05\x0a\x03"
+                                "abc";
+    struct value *v CLEANUP_VALUE = value_parse(slice_str(status), NULL);
+    BUF_LOCAL(out);
+
+    codec_write_protobuf_status(v, &out);
+    assert_int_equal(out.len, sizeof wanted);
+    assert_memory_equal(out.data, wanted, sizeof wanted);
+    buf_reset(&out);
+    codec_write_protobuf_event("ADDED", SLICE_LIT("abc"), &out);
+    assert_int_equal(out.len, sizeof event - 1);
+    assert_memory_equal(out.data, event, sizeof event - 1);
+}
+
 static void test_peek(void **state)
 {
     static const char body[] = "k8s\0\x0a\x0f\x0a\x02v1\x12\x09Namespace";
@@ -250,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field_of_every_kind),
         cmocka_unit_test(test_zeros_are_dropped_unless_they_count),
+        cmocka_unit_test(test_parts_of_answers),
         cmocka_unit_test(test_peek),
         cmocka_unit_test(test_broken_messages_stay_in_bounds),
         cmocka_unit_test(test_refusals),

@@ -224,6 +224,42 @@ static void test_forms(void **state)
     assert_int_equal(a.status, 406);
 }
 
+/* For who takes nothing else: lists, watches and errors. */
+static void test_protobuf(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer watch CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "GET", .path = LW "?limit=2", .accept = "application/vnd.kubernetes.protobuf"};
+
+    harness_ask(&h, &ask, &a);
+    assert_string_equal(a.content_type, "application/vnd.kubernetes.protobuf");
+    assert_memory_equal(a.body.data, "k8s\0", 4);
+    assert_non_null(memmem(a.body.data, a.body.len, "ConfigMapList", 13));
+    assert_non_null(memmem(a.body.data, a.body.len,
+                           "\x0a\x02"
+                           "c1",
+                           4)); /* metadata.name */
+    ask.path = LW "/nothing";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 404);
+    assert_string_equal(a.content_type, "application/vnd.kubernetes.protobuf");
+    assert_non_null(memmem(a.body.data, a.body.len,
+                           "\x12\x07"
+                           "Failure",
+                           9));
+    ask.path = LW "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    harness_begin(&h, &ask, &watch);
+    assert_int_equal(watch.status, 200);
+    harness_wait_for(&watch, "k8s.io/initial-events-end");
+    assert_string_equal(watch.content_type, "application/vnd.kubernetes.protobuf;stream=watch");
+    assert_memory_equal(watch.body.data, "\0\0\0", 3); /* the first event's length, then its type */
+    assert_memory_equal(watch.body.data + 4,
+                        "\x0a\x05"
+                        "ADDED",
+                        7);
+    assert_null(memmem(watch.body.data, watch.body.len, "{", 1));
+}
+
 static void begin_watch(struct answer *a, const char *path)
 {
     const struct ask ask = {.method = "GET", .path = path};
@@ -329,17 +365,12 @@ static void test_watch_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_long_lists),
-        cmocka_unit_test(test_pages_know_what_remains),
-        cmocka_unit_test(test_revisions),
-        cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_watch_list),
-        cmocka_unit_test(test_watch_resume),
-        cmocka_unit_test(test_watch_selection),
-        cmocka_unit_test(test_watch_node),
-        cmocka_unit_test(test_watch_ends),
+        cmocka_unit_test(test_list),         cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_long_lists),   cmocka_unit_test(test_pages_know_what_remains),
+        cmocka_unit_test(test_revisions),    cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_protobuf),     cmocka_unit_test(test_watch_list),
+        cmocka_unit_test(test_watch_resume), cmocka_unit_test(test_watch_selection),
+        cmocka_unit_test(test_watch_node),   cmocka_unit_test(test_watch_ends),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
