@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 
-from kubernetes import client, config, watch
+from kubernetes import client, config, dynamic, watch
 from kubernetes.client.rest import ApiException
 from kubernetes.stream import portforward, stream
 
@@ -55,12 +55,58 @@ def streams(core, found):
     found['forwarded'] = answer.decode().split('\r\n')[0]
 
 
+def dynamic_client(found):
+    """Kinds found by discovery, and every form of patch."""
+    cluster = dynamic.DynamicClient(client.ApiClient())
+    maps = cluster.resources.get(api_version='v1', kind='ConfigMap')
+    deployments = cluster.resources.get(api_version='apps/v1', kind='Deployment')
+    found['discovered'] = sorted({r.kind for r in cluster.resources.search(group='apps', kind='Deployment')})
+    maps.create(namespace='default', body={'metadata': {'name': 'dynamic', 'labels': {'made': 'dyn'}}, 'data': {'a': '1', 'b': '1'}})
+
+    def patch(resource, kind, body):
+        return resource.patch(name='dynamic', namespace='default', body=body, content_type=f'application/{kind}+json')
+
+    patch(maps, 'merge-patch', {'data': {'a': None, 'c': '2'}})
+    patch(maps, 'json-patch', [{'op': 'replace', 'path': '/data/b', 'value': '3'}])
+    found['patched'] = patch(maps, 'strategic-merge-patch', {'data': {'d': '4'}}).to_dict()['data']
+    container = {'name': 'one', 'image': 'a'}
+    deployments.create(namespace='default', body={'metadata': {'name': 'dynamic'}, 'spec': {
+        'replicas': 0, 'selector': {'matchLabels': {'a': 'b'}},
+        'template': {'metadata': {'labels': {'a': 'b'}}, 'spec': {'containers': [container]}}}})
+    body = {'spec': {'template': {'spec': {'containers': [{'name': 'two', 'image': 'b'}]}}}}
+    found['merged'] = sorted(c.name for c in patch(deployments, 'strategic-merge-patch', body).spec.template.spec.containers)
+    found['replaced by merge'] = [c.name for c in patch(deployments, 'merge-patch', body).spec.template.spec.containers]
+    scale = deployments.scale.patch(name='dynamic', namespace='default', body={'spec': {'replicas': 2}},
+                                    content_type='application/merge-patch+json')
+    found['scaled'] = [scale.kind, scale.spec.replicas]
+    one = {**maps.get(name='dynamic', namespace='default').to_dict(), 'data': {'only': 'this'}}
+    found['written'] = maps.replace(namespace='default', body=one).to_dict()['data']
+    try:
+        maps.replace(namespace='default', body=one)
+    except dynamic.exceptions.ConflictError as failure:
+        found['stale'] = failure.status
+    found['listed dynamically'] = [i.metadata.name for i in maps.get(namespace='default', label_selector='made=dyn').items]
+    seen = []
+    for event in maps.watch(namespace='default', label_selector='made=dyn', timeout=20):
+        seen.append([event['type'], event['object'].metadata.name])
+        if len(seen) == 2:
+            break
+        maps.delete(name='dynamic', namespace='default')
+    found['watched dynamically'] = seen
+    deployments.delete(name='dynamic', namespace='default')
+    try:
+        maps.get(name='dynamic', namespace='default')
+    except dynamic.exceptions.NotFoundError as failure:
+        found['missing'] = failure.status
+
+
 def main():
     config.load_kube_config(sys.argv[1])
     core = client.CoreV1Api()
     found = {}
     objects(core, found)
     streams(core, found)
+    dynamic_client(found)
     print(json.dumps(found))
 
 

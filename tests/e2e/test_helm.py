@@ -12,7 +12,7 @@ HELM = os.environ.get('HELM', 'helm')
 
 CHART = {
     'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 0.1.0\n',
-    'values.yaml': 'replicas: 1\ntext: one\nextra: true\n',
+    'values.yaml': 'replicas: 1\ntext: one\nextra: true\ncode: 0\ntag: v1\n',
     'templates/web.yaml': '''
 apiVersion: apps/v1
 kind: Deployment
@@ -26,7 +26,7 @@ spec:
       terminationGracePeriodSeconds: 1
       containers:
       - name: web
-        image: localhost/knarr/hello:v1
+        image: localhost/knarr/hello:{{ .Values.tag }}
         env: [{name: TEXT, value: {{ .Values.text | quote }}}]
 ---
 apiVersion: v1
@@ -52,7 +52,7 @@ metadata:
 spec:
   restartPolicy: Never
   terminationGracePeriodSeconds: 1
-  containers: [{name: hook, image: localhost/knarr/hello:v1, command: [/bin/sh, -c, "echo did {{ $hook }}"]}]
+  containers: [{name: hook, image: localhost/knarr/hello:v1, command: [/bin/sh, -c, "echo did {{ $hook }}; exit {{ if eq $hook \"pre-install\" }}{{ $.Values.code }}{{ else }}0{{ end }}"]}]
 {{- end }}
 ''',
 }
@@ -104,3 +104,28 @@ def test_life_of_a_release(one):
     helm(c, 'uninstall', 'rel', '--wait', '--timeout=60s')
     assert c.get('deploy', 'rel') is None and c.get('svc', 'rel') is None and c.get('cm', 'rel-extra') is None
     assert helm(c, 'list', '-q').stdout == ''
+
+
+def test_what_fails_and_what_is_asked(one):
+    c, place = one, chart(one)
+    # A hook that fails is a release that failed, and with the option none at all.
+    failed = helm(c, 'install', 'bad', place, '--set', 'code=3', '--wait', '--timeout=30s', check=False)
+    assert failed.returncode and 'failed pre-install' in failed.stderr, failed.stderr
+    assert json.loads(helm(c, 'status', 'bad', '-o', 'json').stdout)['info']['status'] == 'failed' and c.get('deploy', 'bad') is None
+    helm(c, 'uninstall', 'bad', '--no-hooks')
+    failed = helm(c, 'install', 'bad', place, '--set', 'code=3', '--rollback-on-failure', '--timeout=30s', check=False)
+    assert failed.returncode and helm(c, 'list', '-q').stdout == ''
+    # What is asked without being done, and of what was done.
+    assert 'kind: Deployment' in helm(c, 'upgrade', '--install', 'asked', place, '--dry-run=server').stdout
+    assert c.get('deploy', 'asked') is None
+    helm(c, 'upgrade', '--install', 'asked', place, '--no-hooks', '--set', 'replicas=0')
+    assert 'kind: Deployment' in helm(c, 'get', 'manifest', 'asked').stdout
+    assert 'replicas: 0' in helm(c, 'get', 'values', 'asked').stdout and 'asked-post-upgrade' in helm(c, 'get', 'hooks', 'asked').stdout
+    assert 'Deployment' in helm(c, 'status', 'asked').stdout
+    # An upgrade that comes to nothing leaves what was.
+    failed = helm(c, 'upgrade', 'asked', place, '--rollback-on-failure', '--no-hooks', '--wait', '--timeout=3s',
+                  '--set', 'replicas=1,text=two,tag=missing', check=False)
+    assert failed.returncode and 'rolled back' in failed.stderr, failed.stderr
+    assert c.get('deploy', 'asked')['spec']['replicas'] == 0
+    helm(c, 'uninstall', 'asked', '--no-hooks', '--cascade=foreground', '--wait')
+    assert c.get('deploy', 'asked') is None and helm(c, 'list', '-q').stdout == ''

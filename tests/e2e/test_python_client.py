@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's python3-kubernetes, unmodified: objects, a watch, exec and port-forward."""
+"""Debian's python3-kubernetes, unmodified: objects, a watch, exec and port-forward, the dynamic client, all forms of patch."""
 import json
 import pathlib
 
@@ -34,4 +34,14 @@ def test_python_client(python):
         'exec': ['err', 'out'],
         'session': ['got a line\n', 3],
         'forwarded': 'HTTP/1.1 200 OK',
+        'discovered': ['Deployment'],
+        'patched': {'b': '3', 'c': '2', 'd': '4'},
+        'merged': ['one', 'two'],
+        'replaced by merge': ['two'],
+        'scaled': ['Scale', 2],
+        'written': {'only': 'this'},
+        'stale': 409,
+        'listed dynamically': ['dynamic'],
+        'watched dynamically': [['ADDED', 'dynamic'], ['DELETED', 'dynamic']],
+        'missing': 404,
     }
