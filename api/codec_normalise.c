@@ -185,6 +185,8 @@ static int normalise_field(const struct walk *w, const struct schema_field *f, s
 static int move_fields(const struct walk *w, const struct schema_type *type, struct value *from, struct value *to,
                        const struct step *at)
 {
+    uint64_t names = value_names(from);
+
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
         struct step here = {.up = at, .parent = type, .name = slice_str(f->name), .kind = STEP_FIELD};
@@ -197,7 +199,7 @@ static int move_fields(const struct walk *w, const struct schema_type *type, str
                 return r;
             continue;
         }
-        v = value_take(from, f->name);
+        v = names & value_name_bit(f->name) ? value_take(from, f->name) : NULL;
         if (value_is(v, VALUE_NULL)) {
             value_free(v);
             v = f->flags & SCHEMA_EMIT_EMPTY ? codec_zero(f) : NULL;

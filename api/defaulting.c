@@ -22,12 +22,14 @@ static bool is_unset(const struct schema_field *f, const struct value *v)
 
 static void apply_rows(const struct schema_type *type, struct value *object)
 {
+    uint64_t names = value_names(object);
+
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
 
         if (f->flags & SCHEMA_INLINE)
             apply_rows(f->type, object);
-        else if (f->default_json && is_unset(f, value_get(object, f->name)))
+        else if (f->default_json && is_unset(f, value_get_among(object, names, f->name)))
             value_set(object, f->name, value_parse(slice_str(f->default_json), NULL));
     }
 }
@@ -59,6 +61,8 @@ static bool is_ordered(const struct schema_type *type, const struct value *objec
 
 static void move_ordered(const struct schema_type *type, struct value *from, struct value *to)
 {
+    uint64_t names = value_names(from);
+
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
         struct value *v;
@@ -67,7 +71,7 @@ static void move_ordered(const struct schema_type *type, struct value *from, str
             move_ordered(f->type, from, to);
             continue;
         }
-        v = value_take(from, f->name);
+        v = names & value_name_bit(f->name) ? value_take(from, f->name) : NULL;
         if (v)
             value_set(to, f->name, v);
     }
@@ -87,6 +91,8 @@ static void put_in_order(const struct schema_type *type, struct value *object)
 
 static void default_children(const struct schema_type *type, struct value *object)
 {
+    uint64_t names = value_names(object);
+
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
         struct value *v;
@@ -97,7 +103,7 @@ static void default_children(const struct schema_type *type, struct value *objec
             default_children(f->type, object);
             continue;
         }
-        v = value_get(object, f->name);
+        v = value_get_among(object, names, f->name);
         if (f->shape == SCHEMA_ONE && value_is(v, VALUE_OBJECT))
             default_object(f->type, v);
         for (size_t j = 0; f->shape == SCHEMA_LIST && j < value_count(v); j++)

@@ -6,6 +6,8 @@
  */
 #include "api/codec_internal.h"
 
+#include <pthread.h>
+
 #include "api/quantity.h"
 #include "lib/encoding.h"
 
@@ -14,6 +16,7 @@
 #define AFFINITY_SECONDS 10800
 
 #define MILLI_IN_NANO 1000000
+#define RULES_MAX     256
 
 static bool text_is(const struct value *object, const char *name, const char *text)
 {
@@ -341,16 +344,52 @@ static const struct default_rule rules[] = {
     {"rbac.v1.Subject", default_subject},
 };
 
+/* All rules by type; those of one type in their order. Made once. */
+static const struct default_rule *rule_index[RULES_MAX];
+static size_t rule_count;
+static pthread_once_t rule_once = PTHREAD_ONCE_INIT;
+
+/* Of the first of `count` whose type does not come before `type`. */
+static size_t rule_place(const char *type, size_t count)
+{
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (strcmp(rule_index[middle]->type, type) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void index_rules(void)
+{
+    for (; default_rule_at(rule_count); rule_count++) {
+        const struct default_rule *rule = default_rule_at(rule_count);
+        size_t at = rule_count;
+
+        if (rule_count == RULES_MAX)
+            mem_die(rule_count); /* a bound of ours, not of what comes in */
+        for (; at && strcmp(rule_index[at - 1]->type, rule->type) > 0; at--)
+            rule_index[at] = rule_index[at - 1];
+        rule_index[at] = rule;
+    }
+}
+
 void default_by_rule(const struct schema_type *type, struct value *object)
 {
+    const char *name = schema_long_name(type);
+
     for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].flags & SCHEMA_INLINE)
             default_by_rule(type->fields[i].type, object);
     }
-    for (size_t i = 0; default_rule_at(i); i++) {
-        if (!strcmp(schema_long_name(type), default_rule_at(i)->type))
-            default_rule_at(i)->apply(object);
-    }
+    (void)pthread_once(&rule_once, index_rules);
+    for (size_t i = rule_place(name, rule_count); i < rule_count && !strcmp(rule_index[i]->type, name); i++)
+        rule_index[i]->apply(object);
 }
 
 const struct default_rule *default_rule_at(size_t index)

@@ -8,6 +8,7 @@
  * a rule of its own, it stands in `lenient`.
  */
 #include "api/validate_internal.h"
+#include "api/value_internal.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -268,16 +269,23 @@ static void walk_items(struct validator *v, const struct schema_field *field, co
         walk_one(v, field, value_at(value, i), NULL, VINDEX(at, i));
 }
 
+/* An object, and what it was. */
+struct pair {
+    const struct value *object;
+    const struct value *old;
+    uint64_t names; /* value_names of each */
+    uint64_t old_names;
+};
+
 static void walk_field(struct validator *v, const struct schema_type *type, const struct rules *rules,
-                       const struct schema_field *field, const struct value *object, const struct value *old,
-                       const struct vpath *up)
+                       const struct schema_field *field, const struct pair *pair, const struct vpath *up)
 {
     const struct vpath *at = VFIELD(up, field->name);
-    const struct value *value = value_get(object, field->name);
-    const struct value *had = value_get(old, field->name);
+    const struct value *value = value_get_among(pair->object, pair->names, field->name);
+    const struct value *had = value_get_among(pair->old, pair->old_names, field->name);
     bool missing = is_missing(field, value);
     bool required = (field->flags & SCHEMA_REQUIRED) && !writes_status(v);
-    struct rule_site site = {v, object, old, value, at};
+    struct rule_site site = {v, pair->object, pair->old, value, at};
 
     if (missing && stands_for_empty(field))
         walk_object(v, field->type, NULL, NULL, at);
@@ -295,6 +303,7 @@ static void walk_field(struct validator *v, const struct schema_type *type, cons
 static void walk_object(struct validator *v, const struct schema_type *type, const struct value *object,
                         const struct value *old, const struct vpath *at)
 {
+    const struct pair pair = {object, old, value_names(object), value_names(old)};
     struct rule_site site = {v, object, old, object, at};
     struct rules rules = {{rules_of(type->name), rules_of(schema_long_name(type))}};
     bool status_write = writes_status(v);
@@ -314,7 +323,7 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
                 is_status != status_write)
                 continue;
         }
-        walk_field(v, type, &rules, field, object, old, at);
+        walk_field(v, type, &rules, field, &pair, at);
     }
     if (at || !status_write)
         run_rules(&rules, NULL, &site);

@@ -225,6 +225,18 @@ bool value_remove(struct value *object, const char *name)
     return object && json_object_del(node(object), name) == 0;
 }
 
+uint64_t value_names(const struct value *object)
+{
+    struct value_iter it = value_iter_start(object);
+    uint64_t names = 0;
+    struct slice name;
+    struct value *v;
+
+    while (value_iter_next(&it, &name, &v))
+        names |= value_name_bit(name.data);
+    return names;
+}
+
 struct value *value_take(struct value *object, const char *name)
 {
     json_t *found = object ? json_object_get(node(object), name) : NULL;
