@@ -150,7 +150,6 @@ static void test_preconditions_and_names(void **state)
 /* kubectl of before 1.22 names it. */
 static void test_the_older_version(void **state)
 {
-    struct answer a CLEANUP_ANSWER = {0};
 
     make_pod("p1", true);
     harness_expect(&h, 400, "POST", NS "/pods/p1/eviction",
