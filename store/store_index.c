@@ -7,7 +7,7 @@
  *     base    key -> the record (store_record.h), which names its key itself
  *     meta    "format" -> u32 big-endian
  *             "state"  -> u32 CRC-32C of what follows, u32 zero, then the fields of struct store_state as u64; those
- *                         that are missing at the end (an older version wrote it) are 0
+ *                         that are missing at the end (an older version wrote it) are 0, more are refused
  *
  * All numbers but the format's are little-endian.
  */
@@ -46,6 +46,9 @@ int store_state_read(struct store *store, MDB_txn *txn, struct store_state *ret_
     there = value.mv_size < 8 ? 0 : (value.mv_size - 8) / 8;
     if (there < STATE_OLDEST || get_u32(from) != crc32c(0, slice_make(from + 4, value.mv_size - 4)))
         return error_set(err, ERROR_CORRUPT, "the state of the store in %s is damaged", store->path);
+    if (there > STATE_FIELDS)
+        return error_set(err, ERROR_CORRUPT, "the state of the store in %s says more than this version of knarr knows",
+                         store->path);
     for (size_t i = 0; i < STATE_FIELDS; i++)
         *fields[i] = i < there ? get_u64(from + 8 + 8 * i) : 0;
     return 0;
@@ -165,6 +168,9 @@ int store_index_decode(struct slice key, struct slice value, struct store_entry 
     if (value.len < ENTRY_SIZE || get_u32(from) != crc32c(crc32c(0, key), slice_make(from + 4, value.len - 4)) ||
         (unsigned char)from[5] > STORE_EVENT_DELETE || (unsigned char)from[6] >= STORE_CLASSES)
         return error_set(err, ERROR_CORRUPT, "the index entry of %.*s is damaged", SLICE_ARGS(key));
+    if ((unsigned char)from[4] > ENTRY_FORMAT)
+        return error_set(err, ERROR_CORRUPT, "the index entry of %.*s has format %u, which a newer version wrote",
+                         SLICE_ARGS(key), (unsigned char)from[4]);
     *ret_entry = (struct store_entry){
         .kind = (enum store_event_kind)from[5],
         .class = (enum store_class)from[6],

@@ -350,6 +350,18 @@ int store_apply(const struct store_view *view, struct store_request *request, ui
 /* The rules that need no look at the data; sets request->err. */
 bool store_transaction_valid(const struct store_transaction *transaction, struct error *err);
 
+/* -- store_request.c -- */
+struct store_request *store_request_new(const struct store_transaction *from);
+/* One that only carries the news that it was refused; takes the error over. */
+struct store_request *store_request_new_refused(struct error *err);
+void store_request_drop_events(struct store_request *request);
+/* Tells the caller, and frees it. */
+void store_request_finish(struct store_request *request);
+/* The most that it takes of the log: no record is longer than what the request brought for it, and its header. */
+size_t store_request_log_bytes(const struct store_request *request);
+/* The disk is full: unless it may use the reserve. Before anything else, so that those behind it find room. */
+void store_request_refuse_full(struct store_request *request);
+
 /* -- store_writer.c -- */
 /* A batch; true when there was one. */
 bool store_write_batch(struct store *store);

@@ -90,7 +90,7 @@ static int record_damaged(struct error *err, const char *what)
 }
 
 /* The record without its padding and what lies behind it; its lengths fit and its checksum is right. */
-static int record_check(struct slice bytes, struct slice *ret_record, struct error *err)
+static int record_cut(struct slice bytes, struct slice *ret_record, struct error *err)
 {
     const char *from = bytes.data;
     size_t size, header, fixed;
@@ -104,12 +104,28 @@ static int record_check(struct slice bytes, struct slice *ret_record, struct err
         return record_damaged(err, "its lengths do not fit");
     if (get_u32(from + AT_CRC) != crc32c(0, slice_make(from + AT_LENGTH, size - AT_LENGTH)))
         return record_damaged(err, "its checksum is wrong");
+    *ret_record = slice_make(from, size);
+    return 0;
+}
+
+bool store_record_is_sound(struct slice bytes)
+{
+    struct slice record;
+
+    return record_cut(bytes, &record, NULL) == 0;
+}
+
+static int record_check(struct slice bytes, struct slice *ret_record, struct error *err)
+{
+    const char *from = bytes.data;
+
+    if (record_cut(bytes, ret_record, err) < 0)
+        return -(int)ERROR_CORRUPT;
     if ((unsigned char)from[AT_FORMAT] > STORE_RECORD_FORMAT || from[AT_FLAGS])
         return error_set(err, ERROR_CORRUPT, "a record has format %u with flags %u, which a newer version wrote",
                          (unsigned char)from[AT_FORMAT], (unsigned char)from[AT_FLAGS]);
     if ((unsigned char)from[AT_KIND] > STORE_EVENT_DELETE || (unsigned char)from[AT_CLASS] >= STORE_CLASSES)
         return record_damaged(err, "it is of no known kind");
-    *ret_record = slice_make(from, size);
     return 0;
 }
 
@@ -157,16 +173,28 @@ void store_frame_write(char *to, struct store_frame *f)
     put_u64(to + 24, f->first_revision);
     put_u64(to + 32, f->last_revision);
     put_u32(to + 40, f->before);
+    f->sum = crc32c(0, slice_make(to + STORE_FRAME_SIZE, f->length));
+    put_u32(to + 44, f->sum);
     f->crc = crc32c(0, slice_make(to + 4, STORE_FRAME_SIZE - 4));
     put_u32(to, f->crc);
+}
+
+static bool frame_is_sound(struct slice bytes)
+{
+    return bytes.len >= STORE_FRAME_SIZE && get_u32(bytes.data + 4) == FRAME_MAGIC &&
+           get_u32(bytes.data) == crc32c(0, slice_make(bytes.data + 4, STORE_FRAME_SIZE - 4));
+}
+
+bool store_frame_is_newer(struct slice bytes)
+{
+    return frame_is_sound(bytes) && (unsigned char)bytes.data[8] > FRAME_FORMAT;
 }
 
 bool store_frame_read(struct slice bytes, struct store_frame *ret_frame)
 {
     const char *from = bytes.data;
 
-    if (bytes.len < STORE_FRAME_SIZE || get_u32(from + 4) != FRAME_MAGIC || from[8] != FRAME_FORMAT ||
-        get_u32(from) != crc32c(0, slice_make(from + 4, STORE_FRAME_SIZE - 4)))
+    if (!frame_is_sound(bytes) || from[8] != FRAME_FORMAT)
         return false;
     *ret_frame = (struct store_frame){
         .length = get_u32(from + 12),
@@ -175,6 +203,7 @@ bool store_frame_read(struct slice bytes, struct store_frame *ret_frame)
         .first_revision = get_u64(from + 24),
         .last_revision = get_u64(from + 32),
         .before = get_u32(from + 40),
+        .sum = get_u32(from + 44),
         .crc = get_u32(from),
     };
     return true;

@@ -79,6 +79,8 @@ void store_record_write(char *to, const struct store_record *record);
 /* `bytes` may be longer than the record; the slices of *ret_record point into it. ERROR_CORRUPT when damaged or newer.
  */
 int store_record_read(struct slice bytes, struct store_record *ret_record, struct error *err);
+/* Whether it is as somebody wrote it, be it read by us or not. */
+bool store_record_is_sound(struct slice bytes);
 
 /*
  * Frame: what was made durable together, in front of its records.
@@ -92,7 +94,8 @@ int store_record_read(struct slice bytes, struct store_record *ret_record, struc
  *     24  u64  first revision
  *     32  u64  last revision
  *     40  u32  CRC of the frame before, 0 in front of the first of a segment: frames follow each other or do not count
- *     44  u32  zero
+ *     44  u32  CRC-32C of the records, so that none of another frame, which failed in the same place, passes for one of
+ *              this; 0 = not known
  */
 #define STORE_FRAME_SIZE 48
 struct store_frame {
@@ -102,10 +105,14 @@ struct store_frame {
     uint64_t first_revision;
     uint64_t last_revision;
     uint32_t before;
-    uint32_t crc; /* set by both functions */
+    uint32_t sum; /* of the records; set by both functions, as is the next */
+    uint32_t crc;
 };
+/* The records are behind it already. */
 void store_frame_write(char *to, struct store_frame *frame);
 /* False when there is no frame: the end of what was written. */
 bool store_frame_read(struct slice bytes, struct store_frame *ret_frame);
+/* Whether it is one that a newer version of us wrote. */
+bool store_frame_is_newer(struct slice bytes);
 
 #endif

@@ -168,7 +168,7 @@ static int replay_segments(struct store *store, struct store_root *root, struct 
             store_segment_seal(s, last);
             continue;
         }
-        if (store_segment_scan(s, store->state.revision, newest ? UINT64_MAX : last, replay_frame, &replay) < 0)
+        if (store_segment_scan(s, store->state.revision, newest ? UINT64_MAX : last, replay_frame, &replay, err) < 0)
             return -err->code;
         if (newest && store_segment_rewrite_last(s, err) < 0)
             return -err->code;

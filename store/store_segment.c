@@ -18,6 +18,8 @@ enum { AT_FORMAT = 8, AT_ID = 12, AT_FIRST = 16, AT_PAGES = 24, AT_CRC = 28, HEA
 enum { FORMAT_WHOLE = 1, FORMAT_CLEANED = 2 };
 
 /* Of files while they are made. */
+#define SIZE_MOST ((size_t)1 << 30) /* of any: a batch is far smaller */
+
 #define NEW_NAME   "new"
 #define CLEAN_NAME "clean"
 
@@ -52,6 +54,8 @@ static int head_read(struct store_segment *s, struct error *err)
     if (get_u32(head + AT_FORMAT) > STORE_SEGMENT_FORMAT)
         return error_set(err, ERROR_CORRUPT, "%s has format %u, which a newer version of knarr wrote", s->path,
                          get_u32(head + AT_FORMAT));
+    if (get_u32(head + AT_PAGES) > SIZE_MOST / 4096)
+        return error_set(err, ERROR_CORRUPT, "%s says that it is larger than any", s->path);
     if (get_u32(head + AT_ID) != s->id)
         return error_set(err, ERROR_CORRUPT, "%s says that it is segment %08x", s->path, get_u32(head + AT_ID));
     s->cleaned = get_u32(head + AT_FORMAT) == FORMAT_CLEANED;
@@ -102,11 +106,6 @@ void store_segment_unref(struct store_segment *s)
         segment_free(s);
 }
 
-static uint32_t mark_bytes(const struct store_segment *s)
-{
-    return s->cleaned ? STORE_MARK_CLEANED : STORE_MARK_BYTES;
-}
-
 /* Maps it and makes what is kept in memory. */
 static int segment_begin(struct store_segment *s, struct error *err)
 {
@@ -115,7 +114,7 @@ static int segment_begin(struct store_segment *s, struct error *err)
     if (map == MAP_FAILED)
         return disk_error(err, errno, "mapping", s->path);
     s->map = map;
-    s->marks = mem_calloc(s->size / mark_bytes(s) + 2, sizeof(*s->marks));
+    store_segment_make_room(s);
     atomic_store(&s->end, STORE_SEGMENT_HEAD);
     atomic_store(&s->last_revision, s->first_revision ? s->first_revision - 1 : 0);
     return 0;
@@ -197,8 +196,7 @@ int store_segment_enlarge(struct store_segment *s, size_t size, struct error *er
     (void)munmap((void *)(uintptr_t)s->map, s->size);
     s->map = map;
     s->size = whole;
-    free(s->marks);
-    s->marks = mem_calloc(s->size / mark_bytes(s) + 2, sizeof(*s->marks));
+    store_segment_make_room(s);
     return 0;
 }
 
@@ -371,161 +369,4 @@ int store_segment_rewrite_last(struct store_segment *s, struct error *err)
 
     s->head_due = true;
     return segment_write(s, slice_make(bytes, length), s->last, err);
-}
-
-static void mark_add(struct store_segment *s, const struct store_frame *frame, uint32_t offset)
-{
-    size_t count = atomic_load_explicit(&s->mark_count, memory_order_relaxed);
-
-    if (count && offset - s->marks[count - 1].offset < mark_bytes(s))
-        return;
-    s->marks[count] = (struct store_mark){frame->first_revision, offset, frame->before};
-    atomic_store_explicit(&s->mark_count, count + 1, memory_order_release);
-}
-
-void store_segment_commit(struct store_segment *s, const struct store_frame *frame)
-{
-    uint32_t offset = atomic_load_explicit(&s->end, memory_order_relaxed);
-
-    mark_add(s, frame, offset);
-    s->last = offset;
-    s->before = frame->crc;
-    atomic_store_explicit(&s->last_revision, frame->last_revision, memory_order_relaxed);
-    atomic_store_explicit(&s->end, offset + STORE_FRAME_SIZE + frame->length, memory_order_release);
-}
-
-/* ---- reading ---- */
-
-/* The frame at `offset`, when it follows the one with that CRC and ends before `end`. */
-static bool frame_at(const struct store_segment *s, uint32_t offset, uint32_t before, size_t end,
-                     struct store_frame *ret_frame, struct slice *ret_records)
-{
-    struct store_frame *f = ret_frame;
-
-    if (offset + STORE_FRAME_SIZE > end || !store_frame_read(slice_make(s->map + offset, STORE_FRAME_SIZE), f) ||
-        f->segment != s->id || f->before != before || f->length > end - offset - STORE_FRAME_SIZE)
-        return false;
-    *ret_records = slice_make(s->map + offset + STORE_FRAME_SIZE, f->length);
-    return true;
-}
-
-int store_segment_walk(const struct store_segment *s, const struct store_mark *mark, store_frame_visit *fn, void *arg)
-{
-    uint32_t end = atomic_load_explicit(&s->end, memory_order_acquire);
-    uint64_t last = atomic_load(&s->last_revision);
-    uint32_t offset = mark->offset, before = mark->before;
-    struct store_frame frame;
-    struct slice records;
-
-    while (frame_at(s, offset, before, end, &frame, &records)) {
-        int rc;
-
-        /* A failed append that is there after all, behind which the next one did not fit: it went to the next segment.
-         */
-        if (frame.first_revision > last)
-            return 0;
-        rc = fn(arg, &frame, offset, records);
-        if (rc)
-            return rc;
-        offset += STORE_FRAME_SIZE + frame.length;
-        before = frame.crc;
-    }
-    return 0;
-}
-
-/* ---- finding ---- */
-
-static int mark_visit(void *arg, const struct store_frame *frame, uint32_t offset, struct slice records)
-{
-    mark_add(arg, frame, offset);
-    return 0;
-}
-
-static void segment_make_marks(struct store_segment *s)
-{
-    const struct store_mark head = {s->first_revision, STORE_SEGMENT_HEAD, 0};
-
-    (void)pthread_mutex_lock(&s->lock);
-    if (!atomic_load(&s->marked))
-        (void)store_segment_walk(s, &head, mark_visit, s);
-    atomic_store(&s->marked, true);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-struct store_mark store_segment_mark(struct store_segment *s, uint64_t revision)
-{
-    size_t low = 0, high;
-
-    if (!atomic_load(&s->marked))
-        segment_make_marks(s);
-    high = atomic_load_explicit(&s->mark_count, memory_order_acquire);
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (s->marks[middle].revision <= revision)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low ? s->marks[low - 1] : (struct store_mark){s->first_revision, STORE_SEGMENT_HEAD, 0};
-}
-
-/* ---- after opening ---- */
-
-/* Is every record of it whole, and are they as many as it says? */
-static bool frame_is_whole(const struct store_frame *frame, struct slice records)
-{
-    struct store_record record;
-    uint32_t count = 0;
-    int rc;
-
-    while ((rc = store_records_next(&records, &record, NULL)) > 0)
-        count++;
-    return rc == 0 && count == frame->count;
-}
-
-int store_segment_scan(struct store_segment *s, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg)
-{
-    struct store_frame frame;
-    struct slice records;
-
-    atomic_store(&s->marked, true);
-    while (frame_at(s, s->end, s->before, s->size, &frame, &records)) {
-        int rc = 0;
-
-        if (frame.first_revision != atomic_load(&s->last_revision) + 1 || frame.first_revision > until ||
-            frame.last_revision < frame.first_revision)
-            break;
-        if (frame.last_revision > after) {
-            if (!frame_is_whole(&frame, records))
-                break;
-            rc = fn(arg, &frame, s->end, records);
-        }
-        if (rc)
-            return rc;
-        store_segment_commit(s, &frame);
-    }
-    return 0;
-}
-
-void store_segment_seal(struct store_segment *s, uint64_t last_revision)
-{
-    atomic_store(&s->last_revision, last_revision);
-    atomic_store(&s->end, (uint32_t)s->size);
-}
-
-int store_records_next(struct slice *rest, struct store_record *ret_record, struct error *err)
-{
-    size_t size;
-
-    if (!rest->len)
-        return 0;
-    if (store_record_read(*rest, ret_record, err) < 0)
-        return -(int)ERROR_CORRUPT;
-    /* Not store_record_size: a header with more fields than ours is longer. */
-    size = store_record_padded((size_t)(ret_record->value.data + ret_record->value.len - rest->data));
-    if (size > rest->len)
-        return error_set(err, ERROR_CORRUPT, "a record is damaged: it ends behind its frame");
-    *rest = slice_make(rest->data + size, rest->len - size);
-    return 1;
 }

@@ -94,6 +94,10 @@ int store_segment_append(struct store_segment *segment, char *bytes, size_t leng
                          struct error *err);
 void store_segment_commit(struct store_segment *segment, const struct store_frame *frame);
 
+/* -- store_segment_frames.c, with store_segment_commit -- */
+/* Makes room for all marks that it can have; it has none yet. */
+void store_segment_make_room(struct store_segment *segment);
+
 /* Walks over frames from `mark` on, up to the end of what counts; `frame` and `records` of each to fn, until it returns
  * other than 0, which is then returned. */
 typedef int store_frame_visit(void *arg, const struct store_frame *frame, uint32_t offset, struct slice records);
@@ -103,8 +107,10 @@ int store_segment_walk(const struct store_segment *segment, const struct store_m
 struct store_mark store_segment_mark(struct store_segment *segment, uint64_t revision);
 /* After opening the newest ones: finds the frames that are whole and moves `end` behind the last. fn sees those that
  * hold revisions after `after`; of the others only the frame is looked at. What begins after `until` does not count. A
- * damaged record ends the walk there, as does fn returning other than 0, which is then returned. */
-int store_segment_scan(struct store_segment *segment, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg);
+ * torn frame with nothing behind it ends the walk; fn returning other than 0 too, which is then returned. ERROR_CORRUPT
+ * when there is more that should count. */
+int store_segment_scan(struct store_segment *segment, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg,
+                       struct error *err);
 /* After the scan of the newest one: its last frame may be one whose append was cut short or failed. What can be read of
  * it is not on the disk then, and after a failed sync nothing writes it by itself: it is written again, and the head as
  * well. ERROR_IO. */

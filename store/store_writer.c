@@ -36,115 +36,6 @@ static struct metric store_failures = {.name = "knarr_store_commit_failures_tota
                                        .help = "Batches that could not be made durable.",
                                        .type = METRIC_COUNTER};
 
-static void *copy_bytes(char **at, struct slice *slice)
-{
-    char *to = *at;
-
-    if (slice->len)
-        memcpy(to, slice->data, slice->len);
-    slice->data = to;
-    *at += slice->len;
-    return to;
-}
-
-static size_t transaction_bytes(const struct store_transaction *transaction)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < transaction->condition_count; i++)
-        bytes += transaction->conditions[i].key.len;
-    for (size_t i = 0; i < transaction->operation_count; i++) {
-        const struct store_operation *operation = &transaction->operations[i];
-
-        bytes += operation->key.len + operation->meta.len + operation->value.len;
-    }
-    return bytes + transaction->origin.user.len;
-}
-
-/* Nothing but updates of what has no history. */
-static bool is_renewal(const struct store_transaction *t)
-{
-    for (size_t i = 0; i < t->condition_count; i++)
-        if (t->conditions[i].mod_revision == 0)
-            return false;
-    for (size_t i = 0; i < t->operation_count; i++)
-        if (t->operations[i].kind != STORE_PUT || t->operations[i].class != STORE_HISTORY_NONE)
-            return false;
-    return true;
-}
-
-static bool may_use_reserve(const struct store_transaction *t)
-{
-    for (size_t i = 0; i < t->operation_count && !t->reserve; i++)
-        if (t->operations[i].kind != STORE_DELETE && t->operations[i].class != STORE_HISTORY_NONE)
-            return false;
-    return true;
-}
-
-static struct store_request *request_new(const struct store_transaction *from)
-{
-    size_t conditions = from->condition_count * sizeof(struct store_condition);
-    size_t operations = from->operation_count * sizeof(struct store_operation);
-    size_t size = sizeof(struct store_request) + conditions + operations + transaction_bytes(from);
-    struct store_request *request = mem_alloc(size);
-    struct store_condition *condition = (struct store_condition *)(void *)(request + 1);
-    struct store_operation *operation = (struct store_operation *)(void *)((char *)condition + conditions);
-    char *at = (char *)operation + operations;
-
-    *request =
-        (struct store_request){.conditions = condition, .operations = operation, .bytes = size, .origin = from->origin};
-    request->may_reserve = may_use_reserve(from);
-    request->patient = is_renewal(from);
-    request->condition_count = from->condition_count;
-    request->operation_count = from->operation_count;
-    for (size_t i = 0; i < from->condition_count; i++) {
-        condition[i] = from->conditions[i];
-        copy_bytes(&at, &condition[i].key);
-    }
-    for (size_t i = 0; i < from->operation_count; i++) {
-        operation[i] = from->operations[i];
-        if (operation[i].kind == STORE_DELETE)
-            operation[i].meta = operation[i].value = SLICE_NONE;
-        copy_bytes(&at, &operation[i].key);
-        copy_bytes(&at, &operation[i].meta);
-        copy_bytes(&at, &operation[i].value);
-    }
-    copy_bytes(&at, &request->origin.user);
-    if (request->origin.user.len > STORE_USER_MAX)
-        request->origin.user.len = STORE_USER_MAX;
-    return request;
-}
-
-/* One that only carries the news that it was refused. */
-static struct store_request *request_new_refused(struct error *err)
-{
-    struct store_request *request = mem_zalloc(sizeof(*request));
-
-    request->refused = true;
-    request->err = *err;
-    *err = (struct error)ERROR_INIT;
-    return request;
-}
-
-static void request_drop_events(struct store_request *request)
-{
-    for (size_t i = 0; request->events && i < request->operation_count; i++)
-        store_event_unref(request->events[i]);
-    free(request->events);
-    request->events = NULL;
-}
-
-static void request_finish(struct store_request *request)
-{
-    bool failed = error_is_set(&request->err);
-
-    request->done(request->arg, failed ? 0 : request->revision, request->failed_condition,
-                  failed ? &request->err : NULL);
-    request_drop_events(request);
-    error_clear(&request->err);
-    free(request);
-}
-
 /* A thread waits by the system's clock. */
 static struct clock *hold_clock(const struct store *store)
 {
@@ -156,13 +47,15 @@ void store_commit(struct store *store, const struct store_transaction *transacti
     struct store_request *request;
     ERROR_LOCAL(refusal);
 
-    request = store_transaction_valid(transaction, &refusal) ? request_new(transaction) : request_new_refused(&refusal);
+    request = store_transaction_valid(transaction, &refusal) ? store_request_new(transaction)
+                                                             : store_request_new_refused(&refusal);
     (void)pthread_mutex_lock(&store->lock);
-    if (store->queue_count >= STORE_QUEUE_MAX || store->queue_bytes + request->bytes > STORE_QUEUE_BYTES) {
+    if (!request->refused &&
+        (store->queue_count >= STORE_QUEUE_MAX || store->queue_bytes + request->bytes > STORE_QUEUE_BYTES)) {
         (void)error_set(&refusal, ERROR_TOO_MANY_REQUESTS, "too many writes wait for the disk; try again");
         refusal.retry_after_seconds = 1;
         free(request);
-        request = request_new_refused(&refusal);
+        request = store_request_new_refused(&refusal);
     }
     request->done = done;
     request->arg = arg;
@@ -188,13 +81,6 @@ int64_t store_queue_due_ns(const struct store *store)
 
 /* -- one batch -- */
 
-/* No record is longer than what the request brought for it, and its header. */
-static size_t request_log_bytes(const struct store_request *request)
-{
-    return request->bytes +
-           request->operation_count * (STORE_RECORD_HEADER + STORE_RECORD_ALIGN + request->origin.user.len);
-}
-
 struct batch {
     struct list requests;
     size_t bytes;
@@ -203,17 +89,6 @@ struct batch {
     uint64_t keys;  /* as they were, to be taken back */
     uint64_t live;
 };
-
-/* Before anything else, so that those behind it find room. */
-static void request_refuse_full(struct store_request *request)
-{
-    if (request->refused || request->may_reserve)
-        return;
-    request->refused = true;
-    error_clear(&request->err);
-    (void)error_set(&request->err, ERROR_NO_SPACE,
-                    "database space exceeded: the disk is full; delete what is not needed, or give it room");
-}
 
 static void batch_take(struct store *store, struct batch *b)
 {
@@ -235,9 +110,9 @@ static void batch_take(struct store *store, struct batch *b)
         store->queue_eager -= !request->patient;
         store->queue_bytes -= request->bytes;
         if (store->stats.full)
-            request_refuse_full(request);
+            store_request_refuse_full(request);
         if (!request->refused)
-            b->bytes += request_log_bytes(request);
+            b->bytes += store_request_log_bytes(request);
         list_remove(&request->link);
         list_append(&b->requests, &request->link);
     }
@@ -268,7 +143,7 @@ static void batch_apply(const struct store_view *view, struct batch *b)
         if (store_apply(view, request, b->last + 1, now_ns) == 0)
             b->last++;
         else
-            request_drop_events(request);
+            store_request_drop_events(request);
     }
 }
 
@@ -304,7 +179,7 @@ static void batch_fail(struct batch *b, const struct error *err)
 
         if (request->refused)
             continue;
-        request_drop_events(request);
+        store_request_drop_events(request);
         error_clear(&request->err);
         request->failed_condition = 0;
         error_copy(&request->err, err);
@@ -408,11 +283,11 @@ static bool batch_spare_others(struct store *store, struct batch *b, struct erro
     list_for_each (it, &b->requests) {
         struct store_request *request = container_of(it, struct store_request, link);
 
-        request_drop_events(request);
-        request_refuse_full(request);
+        store_request_drop_events(request);
+        store_request_refuse_full(request);
         if (request->refused)
             continue;
-        b->bytes += request_log_bytes(request);
+        b->bytes += store_request_log_bytes(request);
         error_clear(&request->err);
         request->failed_condition = 0;
     }
@@ -425,7 +300,7 @@ static bool batch_spare_others(struct store *store, struct batch *b, struct erro
 static void batch_finish(struct batch *b)
 {
     list_for_each_safe (it, next, &b->requests)
-        request_finish(container_of(it, struct store_request, link));
+        store_request_finish(container_of(it, struct store_request, link));
 }
 
 bool store_write_batch(struct store *store)

@@ -144,19 +144,20 @@ static void test_frames(void **state)
 {
     struct store_frame frame = {.length = 96, .segment = 9, .count = 2, .first_revision = 5, .last_revision = 6};
     struct store_frame read;
-    char bytes[STORE_FRAME_SIZE];
+    char bytes[STORE_FRAME_SIZE + 96] = {0};
 
     frame.before = 0xfeedbeef;
     store_frame_write(bytes, &frame);
-    assert_true(store_frame_read(slice_make(bytes, sizeof(bytes)), &read));
+    assert_true(store_frame_read(slice_make(bytes, STORE_FRAME_SIZE), &read));
     assert_true(read.length == 96 && read.segment == 9 && read.count == 2 && read.first_revision == 5 &&
-                read.last_revision == 6 && read.before == 0xfeedbeef && read.crc == frame.crc);
-    for (size_t bit = 0; bit < sizeof(bytes) * 8; bit++) {
+                read.last_revision == 6 && read.before == 0xfeedbeef && read.crc == frame.crc &&
+                read.sum == crc32c(0, slice_make(bytes + STORE_FRAME_SIZE, 96)));
+    for (size_t bit = 0; bit < STORE_FRAME_SIZE * 8; bit++) {
         bytes[bit / 8] ^= (char)(1 << bit % 8);
         assert_false(store_frame_read(slice_make(bytes, sizeof(bytes)), &read));
         bytes[bit / 8] ^= (char)(1 << bit % 8);
     }
-    assert_false(store_frame_read(slice_make(bytes, sizeof(bytes) - 1), &read));
+    assert_false(store_frame_read(slice_make(bytes, STORE_FRAME_SIZE - 1), &read));
 }
 
 int main(void)

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/crc32c.h"
+#include "store/store_bytes.h"
 #include "store/store_segment.h"
 #include "tests/unit/store/fixture.h"
 
@@ -308,6 +310,27 @@ static void test_newer_format_is_refused(void **state)
     f->store = NULL;
 }
 
+/* A row of LMDB with the right checksum and a format, or fields, that nobody knows yet. */
+static void test_newer_rows_of_lmdb_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    char entry[40] = {0}, fields[8 + 8 * 7] = {0};
+    ERROR_LOCAL(err);
+
+    entry[4] = 2;
+    put_u32(entry, crc32c(crc32c(0, SLICE_LIT("/a")), slice_make(entry + 4, sizeof(entry) - 4)));
+    tamper(f, "index", SLICE_LIT("/a"), slice_make(entry, sizeof(entry)));
+    assert_int_equal(store_open(&options, &f->store, &err), 0);
+    assert_int_equal(store_get(f->store, SLICE_LIT("/a"), note_meta, NULL, NULL, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "newer version"));
+    put_u32(fields, crc32c(0, slice_make(fields + 4, sizeof(fields) - 4)));
+    tamper(f, "meta", SLICE_LIT("state"), slice_make(fields, sizeof(fields)));
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "more than this version"));
+    f->store = NULL;
+}
+
 static void test_garbage_file_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -384,6 +407,69 @@ static void test_damaged_log_is_not_cut_off(void **state)
     f->store = NULL;
 }
 
+/* The same of what LMDB does not know yet: another frame was written behind it, so it was acknowledged. */
+static void test_damage_before_the_last_frame(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    ERROR_LOCAL(err);
+
+    put(f, "/a", "value of a");
+    put(f, "/b", "value of b");
+    store_close(f->store);
+    f->store = NULL;
+    tamper_log(f, "value of a");
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "damaged behind revision 1"));
+    f->store = NULL;
+}
+
+/* Gives the last frame, or its record, another format, with the right checksum. */
+static void raise_format(struct fixture *f, bool record)
+{
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    char bytes[32768];
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+    char *at = n > 0 ? memmem(bytes + STORE_SEGMENT_HEAD, (size_t)n - STORE_SEGMENT_HEAD, "FKNR", 4) : NULL;
+    struct store_frame frame;
+    uint32_t size = STORE_FRAME_SIZE;
+
+    assert_true(at && store_frame_read(slice_make(at - 4, STORE_FRAME_SIZE), &frame));
+    at += record ? STORE_FRAME_SIZE - 4 : -4;
+    if (record)
+        size = get_u32(at + 4);
+    at[8] = 3;
+    put_u32(at, crc32c(0, slice_make(at + 4, size - 4)));
+    assert_int_equal(pwrite(fd, bytes, (size_t)n, 0), n);
+    (void)close(fd);
+}
+
+/* Nor is what a newer version wrote. */
+static void newer_log_is_not_cut_off(struct fixture *f, bool record)
+{
+    struct store_options options = {.path = f->path, .manual = true};
+    ERROR_LOCAL(err);
+
+    put(f, "/a", "value of a");
+    store_close(f->store);
+    f->store = NULL;
+    raise_format(f, record);
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "newer version"));
+    f->store = NULL;
+}
+
+static void test_newer_frame_is_not_cut_off(void **state)
+{
+    newer_log_is_not_cut_off(*state, false);
+}
+
+static void test_newer_record_is_not_cut_off(void **state)
+{
+    newer_log_is_not_cut_off(*state, true);
+}
+
 /* The newest frame, when it is torn, was not acknowledged: it goes, and the next one takes its place. */
 static void test_torn_end_is_written_over(void **state)
 {
@@ -399,6 +485,42 @@ static void test_torn_end_is_written_over(void **state)
     fixture_reopen(f);
     assert_list(f, "", "", 0, 0, "/a=value of a@2 /c=3@3");
     assert_log(f, "", 1, 0, 0, "2+/a=value of a 3+/c=3 |3");
+}
+
+/* A write failed, and so did the next one, which was to be written over it, right behind its frame: what the first one
+ * left behind is not the second one's, although it fits in number and length. */
+static void test_frame_over_the_records_of_another(void **state)
+{
+    struct fixture *f = *state;
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    const struct store_operation operations[] = {OP_PUT("/a", "1"), OP_PUT("/b", "1")};
+    struct store_frame frame;
+    struct outcome outcome;
+    char bytes[1024];
+    int fd;
+
+    submit(f, NULL, 0, operations, 2, &outcome);
+    step_all(f);
+    assert_int_equal(outcome.revision, 2);
+    store_close(f->store);
+    f->store = NULL;
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, bytes, sizeof(bytes), STORE_SEGMENT_HEAD), sizeof(bytes));
+    assert_true(store_frame_read(slice_make(bytes, STORE_FRAME_SIZE), &frame));
+    assert_int_equal(frame.count, 2);
+    frame.count = 1;
+    frame.length /= 2;
+    memset(bytes + STORE_FRAME_SIZE, 'x', frame.length);
+    store_frame_write(bytes, &frame);
+    assert_int_equal(pwrite(fd, bytes, STORE_FRAME_SIZE, STORE_SEGMENT_HEAD), STORE_FRAME_SIZE);
+    (void)close(fd);
+    fixture_open(f);
+    assert_int_equal(store_revision(f->store), 1);
+    assert_list(f, "", "", 0, 0, "");
+    put(f, "/c", "1");
+    fixture_reopen(f);
+    assert_list(f, "", "", 0, 0, "/c=1@2");
 }
 
 /* The prepared segment got the first part of a frame at revision 4: its head, or what follows. */
@@ -488,7 +610,12 @@ int main(void)
         store_test(test_garbage_file_is_refused),
         store_test(test_damaged_record_hurts_nobody_else),
         store_test(test_damaged_log_is_not_cut_off),
+        store_test(test_damage_before_the_last_frame),
+        store_test(test_newer_frame_is_not_cut_off),
+        store_test(test_newer_record_is_not_cut_off),
+        store_test(test_newer_rows_of_lmdb_are_refused),
         store_test(test_torn_end_is_written_over),
+        store_test(test_frame_over_the_records_of_another),
         store_test(test_empty_segment_is_no_damage),
         store_test(test_frame_of_a_prepared_segment_does_not_count),
     };
