@@ -30,6 +30,20 @@ def test_apply_by_the_client(k):
     assert k.names('cm -l set=client') == ['one']
 
 
+def test_apply_prunes_what_kubectl_lists(k):
+    """Without a list of ours kubectl asks for sixteen kinds of its own, and knows each of them."""
+    k.file('pruned', [config_map('stays', {'prune': 'all'}, a='1'), config_map('goes', {'prune': 'all'}, a='1')])
+    k('apply -f pruned')
+    k.file('pruned', [config_map('stays', {'prune': 'all'}, a='1')])
+    k('apply -f pruned --prune -l prune=all', r'stays unchanged\n(.*\n)*configmap/goes pruned')
+
+
+def test_dump(k):
+    k('cluster-info dump --namespaces=changed --output-directory=dump', 'Cluster info dumped to dump')
+    written = {place.name for place in (k.folder / 'dump').rglob('*.json')}
+    assert {'nodes.json', 'pods.json', 'daemonsets.json', 'deployments.json', 'replication-controllers.json'} <= written
+
+
 def test_apply_by_the_server(k):
     k.file('mine', [config_map('shared', a='1')])
     k.file('theirs', [config_map('shared', a='2')])

@@ -110,6 +110,17 @@ def test_deployments_pods_and_what_exposes_them(k):
     k('delete pod --all --now')
 
 
+def test_jobs_and_autoscalers(k):
+    k.says(('create job once --image=a -- true', 'job.batch/once created'),
+           'create cronjob often --image=a --schedule="0 0 1 1 *" -- true',
+           ('create job by-hand --from=cronjob/often', 'job.batch/by-hand created'), ('get jobs', r'^by-hand +\S+ +0/1'),
+           ('get cronjob often', r'^often +0 0 1 1 \* +<none> +False +0 +<none>'), ('describe job once', r'Parallelism: +1'),
+           ('autoscale deployment web --min=1 --max=3 --cpu=50%', 'web autoscaled'),
+           ('get hpa', r'^web +Deployment/web +cpu: <unknown>/50% +1 +3'), ('describe hpa web', r'Max replicas: +3'),
+           ('get horizontalpodautoscalers.v1.autoscaling web -o jsonpath={.spec.targetCPUUtilizationPercentage}', r'\A50\Z'),
+           'delete job once by-hand', 'delete cronjob often', 'delete hpa web')
+
+
 def test_forms_of_get(k):
     for name, order in (('f1', 'b'), ('f2', 'c'), ('f3', 'a')):
         k(f'create configmap {name} --from-literal=order={order}')
