@@ -137,16 +137,17 @@ static void custom_set_subresources(struct custom_kind *k, const struct value *v
     k->schema.subresources = k->subresources;
 }
 
-/* Changes with every change of the definition, so that headers of stored objects are made again. */
-static uint32_t custom_hash(const struct value *definition, const struct value *version)
+/* Changes with what the definition says of the version, so that headers of stored objects are made again and watches of
+ * what was end; not when it is deleted: its objects are watched until they are gone. */
+static uint32_t custom_hash(const struct custom_kind *k, const struct value *definition, const struct value *version)
 {
-    const struct value *metadata = value_get(definition, "metadata");
     uint32_t hash = 2166136261u;
     BUF_LOCAL(text);
 
-    buf_printf(&text, "%.*s/%lld/%.*s", SLICE_ARGS(value_string(value_get(metadata, "uid"))),
-               (long long)value_int(value_get(metadata, "generation")),
-               SLICE_ARGS(value_string(value_get(version, "name"))));
+    buf_append_slice(&text, value_string(value_path(definition, "metadata", "uid", NULL)));
+    buf_append_str(&text, k->schema.stored_version ? k->schema.stored_version : "");
+    value_write(custom_names(definition), &text);
+    value_write(version, &text);
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ (unsigned char)text.data[i]) * 16777619u; /* FNV-1a */
     return hash;
@@ -161,7 +162,7 @@ struct custom_kind *custom_kind_head(const struct value *definition, const struc
     custom_set_names(k, definition, version);
     custom_set_root(k);
     custom_set_subresources(k, version);
-    k->schema.hash = custom_hash(definition, version);
+    k->schema.hash = custom_hash(k, definition, version);
     return k;
 }
 

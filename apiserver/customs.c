@@ -66,8 +66,8 @@ struct customs *customs_new(struct store *store, const char *server_address)
     customs->server_address = mem_strdup(server_address);
     customs->changed = 1; /* more than the 0 of a front that has none yet */
     (void)pthread_mutex_init(&customs->lock, NULL);
-    customs->watch = store_watch_open(store, SLICE_LIT(REGISTRY_PREFIX CUSTOMS_GROUP "/" CUSTOMS_KIND "/"),
-                                      customs_on_events, customs, &revision);
+    customs->watch = store_watch_open(store, SLICE_LIT(REGISTRY_PREFIX REGISTRY_DEFINITIONS "/"), customs_on_events,
+                                      customs, &revision);
     return customs;
 }
 
@@ -313,23 +313,40 @@ static struct custom_kind *definition_compile(struct customs *customs, struct cu
     return kind;
 }
 
+/* The version that is served there, or NULL. */
+static struct custom_version_entry *snapshot_find(const struct customs_snapshot *s, const char *group,
+                                                  const char *version, const char *plural,
+                                                  struct custom_definition **ret_definition)
+{
+    char *place CLEANUP_FREE = mem_printf("%s/%s", group, plural);
+    struct custom_definition *d = map_get(&s->by_place, slice_str(place));
+
+    *ret_definition = d;
+    for (size_t i = 0; d && i < d->version_count; i++)
+        if (!strcmp(custom_kind_schema(d->versions[i].head)->version, version))
+            return &d->versions[i];
+    return NULL;
+}
+
 const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural)
 {
-    struct customs_snapshot *s = customs_current(req->front);
-    struct custom_definition *d = map_get(&s->by_place, slice_str(pool_printf(req->pool, "%s/%s", group, plural)));
+    struct custom_definition *d;
+    struct custom_version_entry *v = snapshot_find(customs_current(req->front), group, version, plural, &d);
+    struct custom_kind *kind = v ? definition_compile(req->server->customs, d, v) : NULL;
 
-    for (size_t i = 0; d && i < d->version_count; i++) {
-        struct custom_kind *kind;
+    if (!kind)
+        return NULL;
+    pool_on_free(req->pool, customs_let_go, kind);
+    return custom_kind_schema(kind);
+}
 
-        if (strcmp(custom_kind_schema(d->versions[i].head)->version, version) != 0)
-            continue;
-        kind = definition_compile(req->server->customs, d, &d->versions[i]);
-        if (!kind)
-            return NULL;
-        pool_on_free(req->pool, customs_let_go, kind);
-        return custom_kind_schema(kind);
-    }
-    return NULL;
+bool customs_is_current(struct front *front, const struct schema_kind *kind)
+{
+    struct custom_definition *d;
+    const struct custom_version_entry *v =
+        snapshot_find(customs_current(front), kind->group, kind->version, kind->plural, &d);
+
+    return v && custom_kind_schema(v->head)->hash == kind->hash;
 }
 
 /* ---- names ---- */

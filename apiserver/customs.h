@@ -18,6 +18,8 @@ void customs_snapshot_unref(struct customs_snapshot *snapshot); /* NULL is allow
 
 /* The kind at that path as the newest definitions have it, alive until the request goes; NULL when there is none. */
 const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural);
+/* Whether a custom kind is served as it is: its definition is still there and says the same. */
+bool customs_is_current(struct front *front, const struct schema_kind *kind);
 /* Discovery and OpenAPI of everything. Valid until the front asks for the next. */
 struct documents *customs_documents(struct front *front);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/hub.h"
 
+#include "api/custom.h"
 #include "lib/map.h"
 
 /* Each watcher's turn comes once in so many ticks: a minute, as upstream's. */
@@ -18,10 +19,14 @@ struct hub_bucket {
     ptrdiff_t field; /* -1 = not of a field */
 };
 
-/* Who watches one resource. */
+/* Who watches one resource. That of a kind which users define goes with its last watcher: the kind may be another then.
+ */
 struct hub_resource {
     const struct schema_kind *kind;
     unsigned want; /* its bit */
+    struct custom_kind *custom; /* keeps `kind`; NULL = built-in */
+    char *key;
+    size_t watchers;
     /* "" all, "n/NS", "o/NS/NAME", "fI/NS/VALUE"; NS empty = of any namespace */
     struct map buckets;
     size_t of_field[HUB_FIELDS_MAX];
@@ -70,6 +75,8 @@ static void hub_resource_free(void *p)
     struct hub_resource *r = p;
 
     map_clear(&r->buckets, hub_bucket_free);
+    custom_kind_unref(r->custom);
+    free(r->key);
     free(r);
 }
 
@@ -180,6 +187,24 @@ static void hub_flush(struct hub *hub)
     }
 }
 
+static bool hub_batch_redefines(const struct hub_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (slice_is(registry_resource_of(batch->events[i]->key), REGISTRY_DEFINITIONS))
+            return true;
+    return false;
+}
+
+static void hub_redefined(struct hub *hub)
+{
+    list_for_each_safe (it, next, &hub->all) {
+        struct hub_watcher *w = container_of(it, struct hub_watcher, all);
+
+        if (w->redefined)
+            w->redefined(w);
+    }
+}
+
 static void hub_drain(void *arg)
 {
     struct hub *hub = arg;
@@ -194,6 +219,7 @@ static void hub_drain(void *arg)
     (void)pthread_mutex_unlock(&hub->lock);
     while (batch) {
         struct hub_batch *next = batch->next;
+        bool redefines = hub_batch_redefines(batch);
 
         for (size_t i = 0; i < batch->count; i++) {
             hub_dispatch(hub, batch->events[i]);
@@ -203,6 +229,8 @@ static void hub_drain(void *arg)
         free(batch);
         batch = next;
         hub_flush(hub);
+        if (redefines)
+            hub_redefined(hub);
     }
 }
 
@@ -344,6 +372,8 @@ void hub_add(struct hub *hub, struct hub_watcher *w)
     w->bucket = NULL;
     list_append(&hub->all, &w->all);
     hub->count++;
+    if (w->redefined)
+        hub_add_want(hub, hub_want(SLICE_LIT(REGISTRY_DEFINITIONS)));
 }
 
 void hub_remove(struct hub *hub, struct hub_watcher *w)
@@ -352,6 +382,8 @@ void hub_remove(struct hub *hub, struct hub_watcher *w)
     list_remove(&w->flushing);
     list_remove(&w->all);
     hub->count--;
+    if (w->redefined)
+        hub_remove_want(hub, hub_want(SLICE_LIT(REGISTRY_DEFINITIONS)));
 }
 
 static struct hub_resource *hub_need_resource(struct hub *hub, const struct schema_kind *kind)
@@ -364,6 +396,8 @@ static struct hub_resource *hub_need_resource(struct hub *hub, const struct sche
         r = mem_zalloc(sizeof(*r));
         r->kind = kind;
         r->want = hub_want(key);
+        r->custom = kind->custom ? custom_kind_ref(custom_kind_of(kind)) : NULL;
+        r->key = slice_dup(key);
         (void)map_put(&hub->resources, key, r);
     }
     return r;
@@ -371,11 +405,11 @@ static struct hub_resource *hub_need_resource(struct hub *hub, const struct sche
 
 /* The place for an interest: by name, else by one of the fields, else by namespace. Of several fields that of which the
  * fewest ask the same: a phase is shared by all, a node's name by nobody. *ret_field is -1 when it is not by a field.
- */
+ * Fields have their numbers in the resource's kind; another version of it may have others. */
 static void hub_choose(struct hub_resource *r, const struct hub_interest *interest, struct buf *key,
                        ptrdiff_t *ret_field)
 {
-    const char *const *selectable = interest->fields ? r->kind->selectable : NULL;
+    const char *const *selectable = interest->fields && interest->kind == r->kind ? r->kind->selectable : NULL;
     size_t least = 0;
     BUF_LOCAL(other);
 
@@ -427,6 +461,7 @@ void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interes
     w->bucket = b;
     b->count++;
     hub_add_want(hub, r->want);
+    r->watchers++;
     if (field < 0)
         return;
     r->of_field[field]++;
@@ -436,20 +471,26 @@ void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interes
 void hub_detach(struct hub *hub, struct hub_watcher *w)
 {
     struct hub_bucket *b = w->bucket;
+    struct hub_resource *r = b ? b->resource : NULL;
 
     if (!b)
         return;
     list_remove(&w->link);
     w->bucket = NULL;
-    hub_remove_want(hub, b->resource->want);
+    hub_remove_want(hub, r->want);
+    r->watchers--;
     if (b->field >= 0) {
-        b->resource->of_field[b->field]--;
-        b->resource->with_fields--;
+        r->of_field[b->field]--;
+        r->with_fields--;
     }
     if (--b->count)
         return;
-    (void)map_remove(&b->resource->buckets, slice_str(b->key));
+    (void)map_remove(&r->buckets, slice_str(b->key));
     hub_bucket_free(b);
+    if (r->watchers || !r->custom)
+        return;
+    (void)map_remove(&hub->resources, slice_str(r->key));
+    hub_resource_free(r);
 }
 
 void hub_stop(struct hub *hub)

@@ -34,6 +34,9 @@ struct hub_watcher {
     void (*bookmark)(struct hub_watcher *w);
     /* The server stops. */
     void (*stop)(struct hub_watcher *w);
+    /* Definitions of custom resources have changed, and what came before has been handed out. NULL = it does not care.
+     */
+    void (*redefined)(struct hub_watcher *w);
 };
 
 struct hub *hub_new(struct store *store, struct loop *loop);

@@ -17,6 +17,8 @@
  * (version.h).
  */
 struct slice registry_key(struct pool *pool, const struct schema_kind *kind, const char *namespace_, const char *name);
+/* What registry_resource_of says of definitions of custom resources. */
+#define REGISTRY_DEFINITIONS "apiextensions.k8s.io/customresourcedefinitions"
 /* Of all objects of the kind, or those of one namespace. */
 struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, const char *namespace_);
 /* Of all objects in a namespace of what is called "deployments.apps" or "pods", whatever serves it. */

@@ -9,12 +9,13 @@
  *                  (pages of one snapshot)                             |          | too much unsent:
  *                                        after = the hub's revision    v          | after = the hub's revision
  *                                                                    LIVE --------'
- *      any of them -- time is up, server stops, revision is gone --> ENDING -- closed --> freed
+ *      any of them -- time is up, server stops, revision is gone, kind is defined anew --> ENDING -- closed --> freed
  *
  * Invariant: everything up to `after` has been written to the stream (or did not concern it), nothing behind it has.
  * LISTING and CATCHING_UP read from the store only while little is unsent and go on when the stream has drained, so a
  * slow reader costs a bounded number of bytes; LIVE falls back to CATCHING_UP when more than that waits.
  */
+#include "apiserver/customs.h"
 #include "apiserver/hub.h"
 #include "apiserver/list_options.h"
 #include "apiserver/upgrade.h"
@@ -281,6 +282,15 @@ static void watch_on_stop(struct hub_watcher *hub)
     watch_end(container_of(hub, struct watch, hub));
 }
 
+/* As upstream: who watches a kind that is no longer, or no longer the same, starts over. */
+static void watch_on_redefined(struct hub_watcher *hub)
+{
+    struct watch *w = container_of(hub, struct watch, hub);
+
+    if (!customs_is_current(w->req->front, w->req->kind))
+        watch_end(w);
+}
+
 static void watch_on_time(void *arg)
 {
     struct watch *w = arg;
@@ -405,8 +415,12 @@ void verb_watch(struct request *req)
     w->hub.flush = watch_on_flush;
     w->hub.bookmark = watch_on_bookmark;
     w->hub.stop = watch_on_stop;
+    w->hub.redefined = req->kind->custom ? watch_on_redefined : NULL;
     hub_add(watch_hub(w), &w->hub);
     watch_start_timer(w);
     watch_start_stream(w);
-    watch_step(w);
+    if (req->kind->custom && !customs_is_current(req->front, req->kind)) /* defined anew since the request found it */
+        watch_end(w);
+    else
+        watch_step(w);
 }

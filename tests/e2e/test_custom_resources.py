@@ -159,6 +159,42 @@ def test_a_stricter_schema_leaves_objects_changeable(shop):
     shop.apply(WIDGET)
 
 
+def test_a_watch_ends_with_what_it_watches(shop):
+    """When the kind is defined anew, no longer served, or gone: the stream ends, and ends well. Those of others do not."""
+    def watching(group, version):
+        done = shop.spawn_kubectl('get', '--raw', f'/apis/{group}/{version}/widgets?watch=true&timeoutSeconds=60')
+        assert '"ADDED"' in done.stdout.readline()
+        return done
+
+    definition = json.loads(json.dumps(WIDGET))
+    definition['metadata']['name'] = 'widgets.tools.example.com'
+    definition['spec']['group'] = 'tools.example.com'
+    shop.apply(definition)
+    shop.apply({**widget('x'), 'apiVersion': 'tools.example.com/v1'})
+    shop.apply(widget('watched'))
+    other = watching('shop.example.com', 'v1')
+
+    def redefine(change):
+        watched = watching('tools.example.com', 'v1beta1' if change == 'version' else 'v1')
+        shop.kubectl('annotate', 'crd', 'widgets.tools.example.com', f'told={change}', '--overwrite')
+        if change == 'gone':
+            shop.kubectl('delete', 'crd', 'widgets.tools.example.com', '--timeout=20s')
+        else:
+            shop.apply(definition)
+        said, _ = watched.communicate(timeout=20 * PATIENCE)
+        assert watched.returncode == 0, said
+        return [json.loads(line)['type'] for line in said.splitlines()]
+
+    definition['spec']['versions'][0]['additionalPrinterColumns'].pop()
+    assert redefine('columns') == []
+    definition['spec']['versions'][1]['served'] = False
+    assert redefine('version') == []
+    assert redefine('gone')[-1] == 'DELETED'
+    assert other.poll() is None
+    other.kill()
+    other.communicate()
+
+
 def test_owners_and_namespaces(shop):
     shop.kubectl('create', 'namespace', 'gone')
     shop.apply(widget('w'), '-n', 'gone')

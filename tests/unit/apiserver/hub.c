@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "api/custom.h"
 #include "api/value.h"
 #include "apiserver/hub.h"
 
@@ -26,6 +27,7 @@ struct listener {
     size_t events;
     size_t flushes;
     size_t bookmarks;
+    size_t redefined;
     bool asks; /* for a flush at each event */
 };
 
@@ -47,6 +49,11 @@ static void on_flush(struct hub_watcher *w)
 static void on_bookmark(struct hub_watcher *w)
 {
     container_of(w, struct listener, hub)->bookmarks++;
+}
+
+static void on_redefined(struct hub_watcher *w)
+{
+    container_of(w, struct listener, hub)->redefined++;
 }
 
 static void on_stop(struct hub_watcher *w)
@@ -114,6 +121,18 @@ static void put_pod(struct fixture *f, const char *node, const char *phase, bool
     }
     operation.meta = buf_slice(&meta);
     operation.value = buf_slice(&f->stored);
+    store_commit(f->store, &(struct store_transaction){NULL, 0, &operation, 1}, committed, f);
+    (void)store_step(f->store);
+    loop_turn(f->loop, false);
+}
+
+static void put(struct fixture *f, const struct schema_kind *kind, const char *key, const char *stored)
+{
+    struct store_operation operation = {STORE_PUT, slice_str(key), .value = slice_str(stored)};
+    BUF_LOCAL(meta);
+
+    object_encode_meta(kind, slice_str(stored), &meta);
+    operation.meta = buf_slice(&meta);
     store_commit(f->store, &(struct store_transaction){NULL, 0, &operation, 1}, committed, f);
     (void)store_step(f->store);
     loop_turn(f->loop, false);
@@ -258,6 +277,60 @@ static void test_stale_header(void **state)
     hub_remove(f->hub, &one.hub);
 }
 
+/* A custom kind whose objects can be selected by that field. */
+static struct custom_kind *widgets(const char *field)
+{
+    char *text CLEANUP_FREE = mem_printf(
+        "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"group\":\"x.io\",\"scope\":\"Namespaced\",\"names\":{\"plural\":"
+        "\"widgets\",\"kind\":\"Widget\"},\"versions\":[{\"name\":\"v1\",\"selectableFields\":[{\"jsonPath\":\"%s\"}]}]}}",
+        field, field);
+    struct value *definition CLEANUP_VALUE = value_parse(slice_str(text), NULL);
+
+    return custom_kind_whole(definition, custom_version(definition, SLICE_LIT("v1")));
+}
+
+/* The kind that the last watcher left behind is not the one that the next is indexed by: it may be gone. */
+static void test_a_kind_defined_anew(void **state)
+{
+    static const char widget[] = "{\"metadata\":{\"name\":\"x\",\"namespace\":\"b\"},\"spec\":{\"b\":\"1\"}}";
+    struct fixture *f = *state;
+    struct custom_kind *first = widgets(".spec.a");
+    struct custom_kind *second = widgets(".spec.b");
+    struct listener one, other;
+    uint64_t before;
+
+    listen(f, &one, custom_kind_schema(first), "", "spec.a=1");
+    put(f, custom_kind_schema(first), REGISTRY_PREFIX "x.io/widgets/b/x", widget);
+    assert_int_equal(one.events, 0);
+    custom_kind_unref(first);
+    put(f, custom_kind_schema(second), REGISTRY_PREFIX "x.io/widgets/b/x", widget); /* still `one`'s kind */
+    hub_remove(f->hub, &one.hub);
+    listen(f, &one, custom_kind_schema(second), "", "spec.b=1");
+    listen(f, &other, custom_kind_schema(second), "", "spec.b=2");
+    before = hub_visits(f->hub);
+    put(f, custom_kind_schema(second), REGISTRY_PREFIX "x.io/widgets/b/x", widget);
+    assert_int_equal(one.events, 1);
+    assert_int_equal(hub_visits(f->hub) - before, 1);
+    hub_remove(f->hub, &one.hub);
+    hub_remove(f->hub, &other.hub);
+    custom_kind_unref(second);
+}
+
+static void test_definitions_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct listener one;
+
+    one = (struct listener){.fixture = f, .hub = {.event = on_event, .redefined = on_redefined}};
+    hub_add(f->hub, &one.hub);
+    put_pod(f, "n1", "Running", false);
+    assert_int_equal(one.redefined, 0);
+    put(f, registry_need_kind("apiextensions.k8s.io", "customresourcedefinitions"),
+        REGISTRY_PREFIX REGISTRY_DEFINITIONS "/a.b", "{\"metadata\":{\"name\":\"a.b\"}}");
+    assert_int_equal(one.redefined, 1);
+    hub_remove(f->hub, &one.hub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +339,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_is_woken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_header, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_kind_defined_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_definitions_are_told, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
