@@ -4,7 +4,21 @@
 
 #include <stdlib.h>
 
+struct compiling {
+    struct pool *pool;
+    size_t patterns; /* bytes of compiled ones so far */
+};
+
+static const struct structural *compile(struct compiling *c, const struct value *schema);
+
 static const struct structural keeps_all = {.flags = STRUCTURAL_PRESERVE | STRUCTURAL_NULLABLE};
+/* Of the places that say nothing but their type, all of a type are one. */
+static const struct structural plain[] = {
+    [STRUCTURAL_ANY] = {.type = STRUCTURAL_ANY},         [STRUCTURAL_OBJECT] = {.type = STRUCTURAL_OBJECT},
+    [STRUCTURAL_ARRAY] = {.type = STRUCTURAL_ARRAY},     [STRUCTURAL_STRING] = {.type = STRUCTURAL_STRING},
+    [STRUCTURAL_INTEGER] = {.type = STRUCTURAL_INTEGER}, [STRUCTURAL_NUMBER] = {.type = STRUCTURAL_NUMBER},
+    [STRUCTURAL_BOOLEAN] = {.type = STRUCTURAL_BOOLEAN},
+};
 
 static bool is_true(const struct value *schema, const char *name)
 {
@@ -63,16 +77,28 @@ static void dispose_regex(void *arg)
     pcre2_code_free(arg);
 }
 
-const char *structural_check_pattern(struct pool *pool, struct slice pattern)
+static size_t regex_bytes(const pcre2_code *regex)
+{
+    size_t bytes = 0;
+
+    (void)pcre2_pattern_info(regex, PCRE2_INFO_SIZE, &bytes);
+    return bytes;
+}
+
+const char *structural_check_pattern(struct pool *pool, struct slice pattern, size_t *total)
 {
     PCRE2_UCHAR text[256] = "";
     PCRE2_SIZE at;
     int code;
-    pcre2_code *regex = compile_pattern(pattern, &code, &at);
+    pcre2_code *regex;
 
-    if (regex) {
-        pcre2_code_free(regex);
+    if (*total > STRUCTURAL_PATTERNS_MAX) /* was told */
         return NULL;
+    regex = compile_pattern(pattern, &code, &at);
+    if (regex) {
+        *total += regex_bytes(regex);
+        pcre2_code_free(regex);
+        return *total > STRUCTURAL_PATTERNS_MAX ? "all patterns of a schema together take too much memory" : NULL;
     }
     (void)pcre2_get_error_message(code, text, sizeof(text));
     return pool_printf(pool, "must be a valid regular expression, but isn't: %s at offset %zu", (const char *)text, at);
@@ -94,33 +120,36 @@ static bool has_rules(const struct value *schema)
     return false;
 }
 
-static struct structural_list compile_list(struct pool *pool, const struct value *array)
+static struct structural_list compile_list(struct compiling *c, const struct value *array)
 {
     struct structural_list list = {.count = value_is(array, VALUE_ARRAY) ? value_count(array) : 0};
-    const struct structural **schemas = list.count ? pool_alloc(pool, list.count * sizeof(*schemas)) : NULL;
+    const struct structural **schemas = list.count ? pool_alloc(c->pool, list.count * sizeof(*schemas)) : NULL;
 
     for (size_t i = 0; i < list.count; i++)
-        schemas[i] = structural_compile(pool, value_at(array, i));
+        schemas[i] = compile(c, value_at(array, i));
     list.schemas = schemas;
     return list;
 }
 
-static void compile_text_rules(struct pool *pool, const struct value *schema, struct structural_rules *rules)
+static void compile_text_rules(struct compiling *c, const struct value *schema, struct structural_rules *rules)
 {
     PCRE2_SIZE at;
     int code;
 
-    rules->format = keep_text(pool, value_get(schema, "format"));
-    rules->pattern = keep_text(pool, value_get(schema, "pattern"));
-    if (!rules->pattern)
+    rules->format = keep_text(c->pool, value_get(schema, "format"));
+    rules->pattern = keep_text(c->pool, value_get(schema, "pattern"));
+    if (!rules->pattern || c->patterns > STRUCTURAL_PATTERNS_MAX)
         return;
-    rules->regex = compile_pattern(slice_str(rules->pattern), &code, &at);
-    if (rules->regex)
-        pool_on_free(pool, dispose_regex, rules->regex);
+    rules->regex = compile_pattern(value_string(value_get(schema, "pattern")), &code, &at);
+    if (!rules->regex)
+        return;
+    c->patterns += regex_bytes(rules->regex);
+    pool_on_free(c->pool, dispose_regex, rules->regex);
 }
 
-static const struct structural_rules *compile_rules(struct pool *pool, const struct value *schema)
+static const struct structural_rules *compile_rules(struct compiling *c, const struct value *schema)
 {
+    struct pool *pool = c->pool;
     const struct value *none_of = value_get(schema, "not");
     struct structural_rules *rules;
 
@@ -141,11 +170,11 @@ static const struct structural_rules *compile_rules(struct pool *pool, const str
     rules->bounds = (uint8_t)((is_true(schema, "exclusiveMinimum") ? STRUCTURAL_ABOVE_MINIMUM : 0) |
                               (is_true(schema, "exclusiveMaximum") ? STRUCTURAL_BELOW_MAXIMUM : 0) |
                               (is_true(schema, "uniqueItems") ? STRUCTURAL_UNIQUE : 0));
-    compile_text_rules(pool, schema, rules);
-    rules->all_of = compile_list(pool, value_get(schema, "allOf"));
-    rules->any_of = compile_list(pool, value_get(schema, "anyOf"));
-    rules->one_of = compile_list(pool, value_get(schema, "oneOf"));
-    rules->none_of = none_of ? structural_compile(pool, none_of) : NULL;
+    compile_text_rules(c, schema, rules);
+    rules->all_of = compile_list(c, value_get(schema, "allOf"));
+    rules->any_of = compile_list(c, value_get(schema, "anyOf"));
+    rules->one_of = compile_list(c, value_get(schema, "oneOf"));
+    rules->none_of = none_of ? compile(c, none_of) : NULL;
     return rules;
 }
 
@@ -183,40 +212,74 @@ static int compare_properties(const void *a, const void *b)
     return slice_compare(((const struct structural_property *)a)->name, ((const struct structural_property *)b)->name);
 }
 
-static void compile_properties(struct pool *pool, const struct value *schema, struct structural *s)
+static void compile_defaults(struct pool *pool, struct structural *s)
+{
+    struct structural_default *defaults;
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->property_count; i++)
+        count += s->properties[i].schema->by_default != NULL;
+    defaults = count ? pool_alloc(pool, count * sizeof(*defaults)) : NULL;
+    for (size_t i = 0; i < s->property_count; i++) {
+        const struct structural_property *p = &s->properties[i];
+        BUF_LOCAL(text);
+
+        if (!p->schema->by_default)
+            continue;
+        value_write(p->schema->by_default, &text);
+        defaults[s->default_count++] = (struct structural_default){p, p->name.len + text.len};
+    }
+    s->defaults = defaults;
+}
+
+static void compile_properties(struct compiling *c, const struct value *schema, struct structural *s)
 {
     const struct value *described = value_get(schema, "properties");
     size_t count = value_is(described, VALUE_OBJECT) ? value_count(described) : 0;
-    struct structural_property *all = count ? pool_alloc(pool, count * sizeof(*all)) : NULL;
+    struct structural_property *all = count ? pool_alloc(c->pool, count * sizeof(*all)) : NULL;
     struct value_iter it = value_iter_start(count ? described : NULL);
     struct slice name;
     struct value *child;
 
     while (value_iter_next(&it, &name, &child))
-        all[s->property_count++] = (struct structural_property){slice_make(pool_slice_dup(pool, name), name.len),
-                                                                structural_compile(pool, child)};
+        all[s->property_count++] =
+            (struct structural_property){slice_make(pool_slice_dup(c->pool, name), name.len), compile(c, child)};
     if (count)
         qsort(all, count, sizeof(*all), compare_properties);
     s->properties = all;
+    compile_defaults(c->pool, s);
 }
 
-const struct structural *structural_compile(struct pool *pool, const struct value *schema)
+static bool is_plain(const struct structural *s)
+{
+    return !s->flags && !s->each && !s->by_default && !s->map_keys && !s->rules && !s->property_count;
+}
+
+static const struct structural *compile(struct compiling *c, const struct value *schema)
 {
     const struct value *items = value_get(schema, "items");
     const struct value *each = items ? items : value_get(schema, "additionalProperties");
+    struct structural made = {.type = type_of(schema)};
     struct structural *s;
 
     if (!value_is(schema, VALUE_OBJECT))
         return &keeps_all;
-    s = pool_alloc(pool, sizeof(*s));
-    s->type = type_of(schema);
-    s->flags = flags_of(schema);
-    s->each = value_is(each, VALUE_OBJECT) ? structural_compile(pool, each) : NULL;
-    s->by_default = keep_value(pool, value_get(schema, "default"));
-    s->map_keys = keep_texts(pool, value_get(schema, "x-kubernetes-list-map-keys"));
-    s->rules = compile_rules(pool, schema);
-    compile_properties(pool, schema, s);
+    made.flags = flags_of(schema);
+    made.each = value_is(each, VALUE_OBJECT) ? compile(c, each) : NULL;
+    made.by_default = keep_value(c->pool, value_get(schema, "default"));
+    made.map_keys = keep_texts(c->pool, value_get(schema, "x-kubernetes-list-map-keys"));
+    made.rules = compile_rules(c, schema);
+    compile_properties(c, schema, &made);
+    if (is_plain(&made))
+        return &plain[made.type];
+    s = pool_alloc(c->pool, sizeof(*s));
+    *s = made;
     return s;
+}
+
+const struct structural *structural_compile(struct pool *pool, const struct value *schema)
+{
+    return compile(&(struct compiling){.pool = pool}, schema);
 }
 
 const struct structural *structural_find(const struct structural *s, struct slice name)

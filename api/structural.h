@@ -19,13 +19,15 @@ struct structural;
  * nothing. All memory is the pool's. NULL or not an object: a schema that keeps everything and refuses nothing. */
 const struct structural *structural_compile(struct pool *pool, const struct value *schema);
 
-/* Whether a pattern can be used: NULL, or what is wrong with it (static or in the pool). */
-const char *structural_check_pattern(struct pool *pool, struct slice pattern);
+/* Whether a pattern can be used: NULL, or what is wrong with it (static or in the pool). *total counts the memory that
+ * all patterns of a schema take: they may not be too many. */
+const char *structural_check_pattern(struct pool *pool, struct slice pattern, size_t *total);
 
 /* Takes out of the object what the schema does not know (`unknown field "spec.bogus"` goes to findings, which may be
  * NULL), and nulls where null is no value. */
 void structural_prune(const struct structural *s, struct value *object, struct codec_findings *findings);
-/* Fills in defaults, parents before children. */
+/* Fills in defaults, parents before children. Those that would make the object larger than can be stored are left out:
+ * it is too large already. */
 void structural_default(const struct structural *s, struct value *object);
 
 #endif

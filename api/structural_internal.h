@@ -36,13 +36,20 @@ struct structural_property {
     const struct structural *schema;
 };
 
+struct structural_default {
+    const struct structural_property *property;
+    size_t bytes; /* that it adds to an object, about */
+};
+
 struct structural {
     const struct structural_property *properties; /* sorted by name */
+    const struct structural_default *defaults;    /* of them; NULL = none has one */
     const struct structural *each;                /* of items or additionalProperties; NULL = not described */
-    const struct value *by_default;               /* NULL = none */
+    const struct value *by_default;               /* NULL = none; when it is a property its parent has it too */
     const char *const *map_keys;                  /* STRUCTURAL_MAP: NULL-terminated */
     const struct structural_rules *rules;         /* NULL = the type says all */
     uint32_t property_count;
+    uint32_t default_count;
     uint8_t type;  /* enum structural_type */
     uint8_t flags; /* enum structural_flag */
 };
@@ -78,6 +85,14 @@ struct structural_rules {
     const struct structural *none_of; /* not */
     uint8_t bounds;                   /* enum structural_bound */
 };
+
+/* Patterns of one version may have so many bytes when they are compiled: one of a line's length can have 64 kB. */
+#define STRUCTURAL_PATTERNS_MAX (4u << 20)
+/* Lists of defaults that have defaults multiply: no more is filled in, and no single one is larger, than leaves an
+ * object that is too large to be stored (4 MiB). */
+#define STRUCTURAL_DEFAULTS_MAX (9u << 20)
+/* Comparisons of one object with its schema, of some 50 ns each. */
+#define STRUCTURAL_STEPS_MAX 10000000
 
 /* The property of that name, or NULL. */
 const struct structural *structural_find(const struct structural *s, struct slice name);

@@ -75,28 +75,39 @@ void structural_prune(const struct structural *s, struct value *object, struct c
     prune(s, object, NULL, findings);
 }
 
-void structural_default(const struct structural *s, struct value *v)
+static void fill_in(const struct structural *s, struct value *v, size_t *room)
 {
     struct value_iter it;
     struct slice name;
     struct value *child;
 
-    if (value_is(v, VALUE_OBJECT)) {
-        for (size_t i = 0; i < s->property_count; i++) {
-            const struct structural_property *p = &s->properties[i];
+    for (size_t i = 0; i < s->default_count && value_is(v, VALUE_OBJECT); i++) {
+        const struct structural_default *d = &s->defaults[i];
 
-            if (p->schema->by_default && !value_get_slice(v, p->name))
-                value_set_slice(v, p->name, value_copy(p->schema->by_default));
-        }
-        it = value_iter_start(v);
-        while (value_iter_next(&it, &name, &child)) {
-            const struct structural *known = structural_find(s, name);
+        if (value_get_slice(v, d->property->name))
+            continue;
+        if (d->bytes > *room)
+            *room = 0;
+        if (!*room)
+            return;
+        *room -= d->bytes;
+        value_set_slice(v, d->property->name, value_copy(d->property->schema->by_default));
+    }
+    it = value_iter_start(value_is(v, VALUE_OBJECT) ? v : NULL);
+    while (value_iter_next(&it, &name, &child)) {
+        const struct structural *known = structural_find(s, name);
 
-            known = known ? known : s->each;
-            if (known)
-                structural_default(known, child);
-        }
+        known = known ? known : s->each;
+        if (known)
+            fill_in(known, child, room);
     }
     for (size_t i = 0; s->each && value_is(v, VALUE_ARRAY) && i < value_count(v); i++)
-        structural_default(s->each, value_at(v, i));
+        fill_in(s->each, value_at(v, i), room);
+}
+
+void structural_default(const struct structural *s, struct value *object)
+{
+    size_t room = STRUCTURAL_DEFAULTS_MAX;
+
+    fill_in(s, object, &room);
 }

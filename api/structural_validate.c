@@ -3,6 +3,9 @@
  * A custom resource against its schema. Findings are worded as upstream words them ("spec.size in body must be of type
  * integer"). What an update leaves as it was is not judged again: a schema that became stricter must not make objects
  * unchangeable.
+ *
+ * A schema of a few megabytes and an object of as many can have any number of comparisons between them, and a pattern
+ * any number of steps: they are counted, and an object that takes too many is refused.
  */
 #include "api/structural_internal.h"
 
@@ -11,11 +14,19 @@
 #include "api/validate_internal.h"
 #include "lib/map.h"
 
-#define MATCH_LIMIT 100000 /* steps of a pattern; beyond them it does not match */
+#define MATCH_FIRST    1000   /* steps of a pattern that nearly all texts need fewer of */
+#define MATCH_LIMIT    100000 /* beyond them it does not match */
+#define MATCH_HEAP_KIB 4096
+#define MATCH_PER_STEP 2  /* of a pattern's steps make one of ours */
+#define BYTES_PER_STEP 64 /* of a text that is read */
+#define PATTERN_SHOWN  1024
+#define STEPS_OF_MATCH 8  /* to begin one */
+#define STEPS_OF_CAUSE 30 /* to word what does not hold */
 
 struct judge {
     struct validator *v; /* collects causes */
     bool ratchet;        /* skip what is as it was */
+    int64_t *steps;      /* that are left */
 };
 
 static void judge(const struct judge *j, const struct structural *s, const struct value *v, const struct value *old,
@@ -160,15 +171,22 @@ static int64_t text_length(struct slice text)
     return n;
 }
 
-static bool pattern_matches(const pcre2_code *regex, struct slice text)
+/* How many steps it took is not told, only whether a limit was enough. */
+static bool pattern_matches(const struct judge *j, const pcre2_code *regex, struct slice text)
 {
+    static const uint32_t limits[] = {MATCH_FIRST, MATCH_LIMIT / 10, MATCH_LIMIT};
     pcre2_match_context *context = regex ? pcre2_match_context_create(NULL) : NULL;
     pcre2_match_data *data = context ? pcre2_match_data_create(1, NULL) : NULL;
-    int r = -1;
+    int r = PCRE2_ERROR_MATCHLIMIT;
 
-    if (data) {
-        (void)pcre2_set_match_limit(context, MATCH_LIMIT);
+    *j->steps -= STEPS_OF_MATCH;
+    if (context)
+        (void)pcre2_set_heap_limit(context, MATCH_HEAP_KIB);
+    for (size_t i = 0; data && r == PCRE2_ERROR_MATCHLIMIT && i < ARRAY_SIZE(limits) && *j->steps > 0; i++) {
+        (void)pcre2_set_match_limit(context, limits[i]);
         r = pcre2_match(regex, (PCRE2_SPTR)(text.len ? text.data : ""), text.len, 0, 0, data, context);
+        if (i || r == PCRE2_ERROR_MATCHLIMIT)
+            *j->steps -= limits[i] / MATCH_PER_STEP;
     }
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);
@@ -181,12 +199,13 @@ static void judge_text(const struct judge *j, const struct structural_rules *r, 
     struct slice text = value_string(v);
     int64_t length = text_length(text);
 
+    *j->steps -= (int64_t)(text.len / BYTES_PER_STEP);
     if (r->max_length >= 0 && length > r->max_length)
         report_too_long(j->v, at, (size_t)r->max_length);
     if (r->min_length >= 0 && length < r->min_length)
         report_body(j, at, v, "should be at least %lld chars long", (long long)r->min_length);
-    if (r->pattern && !pattern_matches(r->regex, text))
-        report_body(j, at, v, "should match '%s'", r->pattern);
+    if (r->pattern && !pattern_matches(j, r->regex, text))
+        report_body(j, at, v, "should match '%.*s'", PATTERN_SHOWN, r->pattern);
     if (r->format && !structural_format_fits(r->format, text))
         report_body(j, at, v, "must be of type %s: \"%.*s\"", r->format, SLICE_ARGS(text));
 }
@@ -214,8 +233,9 @@ static void judge_unique(const struct judge *j, const struct structural *s, cons
     struct map seen = {0};
     BUF_LOCAL(identity);
 
-    for (size_t i = 0; i < value_count(list); i++) {
+    for (size_t i = 0; i < value_count(list) && *j->steps > 0; i++) {
         write_identity(s, value_at(list, i), &identity);
+        *j->steps -= 1 + (int64_t)(identity.len / BYTES_PER_STEP);
         if (map_put(&seen, buf_slice(&identity), &seen))
             report_duplicate(j->v, VINDEX(at, i), value_at(list, i));
     }
@@ -253,17 +273,14 @@ static void judge_members(const struct judge *j, const struct structural *s, con
         report_too_many(j->v, at, value_count(object), (size_t)r->max_properties);
     if (r && r->min_properties >= 0 && (int64_t)value_count(object) < r->min_properties)
         report_count(j, at, value_count(object), "should have at least %lld properties", r->min_properties);
-    for (size_t i = 0; i < s->property_count; i++) {
-        struct slice known = s->properties[i].name;
+    while (value_iter_next(&it, &name, &child)) {
+        const struct structural *known = structural_find(s, name);
 
-        child = value_get_slice(object, known);
-        if (child)
-            judge(j, s->properties[i].schema, child, value_get_slice(old, known), VMEMBER(at, known));
+        known = known ? known : s->each;
+        if (known)
+            judge(j, known, child, value_get_slice(old, name), VMEMBER(at, name));
     }
-    while (s->each && value_iter_next(&it, &name, &child))
-        if (!structural_find(s, name))
-            judge(j, s->each, child, value_get_slice(old, name), VMEMBER(at, name));
-    for (size_t i = 0; r && r->required && r->required[i]; i++)
+    for (size_t i = 0; r && r->required && r->required[i] && (*j->steps)-- > 0; i++)
         if (!value_get(object, r->required[i]))
             report_required(j->v, VMEMBER(at, slice_str(r->required[i])), NULL);
 }
@@ -275,10 +292,11 @@ static size_t try_one(const struct judge *j, const struct structural *s, const s
                       struct error *ret_found)
 {
     struct validator inner = *j->v;
-    struct judge alone = {&inner, false};
+    struct judge alone = {&inner, false, j->steps};
 
     inner.err = ret_found;
     judge(&alone, s, v, NULL, at);
+    *j->steps -= STEPS_OF_CAUSE * (int64_t)ret_found->cause_count;
     return ret_found->cause_count;
 }
 
@@ -332,7 +350,7 @@ static void judge_rules(const struct judge *j, const struct structural_rules *r,
     size_t before = j->v->err->cause_count;
     bool listed = !r->values;
 
-    for (size_t i = 0; !listed && i < value_count(r->values); i++)
+    for (size_t i = 0; !listed && i < value_count(r->values) && (*j->steps)-- > 0; i++)
         listed = value_equal(value_at(r->values, i), v);
     if (!listed)
         report_not_listed(j->v, at, v, r->values);
@@ -341,7 +359,7 @@ static void judge_rules(const struct judge *j, const struct structural_rules *r,
     if (value_is(v, VALUE_STRING))
         judge_text(j, r, v, at);
     for (size_t i = 0; i < r->all_of.count; i++)
-        judge(&(struct judge){j->v, false}, r->all_of.schemas[i], v, NULL, at);
+        judge(&(struct judge){j->v, false, j->steps}, r->all_of.schemas[i], v, NULL, at);
     if (r->all_of.count && j->v->err->cause_count > before && listed)
         report_composite(j, at, "must validate all the schemas (allOf)");
     judge_alternatives(j, r->any_of, false, v, at);
@@ -357,7 +375,7 @@ static void judge_rules(const struct judge *j, const struct structural_rules *r,
 static void judge(const struct judge *j, const struct structural *s, const struct value *v, const struct value *old,
                   const struct vpath *at)
 {
-    if (j->ratchet && old && value_equal(old, v))
+    if (--*j->steps <= 0 || j->v->err->cause_count >= VALIDATE_CAUSES_MAX || (j->ratchet && old && value_equal(old, v)))
         return;
     if (!type_fits(s, v)) {
         report_type(j, s, v, at);
@@ -373,13 +391,23 @@ static void judge(const struct judge *j, const struct structural *s, const struc
         judge_members(j, s, v, old, at);
 }
 
-void check_structural_value(struct validator *v, const struct structural *s, const struct value *value,
-                            const struct vpath *at)
+static void judge_whole(const struct judge *j, const struct structural *s, const struct value *value,
+                        const struct value *old, const struct vpath *at)
 {
-    judge(&(struct judge){v, false}, s, value, NULL, at);
+    judge(j, s, value, old, at);
+    if (*j->steps <= 0)
+        report_forbidden(j->v, at, "takes more comparisons with its schema than are made for one object");
+}
+
+void check_structural_value(struct validator *v, const struct structural *s, const struct value *value,
+                            const struct vpath *at, int64_t *steps)
+{
+    judge_whole(&(struct judge){v, false, steps}, s, value, NULL, at);
 }
 
 void check_structural(struct validator *v, const struct structural *s)
 {
-    judge(&(struct judge){v, v->old != NULL}, s, v->object, v->old, NULL);
+    int64_t steps = STRUCTURAL_STEPS_MAX;
+
+    judge_whole(&(struct judge){v, v->old != NULL, &steps}, s, v->object, v->old, NULL);
 }

@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 
-#define APPROVAL "api-approved.kubernetes.io"
+#define APPROVAL     "api-approved.kubernetes.io"
+#define VERSIONS_MAX 100
+#define NAMES_MAX    100 /* short ones, and categories */
 
 static struct slice text_of(const struct value *object, const char *name)
 {
@@ -99,7 +101,9 @@ static void check_names(const struct rule_site *s)
     for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
         const struct value *list = value_get(s->object, lists[l]);
 
-        for (size_t i = 0; i < value_count(list); i++)
+        if (value_count(list) > NAMES_MAX)
+            report_too_many(s->v, VFIELD(s->at, lists[l]), value_count(list), NAMES_MAX);
+        for (size_t i = 0; i < value_count(list) && i < NAMES_MAX; i++)
             check_dns_name(s->v, VINDEX(VFIELD(s->at, lists[l]), i), value_string(value_at(list, i)));
     }
     if (text_of(s->object, "kind").len && slice_equal(text_of(s->object, "kind"), text_of(s->object, "listKind")))
@@ -115,6 +119,10 @@ static void check_versions(const struct rule_site *s)
     size_t stored = 0;
     bool twice = false;
 
+    if (value_count(s->value) > VERSIONS_MAX) {
+        report_too_many(s->v, s->at, value_count(s->value), VERSIONS_MAX);
+        return;
+    }
     for (size_t i = 0; i < value_count(s->value); i++) {
         const struct value *version = value_at(s->value, i);
 
@@ -200,7 +208,7 @@ static void check_selectable(const struct rule_site *s)
 
     if (count > SELECTABLE_MAX)
         report_too_many(s->v, s->at, count, SELECTABLE_MAX);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < SELECTABLE_MAX; i++) {
         const struct value *path = value_get(value_at(s->value, i), "jsonPath");
         const struct vpath *at = VFIELD(VINDEX(s->at, i), "jsonPath");
 
@@ -246,7 +254,11 @@ static void check_stored_versions(const struct rule_site *s)
     for (size_t i = 0; i < value_count(stored); i++) {
         bool found = false;
 
-        for (size_t k = 0; k < value_count(versions) && !found; k++)
+        if (i >= VERSIONS_MAX) {
+            report_too_many(s->v, at, value_count(stored), VERSIONS_MAX);
+            break;
+        }
+        for (size_t k = 0; k < value_count(versions) && k < VERSIONS_MAX && !found; k++)
             found = value_equal(value_at(stored, i), value_get(value_at(versions, k), "name"));
         if (!found)
             report_invalid(s->v, VINDEX(at, i), value_at(stored, i), "must appear in spec.versions");

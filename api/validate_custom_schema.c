@@ -6,12 +6,18 @@
 #include "api/structural_internal.h"
 #include "api/validate_internal.h"
 
+#define MAP_KEYS_MAX 64
+
 struct schema_walk {
     struct validator *v;
     struct pool *pool;
+    size_t patterns; /* bytes of compiled ones */
+    int64_t steps;   /* that are left for judging defaults */
 };
 
-static void walk_schema(const struct schema_walk *w, const struct value *schema, const struct vpath *at, bool root);
+/* `s` is what the schema has been compiled to. */
+static void walk_schema(struct schema_walk *w, const struct value *schema, const struct structural *s,
+                        const struct vpath *at, bool root);
 
 static bool has(const struct value *schema, const char *name)
 {
@@ -54,6 +60,9 @@ static void check_forbidden(const struct schema_walk *w, const struct value *sch
         report_invalid(w->v, VFIELD(at, "x-kubernetes-preserve-unknown-fields"), preserve, "must be true or undefined");
     if (value_is(value_get(schema, "items"), VALUE_ARRAY))
         report_forbidden(w->v, VFIELD(at, "items"), "items must be a schema object and not an array");
+    if (has(schema, "items") && value_is(value_get(schema, "additionalProperties"), VALUE_OBJECT))
+        report_forbidden(w->v, VFIELD(at, "additionalProperties"),
+                         "additionalProperties and items are mutual exclusive");
     if (value_count(value_get(schema, "properties")) &&
         value_is(value_get(schema, "additionalProperties"), VALUE_OBJECT))
         report_forbidden(w->v, VFIELD(at, "additionalProperties"),
@@ -108,7 +117,9 @@ static void check_map_keys(const struct schema_walk *w, const struct value *sche
     if (!value_count(keys))
         report_required(w->v, VFIELD(at, "x-kubernetes-list-map-keys"),
                         "must not be empty if x-kubernetes-list-type is map");
-    for (size_t i = 0; i < value_count(keys); i++) {
+    if (value_count(keys) > MAP_KEYS_MAX)
+        report_too_many(w->v, VFIELD(at, "x-kubernetes-list-map-keys"), value_count(keys), MAP_KEYS_MAX);
+    for (size_t i = 0; i < value_count(keys) && i < MAP_KEYS_MAX; i++) {
         struct slice name = value_string(value_at(keys, i));
         const struct value *key = value_get_slice(value_get(items, "properties"), name);
 
@@ -152,38 +163,35 @@ static void check_topology(const struct schema_walk *w, const struct value *sche
 
 /* ---- bounds ---- */
 
-static void check_pattern(const struct schema_walk *w, const struct value *schema, const struct vpath *at)
+static void check_pattern(struct schema_walk *w, const struct value *schema, const struct vpath *at)
 {
     const struct value *pattern = value_get(schema, "pattern");
-    const char *why = pattern ? structural_check_pattern(w->pool, value_string(pattern)) : NULL;
+    const char *why = pattern ? structural_check_pattern(w->pool, value_string(pattern), &w->patterns) : NULL;
 
     if (why)
         report_invalid(w->v, VFIELD(at, "pattern"), pattern, why);
 }
 
 /* A default must pass its own schema, and have nothing that pruning takes away. */
-static void check_default(const struct schema_walk *w, const struct value *schema, const struct vpath *at)
+static void check_default(struct schema_walk *w, const struct value *schema, const struct structural *s,
+                          const struct vpath *at)
 {
     const struct value *by_default = value_get(schema, "default");
-    struct pool *pool CLEANUP_POOL = NULL;
     struct value *pruned CLEANUP_VALUE = NULL;
-    const struct structural *s;
 
-    if (!by_default)
+    if (!by_default || w->steps <= 0)
         return;
-    pool = pool_new();
-    s = structural_compile(pool, schema);
     pruned = value_copy(by_default);
     structural_prune(s, pruned, NULL);
     if (!value_equal(pruned, by_default))
         report_invalid(w->v, VFIELD(at, "default"), by_default, "must not have unknown fields");
-    check_structural_value(w->v, s, by_default, VFIELD(at, "default"));
+    check_structural_value(w->v, s, by_default, VFIELD(at, "default"), &w->steps);
 }
 
 /* Below allOf, anyOf, oneOf and not: bounds only. */
-static void check_junctor(const struct schema_walk *w, const struct value *schema, const struct vpath *at, bool typed);
+static void check_junctor(struct schema_walk *w, const struct value *schema, const struct vpath *at, bool typed);
 
-static void check_junctors(const struct schema_walk *w, const struct value *schema, const struct vpath *at)
+static void check_junctors(struct schema_walk *w, const struct value *schema, const struct vpath *at)
 {
     static const char *const lists[] = {"allOf", "anyOf", "oneOf"};
     bool typed = is_true(schema, "x-kubernetes-int-or-string");
@@ -198,7 +206,7 @@ static void check_junctors(const struct schema_walk *w, const struct value *sche
         check_junctor(w, value_get(schema, "not"), VFIELD(at, "not"), false);
 }
 
-static void check_junctor(const struct schema_walk *w, const struct value *schema, const struct vpath *at, bool typed)
+static void check_junctor(struct schema_walk *w, const struct value *schema, const struct vpath *at, bool typed)
 {
     static const char *const names[] = {"additionalProperties",
                                         "default",
@@ -208,7 +216,10 @@ static void check_junctor(const struct schema_walk *w, const struct value *schem
                                         "type",
                                         "x-kubernetes-preserve-unknown-fields",
                                         "x-kubernetes-embedded-resource",
-                                        "x-kubernetes-int-or-string"};
+                                        "x-kubernetes-int-or-string",
+                                        "x-kubernetes-list-map-keys",
+                                        "x-kubernetes-list-type",
+                                        "x-kubernetes-map-type"};
     const struct value *properties = value_get(schema, "properties");
     struct value_iter it = value_iter_start(value_is(properties, VALUE_OBJECT) ? properties : NULL);
     struct slice name;
@@ -250,7 +261,8 @@ static void check_metadata_schema(const struct schema_walk *w, const struct valu
         }
 }
 
-static void walk_members(const struct schema_walk *w, const struct value *schema, const struct vpath *at, bool root)
+static void walk_members(struct schema_walk *w, const struct value *schema, const struct structural *s,
+                         const struct vpath *at, bool root)
 {
     const struct value *properties = value_get(schema, "properties");
     struct value_iter it = value_iter_start(value_is(properties, VALUE_OBJECT) ? properties : NULL);
@@ -263,25 +275,26 @@ static void walk_members(const struct schema_walk *w, const struct value *schema
 
         if (object && slice_is(name, "metadata"))
             check_metadata_schema(w, child, here);
-        walk_schema(w, child, here, false);
+        walk_schema(w, child, structural_find(s, name), here, false);
     }
     if (value_is(value_get(schema, "items"), VALUE_OBJECT))
-        walk_schema(w, value_get(schema, "items"), VFIELD(at, "items"), false);
-    if (value_is(value_get(schema, "additionalProperties"), VALUE_OBJECT))
-        walk_schema(w, value_get(schema, "additionalProperties"), VFIELD(at, "additionalProperties"), false);
+        walk_schema(w, value_get(schema, "items"), s->each, VFIELD(at, "items"), false);
+    else if (value_is(value_get(schema, "additionalProperties"), VALUE_OBJECT))
+        walk_schema(w, value_get(schema, "additionalProperties"), s->each, VFIELD(at, "additionalProperties"), false);
 }
 
-static void walk_schema(const struct schema_walk *w, const struct value *schema, const struct vpath *at, bool root)
+static void walk_schema(struct schema_walk *w, const struct value *schema, const struct structural *s,
+                        const struct vpath *at, bool root)
 {
-    if (!value_is(schema, VALUE_OBJECT) || w->v->err->cause_count >= VALIDATE_CAUSES_MAX)
+    if (!value_is(schema, VALUE_OBJECT) || !s || w->v->err->cause_count >= VALIDATE_CAUSES_MAX)
         return;
     check_forbidden(w, schema, at);
     check_type(w, schema, at, root);
     check_topology(w, schema, at);
     check_pattern(w, schema, at);
     check_junctors(w, schema, at);
-    walk_members(w, schema, at, root);
-    check_default(w, schema, at);
+    walk_members(w, schema, s, at, root);
+    check_default(w, schema, s, at);
 }
 
 void check_custom_schema(const struct rule_site *s)
@@ -291,5 +304,6 @@ void check_custom_schema(const struct rule_site *s)
     if (!s->value || (s->old && value_equal(s->old, s->object)))
         return;
     pool = pool_new();
-    walk_schema(&(struct schema_walk){s->v, pool}, s->value, s->at, true);
+    walk_schema(&(struct schema_walk){s->v, pool, 0, STRUCTURAL_STEPS_MAX}, s->value,
+                structural_compile(pool, s->value), s->at, true);
 }

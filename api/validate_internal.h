@@ -102,9 +102,9 @@ void check_label_selector(struct validator *v, const struct vpath *at, const str
 void check_metadata(struct validator *v);
 /* A custom resource against the schema of its version. */
 void check_structural(struct validator *v, const struct structural *schema);
-/* Any value against a schema; what is found is told at `at`. */
+/* Any value against a schema; what is found is told at `at`. *steps are left, STRUCTURAL_STEPS_MAX at first. */
 void check_structural_value(struct validator *v, const struct structural *schema, const struct value *value,
-                            const struct vpath *at);
+                            const struct vpath *at, int64_t *steps);
 /* Rule: the openAPIV3Schema of a definition. */
 void check_custom_schema(const struct rule_site *site);
 void check_pod_update(struct validator *v);

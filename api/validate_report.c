@@ -46,13 +46,10 @@ static void report(struct validator *v, const char *reason, const struct vpath *
 
 static void write_shown(struct buf *out, const struct value *bad)
 {
-    BUF_LOCAL(text);
-
     if (!bad)
-        buf_append_str(&text, "\"null\"");
+        buf_append_str(out, "\"null\"");
     else
-        value_write(bad, &text);
-    buf_append(out, text.data, text.len < SHOWN_MAX ? text.len : SHOWN_MAX);
+        value_write_start(bad, out, SHOWN_MAX);
 }
 
 static void report_value(struct validator *v, const char *reason, const char *head, const struct vpath *at,

@@ -360,18 +360,20 @@ static void write_real(double d, struct buf *out)
     buf_append_str(out, text);
 }
 
-static void write_object(const struct value *v, struct buf *out)
+static void write_value(const struct value *v, struct buf *out, size_t end);
+
+static void write_object(const struct value *v, struct buf *out, size_t end)
 {
     struct value_iter it = value_iter_start(v);
     struct slice name;
     struct value *child;
     char before = '{';
 
-    while (value_iter_next(&it, &name, &child)) {
+    while (out->len < end && value_iter_next(&it, &name, &child)) {
         buf_append_byte(out, before);
         json_write_string(out, name);
         buf_append_byte(out, ':');
-        value_write(child, out);
+        write_value(child, out, end);
         before = ',';
     }
     if (before == '{')
@@ -379,21 +381,24 @@ static void write_object(const struct value *v, struct buf *out)
     buf_append_byte(out, '}');
 }
 
-static void write_array(const struct value *v, struct buf *out)
+static void write_array(const struct value *v, struct buf *out, size_t end)
 {
     size_t count = value_count(v);
 
     buf_append_byte(out, '[');
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && out->len < end; i++) {
         if (i)
             buf_append_byte(out, ',');
-        value_write(value_at(v, i), out);
+        write_value(value_at(v, i), out, end);
     }
     buf_append_byte(out, ']');
 }
 
-void value_write(const struct value *v, struct buf *out)
+/* No member is begun once the text has `end` bytes. */
+static void write_value(const struct value *v, struct buf *out, size_t end)
 {
+    struct slice text;
+
     switch (value_kind(v)) {
     case VALUE_NULL:
         buf_append_str(out, "null");
@@ -408,13 +413,31 @@ void value_write(const struct value *v, struct buf *out)
         write_real(value_real(v), out);
         break;
     case VALUE_STRING:
-        json_write_string(out, value_string(v));
+        text = value_string(v);
+        json_write_string(out, text.len > end ? slice_make(text.data, end) : text);
         break;
     case VALUE_ARRAY:
-        write_array(v, out);
+        write_array(v, out, end);
         break;
     case VALUE_OBJECT:
-        write_object(v, out);
+        write_object(v, out, end);
         break;
     }
+}
+
+void value_write(const struct value *v, struct buf *out)
+{
+    write_value(v, out, SIZE_MAX);
+}
+
+void value_write_start(const struct value *v, struct buf *out, size_t max)
+{
+    size_t end = out->len + max;
+
+    write_value(v, out, end);
+    if (out->len <= end)
+        return;
+    while (end && ((unsigned char)out->data[end] & 0xc0) == 0x80)
+        end--;
+    out->len = end;
 }

@@ -29,6 +29,8 @@ struct value *value_parse(struct slice json, struct error *err);
 struct value *value_parse_lenient(struct slice json, struct error *err);
 /* Compact JSON, members in order; numbers as short as they can be. */
 void value_write(const struct value *v, struct buf *out);
+/* The same for people, who do not read megabytes: about max bytes, cut between two characters. */
+void value_write_start(const struct value *v, struct buf *out, size_t max);
 void value_free(struct value *v);
 struct value *value_copy(const struct value *v); /* deep */
 bool value_equal(const struct value *a, const struct value *b);

@@ -14,6 +14,8 @@
 #define CUSTOMS_GROUP "apiextensions.k8s.io"
 #define CUSTOMS_KIND  "customresourcedefinitions"
 
+#define CUSTOMS_NAMES_MAX 100
+
 struct custom_version_entry {
     struct custom_kind *head;
     struct custom_kind *whole; /* NULL until the first request; under the lock */
@@ -216,22 +218,6 @@ static int snapshot_visit(void *arg, const struct store_item *item)
     return 0;
 }
 
-static struct customs_snapshot *snapshot_read(struct customs *customs)
-{
-    const struct schema_kind *kind = registry_need_kind(CUSTOMS_GROUP, CUSTOMS_KIND);
-    struct pool *pool CLEANUP_POOL = pool_new();
-    const struct store_range range = {.prefix = registry_prefix(pool, kind, ""), .skip_count = true};
-    struct snapshot_reading reading = {mem_zalloc(sizeof(*reading.made)), customs->current};
-    struct store_range_result result;
-    ERROR_LOCAL(err);
-
-    reading.made->refs = 1;
-    reading.made->customs = customs;
-    if (store_list(customs->store, &range, snapshot_visit, &reading, &result, &err) < 0)
-        log_error("apiserver", "definitions of custom resources cannot be read: %s", error_text(&err));
-    return reading.made;
-}
-
 void customs_snapshot_unref(struct customs_snapshot *s)
 {
     if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
@@ -246,7 +232,27 @@ void customs_snapshot_unref(struct customs_snapshot *s)
     free(s);
 }
 
-/* Under the lock. What changes while it is read makes it old again. */
+/* NULL when the store cannot be read. */
+static struct customs_snapshot *snapshot_read(struct customs *customs)
+{
+    const struct schema_kind *kind = registry_need_kind(CUSTOMS_GROUP, CUSTOMS_KIND);
+    struct pool *pool CLEANUP_POOL = pool_new();
+    const struct store_range range = {.prefix = registry_prefix(pool, kind, ""), .skip_count = true};
+    struct snapshot_reading reading = {mem_zalloc(sizeof(*reading.made)), customs->current};
+    struct store_range_result result;
+    ERROR_LOCAL(err);
+
+    reading.made->refs = 1;
+    reading.made->customs = customs;
+    if (store_list(customs->store, &range, snapshot_visit, &reading, &result, &err) == 0)
+        return reading.made;
+    log_error("apiserver", "definitions of custom resources cannot be read: %s", error_text(&err));
+    customs_snapshot_unref(reading.made);
+    return NULL;
+}
+
+/* Under the lock. What changes while it is read makes it old again; what cannot be read stays as it was, until the next
+ * request tries again. */
 static void customs_refresh(struct customs *customs)
 {
     uint64_t changed = __atomic_load_n(&customs->changed, __ATOMIC_ACQUIRE);
@@ -255,9 +261,15 @@ static void customs_refresh(struct customs *customs)
     if (customs->current_revision >= changed)
         return;
     made = snapshot_read(customs);
-    customs_snapshot_unref(customs->current);
-    customs->current = made;
-    customs->current_revision = changed;
+    if (made) {
+        customs_snapshot_unref(customs->current);
+        customs->current = made;
+        customs->current_revision = changed;
+    } else if (!customs->current) {
+        customs->current = mem_zalloc(sizeof(*made));
+        customs->current->refs = 1;
+        customs->current->customs = customs;
+    }
 }
 
 static struct customs_snapshot *customs_current(struct front *front)
@@ -397,7 +409,7 @@ const char *customs_conflict(struct request *req, const struct value *definition
         const struct value *v = value_get(wanted, names[i].member);
         size_t count = value_is(v, VALUE_ARRAY) ? value_count(v) : 1;
 
-        for (size_t k = 0; k < count; k++) {
+        for (size_t k = 0; k < count && k < CUSTOMS_NAMES_MAX; k++) { /* more are refused */
             const char *name = value_str(value_is(v, VALUE_ARRAY) ? value_at(v, k) : v);
 
             if (!name || !*name || !customs_taken(s, own, group, name, names[i].of_kind))

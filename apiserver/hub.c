@@ -23,7 +23,7 @@ struct hub_bucket {
  */
 struct hub_resource {
     const struct schema_kind *kind;
-    unsigned want; /* its bit */
+    unsigned want;              /* its bit */
     struct custom_kind *custom; /* keeps `kind`; NULL = built-in */
     char *key;
     size_t watchers;

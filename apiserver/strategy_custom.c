@@ -60,6 +60,7 @@ static void custom_note_storage(struct value *object)
             known = known || value_equal(value_at(stored, k), name);
         if (!known)
             value_append(stored, value_copy(name));
+        return; /* a second one is refused */
     }
 }
 

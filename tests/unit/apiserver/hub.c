@@ -282,7 +282,8 @@ static struct custom_kind *widgets(const char *field)
 {
     char *text CLEANUP_FREE = mem_printf(
         "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"group\":\"x.io\",\"scope\":\"Namespaced\",\"names\":{\"plural\":"
-        "\"widgets\",\"kind\":\"Widget\"},\"versions\":[{\"name\":\"v1\",\"selectableFields\":[{\"jsonPath\":\"%s\"}]}]}}",
+        "\"widgets\",\"kind\":\"Widget\"},\"versions\":[{\"name\":\"v1\",\"selectableFields\":[{\"jsonPath\":\"%s\"}]}]"
+        "}}",
         field, field);
     struct value *definition CLEANUP_VALUE = value_parse(slice_str(text), NULL);
 
