@@ -6,6 +6,7 @@
 #include "api/emit.h"
 #include "api/groups.h"
 #include "api/openapi.h"
+#include "lib/encoding.h"
 
 static void write_verbs(struct buf *out, uint8_t verbs)
 {
@@ -184,6 +185,22 @@ static void write_legacy_subresource(struct buf *out, const struct schema_kind *
     emit_close(out, '}');
 }
 
+/* Upstream's: tells a migrator of stored objects whether the version that they are stored in has changed. What is not
+ * stored has none. */
+static void write_storage_hash(struct buf *out, const struct schema_kind *kind)
+{
+    char *name CLEANUP_FREE = mem_printf("%s/%s/%s", kind->group, kind->version, kind->kind);
+    unsigned char digest[SHA256_SIZE];
+
+    if (kind->virtual_kind)
+        return;
+    sha256(slice_str(name), digest);
+    emit_key(out, "storageVersionHash");
+    buf_append_str(out, "\"");
+    base64_encode(out, slice_make((const char *)digest, 8));
+    buf_append_str(out, "\"");
+}
+
 static void write_legacy_resource(struct buf *out, const struct schema_kind *kind)
 {
     emit_open(out, '{');
@@ -193,6 +210,7 @@ static void write_legacy_resource(struct buf *out, const struct schema_kind *kin
     emit_member(out, "kind", kind->kind);
     write_verbs(out, kind->verbs);
     write_names(out, kind);
+    write_storage_hash(out, kind);
     emit_close(out, '}');
     for (size_t i = 0; i < kind->subresource_count; i++)
         write_legacy_subresource(out, kind, &kind->subresources[i]);

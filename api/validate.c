@@ -20,6 +20,7 @@ static const struct rule_set *const rule_sets[] = {
     &validate_rules_admission,   &validate_rules_policy,       &validate_rules_quota,    &validate_rules_apps,
     &validate_rules_batch,       &validate_rules_persistent,   &validate_rules_storage,  &validate_rules_autoscaling,
     &validate_rules_flowcontrol, &validate_rules_registration, &validate_rules_resource, &validate_rules_custom,
+    &validate_rules_endpoints,
 };
 
 static const struct {

@@ -115,7 +115,7 @@ static void check_url(struct validator *v, const struct vpath *at, struct slice 
 /* "/a/b": every segment but a last empty one must be there. */
 static void check_service_path(struct validator *v, const struct vpath *at, struct slice path)
 {
-    struct slice rest = path.data[0] == '/' ? slice_make(path.data + 1, path.len - 1) : path;
+    struct slice rest = slice_make(path.data + 1, path.len - 1); /* upstream's too, whatever the first byte is */
     struct slice segment;
     char why[48];
 

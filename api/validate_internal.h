@@ -55,7 +55,7 @@ extern const struct rule_set validate_rules_pod, validate_rules_container, valid
     validate_rules_node, validate_rules_other, validate_rules_rbac, validate_rules_security, validate_rules_networking,
     validate_rules_admission, validate_rules_policy, validate_rules_quota, validate_rules_apps, validate_rules_batch,
     validate_rules_persistent, validate_rules_storage, validate_rules_autoscaling, validate_rules_flowcontrol,
-    validate_rules_registration, validate_rules_resource, validate_rules_custom;
+    validate_rules_registration, validate_rules_resource, validate_rules_custom, validate_rules_endpoints;
 
 /* For the test that walks the table: NULL after the last. */
 const struct rule *validate_rule_at(size_t index);
@@ -89,6 +89,8 @@ bool check_range(struct validator *v, const struct vpath *at, const struct value
 bool check_not_negative(struct validator *v, const struct vpath *at, const struct value *number);
 bool check_one_of(struct validator *v, const struct vpath *at, struct slice text, const char *const *values);
 bool check_ip(struct validator *v, const struct vpath *at, struct slice text);
+/* An address that packets from elsewhere can reach: not of a loopback, a link or nothing. What is no address passes. */
+void check_usable_ip(struct validator *v, const struct vpath *at, struct slice text);
 /* ADDRESS/LENGTH */
 bool check_range_text(struct validator *v, const struct vpath *at, struct slice text);
 bool check_absolute_path(struct slice path);
@@ -140,5 +142,7 @@ const char *validate_qualified_name_more(struct slice s);
 const char *validate_config_key(struct slice s);
 const char *validate_env_name(struct slice s);
 const char *validate_port_name(struct slice s);
+/* What upstream says of the name of a port besides `said`, if anything. */
+const char *validate_port_name_more(struct slice s, const char *said);
 
 #endif

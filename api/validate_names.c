@@ -192,6 +192,8 @@ const char *validate_env_name(struct slice s)
                 : "a valid environment variable name must consist only of printable ASCII characters other than '='";
 }
 
+static const char no_letter[] = "must contain at least one letter (a-z)";
+
 const char *validate_port_name(struct slice s)
 {
     bool letter = false;
@@ -204,12 +206,20 @@ const char *validate_port_name(struct slice s)
         letter = letter || is_lower(s.data[i]);
     }
     if (!letter)
-        return "must contain at least one letter (a-z)";
+        return no_letter;
     if (slice_find_text(s, SLICE_LIT("--")) >= 0)
         return "must not contain consecutive hyphens";
     if (s.data[0] == '-' || s.data[s.len - 1] == '-')
         return "must not begin or end with a hyphen";
     return NULL;
+}
+
+const char *validate_port_name_more(struct slice s, const char *said)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (is_lower(s.data[i]))
+            return NULL;
+    return said != no_letter ? no_letter : NULL;
 }
 
 /* Kinds whose names follow another rule than the subdomain. */

@@ -221,7 +221,7 @@ static void check_ingress_spec(const struct rule_site *s)
     if (class.len)
         (void)check_name(s->v, VFIELD(s->at, "ingressClassName"), class, validate_dns1123_subdomain);
     if (class.len && old.len && !s->v->old)
-        report_invalid_text(s->v, VKEY(VFIELD(NULL, "annotations"), SLICE_LIT("kubernetes.io/ingress.class")), old,
+        report_invalid_text(s->v, VFIELD(VFIELD(NULL, "annotations"), "kubernetes.io/ingress.class"), old,
                             "must match `ingressClassName` when both are specified");
 }
 

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Leases, EndpointSlices, requests for certificates. */
+/* Leases, requests for certificates. */
 #include "api/validate_internal.h"
 
 #include "lib/encoding.h"
-
-#define ENDPOINTS_MAX          1000
-#define ENDPOINT_ADDRESSES_MAX 100
-#define SLICE_PORTS_MAX        100
 
 static void check_lease(const struct rule_site *s)
 {
@@ -18,61 +14,6 @@ static void check_lease(const struct rule_site *s)
     (void)check_not_negative(s->v, VFIELD(s->at, "leaseTransitions"), value_get(s->object, "leaseTransitions"));
     if (holder && !value_string(holder).len)
         report_required(s->v, VFIELD(s->at, "holderIdentity"), "must not be empty");
-}
-
-static void check_endpoint(struct validator *v, const struct vpath *at, const struct value *endpoint, struct slice type)
-{
-    const struct value *addresses = value_get(endpoint, "addresses");
-    struct slice hostname = value_string(value_get(endpoint, "hostname"));
-
-    if (!value_count(addresses))
-        report_required(v, VFIELD(at, "addresses"), "must contain at least 1 address");
-    else if (value_count(addresses) > ENDPOINT_ADDRESSES_MAX)
-        report_too_many(v, VFIELD(at, "addresses"), value_count(addresses), ENDPOINT_ADDRESSES_MAX);
-    for (size_t i = 0; i < value_count(addresses) && i < ENDPOINT_ADDRESSES_MAX; i++) {
-        struct slice address = value_string(value_at(addresses, i));
-
-        if (slice_is(type, "FQDN"))
-            (void)check_name(v, VINDEX(VFIELD(at, "addresses"), i), address, validate_dns1123_subdomain);
-        else
-            (void)check_ip(v, VINDEX(VFIELD(at, "addresses"), i), address);
-    }
-    if (hostname.len)
-        (void)check_name(v, VFIELD(at, "hostname"), hostname, validate_dns1123_label);
-}
-
-static void check_slice_ports(struct validator *v, const struct value *ports)
-{
-    const struct vpath *at = VFIELD(NULL, "ports");
-
-    if (value_count(ports) > SLICE_PORTS_MAX)
-        report_too_many(v, at, value_count(ports), SLICE_PORTS_MAX);
-    for (size_t i = 0; i < value_count(ports) && i < SLICE_PORTS_MAX; i++) {
-        struct slice name = value_string(value_get(value_at(ports, i), "name"));
-
-        if (name.len)
-            (void)check_name(v, VFIELD(VINDEX(at, i), "name"), name, validate_dns1123_label);
-        for (size_t j = 0; j < i; j++)
-            if (slice_equal(value_string(value_get(value_at(ports, j), "name")), name)) {
-                report_duplicate_text(v, VFIELD(VINDEX(at, i), "name"), name);
-                break;
-            }
-        (void)check_range(v, VFIELD(VINDEX(at, i), "port"), value_get(value_at(ports, i), "port"), 1, 65535);
-    }
-}
-
-static void check_endpoint_slice(const struct rule_site *s)
-{
-    const struct value *type = value_get(s->object, "addressType");
-    const struct value *endpoints = value_get(s->object, "endpoints");
-
-    if (!value_string(type).len)
-        report_required(s->v, VFIELD(NULL, "addressType"), NULL);
-    if (value_count(endpoints) > ENDPOINTS_MAX)
-        report_too_many(s->v, VFIELD(NULL, "endpoints"), value_count(endpoints), ENDPOINTS_MAX);
-    for (size_t i = 0; i < value_count(endpoints) && i < ENDPOINTS_MAX; i++)
-        check_endpoint(s->v, VINDEX(VFIELD(NULL, "endpoints"), i), value_at(endpoints, i), value_string(type));
-    check_slice_ports(s->v, value_get(s->object, "ports"));
 }
 
 /* DOMAIN/PATH */
@@ -190,7 +131,6 @@ static void check_certificate(const struct rule_site *s)
 
 static const struct rule rules[] = {
     {"LeaseSpec", NULL, check_lease},
-    {"EndpointSlice", NULL, check_endpoint_slice},
     {"CertificateSigningRequestSpec", NULL, check_certificate_request},
     {"CertificateSigningRequestStatus", "conditions", check_certificate_conditions},
     {"CertificateSigningRequestStatus", "certificate", check_certificate},

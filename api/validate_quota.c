@@ -141,25 +141,34 @@ static void check_quota(const struct rule_site *s)
 
 /* ---- limit ranges ---- */
 
-/* Finds amount `name` of both lists and reports at `a`'s when it is more than `b`'s. */
-static void check_order(const struct rule_site *s, const char *a, const char *b, const char *why_a, const char *why_b)
+/* Of the amounts of one resource in two lists: the smaller one's and the larger one's. Upstream names one of the two,
+ * and shows the value of one, not always the same. */
+struct limit_order {
+    const char *less, *more;               /* lists */
+    const char *less_called, *more_called; /* in the sentence */
+    const char *named, *shown;             /* lists */
+};
+
+static void check_order(const struct rule_site *s, const struct limit_order *order)
 {
-    struct value_iter it = value_iter_start(value_get(s->object, a));
+    struct value_iter it = value_iter_start(value_get(s->object, order->less));
     struct slice name;
     struct value *amount;
 
     while (value_iter_next(&it, &name, &amount)) {
-        const struct value *other = value_get_slice(value_get(s->object, b), name);
+        const struct value *other = value_get_slice(value_get(s->object, order->more), name);
         struct quantity x;
         struct quantity y;
 
         if (!other || quantity_parse(value_string(amount), &x, NULL) < 0 ||
             quantity_parse(value_string(other), &y, NULL) < 0 || x.nano <= y.nano)
             continue;
-        char *why CLEANUP_FREE = mem_printf("%s value %.*s is greater than %s value %.*s", why_a,
-                                            SLICE_ARGS(value_string(amount)), why_b, SLICE_ARGS(value_string(other)));
+        char *why CLEANUP_FREE = mem_printf("%s value %.*s is greater than %s value %.*s", order->less_called,
+                                            SLICE_ARGS(value_string(amount)), order->more_called,
+                                            SLICE_ARGS(value_string(other)));
 
-        report_invalid(s->v, VKEY(VFIELD(s->at, a), name), amount, why);
+        report_invalid(s->v, VKEY(VFIELD(s->at, order->named), name),
+                       value_get_slice(value_get(s->object, order->shown), name), why);
     }
 }
 
@@ -193,13 +202,35 @@ static void check_ratios(const struct rule_site *s)
     }
 }
 
+/* Containers have only what containers can use. */
+static void check_limit_amounts(const struct rule_site *s, const char *list, bool of_containers)
+{
+    struct value_iter it = value_iter_start(value_get(s->object, list));
+    struct slice name;
+    struct value *amount;
+
+    check_resource_amounts(s->v, VFIELD(s->at, list), value_get(s->object, list));
+    while (of_containers && value_iter_next(&it, &name, &amount))
+        if (slice_find(name, '/') < 0 && !resource_is_standard(name))
+            report_invalid_text(s->v, VKEY(VFIELD(s->at, list), name), name,
+                                "must be a standard resource for containers");
+}
+
 static void check_limit(const struct rule_site *s)
 {
     static const char *const lists[] = {"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"};
+    static const struct limit_order orders[] = {
+        {"min", "max", "min", "max", "min", "min"},
+        {"min", "defaultRequest", "min", "default request", "defaultRequest", "defaultRequest"},
+        {"defaultRequest", "max", "default request", "max", "defaultRequest", "defaultRequest"},
+        {"defaultRequest", "default", "default request", "default limit", "defaultRequest", "defaultRequest"},
+        {"min", "default", "min", "default", "default", "min"},
+        {"default", "max", "default", "max", "default", "max"},
+    };
     struct slice type = value_string(value_get(s->object, "type"));
 
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-        check_resource_amounts(s->v, VFIELD(s->at, lists[i]), value_get(s->object, lists[i]));
+        check_limit_amounts(s, lists[i], slice_is(type, "Pod") || slice_is(type, "Container"));
     if (slice_is(type, "Pod"))
         for (size_t i = 2; i < 4; i++)
             if (value_count(value_get(s->object, lists[i])))
@@ -208,11 +239,8 @@ static void check_limit(const struct rule_site *s)
         !value_path(s->object, "max", "storage", NULL))
         report_required(s->v, VFIELD(s->at, "limits"),
                         "either minimum or maximum storage value is required, but neither was provided");
-    check_order(s, "min", "max", "min", "max");
-    check_order(s, "min", "defaultRequest", "min", "default request");
-    check_order(s, "defaultRequest", "max", "default request", "max");
-    check_order(s, "defaultRequest", "default", "default request", "default limit");
-    check_order(s, "default", "max", "default", "max");
+    for (size_t i = 0; i < ARRAY_SIZE(orders); i++)
+        check_order(s, &orders[i]);
     check_ratios(s);
 }
 

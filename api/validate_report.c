@@ -176,9 +176,12 @@ void report_not_supported_value(struct validator *v, const struct vpath *at, con
 bool check_name(struct validator *v, const struct vpath *at, struct slice text, const char *(*rule)(struct slice s))
 {
     const char *why = rule(text);
+    const char *more = NULL;
 
-    const char *more = why && rule == validate_qualified_name ? validate_qualified_name_more(text) : NULL;
-
+    if (why && rule == validate_qualified_name)
+        more = validate_qualified_name_more(text);
+    else if (why && rule == validate_port_name)
+        more = validate_port_name_more(text, why);
     if (why)
         report_invalid_text(v, at, text, why);
     if (more)

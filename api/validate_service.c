@@ -166,24 +166,11 @@ static void check_external_name(const struct rule_site *s)
 
 static void check_external_ips(const struct rule_site *s)
 {
-    static const struct {
-        const char *prefix;
-        const char *why;
-    } unusable[] = {
-        {"0.0.0.0", "may not be unspecified (0.0.0.0 or ::)"},
-        {"127.", "may not be in the loopback range (127.0.0.0/8, ::1/128)"},
-        {"169.254.", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"},
-        {"224.0.0.", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"},
-    };
-
     for (size_t i = 0; i < value_count(s->value); i++) {
         struct slice ip = value_string(value_at(s->value, i));
 
-        if (!check_ip(s->v, VINDEX(s->at, i), ip))
-            continue;
-        for (size_t j = 0; j < ARRAY_SIZE(unusable); j++)
-            if (slice_starts(ip, slice_str(unusable[j].prefix)))
-                report_invalid_text(s->v, VINDEX(s->at, i), ip, unusable[j].why);
+        if (check_ip(s->v, VINDEX(s->at, i), ip))
+            check_usable_ip(s->v, VINDEX(s->at, i), ip);
     }
 }
 

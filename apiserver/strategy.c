@@ -27,8 +27,11 @@ static int namespace_prepare_update(struct request *req, struct value *object, c
     const struct value *finalizers = value_path(old, "spec", "finalizers", NULL);
     struct value *metadata = value_need_object(object, "metadata");
 
-    if (!strcmp(sub, "finalize"))
+    if (!strcmp(sub, "finalize")) {
+        if (value_get(old, "status"))
+            value_set(object, "status", value_copy(value_get(old, "status")));
         return 0;
+    }
     if (finalizers)
         value_set(value_need_object(object, "spec"), "finalizers", value_copy(finalizers));
     else

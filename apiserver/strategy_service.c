@@ -145,6 +145,26 @@ static void service_set_address(struct value *service, const char *ip)
         value_set_str(spec, "ipFamilyPolicy", "SingleStack");
 }
 
+/* There are only addresses of one family. A Service that has none of its own and selects nothing may say what it likes:
+ * its endpoints are somebody else's. */
+static int service_check_families(const struct value *service, struct error *err)
+{
+    const struct value *families = value_path(service, "spec", "ipFamilies", NULL);
+    bool foreign = !strcmp(service_address(service), "None") && !value_path(service, "spec", "selector", NULL);
+
+    if (slice_is(value_string(value_path(service, "spec", "ipFamilyPolicy", NULL)), "RequireDualStack") && !foreign)
+        return service_invalid(service, err, "spec.ipFamilyPolicy",
+                               "\"RequireDualStack\": this cluster is not configured for dual-stack services");
+    for (size_t i = 0; !foreign && i < value_count(families); i++) {
+        char *field CLEANUP_FREE = mem_printf("spec.ipFamilies[%zu]", i);
+
+        if (!slice_is(value_string(value_at(families, i)), "IPv4"))
+            return service_invalid(service, err, field, "\"%.*s\": not configured on this cluster",
+                                   SLICE_ARGS(value_string(value_at(families, i))));
+    }
+    return 0;
+}
+
 static int service_allocate_address(struct write *w, struct value *service, const struct value *old, struct error *err)
 {
     const char *before = service_has_address(old) ? service_address(old) : "";
@@ -161,6 +181,8 @@ static int service_allocate_address(struct write *w, struct value *service, cons
         service_release(w, service_address_key(w, before));
     if (!service_has_address(service))
         return 0;
+    if (!old && service_check_families(service, err) < 0)
+        return -(int)ERROR_INVALID;
     if (!*wanted) {
         if (service_draw_address(w, drawn, err) < 0)
             return -(int)ERROR_INTERNAL;
@@ -333,16 +355,63 @@ void service_prepare_create(struct request *req, struct value *object)
     value_set(object, "status", status);
 }
 
-/* The port stays while it is needed, and goes with the need unless the client changed it to something of its own. */
 static void service_keep_health_port(struct value *spec, const struct value *object, const struct value *old)
 {
     int64_t before = service_health_port(old);
-    int64_t said = value_int(value_get(spec, "healthCheckNodePort"));
 
-    if (before && !said && service_needs_health_port(object))
+    if (before && !value_int(value_get(spec, "healthCheckNodePort")) && service_needs_health_port(object))
         value_set(spec, "healthCheckNodePort", value_new_int(before));
-    else if (before && said == before && !service_needs_health_port(object))
-        (void)value_remove(spec, "healthCheckNodePort");
+}
+
+static bool service_is_balanced(const struct value *service)
+{
+    return !strcmp(service_type(service), "LoadBalancer");
+}
+
+static bool service_is_reached_from_outside(const struct value *service)
+{
+    return service_has_ports(service) ||
+           (service_has_address(service) && value_count(value_path(service, "spec", "externalIPs", NULL)));
+}
+
+/* A change of the type takes along what only the old type had use for, unless the client changed that as well
+ * (upstream's dropTypeDependentFields); what is left is judged. */
+static void service_drop_useless(struct value *object, const struct value *old)
+{
+    static const struct {
+        const char *field;
+        bool (*needed)(const struct value *service);
+    } fields[] = {
+        {"clusterIP", service_has_address},
+        {"clusterIPs", service_has_address},
+        {"ipFamilies", service_has_address},
+        {"ipFamilyPolicy", service_has_address},
+        {"healthCheckNodePort", service_needs_health_port},
+        {"allocateLoadBalancerNodePorts", service_is_balanced},
+        {"loadBalancerClass", service_is_balanced},
+        {"externalTrafficPolicy", service_is_reached_from_outside},
+    };
+    struct value *spec = value_need_object(object, "spec");
+    struct value *ports = value_get(spec, "ports");
+    struct service_ports before = {.count = 0};
+    bool same = true;
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        const struct value *was = value_path(old, "spec", fields[i].field, NULL);
+
+        if (was && fields[i].needed(old) && !fields[i].needed(object) &&
+            value_equal(was, value_get(spec, fields[i].field)))
+            (void)value_remove(spec, fields[i].field);
+    }
+    if (!service_has_ports(old) || service_has_ports(object) || !service_ports_of(old, &before))
+        return;
+    for (size_t i = 0; i < value_count(ports); i++) {
+        int64_t port = value_int(value_get(value_at(ports, i), "nodePort"));
+
+        same = same && (!port || service_ports_have(&before, port));
+    }
+    for (size_t i = 0; same && i < value_count(ports); i++)
+        (void)value_remove(value_at(ports, i), "nodePort");
 }
 
 /* A client that does not send back what the server gave keeps it (upstream's patchAllocatedValues). */
@@ -357,6 +426,7 @@ int service_prepare_update(struct request *req, struct value *object, const stru
     if (*sub)
         return 0;
     service_keep_health_port(spec, object, old);
+    service_drop_useless(object, old);
     if (service_has_address(object) && service_has_address(old) && !*service_address(object))
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
             if (value_path(old, "spec", fields[i], NULL))

@@ -186,6 +186,14 @@ static int update_plan(struct write *w, struct error *err)
     r = registry_get(req->server->store, req->shown, req->info.namespace_, u->name, &item, err);
     if (r == -(int)ERROR_NOT_FOUND && update_may_create(req, u))
         return update_create(w, u, err);
+    if (r == -(int)ERROR_NOT_FOUND && u->body && !u->applies && *meta_uid(u->body)) {
+        /* Not "not found": who names a uid asks for that object, which somebody else's would not be either. */
+        char *why CLEANUP_FREE =
+            mem_printf("Precondition failed: UID in precondition: %s, UID in object meta: ", meta_uid(u->body));
+
+        error_clear(err);
+        return status_conflict(err, req->kind, slice_str(u->name), why);
+    }
     if (r < 0)
         return r;
     old = object_decode(buf_slice(&item.value), item.revision, err);

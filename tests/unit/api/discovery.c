@@ -101,7 +101,8 @@ static void test_legacy_resources(void **state)
         buf_cstr(&out),
         "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"apps/v1\",\"resources\":[{\"name\":"
         "\"deployments\",\"singularName\":\"deployment\",\"namespaced\":true,\"kind\":\"Deployment\",\"verbs\":["
-        "\"list\"],\"shortNames\":[\"deploy\"],\"categories\":[\"all\"]},{\"name\":\"deployments/scale\","
+        "\"list\"],\"shortNames\":[\"deploy\"],\"categories\":[\"all\"],\"storageVersionHash\":\"8aSe+NMegvE=\"},{"
+        "\"name\":\"deployments/scale\","
         "\"singularName\":\"\",\"namespaced\":true,\"group\":\"autoscaling\",\"version\":\"v1\",\"kind\":\"Scale\","
         "\"verbs\":[\"get\"]},{\"name\":\"deployments/status\",\"singularName\":\"\",\"namespaced\":true,\"kind\":"
         "\"Deployment\",\"verbs\":[\"get\",\"patch\"]}]}");

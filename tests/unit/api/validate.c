@@ -21,6 +21,9 @@
 #define EVENT                                                                                                          \
     "{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{\"name\":\"e\",\"namespace\":\"n\"},\"involvedObject\":{" \
     "\"namespace\":\"n\"}}"
+#define ENDPOINTS                                                                                                      \
+    "{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"e\",\"namespace\":\"n\"},\"subsets\":[{"   \
+    "\"addresses\":[{\"ip\":\"10.0.0.1\"}],\"ports\":[{\"port\":80}]}]}"
 #define ENDPOINT_SLICE                                                                                                 \
     "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"e\",\"namespace\":"   \
     "\"n\"},\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.0.0.1\"]}],\"ports\":[{\"port\":80}]}"
@@ -242,8 +245,30 @@ static void test_small_kinds(void **state)
         {ENDPOINT_SLICE,
          "{\"addressType\":\"X\",\"endpoints\":[{\"addresses\":[\"a\"]},{\"addresses\":[]}],\"ports\":[{\"port\":0}]}",
          "addressType: Unsupported value: \"X\": supported values: \"FQDN\", \"IPv4\", \"IPv6\"\n"
-         "endpoints[0].addresses[0]: Invalid value: \"a\": must be a valid IP~\n"
          "endpoints[1].addresses: Required value: must contain at least 1 address\nports[0].port: Invalid value: 0~"},
+        {ENDPOINT_SLICE, "{\"endpoints\":[{\"addresses\":[\"a\"]},{\"addresses\":[\"fd00::1\"]}]}",
+         "endpoints[0].addresses[0]: Invalid value: \"a\": must be a valid IPv4 address\n"
+         "endpoints[1].addresses[0]: Invalid value: \"fd00::1\": must be a valid IPv4 address"},
+        {ENDPOINT_SLICE,
+         "{\"addressType\":\"IPv6\",\"endpoints\":[{\"addresses\":[\"fe90::1\",\"::1\",\"::\",\"ff02::5\",\"fd00::1\"]}"
+         "]}",
+         "endpoints[0].addresses[0]: Invalid value: \"fe90::1\": may not be in the link-local range (~\n"
+         "endpoints[0].addresses[1]: Invalid value: \"::1\": may not be in the loopback range (~\n"
+         "endpoints[0].addresses[2]: Invalid value: \"::\": may not be unspecified (0.0.0.0 or ::)\n"
+         "endpoints[0].addresses[3]: Invalid value: \"ff02::5\": may not be in the link-local multicast range (~"},
+        {ENDPOINTS, "{\"subsets\":[{}]}",
+         "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"},
+        {ENDPOINTS,
+         "{\"subsets\":[{\"addresses\":[{\"ip\":\"x\"},{\"ip\":\"127.0.0.1\"},{\"ip\":\"10.0.0.1\",\"hostname\":\"A_\"}"
+         "],"
+         "\"notReadyAddresses\":[{\"ip\":\"10.0.0.2\",\"nodeName\":\"B_\"}]}]}",
+         "subsets[0].addresses[0].ip: Invalid value: \"x\": must be a valid IP address~\n"
+         "subsets[0].addresses[1].ip: Invalid value: \"127.0.0.1\": may not be in the loopback range~\n"
+         "subsets[0].addresses[2].hostname: Invalid value: \"A_\": a lowercase RFC 1123 label~\n"
+         "subsets[0].notReadyAddresses[0].nodeName: Invalid value: \"B_\": a lowercase RFC 1123 subdomain~"},
+        {ENDPOINTS, "{\"subsets\":[{\"addresses\":[{\"ip\":\"10.0.0.1\"}],\"ports\":[{\"port\":0},{\"port\":2}]}]}",
+         "subsets[0].ports[0].name: Required value\nsubsets[0].ports[0].port: Invalid value: 0: must be between 1 and "
+         "65535, inclusive\nsubsets[0].ports[1].name: Required value"},
         {LEASE, "{\"spec\":{\"leaseDurationSeconds\":0,\"holderIdentity\":\"\"}}",
          "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0\nspec.holderIdentity: Required value: "
          "must not be empty"},

@@ -243,6 +243,13 @@ static void test_limits(void **state)
         {LIMITS, LIMIT("\"type\":\"Container\",\"defaultRequest\":{\"cpu\":\"2\"},\"default\":{\"cpu\":\"1\"}"),
          "spec.limits[0].defaultRequest[cpu]: Invalid value: \"2\": default request value 2 is greater than default "
          "limit value 1"},
+        {LIMITS, LIMIT("\"type\":\"Container\",\"min\":{\"cpu\":\"2\"},\"max\":{\"cpu\":\"1\"}"),
+         "spec.limits[0].min[cpu]: Invalid value: \"2\": min value 2 is greater than max value 1\n"
+         "spec.limits[0].defaultRequest[cpu]: Invalid value: \"1\": min value 2 is greater than default request value "
+         "1\n"
+         "spec.limits[0].default[cpu]: Invalid value: \"2\": min value 2 is greater than default value 1"},
+        {LIMITS, LIMIT("\"type\":\"Pod\",\"max\":{\"pods\":\"1\"}"),
+         "spec.limits[0].max[pods]: Invalid value: \"pods\": must be a standard resource for containers"},
         {LIMITS, LIMIT("\"type\":\"PersistentVolumeClaim\",\"max\":{\"cpu\":\"1\"}"),
          "spec.limits[0].limits: Required value: either minimum or maximum storage value is required, but neither was "
          "provided"},

@@ -140,6 +140,7 @@ static void test_update(void **state)
     harness_expect(&h, 400, "PUT", CM "/u", "{\"metadata\":{\"name\":\"x\"}}", &a);
     assert_answer(&a, "message", "the name of the object (x) does not match the name on the URL (u)");
     harness_expect(&h, 404, "PUT", CM "/none", "{\"metadata\":{\"name\":\"none\"}}", NULL);
+    harness_expect(&h, 409, "PUT", CM "/none", "{\"metadata\":{\"name\":\"none\",\"uid\":\"1\"}}", NULL);
     free(first);
     free(second);
 }
@@ -434,6 +435,59 @@ static void test_services(void **state)
     free(again);
 }
 
+/* A change of the type takes along what only the old type needed, unless it was changed too. */
+static void test_service_types(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    const char *all = "/api/v1/namespaces/default/services";
+    const char *one = "/api/v1/namespaces/default/services/ty";
+    struct ask ask = {.method = "PATCH", .path = one, .content_type = "application/merge-patch+json"};
+
+    harness_expect(
+        &h, 201, "POST", all,
+        "{\"metadata\":{\"name\":\"ty\"},\"spec\":{\"type\":\"NodePort\",\"externalTrafficPolicy\":\"Local\","
+        "\"ports\":[{\"port\":80}]}}",
+        &a);
+    assert_true(answer_has(&a, "nodePort"));
+    ask.body = "{\"spec\":{\"type\":\"ClusterIP\",\"ports\":[{\"port\":80,\"nodePort\":30999}]}}";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 422);
+    ask.body = "{\"spec\":{\"type\":\"ClusterIP\"}}";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_false(answer_has(&a, "nodePort"));
+    assert_false(answer_has(&a, "externalTrafficPolicy"));
+    assert_true(answer_has(&a, "10.96.0."));
+    ask.body = "{\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"a.b\"}}";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_false(answer_has(&a, "10.96.0."));
+    harness_expect(
+        &h, 422, "POST", all,
+        "{\"metadata\":{\"name\":\"ds\"},\"spec\":{\"ipFamilyPolicy\":\"RequireDualStack\",\"ports\":[{\"port\":"
+        "80}]}}",
+        NULL);
+    harness_expect(&h, 422, "POST", all,
+                   "{\"metadata\":{\"name\":\"v6\"},\"spec\":{\"ipFamilies\":[\"IPv6\"],\"ports\":[{\"port\":80}]}}",
+                   NULL);
+}
+
+/* Letting go says nothing of what state the namespace is in. */
+static void test_namespace_finalize(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces",
+                   "{\"metadata\":{\"name\":\"fin\"},\"spec\":{\"finalizers\":[\"a.b/c\"]}}", NULL);
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/fin", NULL, NULL);
+    harness_expect(&h, 422, "PUT", "/api/v1/namespaces/fin/finalize",
+                   "{\"metadata\":{\"name\":\"fin\"},\"spec\":{\"finalizers\":[\"bad\"]}}", &a);
+    assert_true(answer_has(&a, "spec.finalizers[0]"));
+    harness_expect(&h, 200, "PUT", "/api/v1/namespaces/fin/finalize",
+                   "{\"metadata\":{\"name\":\"fin\"},\"spec\":{\"finalizers\":[\"a.b/c\"]}}", &a);
+    assert_answer(&a, "status.phase", "Terminating");
+}
+
 static void set_in_flight(int count)
 {
     for (size_t i = 0; i < REQUEST_CLASSES; i++)
@@ -546,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_finalizers),      cmocka_unit_test(test_preconditions),
         cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
         cmocka_unit_test(test_scale),           cmocka_unit_test(test_services),
+        cmocka_unit_test(test_service_types),   cmocka_unit_test(test_namespace_finalize),
         cmocka_unit_test(test_warnings),        cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_reviews),         cmocka_unit_test(test_many_finalizers_of_what_is_deleted),
     };
