@@ -34,6 +34,7 @@ static void test_pods(void **state)
          "spec.containers[0].ports[0].containerPort: Required value\n"
          "spec.containers[0].ports[1].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive\n"
          "spec.containers[0].ports[2].name: Invalid value: \"A\": must contain only alpha-numeric~\n"
+         "spec.containers[0].ports[2].name: Invalid value: \"A\": must contain at least one letter (a-z)\n"
          "spec.containers[0].ports[3].name: Invalid value: \"80\": must contain at least one letter (a-z)"},
         {POD, C0("\"ports\":[{\"containerPort\":80,\"hostPort\":80},{\"containerPort\":81,\"hostPort\":80}]"),
          "spec.containers[0].ports[1].hostPort: Duplicate value: \"TCP//80\""},
