@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare a server with recorded answers of a real kube-apiserver.
 
-golden.py FOLDER SERVER ADMIN JOE [--topic 02] [--show unexplained|newer|purpose|later|code|none] [--rules]
+golden.py FOLDER SERVER ADMIN JOE [--topic 02] [--show unexplained|newer|setup|purpose|later|code|all|none] [--rules]
 
 FOLDER has the recording: one JSON file a topic, a list of {"name", "request", "response"} in the order they were sent, and
 replayable.json with the indices of the cases that are judged; it is somebody else's and no part of the project. SERVER is
@@ -12,12 +12,14 @@ The recording is older than what we are like, so golden.toml says which differen
 
   same         every field is the recorded one, apart from what only a server can know
   newer        the differences are changes of Kubernetes since the recording
+  setup        the cluster that was recorded was set up in another way (addresses, controllers, its pace)
   purpose      some are ours on purpose (docs/differences.md)
   later        some are things that are not built
   unexplained  at least one difference has no rule
 
 Old API versions that are served under a later name are asked for under that name, and the answer is read back.
-Two shares come out at the end, of the cases that the present version still answers as recorded: same code, same body.
+Two shares come out at the end, of the cases that the present version still answers as recorded (neither newer nor setup):
+same code, same body.
 --rules prints how many differences each rule explained: one with none has had its day. Exit status 1 if any is unexplained."""
 import argparse
 import collections
@@ -35,7 +37,7 @@ UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\b20[2-9]\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 DROPPED = {"managedFields", "selfLink"}
 SET = {"UID", "TIME", "RV", "CLUSTERIP", "NODEPORT", "RANDOM", "CONTINUE"}
-WHYS = ("newer", "purpose", "later")
+WHYS = ("newer", "setup", "purpose", "later")
 
 
 class Rules:
@@ -140,7 +142,7 @@ class Comparison:
     def verdict(self):
         if self.lines:
             return "unexplained"
-        for why in ("later", "newer", "purpose"):
+        for why in ("later", "newer", "setup", "purpose"):
             if why in self.whys:
                 return why
         return "same"
@@ -250,7 +252,7 @@ def main():
     server = Server(options.server, {"admin": options.admin, "joe": options.joe, "anonymous": None}, rules.versions)
     with open(os.path.join(options.folder, "replayable.json"), encoding="utf-8") as file:
         judged = json.load(file)
-    columns = ("judged", "code same", "code newer", "same", "newer", "purpose", "later", "unexplained")
+    columns = ("judged", "code same", "code newer", "code setup", "same", *WHYS, "unexplained")
     rows, total = [], collections.Counter()
     for path in sorted(glob.glob(os.path.join(options.folder, (options.topic or "[0-9]") + "*-*.json"))):
         topic = os.path.basename(path)
@@ -261,7 +263,8 @@ def main():
     print("| topic | " + " | ".join(columns) + " |\n|---" + "|--:" * len(columns) + "|")
     for name, count in rows + [("**all**", total)]:
         print(f"| {name} | " + " | ".join(str(count[c]) for c in columns) + " |")
-    for what, of in (("code same", total["judged"] - total["code newer"]), ("same", total["judged"] - total["newer"])):
+    for what, front in (("code same", "code "), ("same", "")):
+        of = total["judged"] - total[front + "newer"] - total[front + "setup"]
         print(f"{what}: {total[what]} of {of} = {100 * total[what] / max(of, 1):.1f} %")
     if options.rules:
         for number, rule in enumerate(rules.rules):
