@@ -11,7 +11,12 @@
 #define SERVICE_PORT_FIRST 30000
 #define SERVICE_PORT_COUNT 2768 /* 30000-32767, as upstream's default */
 #define SERVICE_PROBES_MAX 65536
-#define SERVICE_PORTS_MAX  32 /* node ports of one Service; bounds its transaction */
+/* What is drawn comes from above a band that is left to those who name addresses and ports, as long as there is room
+ * (upstream's ServiceIPStaticSubrange and ServiceNodePortStaticSubrange). */
+#define SERVICE_ADDRESS_BAND 256
+#define SERVICE_PORT_BAND    86
+
+#define SERVICE_PORTS_MAX 32 /* node ports of one Service; bounds its transaction */
 
 static const char *service_type(const struct value *service)
 {
@@ -101,14 +106,24 @@ static int service_invalid(const struct value *service, struct error *err, const
     return -(int)ERROR_INVALID;
 }
 
+/* The i-th of `count` to try: from a random start above the band, then the band. */
+static uint32_t service_nth(uint32_t i, uint32_t start, uint32_t count, uint32_t band)
+{
+    uint32_t above = count - band;
+
+    return i < above ? band + (start + i) % above : i - above;
+}
+
 static int service_draw_address(struct write *w, char ret_text[SERVICE_ADDRESS_MAX], struct error *err)
 {
     const struct service_range *range = &w->front->server->services;
     uint32_t usable = range->count - 3; /* less network, broadcast and the first, which is the API server's */
+    uint32_t band = range->count / 16 < 16 ? 16 : range->count / 16;
     uint32_t start = (uint32_t)random_below(usable);
 
+    band = usable <= 16 ? 0 : band < SERVICE_ADDRESS_BAND ? band : SERVICE_ADDRESS_BAND;
     for (uint32_t i = 0; i < usable && i < SERVICE_PROBES_MAX; i++) {
-        service_range_address(range, 2 + (start + i) % usable, ret_text);
+        service_range_address(range, 2 + service_nth(i, start, usable, band), ret_text);
         if (!service_taken(w, service_address_key(w, ret_text)))
             return 0;
     }
@@ -252,7 +267,7 @@ static int64_t service_draw_port(struct write *w, const struct service_ports *us
     uint32_t start = (uint32_t)random_below(SERVICE_PORT_COUNT);
 
     for (uint32_t i = 0; i < SERVICE_PORT_COUNT; i++) {
-        int64_t port = SERVICE_PORT_FIRST + (start + i) % SERVICE_PORT_COUNT;
+        int64_t port = SERVICE_PORT_FIRST + service_nth(i, start, SERVICE_PORT_COUNT, SERVICE_PORT_BAND);
 
         if (!service_ports_have(used, port) && !service_taken(w, service_port_key(w, port)))
             return port;

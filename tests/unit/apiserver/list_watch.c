@@ -216,6 +216,10 @@ static void test_forms(void **state)
     harness_ask(&h, &ask, &a);
     assert_answer(&a, "kind", "PartialObjectMetadataList");
     assert_int_equal(items(&a), 5);
+    ask.path = LW "?labelSelector=nobody";
+    harness_ask(&h, &ask, &a);
+    assert_true(answer_has(&a, "\"items\":null}"));
+    ask.path = LW;
     ask.accept = "application/vnd.kubernetes.protobuf,application/json";
     harness_ask(&h, &ask, &a);
     assert_answer(&a, "kind", "ConfigMapList");

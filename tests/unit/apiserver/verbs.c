@@ -409,6 +409,7 @@ static void test_services(void **state)
     harness_expect(&h, 201, "POST", all, body, &a);
     ip = answer_get(&a, "spec.clusterIP");
     assert_int_equal(strncmp(ip, "10.96.0.", 8), 0);
+    assert_in_range(atoi(ip + 8), 18, 254); /* the first sixteen are left to those who name theirs */
     harness_expect(&h, 200, "PUT", "/api/v1/namespaces/default/services/s", body, &a);
     again = answer_get(&a, "spec.clusterIP");
     assert_string_equal(ip, again); /* what the server gave stays without being sent back */
