@@ -180,7 +180,21 @@ static struct rule_range rules_of(const char *type)
 /* Those of its name, and those of its long name. */
 struct rules {
     struct rule_range ranges[2];
+    uint64_t fields; /* value_name_bit of each field that has one: most have none */
 };
+
+static struct rules rules_of_type(const struct schema_type *type)
+{
+    struct rules rules = {.ranges = {rules_of(type->name), rules_of(schema_long_name(type))}};
+
+    for (size_t n = 0; n < ARRAY_SIZE(rules.ranges); n++)
+        for (size_t i = 0; i < rules.ranges[n].count; i++) {
+            const char *field = rules.ranges[n].first[i]->field;
+
+            rules.fields |= field ? value_name_bit(field) : 0;
+        }
+    return rules;
+}
 
 static void run_rules(const struct rules *rules, const char *field, const struct rule_site *site)
 {
@@ -298,7 +312,8 @@ static void walk_field(struct validator *v, const struct schema_type *type, cons
         walk_items(v, field, value, at);
     if ((field->flags & SCHEMA_IMMUTABLE) && had && !value_is(had, VALUE_NULL) && !value_equal(had, value))
         report_invalid(v, at, value, "field is immutable");
-    run_rules(rules, field->name, &site);
+    if (rules->fields & value_name_bit(field->name))
+        run_rules(rules, field->name, &site);
 }
 
 static void walk_object(struct validator *v, const struct schema_type *type, const struct value *object,
@@ -306,7 +321,7 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
 {
     const struct pair pair = {object, old, value_names(object), value_names(old)};
     struct rule_site site = {v, object, old, object, at};
-    struct rules rules = {{rules_of(type->name), rules_of(schema_long_name(type))}};
+    struct rules rules = rules_of_type(type);
     bool status_write = writes_status(v);
 
     for (size_t i = 0; i < type->field_count; i++) {

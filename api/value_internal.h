@@ -19,8 +19,8 @@ static inline uint64_t value_name_bit(const char *name)
 {
     unsigned mix = (unsigned char)name[0];
 
-    for (size_t i = 1; i < 6 && name[i - 1]; i++)
-        mix = mix * 5 + (unsigned char)name[i];
+    if (mix && name[1])
+        mix += (unsigned char)name[1] * 5u + (unsigned char)name[2] * 11u;
     return (uint64_t)1 << (mix % 64);
 }
 /* As value_get of a name among `names`. */
