@@ -249,8 +249,14 @@ bool store_space_is_full(struct store *store)
 
 void store_space_note_failure(struct store *store, const struct error *err)
 {
-    if (err->code == ERROR_NO_SPACE)
-        space_note(store, true, err);
+    if (err->code != ERROR_NO_SPACE)
+        return;
+    space_note(store, true, err);
+    /* What failed may have been larger than what is missing: the keeper says whether there is room. */
+    (void)pthread_mutex_lock(&store->lock);
+    store->space_due = true;
+    (void)pthread_cond_signal(&store->keep_wake);
+    (void)pthread_mutex_unlock(&store->lock);
 }
 
 int store_space_refill(struct store *store)

@@ -140,6 +140,11 @@ int store_view_back(const struct store_view *v, struct store_record *record, uin
             record->prev_revision <= store_state_dissolved(&v->state, record->class))
             return 0;
         rc = store_view_before(v, record, &before, err);
+        if (rc == -(int)ERROR_EXPIRED && record->kind == STORE_EVENT_CREATE && record->prev_revision <= at) {
+            /* A deletion that went with its class, which was another then. */
+            error_clear(err);
+            return 0;
+        }
         if (rc > 0)
             *record = before;
     }

@@ -311,6 +311,24 @@ static void test_a_key_of_two_classes(void **state)
     }
 }
 
+/* Between its deletion, which was cleaned away, and its creation as one of another class it was not there. */
+static void test_made_anew_in_another_class(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t gone;
+
+    (void)write_number(f, STORE_HISTORY_WINDOW, "/x/a", 1, 2);
+    assert_int_equal(write_class(f, STORE_HISTORY_WINDOW, "/x/a", NULL).code, ERROR_NONE);
+    make_noise(f, 100);
+    pass(f, WINDOW_NS * 2 / 3);
+    gone = store_revision(f->store);
+    (void)write_number(f, STORE_HISTORY_FULL, "/x/a", 2, 2);
+    pass(f, WINDOW_NS * 2 / 3);
+    assert_in_range(store_compacted_of(f->store, STORE_HISTORY_WINDOW), 4, gone);
+    assert_int_equal(number_at(f, "/x/", gone, STORE_HISTORY_FULL), -1);
+    assert_int_equal(number_at(f, "/x/", gone + 1, STORE_HISTORY_FULL), 2);
+}
+
 /* The files that are cleaned say so at offset 8, where the format is. */
 static unsigned cleaned_files(struct fixture *f, char **ret_path)
 {
@@ -399,6 +417,7 @@ int main(void)
         classes_test(test_times_over_cleaned_segments),
         classes_test(test_cleaned_segments_dissolve),
         classes_test(test_a_key_of_two_classes),
+        classes_test(test_made_anew_in_another_class),
         classes_test(test_damage_in_a_cleaned_segment),
         classes_test(test_log_and_lmdb_of_different_stores),
     };

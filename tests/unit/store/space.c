@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -277,6 +278,49 @@ static void test_batch_finds_the_disk_full(void **state)
     assert_int_equal(store_revision(f->store), 4);
 }
 
+static void note_code(void *arg, uint64_t revision, size_t failed_condition, const struct error *err)
+{
+    atomic_store((_Atomic int *)arg, err ? (int)err->code : ERROR_NONE);
+}
+
+/* Of a store with threads, whose keeper sleeps. */
+static enum error_code put_and_wait(struct fixture *f, struct slice value)
+{
+    const struct store_operation put = {STORE_PUT, SLICE_LIT("/a"), SLICE_NONE, value};
+    _Atomic int code = ERROR_CODE_COUNT;
+
+    store_commit(f->store, &(struct store_transaction){.operations = &put, .operation_count = 1}, note_code, &code);
+    while (atomic_load(&code) == ERROR_CODE_COUNT)
+        (void)usleep(100);
+    return (enum error_code)atomic_load(&code);
+}
+
+static void compact_note(void *arg, const struct error *err)
+{
+    atomic_store((_Atomic bool *)arg, true);
+}
+
+/* One that is too large for the disk keeps nobody out who is not, also when there is nothing else to do. */
+static void test_too_large_for_the_disk(void **state)
+{
+    struct fixture *f = *state;
+    char *value CLEANUP_FREE = mem_zalloc(SEGMENT);
+    enum error_code code = ERROR_NO_SPACE;
+    _Atomic bool kept = false;
+
+    disk.bytes = disk_used();
+    assert_int_equal(store_start_writer(f->store, NULL), 0);
+    store_compact(f->store, 1, compact_note, &kept);
+    while (!atomic_load(&kept))
+        (void)usleep(100);
+    assert_int_equal(put_and_wait(f, slice_make(value, SEGMENT)), ERROR_NO_SPACE);
+    for (int i = 0; i < 2000 && code == ERROR_NO_SPACE; i++) {
+        code = put_and_wait(f, SLICE_LIT("small"));
+        (void)usleep(1000);
+    }
+    assert_int_equal(code, ERROR_NONE);
+}
+
 /* Behind the quota is a little for those who renew or are about to delete; it has an end, too. */
 static void test_reserve_behind_the_quota(void **state)
 {
@@ -328,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_room_comes_back, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_backup_gives_way, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_batch_finds_the_disk_full, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_too_large_for_the_disk, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_reserve_behind_the_quota, setup, fixture_teardown),
     };
 
