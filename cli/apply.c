@@ -52,9 +52,13 @@ static int change(struct apply *a, const struct manifest *m, const char *path, s
 
     if (!live)
         return -(int)err->code;
-    patch = manifest_three_way(m->kind->type, last, live, wanted);
+    patch = manifest_three_way(m->kind->custom ? NULL : m->kind->type, last, live, wanted);
     *ret_word = patch ? "configured" : "unchanged";
-    return patch ? send_body(a, "PATCH", path, "application/strategic-merge-patch+json", patch, err) : 0;
+    return patch
+               ? send_body(a, "PATCH", path,
+                           m->kind->custom ? "application/merge-patch+json" : "application/strategic-merge-patch+json",
+                           patch, err)
+               : 0;
 }
 
 static int apply_server_side(struct apply *a, const struct manifest *m, const struct value *object, struct error *err)
@@ -89,7 +93,7 @@ static int apply_object(struct apply *a, struct value *object, struct error *err
     const char *word = "created";
     BUF_LOCAL(live);
 
-    if (manifest_read(object, a->namespace_, &m, err) < 0)
+    if (manifest_read(&a->session, object, a->namespace_, &m, err) < 0)
         return -(int)err->code;
     if (m.namespace_)
         value_set_str(value_need_object(object, "metadata"), "namespace", m.namespace_);

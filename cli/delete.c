@@ -82,7 +82,7 @@ static int delete_document(void *arg, struct slice json, struct error *err)
     struct value *object CLEANUP_VALUE = value_parse(json, err);
     struct manifest m;
 
-    if (!object || manifest_read(object, d->namespace_, &m, err) < 0)
+    if (!object || manifest_read(&d->session, object, d->namespace_, &m, err) < 0)
         return -(int)err->code;
     delete_or_say(d, m.kind, m.namespace_, m.name);
     return 0;
@@ -90,7 +90,7 @@ static int delete_document(void *arg, struct slice json, struct error *err)
 
 static int delete_named(struct delete *d, const struct arguments *arguments)
 {
-    const struct schema_kind *kind = session_kind(arguments->items[0]);
+    const struct schema_kind *kind = session_kind(&d->session, arguments->items[0]);
 
     if (!kind)
         return 1;

@@ -104,14 +104,14 @@ int cli_describe(int argc, char **argv)
         (void)fprintf(stderr, "knarr describe: name a type, such as 'knarr describe pod NAME'\n");
         return 2;
     }
-    if (!target_read(&arguments, &d.target))
-        return 1;
     d.hide_events = !show_events;
     if (session_open(&d.session, d.kubeconfig, &err) < 0)
         return session_fail(&err);
-    if (d.target.single || !d.target.count)
+    if (!target_read(&d.session, &arguments, &d.target))
+        code = 1;
+    else if (d.target.single || !d.target.count)
         code = fetch_and_print(&d, d.target.single);
-    for (size_t i = 0; i < d.target.count; i++)
+    for (size_t i = 0; d.target.kind && i < d.target.count; i++)
         code |= fetch_and_print(&d, d.target.names[i]);
     session_close(&d.session);
     return code;

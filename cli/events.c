@@ -126,14 +126,16 @@ int cli_events(int argc, char **argv)
         (void)fprintf(stderr, "knarr events: takes flags only, and --for TYPE/NAME; see 'knarr help events'\n");
         return 2;
     }
+    if (session_open(&e.session, e.kubeconfig, &err) < 0)
+        return session_fail(&err);
     if (e.for_) {
-        if (!target_read(&(struct arguments){.items = {e.for_}, .count = 1}, &target))
+        if (!target_read(&e.session, &(struct arguments){.items = {e.for_}, .count = 1}, &target)) {
+            session_close(&e.session);
             return 1;
+        }
         selector = event_list_selector(target.kind, target.single);
         e.all_namespaces = e.all_namespaces || !target.kind->namespaced;
     }
-    if (session_open(&e.session, e.kubeconfig, &err) < 0)
-        return session_fail(&err);
     code = run(&e, selector, &err);
     buf_free(&e.line);
     session_close(&e.session);

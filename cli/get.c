@@ -185,7 +185,7 @@ static int get_types(struct get *g, const struct arguments *arguments, struct er
     for (bool first = true; slice_split(&rest, ',', &part); first = false) {
         char *type CLEANUP_FREE = slice_dup(part);
 
-        g->kind = session_kind(type);
+        g->kind = session_kind(&g->session, type);
         if (!g->kind)
             return 1;
         if (!first && wants_table(g))

@@ -80,16 +80,17 @@ int cli_history(int argc, char **argv)
 
     if (!flags_parse(flags, argc, argv, &arguments))
         return 2;
-    if (arguments.count && !target_read(&arguments, &target))
-        return 1;
-    if (!target.single && target.count != 1) {
-        (void)fprintf(stderr, "knarr history: name one object, such as 'knarr history deployment NAME'\n");
-        return 2;
-    }
     if (session_open(&session, kubeconfig, &err) < 0)
         return session_fail(&err);
-    code = show(&session, target.kind, namespace_ ? namespace_ : session.config.namespace_,
-                target.single ? target.single : target.names[0], limit);
+    if (arguments.count && !target_read(&session, &arguments, &target)) {
+        code = 1;
+    } else if (!target.single && target.count != 1) {
+        (void)fprintf(stderr, "knarr history: name one object, such as 'knarr history deployment NAME'\n");
+        code = 2;
+    } else {
+        code = show(&session, target.kind, namespace_ ? namespace_ : session.config.namespace_,
+                    target.single ? target.single : target.names[0], limit);
+    }
     session_close(&session);
     return code;
 }

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/manifest.h"
 
-int manifest_read(const struct value *object, const char *fallback, struct manifest *ret_manifest, struct error *err)
+int manifest_read(struct session *s, const struct value *object, const char *fallback, struct manifest *ret_manifest,
+                  struct error *err)
 {
     const char *api_version = value_str(value_get(object, "apiVersion"));
     const char *kind = value_str(value_get(object, "kind"));
     const char *name = value_str(value_path(object, "metadata", "name", NULL));
     const char *ns = value_str(value_path(object, "metadata", "namespace", NULL));
-    struct slice group, version;
 
     if (!api_version || !kind)
         return error_set(err, ERROR_BAD_REQUEST, "a document has no apiVersion or no kind");
-    schema_split_api_version(slice_str(api_version), &group, &version);
-    ret_manifest->kind = schema_find_kind(group, version, slice_str(kind));
-    if (!ret_manifest->kind)
-        return error_set(err, ERROR_BAD_REQUEST, "no matches for kind \"%s\" in version \"%s\"", kind, api_version);
+    if (session_find_kind(s, api_version, kind, &ret_manifest->kind, err) < 0)
+        return -(int)err->code;
     if (!name)
         return error_set(err, ERROR_BAD_REQUEST, "a %s has no metadata.name", kind);
     ret_manifest->name = name;

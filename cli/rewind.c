@@ -84,7 +84,7 @@ static int add_named(struct rewind *r, const char *text)
         bool one = slice_split(&name, '/', &type) && slice_find(part, '/') >= 0;
         char *word CLEANUP_FREE = slice_dup(type);
 
-        kind = session_kind(word);
+        kind = session_kind(&r->session, word);
         if (!kind)
             return 2;
         if (!rewind_kind_fits(kind))
@@ -416,10 +416,12 @@ int cli_rewind(int argc, char **argv)
         return wrong_usage("--to is a revision, a time or how long ago, not ", r.to);
     if (r.all && r.namespace_)
         return wrong_usage("either -n or -A", "");
-    if ((code = read_targets(&r, &arguments)))
-        return code;
     if (session_open(&r.session, r.kubeconfig, &err) < 0)
         return session_fail(&err);
+    if ((code = read_targets(&r, &arguments))) {
+        session_close(&r.session);
+        return code;
+    }
     if (!r.namespace_)
         r.namespace_ = r.session.config.namespace_;
     r.writer.session = &r.session;

@@ -59,14 +59,10 @@ static bool find_owner(struct rewind_writer *w, struct value *owner, const char 
 {
     const char *api_version = value_str(value_get(owner, "apiVersion"));
     const char *name = value_str(value_get(owner, "name"));
-    const struct schema_kind *kind = NULL;
-    struct slice group, version;
+    const char *kind_name = value_str(value_get(owner, "kind"));
+    const struct schema_kind *kind;
 
-    if (api_version && name) {
-        schema_split_api_version(slice_str(api_version), &group, &version);
-        kind = schema_find_kind(group, version, value_string(value_get(owner, "kind")));
-    }
-    if (!kind)
+    if (!api_version || !name || !kind_name || session_find_kind(w->session, api_version, kind_name, &kind, NULL) < 0)
         return false;
     char *path CLEANUP_FREE = client_path(kind, ns, name, NULL);
     struct value *object CLEANUP_VALUE = fetch(w, path, NULL);

@@ -53,17 +53,18 @@ int cli_scale(int argc, char **argv)
         (void)fprintf(stderr, "knarr scale: name an object and how many: 'knarr scale deployment NAME --replicas N'\n");
         return 2;
     }
-    if (!target_read(&arguments, &target) || !can_scale(target.kind))
-        return 1;
-    if (!target.single && !target.count) {
-        (void)fprintf(stderr, "knarr scale: name an object: 'knarr scale %s NAME --replicas N'\n", arguments.items[0]);
-        return 2;
-    }
     if (session_open(&session, kubeconfig, &err) < 0)
         return session_fail(&err);
     const char *ns = namespace_ ? namespace_ : session.config.namespace_;
-    if (target.single)
+    if (!target_read(&session, &arguments, &target) || !can_scale(target.kind)) {
+        code = 1;
+        target.count = 0;
+    } else if (target.single) {
         code = scale_one(&session, target.kind, ns, target.single, replicas);
+    } else if (!target.count) {
+        (void)fprintf(stderr, "knarr scale: name an object: 'knarr scale %s NAME --replicas N'\n", arguments.items[0]);
+        code = 2;
+    }
     for (size_t i = 0; i < target.count; i++)
         code |= scale_one(&session, target.kind, ns, target.names[i], replicas);
     session_close(&session);

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "api/status.h"
 #include "api/value.h"
@@ -30,6 +29,7 @@ int session_open(struct session *s, const char *kubeconfig, struct error *err)
 
 void session_close(struct session *s)
 {
+    session_forget_kinds(s);
     client_free(s->client);
     loop_free(s->loop);
     kubeconfig_clear(&s->config);
@@ -144,31 +144,4 @@ int session_fail(const struct error *err)
     else
         (void)fprintf(stderr, "Error from server (%s): %s\n", reason, error_text(err));
     return 1;
-}
-
-static bool name_matches(const struct schema_kind *kind, const char *text)
-{
-    size_t plain = strcspn(text, ".");
-
-    if (text[plain] && strcmp(text + plain + 1, kind->group) != 0)
-        return false;
-    char *name CLEANUP_FREE = mem_strndup(text, plain);
-    if (!strcasecmp(name, kind->plural) || !strcasecmp(name, kind->singular) || !strcasecmp(name, kind->kind))
-        return true;
-    for (const char *const *s = kind->short_names; s && *s; s++)
-        if (!strcasecmp(name, *s))
-            return true;
-    return false;
-}
-
-const struct schema_kind *session_kind(const char *text)
-{
-    size_t count;
-    const struct schema_kind *const *kinds = schema_kinds(&count);
-
-    for (size_t i = 0; i < count; i++)
-        if (schema_is_stored(kinds[i]) && !kinds[i]->no_metadata && name_matches(kinds[i], text))
-            return kinds[i];
-    (void)fprintf(stderr, "error: the server doesn't have a resource type \"%s\"\n", text);
-    return NULL;
 }

@@ -14,6 +14,10 @@ struct session {
     struct loop *loop;
     struct client *client;
     struct kubeconfig config;
+    struct custom_kind **kinds; /* that are not built in; once the server was asked */
+    size_t kind_count;
+    size_t kind_cap;
+    bool asked;
 };
 
 /* The flag every command has. */
@@ -36,6 +40,12 @@ void session_sleep(struct session *s, unsigned ms);
 /* Prints "error: ..." as kubectl words it and returns the exit code 1. */
 int session_fail(const struct error *err);
 
-/* The kind behind "pods", "pod", "po", "Pod" or "deployments.apps"; NULL after printing that there is none. */
-const struct schema_kind *session_kind(const char *text);
+/* The kind behind "pods", "pod", "po", "Pod" or "deployments.apps", built in or one that the server has besides; NULL
+ * after printing that there is none. It lives as long as the session. */
+const struct schema_kind *session_kind(struct session *s, const char *text);
+/* The same by apiVersion and kind. s NULL: only what is built in. ERROR_BAD_REQUEST when there is none. */
+int session_find_kind(struct session *s, const char *api_version, const char *name, const struct schema_kind **ret_kind,
+                      struct error *err);
+/* Part of session_close. */
+void session_forget_kinds(struct session *s);
 #endif

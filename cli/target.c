@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-bool target_read(const struct arguments *arguments, struct target *ret_target)
+bool target_read(struct session *s, const struct arguments *arguments, struct target *ret_target)
 {
     const char *first = arguments->items[0];
     size_t type_len = strcspn(first, "/");
@@ -14,7 +14,7 @@ bool target_read(const struct arguments *arguments, struct target *ret_target)
         (void)fprintf(stderr, "error: '%s' names one object by itself: TYPE/NAME, or TYPE NAME...\n", first);
         return false;
     }
-    ret_target->kind = session_kind(type);
+    ret_target->kind = session_kind(s, type);
     ret_target->names = arguments->items + 1;
     ret_target->count = arguments->count - 1;
     ret_target->single = first[type_len] ? first + type_len + 1 : NULL;

@@ -13,6 +13,6 @@ struct target {
 };
 
 /* False after one line on standard error. */
-bool target_read(const struct arguments *arguments, struct target *ret_target);
+bool target_read(struct session *s, const struct arguments *arguments, struct target *ret_target);
 
 #endif

@@ -89,11 +89,13 @@ int cli_wait(int argc, char **argv)
         (void)fprintf(stderr, "knarr wait: name a type, an object, and --for condition=NAME or --for delete\n");
         return 2;
     }
-    kind = session_kind(arguments.items[0]);
-    if (!kind)
-        return 1;
     if (session_open(&w.session, w.kubeconfig, &err) < 0)
         return session_fail(&err);
+    kind = session_kind(&w.session, arguments.items[0]);
+    if (!kind) {
+        session_close(&w.session);
+        return 1;
+    }
     const char *ns = !kind->namespaced ? NULL : w.namespace_ ? w.namespace_ : w.session.config.namespace_;
     char *path CLEANUP_FREE = client_path(kind, ns, arguments.items[1], NULL);
     if (wait_until(&w, path, &err) < 0)

@@ -208,6 +208,42 @@ def test_owners_and_namespaces(shop):
     wait_for(lambda: not shop.get('configmap', 'owned'), 'what it owned to go')
 
 
+def test_what_is_not_carried_out_is_told(shop):
+    definition = json.loads(json.dumps(WIDGET))
+    for version in definition['spec']['versions']:
+        spec = version['schema']['openAPIV3Schema']['properties']['spec']
+        spec['x-kubernetes-validations'] = [{'rule': 'self.size > 0'}]
+        spec['properties']['ports']['items']['x-kubernetes-validations'] = [{'rule': 'self.port > 0'}]
+    definition['spec']['conversion'] = {'strategy': 'Webhook', 'webhook': {
+        'conversionReviewVersions': ['v1'], 'clientConfig': {'url': 'https://127.0.0.1:1/convert'}}}
+    said = [line for line in shop.apply(definition, '--dry-run=server').stderr.splitlines() if 'act on it' in line]
+    assert said == ['Warning: spec.conversion.webhook is stored, but this server does not act on it',
+                    'Warning: spec.versions[].schema.openAPIV3Schema...x-kubernetes-validations is stored, but this server '
+                    'does not act on it'], said
+
+
+def test_the_command_line_in_the_box(shop):
+    """It asks the server for kinds that are not built in."""
+    path = shop.folder / 'boxed.yaml'
+    path.write_text(json.dumps(widget('boxed', size=2)))
+    assert shop.knarr('apply', '-f', path).stdout == 'widget.shop.example.com/boxed created\n'
+    assert shop.knarr('apply', '-f', path).stdout == 'widget.shop.example.com/boxed unchanged\n'
+    path.write_text(json.dumps(widget('boxed', size=3)))
+    assert shop.knarr('apply', '-f', path).stdout == 'widget.shop.example.com/boxed configured\n'
+    assert shop.knarr('apply', '--server-side', '-f', path).stdout.endswith('serverside-applied\n')
+    lines = [line.split() for line in shop.knarr('get', 'wd', 'boxed').stdout.splitlines()]
+    assert lines[0][:2] == ['NAME', 'SIZE'] and lines[1][:2] == ['boxed', '3']
+    assert 'boxed' in shop.knarr('get', 'widgets.shop.example.com,configmaps').stdout
+    assert 'boxed' in shop.knarr('describe', 'widget', 'boxed').stdout
+    assert len(shop.knarr('history', 'widget', 'boxed').stdout.splitlines()) >= 3
+    shop.knarr('scale', 'widget', 'boxed', '--replicas', '4')
+    assert shop.get('widget', 'boxed')['spec']['replicas'] == 4
+    shop.knarr('delete', '-f', path)
+    assert not shop.get('widget', 'boxed')
+    done = shop.knarr('get', 'gadgets', check=False)
+    assert done.returncode == 1 and done.stderr == 'error: the server doesn\'t have a resource type "gadgets"\n'
+
+
 def test_names_that_are_taken(shop):
     other = json.loads(json.dumps(WIDGET))
     other['metadata']['name'] = 'wodgets.shop.example.com'

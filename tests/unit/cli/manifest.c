@@ -85,7 +85,7 @@ static void test_incomplete_documents_are_refused(void **state)
         struct manifest m;
         ERROR_LOCAL(err);
 
-        assert_true(manifest_read(v, "default", &m, &err) < 0);
+        assert_true(manifest_read(NULL, v, "default", &m, &err) < 0);
         assert_int_equal(err.code, ERROR_BAD_REQUEST);
     }
 }
