@@ -4,9 +4,14 @@
 
 #include <stdlib.h>
 
+#include "lib/map.h"
+
+#define KNOWN_MAX 512 /* bytes of a small schema */
+
 struct compiling {
     struct pool *pool;
-    size_t patterns; /* bytes of compiled ones so far */
+    size_t patterns;  /* bytes of compiled ones so far */
+    struct map known; /* small schemas, by what they say: most of an operator's fields say the same as another */
 };
 
 static const struct structural *compile(struct compiling *c, const struct value *schema);
@@ -255,15 +260,13 @@ static bool is_plain(const struct structural *s)
     return !s->flags && !s->each && !s->by_default && !s->map_keys && !s->rules && !s->property_count;
 }
 
-static const struct structural *compile(struct compiling *c, const struct value *schema)
+static const struct structural *compile_anew(struct compiling *c, const struct value *schema)
 {
     const struct value *items = value_get(schema, "items");
     const struct value *each = items ? items : value_get(schema, "additionalProperties");
     struct structural made = {.type = type_of(schema)};
     struct structural *s;
 
-    if (!value_is(schema, VALUE_OBJECT))
-        return &keeps_all;
     made.flags = flags_of(schema);
     made.each = value_is(each, VALUE_OBJECT) ? compile(c, each) : NULL;
     made.by_default = keep_value(c->pool, value_get(schema, "default"));
@@ -277,9 +280,50 @@ static const struct structural *compile(struct compiling *c, const struct value 
     return s;
 }
 
+/* What a schema without properties says, but for its own description; false when that is much. */
+static bool write_known(const struct value *schema, struct buf *key)
+{
+    struct value_iter it = value_iter_start(schema);
+    struct slice name;
+    struct value *member;
+
+    if (value_get(schema, "properties"))
+        return false;
+    while (key->len <= KNOWN_MAX && value_iter_next(&it, &name, &member)) {
+        if (slice_is(name, "description"))
+            continue;
+        buf_append_slice(key, name);
+        buf_append_byte(key, '\0');
+        value_write_start(member, key, KNOWN_MAX + 1);
+        buf_append_byte(key, '\0');
+    }
+    return key->len <= KNOWN_MAX;
+}
+
+static const struct structural *compile(struct compiling *c, const struct value *schema)
+{
+    struct structural *made;
+    BUF_LOCAL(key);
+
+    if (!value_is(schema, VALUE_OBJECT))
+        return &keeps_all;
+    if (!write_known(schema, &key))
+        return compile_anew(c, schema);
+    made = map_get(&c->known, buf_slice(&key));
+    if (!made) {
+        made = (struct structural *)compile_anew(c, schema);
+        (void)map_put(&c->known, buf_slice(&key), made);
+    }
+    return made;
+}
+
 const struct structural *structural_compile(struct pool *pool, const struct value *schema)
 {
-    return compile(&(struct compiling){.pool = pool}, schema);
+    struct compiling c = {.pool = pool};
+    const struct structural *made = compile(&c, schema);
+
+    map_clear(&c.known, NULL);
+    return made;
 }
 
 const struct structural *structural_find(const struct structural *s, struct slice name)
