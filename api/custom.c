@@ -67,13 +67,6 @@ static const char *custom_openapi_name(struct custom_kind *k)
     return pool_printf(k->pool, "%s%s.%s", buf_cstr(&name), k->schema.version, k->schema.kind);
 }
 
-static const struct schema_type *custom_metadata_type(void)
-{
-    const struct schema_kind *any = schema_find_kind(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("ConfigMap"));
-
-    return schema_find_field(any->type, SLICE_LIT("metadata"))->type;
-}
-
 static void custom_set_root(struct custom_kind *k)
 {
     const struct schema_kind *any = schema_find_kind(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("ConfigMap"));
@@ -81,7 +74,7 @@ static void custom_set_root(struct custom_kind *k)
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         k->fields[i] = *schema_find_field(any->type, slice_str(names[i]));
-    k->fields[2].type = custom_metadata_type();
+    k->fields[2].type = structural_metadata_type();
     k->root = (struct schema_type){.name = k->schema.kind,
                                    .openapi_name = custom_openapi_name(k),
                                    .description = "",

@@ -193,9 +193,9 @@ static uint8_t type_of(const struct value *schema)
     };
     struct slice stated = value_string(value_get(schema, "type"));
 
-    for (uint8_t i = STRUCTURAL_OBJECT; i < ARRAY_SIZE(types); i++)
+    for (size_t i = STRUCTURAL_OBJECT; i < ARRAY_SIZE(types); i++)
         if (slice_is(stated, types[i]))
-            return i;
+            return (uint8_t)i;
     return STRUCTURAL_ANY;
 }
 
@@ -241,16 +241,18 @@ static void compile_properties(struct compiling *c, const struct value *schema, 
 {
     const struct value *described = value_get(schema, "properties");
     size_t count = value_is(described, VALUE_OBJECT) ? value_count(described) : 0;
-    struct structural_property *all = count ? pool_alloc(c->pool, count * sizeof(*all)) : NULL;
+    struct structural_property *all;
     struct value_iter it = value_iter_start(count ? described : NULL);
     struct slice name;
     struct value *child;
 
+    if (!count)
+        return;
+    all = pool_alloc(c->pool, count * sizeof(*all));
     while (value_iter_next(&it, &name, &child))
         all[s->property_count++] =
             (struct structural_property){slice_make(pool_slice_dup(c->pool, name), name.len), compile(c, child)};
-    if (count)
-        qsort(all, count, sizeof(*all), compare_properties);
+    qsort(all, count, sizeof(*all), compare_properties);
     s->properties = all;
     compile_defaults(c->pool, s);
 }

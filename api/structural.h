@@ -10,6 +10,7 @@
 #define KNARR_API_STRUCTURAL_H
 
 #include "api/codec.h"
+#include "api/schema.h"
 #include "api/value.h"
 #include "lib/pool.h"
 
@@ -26,6 +27,8 @@ const char *structural_check_pattern(struct pool *pool, struct slice pattern, si
 /* Takes out of the object what the schema does not know (`unknown field "spec.bogus"` goes to findings, which may be
  * NULL), and nulls where null is no value. */
 void structural_prune(const struct structural *s, struct value *object, struct codec_findings *findings);
+/* What metadata is of any object, also of one inside another (x-kubernetes-embedded-resource). */
+const struct schema_type *structural_metadata_type(void);
 /* Fills in defaults, parents before children. Those that would make the object larger than can be stored are left out:
  * it is too large already. */
 void structural_default(const struct structural *s, struct value *object);

@@ -44,6 +44,52 @@ static bool is_implied(const struct structural *s, const struct place *at, struc
     return (!at || (s->flags & STRUCTURAL_EMBEDDED)) && is_own_name(name);
 }
 
+const struct schema_type *structural_metadata_type(void)
+{
+    const struct schema_kind *any = schema_find_kind(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("ConfigMap"));
+
+    return schema_find_field(any->type, SLICE_LIT("metadata"))->type;
+}
+
+static void prune_typed(const struct schema_type *type, struct value *v, const struct place *at,
+                        struct codec_findings *findings);
+
+/* The value of a field: an object, or what holds objects. */
+static void prune_field(const struct schema_field *f, struct value *v, const struct place *at,
+                        struct codec_findings *findings)
+{
+    struct value_iter it = value_iter_start(f->shape == SCHEMA_MAP && value_is(v, VALUE_OBJECT) ? v : NULL);
+    struct place here = {.up = at};
+    struct value *child;
+
+    if (f->shape == SCHEMA_ONE)
+        prune_typed(f->type, v, at, findings);
+    while (value_iter_next(&it, &here.name, &child))
+        prune_typed(f->type, child, &here, findings);
+    here.name = SLICE_NONE;
+    for (; f->shape == SCHEMA_LIST && value_is(v, VALUE_ARRAY) && here.index < value_count(v); here.index++)
+        prune_typed(f->type, value_at(v, here.index), &here, findings);
+}
+
+static void prune_typed(const struct schema_type *type, struct value *v, const struct place *at,
+                        struct codec_findings *findings)
+{
+    struct value_iter it = value_iter_start(value_is(v, VALUE_OBJECT) ? v : NULL);
+    struct place here = {.up = at};
+    struct value *child;
+
+    while (value_iter_next(&it, &here.name, &child)) {
+        const struct schema_field *f = schema_find_field(type, here.name);
+
+        if (f && f->base == SCHEMA_OBJECT) {
+            prune_field(f, child, &here, findings);
+        } else if (!f) {
+            note_unknown(findings, &here);
+            value_iter_remove(&it);
+        }
+    }
+}
+
 static void prune(const struct structural *s, struct value *v, const struct place *at, struct codec_findings *findings)
 {
     struct value_iter it = value_iter_start(value_is(v, VALUE_OBJECT) ? v : NULL);
@@ -53,8 +99,11 @@ static void prune(const struct structural *s, struct value *v, const struct plac
     while (value_iter_next(&it, &here.name, &child)) {
         const struct structural *known = structural_find(s, here.name);
 
-        if (is_implied(s, at, here.name))
+        if (is_implied(s, at, here.name)) {
+            if ((s->flags & STRUCTURAL_EMBEDDED) && slice_is(here.name, "metadata"))
+                prune_typed(structural_metadata_type(), child, &here, findings);
             continue;
+        }
         known = known ? known : s->each;
         if (known && value_is(child, VALUE_NULL) && !(known->flags & STRUCTURAL_NULLABLE)) {
             value_iter_remove(&it);

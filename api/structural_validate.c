@@ -261,6 +261,19 @@ static void judge_list(const struct judge *j, const struct structural *s, const 
 /* A member is a step with a dot whether it is a property or a key. */
 #define VMEMBER(parent, text) (&(struct vpath){.up = (parent), .step = VPATH_FIELD, .name = (text)})
 
+/* An object inside another says what it is. */
+static void judge_embedded(const struct judge *j, const struct value *object, const struct vpath *at)
+{
+    static const char *const names[] = {"apiVersion", "kind"};
+    const struct value *metadata = value_get(object, "metadata");
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (!value_string(value_get(object, names[i])).len)
+            report_required(j->v, VMEMBER(at, slice_str(names[i])), "must not be empty");
+    if (metadata && !value_is(metadata, VALUE_OBJECT) && !value_is(metadata, VALUE_NULL))
+        report_invalid(j->v, VMEMBER(at, SLICE_LIT("metadata")), metadata, "must be an object");
+}
+
 static void judge_members(const struct judge *j, const struct structural *s, const struct value *object,
                           const struct value *old, const struct vpath *at)
 {
@@ -273,6 +286,8 @@ static void judge_members(const struct judge *j, const struct structural *s, con
         report_too_many(j->v, at, value_count(object), (size_t)r->max_properties);
     if (r && r->min_properties >= 0 && (int64_t)value_count(object) < r->min_properties)
         report_count(j, at, value_count(object), "should have at least %lld properties", r->min_properties);
+    if (s->flags & STRUCTURAL_EMBEDDED)
+        judge_embedded(j, object, at);
     while (value_iter_next(&it, &name, &child)) {
         const struct structural *known = structural_find(s, name);
 

@@ -17,6 +17,8 @@
     "\"items\":{\"type\":\"object\",\"required\":[\"n\"],\"properties\":{\"n\":{\"type\":\"string\"},"                 \
     "\"p\":{\"type\":\"string\",\"default\":\"TCP\"},\"v\":{\"type\":\"integer\"}}}},"                                 \
     "\"map\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}},"                                   \
+    "\"inner\":{\"type\":\"object\",\"x-kubernetes-embedded-resource\":true,\"properties\":{\"a\":{\"type\":"          \
+    "\"string\"}}},"                                                                                                   \
     "\"port\":{\"x-kubernetes-int-or-string\":true},"                                                                  \
     "\"nul\":{\"type\":\"string\",\"nullable\":true},"                                                                 \
     "\"when\":{\"type\":\"string\",\"format\":\"date-time\"},"                                                         \
@@ -138,6 +140,12 @@ static void test_objects(void **state)
         {"", "{\"spec\":{\"port\":true}}",
          "spec.port: Invalid value: \"boolean\": spec.port in body must be of type integer,string: \"boolean\""},
         {"", "{\"spec\":{\"port\":\"http\"}}", ""},
+        {"", "{\"spec\":{\"inner\":{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"x\"},\"a\":\"b\"}}}",
+         ""},
+        {"", "{\"spec\":{\"inner\":{\"apiVersion\":\"\",\"metadata\":1}}}",
+         "spec.inner.apiVersion: Required value: must not be empty\nspec.inner.kind: Required value: must not be "
+         "empty\n"
+         "spec.inner.metadata: Invalid value: 1: must be an object"},
         {"", "{\"spec\":{\"when\":\"x\"}}",
          "spec.when: Invalid value: \"x\": spec.when in body must be of type date-time: \"x\""},
         {"", "{\"spec\":{\"ratio\":0.3}}",
@@ -207,6 +215,26 @@ static void test_pruning_and_defaults(void **state)
     codec_findings_clear(&findings);
     assert_null(make("{\"spec\":{\"bogus\":1}}", CODEC_STRICT, NULL, &err));
     assert_non_null(strstr(error_text(&err), "strict decoding error: unknown field \"spec.bogus\""));
+}
+
+static void test_objects_inside(void **state)
+{
+    ERROR_LOCAL(err);
+    struct codec_findings findings = {0};
+    struct value *object CLEANUP_VALUE = make("{\"spec\":{\"inner\":{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":"
+                                              "{\"name\":\"x\",\"labels\":{\"a\":\"b\"},"
+                                              "\"bogus\":1,\"ownerReferences\":[{\"name\":\"o\",\"odd\":2}]}}}}",
+                                              CODEC_WARN, &findings, &err);
+    BUF_LOCAL(text);
+
+    (void)state;
+    assert_int_equal(findings.count, 2);
+    assert_string_equal(findings.texts[0], "unknown field \"spec.inner.metadata.bogus\"");
+    assert_string_equal(findings.texts[1], "unknown field \"spec.inner.metadata.ownerReferences[0].odd\"");
+    value_write(value_path(object, "spec", "inner", "metadata", NULL), &text);
+    assert_string_equal(buf_cstr(&text),
+                        "{\"name\":\"x\",\"labels\":{\"a\":\"b\"},\"ownerReferences\":[{\"name\":\"o\"}]}");
+    codec_findings_clear(&findings);
 }
 
 static void test_header_and_table(void **state)
@@ -301,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_what_an_update_leaves_is_not_judged),
         cmocka_unit_test(test_pruning_and_defaults),
+        cmocka_unit_test(test_objects_inside),
         cmocka_unit_test(test_header_and_table),
         cmocka_unit_test(test_apply_knows_lists),
         cmocka_unit_test(test_versions_and_names),
