@@ -6,7 +6,6 @@
 
 #include "api/codec.h"
 #include "api/custom.h"
-#include "api/defaulting.h"
 #include "api/managed.h"
 #include "api/validate.h"
 
