@@ -170,7 +170,7 @@ void object_encode_meta(const struct schema_kind *kind, struct slice stored, str
     BUF_LOCAL(scratch);
     BUF_LOCAL(run);
 
-    for (; kind->selectable[fields] && fields < SELECTABLE_MAX; fields++)
+    for (; fields < SELECTABLE_MAX && kind->selectable[fields]; fields++)
         paths[META_PATHS + fields] = kind->selectable[fields];
     scan_get_many(stored, paths, META_PATHS + fields, values);
     fixed[1] = scan_is_string(values[META_DELETION]) ? FLAG_DELETING : 0;
