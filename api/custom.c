@@ -25,6 +25,16 @@ const struct value *custom_names(const struct value *definition)
     return value_string(value_get(accepted, "plural")).len ? accepted : value_path(definition, "spec", "names", NULL);
 }
 
+bool custom_is_established(const struct value *definition)
+{
+    const struct value *conditions = value_path(definition, "status", "conditions", NULL);
+
+    for (size_t i = 0; i < value_count(conditions); i++)
+        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), "Established"))
+            return slice_is(value_string(value_get(value_at(conditions, i), "status")), "True");
+    return false;
+}
+
 const struct value *custom_version(const struct value *definition, struct slice version)
 {
     const struct value *versions = value_path(definition, "spec", "versions", NULL);

@@ -13,6 +13,8 @@ struct custom_kind;
 
 /* The names of a definition: those that were accepted, else those that it wishes for. Borrowed from the object. */
 const struct value *custom_names(const struct value *definition);
+/* Whether it is served: its condition Established. */
+bool custom_is_established(const struct value *definition);
 /* The entry of spec.versions with that name, or NULL. */
 const struct value *custom_version(const struct value *definition, struct slice version);
 

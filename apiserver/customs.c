@@ -101,19 +101,6 @@ static void definition_unref(struct custom_definition *d)
     free(d);
 }
 
-static bool definition_is_established(const struct value *object)
-{
-    const struct value *conditions = value_path(object, "status", "conditions", NULL);
-
-    for (size_t i = 0; i < value_count(conditions); i++) {
-        const struct value *c = value_at(conditions, i);
-
-        if (slice_is(value_string(value_get(c, "type")), "Established"))
-            return slice_is(value_string(value_get(c, "status")), "True");
-    }
-    return false;
-}
-
 static struct custom_definition *definition_read(const struct value *object, uint64_t revision)
 {
     struct custom_definition *d = mem_zalloc(sizeof(*d));
@@ -126,7 +113,7 @@ static struct custom_definition *definition_read(const struct value *object, uin
     d->place = mem_printf("%.*s/%.*s", SLICE_ARGS(value_string(value_path(object, "spec", "group", NULL))),
                           SLICE_ARGS(value_string(value_get(names, "plural"))));
     d->list_kind = slice_dup(value_string(value_get(names, "listKind")));
-    if (!definition_is_established(object))
+    if (!custom_is_established(object))
         return d;
     d->versions = mem_calloc(value_count(versions) + 1, sizeof(*d->versions));
     for (size_t i = 0; i < value_count(versions); i++)

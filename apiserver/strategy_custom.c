@@ -64,16 +64,6 @@ static void custom_note_storage(struct value *object)
     }
 }
 
-static bool custom_is_established(const struct value *object)
-{
-    const struct value *conditions = value_path(object, "status", "conditions", NULL);
-
-    for (size_t i = 0; i < value_count(conditions); i++)
-        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), "Established"))
-            return slice_is(value_string(value_get(value_at(conditions, i), "status")), "True");
-    return false;
-}
-
 static void custom_accept_names(struct request *req, struct value *object)
 {
     const char *message = "no conflicts found";

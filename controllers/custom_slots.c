@@ -26,16 +26,6 @@ static void definition_free(void *item)
     free(d);
 }
 
-static bool definition_is_established(const struct value *object)
-{
-    const struct value *conditions = value_path(object, "status", "conditions", NULL);
-
-    for (size_t i = 0; i < value_count(conditions); i++)
-        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), "Established"))
-            return slice_is(value_string(value_get(value_at(conditions, i), "status")), "True");
-    return false;
-}
-
 /* The stored version when it is served, else any. */
 static const struct value *definition_version(const struct value *object)
 {
@@ -55,7 +45,7 @@ static void *definition_project(void *arg, struct slice key, struct slice json)
 {
     struct value *object CLEANUP_VALUE = value_parse(json, NULL);
     struct definition *d = mem_zalloc(sizeof(*d));
-    const struct value *version = object && definition_is_established(object) ? definition_version(object) : NULL;
+    const struct value *version = object && custom_is_established(object) ? definition_version(object) : NULL;
 
     (void)arg;
     (void)key;
