@@ -179,9 +179,9 @@ static uint8_t column_type(struct slice stated)
                                         [SCHEMA_COLUMN_DATE] = "date",
                                         [SCHEMA_COLUMN_NUMBER] = "number"};
 
-    for (uint8_t i = 0; i < ARRAY_SIZE(types); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         if (slice_is(stated, types[i]))
-            return i;
+            return (uint8_t)i;
     return SCHEMA_COLUMN_STRING;
 }
 
