@@ -288,9 +288,9 @@ struct documents *customs_documents(struct front *front)
 
 /* ---- kinds ---- */
 
-static void customs_let_go(void *arg)
+void customs_let_go(void *request)
 {
-    custom_kind_unref(arg);
+    custom_kind_unref(((struct request *)request)->custom);
 }
 
 /* The whole kind of a version, compiled when it is not yet; a reference, or NULL. */
@@ -335,7 +335,7 @@ const struct schema_kind *customs_find(struct request *req, const char *group, c
 
     if (!kind)
         return NULL;
-    pool_on_free(req->pool, customs_let_go, kind);
+    req->custom = kind;
     return custom_kind_schema(kind);
 }
 

@@ -16,7 +16,9 @@ struct customs *customs_new(struct store *store, const char *server_address);
 void customs_free(struct customs *customs);
 void customs_snapshot_unref(struct customs_snapshot *snapshot); /* NULL is allowed */
 
-/* The kind at that path as the newest definitions have it, alive until the request goes; NULL when there is none. */
+/* Hook of a request's pool (arg), to be the first there is, because hooks run in reverse order: lets go of its kind. */
+void customs_let_go(void *request);
+/* The kind at that path as the newest definitions have it, alive until the request goes; once for a request; NULL when there is none. */
 const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural);
 /* Whether a custom kind is served as it is: its definition is still there and says the same. */
 bool customs_is_current(struct front *front, const struct schema_kind *kind);

@@ -212,6 +212,7 @@ void front_handle(struct http_request *http, void *arg)
     req->server = req->front->server;
     req->pool = http->pool;
     req->info.path = "";
+    pool_on_free(req->pool, customs_let_go, req);
     request_metrics_begin(req);
     for (size_t i = 0; i < ARRAY_SIZE(front_phases); i++)
         if (front_phases[i](req, &err) < 0) {

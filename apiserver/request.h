@@ -15,6 +15,7 @@
 #include "apiserver/server_internal.h"
 #include "lib/http.h"
 
+struct custom_kind;
 struct metric_series;
 struct strategy;
 
@@ -53,6 +54,7 @@ struct request {
     const struct status_details *error_details; /* overrides what reply_error derives; NULL = derive */
     enum media media;
     enum table_include include;
+    struct custom_kind *custom; /* whose kind that is, where a user has defined it; let go after all else */
     bool dry_run;
     enum codec_strictness strictness;
     const char *object_name; /* known after decoding a create; NULL = info.name */
