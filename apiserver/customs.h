@@ -18,7 +18,8 @@ void customs_snapshot_unref(struct customs_snapshot *snapshot); /* NULL is allow
 
 /* Hook of a request's pool (arg), to be the first there is, because hooks run in reverse order: lets go of its kind. */
 void customs_let_go(void *request);
-/* The kind at that path as the newest definitions have it, alive until the request goes; once for a request; NULL when there is none. */
+/* The kind at that path as the newest definitions have it, alive until the request goes, so once for a request; NULL
+ * when there is none. */
 const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural);
 /* Whether a custom kind is served as it is: its definition is still there and says the same. */
 bool customs_is_current(struct front *front, const struct schema_kind *kind);

@@ -169,12 +169,12 @@ void bench_times_answer(struct bench_times *times, int64_t begin_ns, const char 
     double p50 = 0, p99 = 0, p999 = 0, max = 0;
 
     if (times->count) {
-        size_t half = (times->count - 1) / 2, last = times->count - 1;
+        size_t last = times->count - 1, half = last / 2, place99 = last * 99 / 100, place999 = last * 999 / 1000;
 
         qsort(times->us10, times->count, sizeof(*times->us10), compare_times);
         p50 = times->us10[half] / 10.0;
-        p99 = times->us10[last * 99 / 100] / 10.0;
-        p999 = times->us10[last * 999 / 1000] / 10.0;
+        p99 = times->us10[place99] / 10.0;
+        p999 = times->us10[place999] / 10.0;
         max = times->us10[last] / 10.0;
     }
     bench_answer("\"ops\":%zu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f%s",
