@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MEM_LARGE (256 << 10) /* bytes of a block that goes back to the system when it is freed */
+
 void mem_die(size_t size)
 {
     (void)fprintf(stderr, "knarr: out of memory (asked for %zu bytes)\n", size);
@@ -101,6 +103,13 @@ void *mem_grow(void *array, size_t *cap, size_t want, size_t size)
         mem_die(SIZE_MAX);
     *cap = next;
     return mem_realloc(array, next * size);
+}
+
+void mem_settle(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, MEM_LARGE); /* said once, it no longer grows by itself */
+#endif
 }
 
 void mem_give_back(void)

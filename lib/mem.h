@@ -35,6 +35,9 @@
 void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
 void *mem_calloc(size_t count, size_t size);
+/* Once, before threads start: large blocks (whole objects, lists) go back to the system when they are freed, instead of
+ * staying with every thread that ever had one. */
+void mem_settle(void);
 /* Gives what is free back to the system; takes about 0.1 s for each GiB, during which others may wait for memory. */
 void mem_give_back(void);
 void *mem_realloc(void *old, size_t size);

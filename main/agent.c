@@ -155,6 +155,7 @@ static int agent_command(int argc, char **argv)
     struct pool *pool CLEANUP_POOL = pool_new(); /* texts of the options */
 
     (void)signal(SIGPIPE, SIG_IGN);
+    mem_settle();
     value_init();
     notify_init();
     if (!agent_read_options(&agent_flags, pool, argc, argv))

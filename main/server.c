@@ -472,6 +472,7 @@ static int server_command(int argc, char **argv)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     server_raise_limit();
+    mem_settle();
     value_init();
     notify_init();
     if (!s.flags.advertise_address) {
