@@ -224,6 +224,7 @@ struct store {
     struct store_trim *trim; /* under way; NULL = none */
     int64_t keep_after_ns;   /* after a failure: not before */
     bool keep_failed;        /* LMDB is to be looked at */
+    size_t compact_steps;    /* that compactions and cleaning may take before the next table */
     int64_t space_after_ns;  /* likewise, of setting space aside */
     uint64_t data_end;       /* bytes of data.mdb that are allocated */
 

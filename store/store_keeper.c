@@ -127,6 +127,9 @@ static int table_write(struct store *store, struct error *err)
         rc = index_step(store, level, &node, err);
         (void)store_space_keep(store);
     } while (rc == 0 && node);
+    /* More than what it takes to dissolve as much of the log as this table has: else the log would grow and grow. */
+    if (rc == 0)
+        store->compact_steps = 8 + 4 * store_table_count(level->table) / STORE_BASE_STEP;
     store_root_unref(root);
     if (rc == 0)
         store_root_drop_frozen(store);
@@ -247,6 +250,16 @@ static int compact_note(struct store *store, uint64_t want, struct error *err)
     return store_forget(store, STORE_HISTORY_FULL, want < bound ? want : bound, err);
 }
 
+static struct store_compaction *compaction_first(struct store *store)
+{
+    struct store_compaction *compaction;
+
+    (void)pthread_mutex_lock(&store->lock);
+    compaction = list_first(&store->compactions, struct store_compaction, link);
+    (void)pthread_mutex_unlock(&store->lock);
+    return compaction;
+}
+
 static void compaction_finish(struct store *store, struct store_compaction *compaction, const struct error *err)
 {
     (void)pthread_mutex_lock(&store->lock);
@@ -260,13 +273,10 @@ static void compaction_finish(struct store *store, struct store_compaction *comp
 /* What may not be asked for any more is forgotten at once, and dissolved in steps; true when there was something. */
 static bool compact_step(struct store *store)
 {
-    struct store_compaction *compaction;
+    struct store_compaction *compaction = compaction_first(store), *next;
     ERROR_LOCAL(failure);
     int rc = 0;
 
-    (void)pthread_mutex_lock(&store->lock);
-    compaction = list_first(&store->compactions, struct store_compaction, link);
-    (void)pthread_mutex_unlock(&store->lock);
     if (compaction)
         rc = compact_note(store, compaction->revision, &failure);
     else
@@ -280,6 +290,9 @@ static bool compact_step(struct store *store)
     store->keep_failed = store->keep_failed || rc < 0;
     if (rc <= 0 && compaction)
         compaction_finish(store, compaction, rc < 0 ? &failure : NULL);
+    /* With it, whoever asked for less. */
+    while (rc == 0 && compaction && (next = compaction_first(store)) && next->revision <= store->state.compacted)
+        compaction_finish(store, next, NULL);
     return rc > 0 || compaction;
 }
 
@@ -306,7 +319,6 @@ void store_compact_cancel(struct store *store)
 
 /* ---- what is due ---- */
 
-/* A compaction wants what it is about to dissolve in LMDB first. */
 static bool compaction_waits(struct store *store)
 {
     bool waits;
@@ -315,6 +327,20 @@ static bool compaction_waits(struct store *store)
     waits = !list_empty(&store->compactions);
     (void)pthread_mutex_unlock(&store->lock);
     return waits;
+}
+
+/* A compaction wants what it is about to dissolve in LMDB first, and no more than that. */
+static bool compaction_wants_table(struct store *store)
+{
+    const struct store_compaction *compaction;
+    bool wants;
+
+    (void)pthread_mutex_lock(&store->lock);
+    compaction = list_first(&store->compactions, struct store_compaction, link);
+    wants = compaction && compaction->revision > store->state.revision &&
+            compaction->revision <= atomic_load(&store->visible);
+    (void)pthread_mutex_unlock(&store->lock);
+    return wants;
 }
 
 /* After some failures LMDB refuses its readers as well, and every write reads: whatever there is to keep, it is opened
@@ -341,11 +367,18 @@ static bool keep_step(struct store *store)
     bool frozen, several;
     ERROR_LOCAL(failure);
 
+    /* In its turn: who writes without pause fills one table after the other. */
+    if (store->compact_steps && !compaction_wants_table(store)) {
+        store->compact_steps--;
+        if (compact_step(store))
+            return true;
+        store->compact_steps = 0;
+    }
     root = store_root_take(store);
     frozen = root->levels[1] != NULL;
     several = root->segment_count > 1;
     store_root_unref(root);
-    if (frozen || table_freeze(store, several && (compaction_waits(store) || store_space_is_full(store)))) {
+    if (frozen || table_freeze(store, several && (compaction_wants_table(store) || store_space_is_full(store)))) {
         if (table_write(store, &failure) == 0)
             return true;
         log_warning("store", "%s; the log keeps it meanwhile, trying again", error_text(&failure));

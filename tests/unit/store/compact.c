@@ -111,6 +111,21 @@ static void test_compaction_goes_in_steps(void **state)
     assert_list(f, "k00", "", 14, 0, "k00=value@14");
 }
 
+/* Whoever writes without pause keeps no compaction from its end. */
+static void test_compaction_ends_among_writes(void **state)
+{
+    struct fixture *f = *state;
+    int code = -1;
+
+    fill(f, 12);
+    store_compact(f->store, 13, note_code, &code);
+    for (int i = 0; i < 200 && code == -1; i++) {
+        fill(f, 1);
+        assert_true(store_step(f->store));
+    }
+    assert_int_equal(code, 0);
+}
+
 /* Closed half-way, the rest is removed after the next opening. */
 static void test_compaction_goes_on_after_reopen(void **state)
 {
@@ -297,6 +312,7 @@ int main(void)
         store_test(test_compaction_forgets_only_the_past),
         store_test(test_compaction_of_odd_revisions),
         cmocka_unit_test_setup_teardown(test_compaction_goes_in_steps, fixture_setup_segments, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_ends_among_writes, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compaction_goes_on_after_reopen, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_history_is_bounded_by_bytes, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_stops_puts_and_deletions_free, fixture_setup_small,
