@@ -6,6 +6,9 @@
 #include "api/schema.h"
 #include "api/value.h"
 
+/* Of one line: what is longer is no longer read. */
+#define DESCRIPTION_MAX 140
+
 static void check_order(const struct schema_type *type)
 {
     for (size_t i = 0; i < type->field_count; i++) {
@@ -39,6 +42,39 @@ static void check_default(const struct schema_type *type, const struct schema_fi
         if (value_str(v) && !strcmp(f->enum_values[i], value_str(v)))
             break;
     }
+}
+
+/* One line in our words: `kubectl explain` shows it to who asks what a field is for. No field is excepted, so what is
+ * new needs one too. An inline field has no place of its own in JSON. */
+static void check_description(const char *type, const char *field, const char *text)
+{
+    size_t len = text ? strlen(text) : 0;
+
+    if (!len)
+        fail_msg("%s.%s has no description", type, field);
+    if (len > DESCRIPTION_MAX || text[len - 1] != '.' || strchr(text, '\n') || strstr(text, "  ") ||
+        (text[0] >= 'a' && text[0] <= 'z'))
+        fail_msg("%s.%s: \"%s\" is not a short sentence", type, field, text);
+}
+
+static void test_all_is_described(void **state)
+{
+    size_t count, described = 0;
+    const struct schema_type *types = schema_types(&count);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        check_description(types[i].openapi_name, "(itself)", types[i].description);
+        for (size_t j = 0; j < types[i].field_count; j++) {
+            const struct schema_field *f = &types[i].fields[j];
+
+            if (f->flags & SCHEMA_INLINE)
+                continue;
+            check_description(types[i].openapi_name, f->name, f->description);
+            described++;
+        }
+    }
+    assert_true(described > 2000);
 }
 
 static void check_field(const struct schema_type *type, const struct schema_field *f)
@@ -159,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types_have_no_holes),
+        cmocka_unit_test(test_all_is_described),
         cmocka_unit_test(test_kinds_have_no_holes),
         cmocka_unit_test(test_look_ups),
     };
