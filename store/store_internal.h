@@ -60,7 +60,7 @@
 #define STORE_QUOTA_DEFAULT ((uint64_t)8 << 30)
 #define STORE_QUOTA_RESERVE ((uint64_t)16 << 20) /* beyond the quota, for requests that may use the reserve */
 #define STORE_HISTORY_BYTES ((uint64_t)1 << 30)
-#define STORE_TABLE_COUNT   16384  /* versions after which a table is frozen */
+#define STORE_TABLE_COUNT   65536  /* versions after which a table is frozen: it costs the index every page once */
 #define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
 #define STORE_TABLE_AGE_NS  (5 * NS_PER_S)
 #define STORE_INDEX_STEP    2000              /* keys written to LMDB in one transaction */
