@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/container_mounts.h"
 #include "agent/container_security.h"
@@ -203,8 +204,11 @@ enum container_result container_start(const struct container_start *s, struct ru
     struct runtime_container *c = make_record(s);
     struct oci_spec spec = {0};
     enum container_result result;
+    int pids CLEANUP_FD = s->target ? runtime_open_pids(s->runtime, s->target, err) : -1;
+    char *pids_path CLEANUP_FREE = mem_printf("/proc/%d/fd/%d", (int)getpid(), pids); /* the runtime opens it */
 
-    if (runtime_prepare(s->runtime, c, err) < 0)
+    spec.pid_namespace = s->target ? pids_path : NULL;
+    if ((s->target && pids < 0) || runtime_prepare(s->runtime, c, err) < 0)
         result = CONTAINER_NOT_MADE;
     else
         result = start_prepared(s, c, &spec, err);

@@ -20,6 +20,7 @@ struct container_start {
     const char *pod_dir;    /* home/agent/pods/UID */
     const char *pod_cgroup; /* "/knarr/burstable/podUID" */
     const char *log_dir;    /* "/var/log/pods" */
+    const char *target;     /* id of a running container whose processes it sees and is among; NULL = none */
     unsigned attempt;
 };
 

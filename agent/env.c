@@ -88,16 +88,11 @@ bool downward_field(const struct value *pod, const struct pod_facts *facts, cons
 
 static const struct value *find_container(const struct value *pod, const char *name)
 {
-    static const char *const lists[] = {"containers", "initContainers"};
+    const struct value *found = NULL;
 
-    for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
-        const struct value *list = value_path(pod, "spec", lists[l], NULL);
-
-        for (size_t i = 0; i < value_count(list); i++)
-            if (slice_is(value_string(value_get(value_at(list, i), "name")), name))
-                return value_at(list, i);
-    }
-    return NULL;
+    for (int kind = 0; kind < CONTAINER_KINDS && !found; kind++)
+        found = container_named(value_path(pod, "spec", container_list((enum container_kind)kind), NULL), name);
+    return found;
 }
 
 bool downward_resource(const struct value *pod, const struct pod_facts *facts, const char *container_name,

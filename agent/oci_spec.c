@@ -279,7 +279,7 @@ static void write_namespaces(const struct oci_spec *s, struct value *linux_)
 
     append_namespace(list, "mount", NULL);
     if (!s->host_pid)
-        append_namespace(list, "pid", NULL);
+        append_namespace(list, "pid", s->pid_namespace);
     if (s->network_namespace)
         append_namespace(list, "network", s->network_namespace);
     if (s->ipc_namespace)

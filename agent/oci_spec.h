@@ -63,7 +63,8 @@ struct oci_spec {
     const char *ipc_namespace;
     const char *uts_namespace;
     const char *user_namespace;
-    uint32_t users_first; /* with user_namespace: its root on the host, who has USERNS_SIZE users */
+    const char *pid_namespace; /* that of another container; NULL = one of its own */
+    uint32_t users_first;      /* with user_namespace: its root on the host, who has USERNS_SIZE users */
     bool host_pid;
     enum cgroup_version cgroup_version;
     const char *cgroup_path;

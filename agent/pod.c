@@ -80,7 +80,7 @@ static struct pod_tree *pod_tree_new(struct value *tree)
 void pod_event(struct pod *pod, const struct pod_container *c, bool warning, const char *reason, const char *fmt, ...)
 {
     const struct value *o = pod->object->tree;
-    char *field CLEANUP_FREE = c ? mem_printf("spec.%s{%s}", c->init ? "initContainers" : "containers", c->name) : NULL;
+    char *field CLEANUP_FREE = c ? mem_printf("spec.%s{%s}", container_list(c->kind), c->name) : NULL;
     struct event_object object = {.api_version = "v1",
                                   .kind = "Pod",
                                   .namespace_ = pod_namespace(o),
@@ -325,11 +325,11 @@ static void clean_work(void *arg)
 
     /* Nothing else touches the containers while the pod is cleaned. */
     for (size_t i = 0; i < s->pod->count; i++) {
-        c = s->pod->containers[i].current;
+        c = s->pod->containers[i]->current;
         if (c && (s->purge ? runtime_remove(&config->runtime, c->id, &s->err)
                            : runtime_release(&config->runtime, c->id, &s->err)) < 0)
             return;
-        c = s->pod->containers[i].last;
+        c = s->pod->containers[i]->last;
         if (c && s->purge && runtime_remove(&config->runtime, c->id, &s->err) < 0)
             return;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The containers of one pod. Order: init containers one after the other, then all others in the order of the spec, one
- * start at a time. See pod_internal.h for the drawing of a container's states; pod_start.c has the way up, pod_end.c
- * the way down.
+ * start at a time; ephemeral containers whenever they are added. See pod_internal.h for the drawing of a container's
+ * states; pod_start.c has the way up, pod_end.c the way down.
  */
 #include "agent/pod_internal.h"
 
@@ -20,12 +20,12 @@ void pod_earliest(uint64_t *next, uint64_t at)
 
 const struct value *pod_container_spec(const struct pod *pod, const struct pod_container *c)
 {
-    return value_at(value_path(pod->object->tree, "spec", c->init ? "initContainers" : "containers", NULL), c->index);
+    return value_at(value_path(pod->object->tree, "spec", container_list(c->kind), NULL), c->index);
 }
 
 bool pod_container_is_sidecar(const struct pod_container *c)
 {
-    return c->init && container_is_sidecar(pod_container_spec(c->pod, c));
+    return c->kind == CONTAINER_INIT && container_is_sidecar(pod_container_spec(c->pod, c));
 }
 
 bool pod_container_is_up(const struct pod_container *c)
@@ -36,7 +36,7 @@ bool pod_container_is_up(const struct pod_container *c)
 bool pod_containers_at_rest(const struct pod *pod)
 {
     for (size_t i = 0; i < pod->count; i++)
-        if (pod->containers[i].state != CONTAINER_WAITING && pod->containers[i].state != CONTAINER_ENDED)
+        if (pod->containers[i]->state != CONTAINER_WAITING && pod->containers[i]->state != CONTAINER_ENDED)
             return false;
     return true;
 }
@@ -60,39 +60,50 @@ void pod_container_set_waiting(struct pod_container *c, const char *reason, cons
 
 /* ---- making, adopting, freeing ---- */
 
-static unsigned attempts_before(const struct pod *pod, const struct pod_container *c)
+/* What the API server has of it. */
+static const struct value *container_status(const struct pod_container *c)
 {
-    const struct value *list =
-        value_path(pod->object->tree, "status", c->init ? "initContainerStatuses" : "containerStatuses", NULL);
+    return container_named(value_path(c->pod->object->tree, "status", container_status_list(c->kind), NULL), c->name);
+}
 
-    for (size_t i = 0; i < value_count(list); i++) {
-        const struct value *status = value_at(list, i);
-        const char *id = object_text(status, "containerID");
+static unsigned attempts_before(const struct pod_container *c)
+{
+    const struct value *status = container_status(c);
+    const char *id = object_text(status, "containerID");
 
-        if (slice_is(value_string(value_get(status, "name")), c->name))
-            return (unsigned)value_int(value_get(status, "restartCount")) + (id && *id ? 1 : 0);
-    }
-    return 0;
+    return (unsigned)value_int(value_get(status, "restartCount")) + (id && *id ? 1 : 0);
+}
+
+static void container_add(struct pod *pod, enum container_kind kind, size_t index)
+{
+    struct pod_container *c = mem_zalloc(sizeof(*c));
+    const char *name;
+
+    c->pod = pod;
+    c->kind = kind;
+    c->index = index;
+    name = object_text(pod_container_spec(pod, c), "name");
+    c->name = mem_strdup(name ? name : "");
+    c->next_attempt = attempts_before(c);
+    pod->containers = mem_grow(pod->containers, &pod->cap, pod->count + 1, sizeof(*pod->containers));
+    pod->containers[pod->count++] = c;
 }
 
 void pod_containers_make(struct pod *pod)
 {
     const struct value *spec = value_get(pod->object->tree, "spec");
-    size_t init = value_count(value_get(spec, "initContainers"));
 
-    pod->count = init + value_count(value_get(spec, "containers"));
-    pod->containers = mem_calloc(pod->count + 1, sizeof(*pod->containers));
-    for (size_t i = 0; i < pod->count; i++) {
-        struct pod_container *c = &pod->containers[i];
-        const char *name;
+    for (int kind = 0; kind < CONTAINER_KINDS; kind++)
+        for (size_t i = 0; i < value_count(value_get(spec, container_list((enum container_kind)kind))); i++)
+            container_add(pod, (enum container_kind)kind, i);
+}
 
-        c->pod = pod;
-        c->init = i < init;
-        c->index = c->init ? i : i - init;
-        name = object_text(pod_container_spec(pod, c), "name");
-        c->name = mem_strdup(name ? name : "");
-        c->next_attempt = attempts_before(pod, c);
-    }
+static struct pod_container *container_find(const struct pod *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->count; i++)
+        if (!strcmp(pod->containers[i]->name, name))
+            return pod->containers[i];
+    return NULL;
 }
 
 static void container_detach(struct pod_container *c)
@@ -110,13 +121,13 @@ static void container_detach(struct pod_container *c)
 void pod_containers_detach(struct pod *pod)
 {
     for (size_t i = 0; i < pod->count; i++)
-        container_detach(&pod->containers[i]);
+        container_detach(pod->containers[i]);
 }
 
 void pod_containers_free(struct pod *pod)
 {
     for (size_t i = 0; i < pod->count; i++) {
-        struct pod_container *c = &pod->containers[i];
+        struct pod_container *c = pod->containers[i];
 
         container_detach(c);
         image_free(c->image);
@@ -124,10 +135,11 @@ void pod_containers_free(struct pod *pod)
         runtime_container_free(c->last);
         pod_container_set_waiting(c, NULL, NULL);
         free(c->name);
+        free(c);
     }
     free(pod->containers);
     pod->containers = NULL;
-    pod->count = 0;
+    pod->count = pod->cap = 0;
 }
 
 /* Removes a container that is two attempts old, with its log. */
@@ -178,11 +190,8 @@ void pod_container_set_current(struct pod_container *c, struct runtime_container
 
 void pod_container_adopt(struct pod *pod, struct runtime_container *found)
 {
-    struct pod_container *c = NULL;
+    struct pod_container *c = container_find(pod, found->name);
 
-    for (size_t i = 0; i < pod->count; i++)
-        if (!strcmp(pod->containers[i].name, found->name))
-            c = &pod->containers[i];
     /* Half made, or no longer in the spec. */
     if (!c || found->state == RUNTIME_CREATED) {
         container_discard(pod, found);
@@ -197,15 +206,51 @@ void pod_container_adopt(struct pod *pod, struct runtime_container *found)
     } else {
         container_discard(pod, found);
     }
-    if (!c->init)
+    if (c->kind == CONTAINER_APP)
         pod->initialized = true;
+}
+
+static char *text_or_empty(const struct value *object, const char *name)
+{
+    const char *text = object_text(object, name);
+
+    return mem_strdup(text ? text : "");
+}
+
+/* An ephemeral container that the host forgot (a reboot): it ran, so it does not run again. What was published of its
+ * end is all that is known. */
+static void container_lost(struct pod_container *c)
+{
+    const struct value *status = container_status(c);
+    const struct value *end = value_path(status, "state", "terminated", NULL);
+    const char *id = object_text(status, "containerID");
+    const char *bare = id ? strstr(id, "://") : NULL;
+    char *logs CLEANUP_FREE = container_log_dir(c->pod->agent->config.log_dir, c->pod->object->tree);
+    struct runtime_container *r = mem_zalloc(sizeof(*r));
+
+    r->id = mem_strdup(bare ? bare + 3 : "");
+    r->image_id = text_or_empty(status, "imageID");
+    r->log_path = mem_printf("%s/%s/0.log", logs, c->name);
+    r->state = RUNTIME_EXITED;
+    r->exit_code = end ? (int)value_int(value_get(end, "exitCode")) : 137;
+    r->reason = end ? text_or_empty(end, "reason") : mem_strdup("ContainerStatusUnknown");
+    r->message = text_or_empty(end, "message");
+    (void)time_parse(value_string(value_get(end, "startedAt")), &r->started_ns);
+    if (!time_parse(value_string(value_get(end, "finishedAt")), &r->finished_ns))
+        r->finished_ns = clock_wall_ns(c->pod->agent->clock);
+    c->current = r;
+    c->state = CONTAINER_ENDED;
 }
 
 void pod_containers_resume(struct pod *pod)
 {
     for (size_t i = 0; i < pod->count; i++) {
-        struct pod_container *c = &pod->containers[i];
+        struct pod_container *c = pod->containers[i];
 
+        if (c->kind == CONTAINER_EPHEMERAL && !c->current && c->next_attempt) {
+            container_lost(c);
+            continue;
+        }
         pod->start_counted = pod->start_counted || c->current; /* by an earlier run */
         if (c->current && c->current->state == RUNTIME_RUNNING) {
             pod_container_watch(c);
@@ -225,8 +270,8 @@ static bool ended_well(const struct pod_container *c)
 /* The init containers' turn; true when the others may run. */
 static bool init_tick(struct pod *pod, uint64_t *next)
 {
-    for (size_t i = 0; i < pod->count && pod->containers[i].init; i++) {
-        struct pod_container *c = &pod->containers[i];
+    for (size_t i = 0; i < pod->count && pod->containers[i]->kind == CONTAINER_INIT; i++) {
+        struct pod_container *c = pod->containers[i];
 
         if (pod_container_is_sidecar(c) ? pod_container_started(c) : ended_well(c))
             continue;
@@ -243,7 +288,7 @@ static bool init_tick(struct pod *pod, uint64_t *next)
 static void up_tick(struct pod *pod, uint64_t *next)
 {
     for (size_t i = 0; i < pod->count; i++) {
-        struct pod_container *c = &pod->containers[i];
+        struct pod_container *c = pod->containers[i];
 
         if (!pod_container_is_up(c))
             continue;
@@ -253,34 +298,62 @@ static void up_tick(struct pod *pod, uint64_t *next)
     }
 }
 
+/* They wait for nothing that the pod waits for. */
+static void ephemeral_tick(struct pod *pod, uint64_t *next)
+{
+    for (size_t i = 0; i < pod->count; i++)
+        if (pod->containers[i]->kind == CONTAINER_EPHEMERAL)
+            pod_container_tick(pod->containers[i], next);
+}
+
 uint64_t pod_containers_tick(struct pod *pod)
 {
     uint64_t next = 0;
     bool running = false;
 
     up_tick(pod, &next);
+    ephemeral_tick(pod, &next);
     if (!pod->initialized && !init_tick(pod, &next))
         return next;
     pod->initialized = true;
     for (size_t i = 0; i < pod->count; i++) {
-        struct pod_container *c = &pod->containers[i];
+        struct pod_container *c = pod->containers[i];
 
-        if (c->init && !pod_container_is_sidecar(c))
+        if (c->kind != CONTAINER_APP && !pod_container_is_sidecar(c))
             continue;
         pod_container_tick(c, &next);
-        running = running || (!c->init && c->state != CONTAINER_ENDED);
+        running = running || (c->kind == CONTAINER_APP && c->state != CONTAINER_ENDED);
     }
     pod->complete = !running;
     return next;
 }
 
+/* Ephemeral containers come in any order, those that are there already among the new. */
+static void take_ephemeral(struct pod *pod)
+{
+    const struct value *list = value_path(pod->object->tree, "spec", container_list(CONTAINER_EPHEMERAL), NULL);
+
+    for (size_t i = 0; i < value_count(list); i++) {
+        const char *name = object_text(value_at(list, i), "name");
+        struct pod_container *c = container_find(pod, name ? name : "");
+
+        if (c && c->kind == CONTAINER_EPHEMERAL) {
+            c->index = i;
+        } else if (!c && !pod->stop && pod->state <= POD_RUNNING) {
+            container_add(pod, CONTAINER_EPHEMERAL, i);
+            pod->refs_ms = 0; /* what it refers to has not been read */
+        }
+    }
+}
+
 void pod_containers_changed(struct pod *pod)
 {
+    take_ephemeral(pod);
     for (size_t i = 0; i < pod->count; i++) {
-        struct pod_container *c = &pod->containers[i];
+        struct pod_container *c = pod->containers[i];
         char hash[17];
 
-        if (!pod_container_is_up(c) || c->cause)
+        if (!pod_container_is_up(c) || c->cause || c->kind == CONTAINER_EPHEMERAL)
             continue;
         container_hash(pod_container_spec(pod, c), hash);
         if (!strcmp(hash, c->current->hash))
@@ -294,7 +367,7 @@ char *pod_log_path(const struct pod *pod, const char *container, bool previous, 
     const struct value *o = pod->object->tree;
 
     for (size_t i = 0; i < pod->count; i++) {
-        const struct pod_container *c = &pod->containers[i];
+        const struct pod_container *c = pod->containers[i];
         const struct runtime_container *r = previous ? c->last : c->current ? c->current : c->last;
 
         if (strcmp(c->name, container) != 0)
@@ -320,14 +393,14 @@ char *pod_log_path(const struct pod *pod, const char *container, bool previous, 
 void pod_each_running(const struct pod *pod, void (*fn)(void *arg, const struct runtime_container *c), void *arg)
 {
     for (size_t i = 0; i < pod->count; i++)
-        if (pod_container_is_up(&pod->containers[i]))
-            fn(arg, pod->containers[i].current);
+        if (pod_container_is_up(pod->containers[i]))
+            fn(arg, pod->containers[i]->current);
 }
 
 int pod_find_target(const struct pod *pod, const char *container, struct pod_target *ret_target, struct error *err)
 {
     for (size_t i = 0; i < pod->count; i++) {
-        const struct pod_container *c = &pod->containers[i];
+        const struct pod_container *c = pod->containers[i];
         const struct value *spec;
 
         if (strcmp(c->name, container) != 0 || c->state != CONTAINER_RUNNING)
@@ -352,7 +425,7 @@ int pod_find_network(const struct pod *pod, const char **ret_network, struct err
 void pod_each_log(const struct pod *pod, struct str_list *out)
 {
     for (size_t i = 0; i < pod->count; i++) {
-        const struct pod_container *c = &pod->containers[i];
+        const struct pod_container *c = pod->containers[i];
 
         if (!pod_container_is_up(c))
             continue;

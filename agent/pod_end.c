@@ -21,14 +21,15 @@ static bool wants_restart(const struct pod_container *c)
 {
     const char *policy = pod_restart_policy(c->pod->object->tree);
 
-    if (c->pod->stop)
+    if (c->pod->stop || c->kind == CONTAINER_EPHEMERAL)
         return false;
     if (pod_container_is_sidecar(c) || c->cause == STOP_BY_CHANGE)
         return true;
     /* Ended as unhealthy: how it then ended does not matter. */
     if (c->cause == STOP_BY_LIVENESS || c->cause == STOP_BY_STARTUP)
         return strcmp(policy, "Never") != 0;
-    if (!strcmp(policy, "Never") || (c->current->exit_code == 0 && (c->init || strcmp(policy, "Always") != 0)))
+    if (!strcmp(policy, "Never") ||
+        (c->current->exit_code == 0 && (c->kind == CONTAINER_INIT || strcmp(policy, "Always") != 0)))
         return false;
     return true;
 }
@@ -218,7 +219,7 @@ static void say_killing(const struct pod_container *c)
         pod_event(c->pod, c, false, "Killing", "Stopping container %s", c->name);
     else if (c->cause == STOP_BY_HOOK)
         pod_event(c->pod, c, false, "Killing", "FailedPostStartHook");
-    else if (c->init)
+    else if (c->kind == CONTAINER_INIT)
         pod_event(c->pod, c, false, "Killing", "Init container %s %s", c->name, causes[c->cause]);
     else
         pod_event(c->pod, c, false, "Killing", "Container %s %s%s", c->name, causes[c->cause],
@@ -308,24 +309,26 @@ static bool container_quiet(struct pod_container *c)
 }
 
 /* The others at once; the sidecars, which serve them to their end, from the last to the first. All hooks run at once.
- */
+ * Whoever looks into the pod is not served: no sidecar waits for an ephemeral container. */
 bool pod_containers_stop(struct pod *pod, uint64_t *ret_next_ms)
 {
     bool quiet = true;
+    bool served = false;
 
     if (!pod->stop_ms)
         pod->stop_ms = pod_now_ms(pod);
     for (int sidecars = 0; sidecars < 2; sidecars++) {
         for (size_t i = pod->count; i-- > 0;) {
-            struct pod_container *c = &pod->containers[i];
+            struct pod_container *c = pod->containers[i];
 
             if (pod_container_is_sidecar(c) != (sidecars == 1) || container_quiet(c))
                 continue;
             if (pod_container_is_up(c)) {
                 pod_probes_tick(c, ret_next_ms);
-                pod_container_stop(c, !sidecars || quiet, ret_next_ms);
+                pod_container_stop(c, !sidecars || !served, ret_next_ms);
             }
             quiet = false;
+            served = served || c->kind != CONTAINER_EPHEMERAL;
         }
     }
     return quiet;

@@ -18,6 +18,7 @@
 #include "agent/container.h"
 #include "agent/handler.h"
 #include "agent/pod.h"
+#include "agent/pod_spec.h"
 #include "agent/pod_status.h"
 #include "agent/probe.h"
 #include "agent/references.h"
@@ -41,6 +42,9 @@ enum pod_state {
  *        ^           |           |         | \_________________^      ^
  *        +-----------+-----------+---------+            \____________/  it ends, or is ended, during its hook
  *          failure, after a back-off
+ *
+ * Ephemeral containers are added while the pod is on its way or RUNNING, and begin at once, beside init containers too.
+ * They run once: no restart, no hooks, no probes. The pod's readiness, its phase and its completion do not know them.
  */
 enum container_state {
     CONTAINER_WAITING,
@@ -50,7 +54,7 @@ enum container_state {
     CONTAINER_POST_START, /* it runs, and so does its hook; the pod's next container waits for that */
     CONTAINER_RUNNING,
     CONTAINER_ENDING, /* it has ended; a pool thread reads how */
-    CONTAINER_ENDED,
+    CONTAINER_ENDED,  /* for good; an ephemeral container always, so for it there is no way back from here */
 };
 
 /* How a container that runs is ended; see pod_end.c.
@@ -86,7 +90,7 @@ struct pod_tree {
 struct pod_container {
     struct pod *pod;
     char *name;
-    bool init;
+    enum container_kind kind;
     size_t index; /* in its list of the spec */
     enum container_state state;
     struct runtime_container *current;
@@ -137,10 +141,11 @@ struct pod {
     uint64_t refresh_ms; /* when volumes are brought up to date again; 0 = never */
     struct sandbox sandbox;
     bool sandbox_ready;
-    bool start_counted;               /* in the metrics */
-    bool initialized;                 /* all init containers have done their part, once */
-    struct pod_container *containers; /* init containers first */
+    bool start_counted;                /* in the metrics */
+    bool initialized;                  /* all init containers have done their part, once */
+    struct pod_container **containers; /* by kind; what is added to a pod that runs comes last */
     size_t count;
+    size_t cap;
     size_t pending; /* callbacks that will still come: jobs, signals */
     char *dir;      /* home/agent/pods/UID */
     char *cgroup;

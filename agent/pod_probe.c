@@ -27,8 +27,7 @@ bool pod_container_started(const struct pod_container *c)
 /* The container's status as the API server has it, when it is about this run of it. */
 static const struct value *status_of_run(const struct pod_container *c)
 {
-    const struct value *list =
-        value_path(c->pod->object->tree, "status", c->init ? "initContainerStatuses" : "containerStatuses", NULL);
+    const struct value *list = value_path(c->pod->object->tree, "status", container_status_list(c->kind), NULL);
 
     for (size_t i = 0; i < value_count(list); i++) {
         struct slice id = value_string(value_get(value_at(list, i), "containerID"));
@@ -75,7 +74,7 @@ static void probe_start(struct pod_container *c, enum probe_kind kind, const str
 static void count_start(struct pod *pod)
 {
     for (size_t i = 0; i < pod->count; i++)
-        if (!pod->containers[i].init && pod->containers[i].state != CONTAINER_RUNNING)
+        if (pod->containers[i]->kind == CONTAINER_APP && pod->containers[i]->state != CONTAINER_RUNNING)
             return;
     if (!pod->start_counted)
         agent_count_pod_start(clock_wall_ns(pod->agent->clock) - pod->start_ns);

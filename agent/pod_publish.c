@@ -31,8 +31,8 @@ static void facts_of_container(const struct pod *pod, const struct pod_container
     *f = (struct container_facts){
         .name = c->name,
         .image = image ? image : "",
-        .init = c->init,
-        .sidecar = c->init && container_is_sidecar(spec),
+        .kind = c->kind,
+        .sidecar = pod_container_is_sidecar(c),
         .current = current,
         .last = last,
         .restarts = current              ? current->attempt
@@ -65,7 +65,7 @@ static struct value *status_compute(const struct pod *pod)
     };
 
     for (size_t i = 0; i < pod->count; i++)
-        facts_of_container(pod, &pod->containers[i], &containers[i]);
+        facts_of_container(pod, pod->containers[i], &containers[i]);
     return pod_status_make(pod->object->tree, before, &facts);
 }
 

@@ -16,6 +16,35 @@ const char *object_text(const struct value *object, const char *name)
     return value_str(value_get(object, name));
 }
 
+static const char *const lists[CONTAINER_KINDS] = {
+    [CONTAINER_INIT] = "initContainers",
+    [CONTAINER_APP] = "containers",
+    [CONTAINER_EPHEMERAL] = "ephemeralContainers",
+};
+static const char *const status_lists[CONTAINER_KINDS] = {
+    [CONTAINER_INIT] = "initContainerStatuses",
+    [CONTAINER_APP] = "containerStatuses",
+    [CONTAINER_EPHEMERAL] = "ephemeralContainerStatuses",
+};
+
+const char *container_list(enum container_kind kind)
+{
+    return lists[kind];
+}
+
+const char *container_status_list(enum container_kind kind)
+{
+    return status_lists[kind];
+}
+
+const struct value *container_named(const struct value *list, const char *name)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        if (slice_is(value_string(value_get(value_at(list, i), "name")), name))
+            return value_at(list, i);
+    return NULL;
+}
+
 static const char *metadata_text(const struct value *pod, const char *name)
 {
     const char *text = value_str(value_path(pod, "metadata", name, NULL));
@@ -341,8 +370,8 @@ void pod_each_reference(const struct value *pod,
     const struct references r = {fn, arg};
     const struct value *secrets = value_path(pod, "spec", "imagePullSecrets", NULL);
 
-    container_references(&r, value_path(pod, "spec", "initContainers", NULL));
-    container_references(&r, value_path(pod, "spec", "containers", NULL));
+    for (int kind = 0; kind < CONTAINER_KINDS; kind++)
+        container_references(&r, value_path(pod, "spec", lists[kind], NULL));
     volume_references(&r, value_path(pod, "spec", "volumes", NULL));
     for (size_t i = 0; i < value_count(secrets); i++)
         reference_report(&r, "secrets", value_at(secrets, i), "name");

@@ -6,6 +6,14 @@
 #include "agent/cgroup.h"
 #include "api/value.h"
 
+/* What a container is in its pod, in the order in which the pod's containers are kept. */
+enum container_kind { CONTAINER_INIT, CONTAINER_APP, CONTAINER_EPHEMERAL, CONTAINER_KINDS };
+/* Its list of the spec and of the status: "initContainers", "initContainerStatuses". */
+const char *container_list(enum container_kind kind);
+const char *container_status_list(enum container_kind kind);
+/* The member `name` of a list of containers or of their statuses; NULL when there is none. */
+const struct value *container_named(const struct value *list, const char *name);
+
 /* "" when absent. */
 const char *pod_uid(const struct value *pod);
 const char *pod_name(const struct value *pod);

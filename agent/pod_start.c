@@ -23,6 +23,7 @@ struct starting {
     struct image *image;
     struct pod_facts facts;
     struct str_list services;
+    char *target; /* id */
     struct container_start start;
     enum container_result result;
     struct runtime_container *fresh;
@@ -116,6 +117,7 @@ static void starting_done(void *arg)
     references_free(s->refs);
     image_free(s->image);
     str_list_clear(&s->services);
+    free(s->target);
     error_clear(&s->err);
     free(s);
     pod_tick(pod);
@@ -130,11 +132,42 @@ static void starting_add_services(struct starting *s)
     s->facts.services = &s->services;
 }
 
+/* The container that an ephemeral one looks into: false when it does not run now, and is to be waited for. */
+static bool container_target(const struct pod_container *c, const struct pod_container **ret_target)
+{
+    const char *name = object_text(pod_container_spec(c->pod, c), "targetContainerName");
+    bool sees_all = value_bool(value_path(c->pod->object->tree, "spec", "hostPID", NULL));
+
+    *ret_target = NULL;
+    if (c->kind != CONTAINER_EPHEMERAL || !name || !*name || sees_all)
+        return true;
+    for (size_t i = 0; i < c->pod->count; i++)
+        if (!strcmp(c->pod->containers[i]->name, name) && pod_container_is_up(c->pod->containers[i]))
+            *ret_target = c->pod->containers[i];
+    return *ret_target != NULL;
+}
+
+static void target_missing(struct pod_container *c)
+{
+    char *why CLEANUP_FREE = mem_printf("unable to find target container \"%s\"",
+                                        object_text(pod_container_spec(c->pod, c), "targetContainerName"));
+
+    image_free(c->image);
+    c->image = NULL;
+    start_failed(c, "CreateContainerConfigError", why);
+}
+
 static void container_make(struct pod_container *c)
 {
     struct pod *pod = c->pod;
-    struct starting *s = mem_zalloc(sizeof(*s));
+    const struct pod_container *target;
+    struct starting *s;
 
+    if (!container_target(c, &target)) {
+        target_missing(c);
+        return;
+    }
+    s = mem_zalloc(sizeof(*s));
     s->pod = pod;
     s->c = c;
     s->object = pod_tree_hold(pod->object);
@@ -143,6 +176,7 @@ static void container_make(struct pod_container *c)
     s->facts = pod->facts;
     s->facts.find = references_find;
     s->facts.find_arg = s->refs;
+    s->target = target ? mem_strdup(target->current->id) : NULL;
     starting_add_services(s);
     s->start = (struct container_start){
         .runtime = &pod->agent->config.runtime,
@@ -154,6 +188,7 @@ static void container_make(struct pod_container *c)
         .pod_dir = pod->dir,
         .pod_cgroup = pod->cgroup,
         .log_dir = pod->agent->config.log_dir,
+        .target = s->target,
         .attempt = c->next_attempt,
     };
     c->state = CONTAINER_STARTING;

@@ -39,20 +39,20 @@ static bool init_complete(const struct container_facts *c)
 
 static bool is_ready(const struct container_facts *c)
 {
-    return c->init && !c->sidecar ? succeeded(c) : is_started(c) && !c->unready;
+    return c->kind == CONTAINER_INIT && !c->sidecar ? succeeded(c) : is_started(c) && !c->unready;
 }
 
-/* Init containers that have ended are of the past. */
+/* Init containers that have ended are of the past; ephemeral ones are guests. */
 static bool is_ready_or_past(const struct container_facts *c)
 {
-    return (c->init && !c->sidecar) || is_ready(c);
+    return (c->kind == CONTAINER_INIT && !c->sidecar) || c->kind == CONTAINER_EPHEMERAL || is_ready(c);
 }
 
-/* Once one of the others was made, the pod has been initialized, whatever becomes of its sidecars. */
+/* Once one of the pod's own containers was made, the pod has been initialized, whatever becomes of its sidecars. */
 static bool init_is_past(const struct status_facts *facts)
 {
     for (size_t i = 0; i < facts->count; i++)
-        if (!facts->containers[i].init && (facts->containers[i].current || facts->containers[i].last))
+        if (facts->containers[i].kind == CONTAINER_APP && (facts->containers[i].current || facts->containers[i].last))
             return true;
     return false;
 }
@@ -93,7 +93,7 @@ static const char *phase_of_initializing(const struct status_facts *facts, const
     for (size_t i = 0; i < facts->count && !init_is_past(facts); i++) {
         const struct container_facts *c = &facts->containers[i];
 
-        if (!c->init || init_complete(c))
+        if (c->kind != CONTAINER_INIT || init_complete(c))
             continue;
         if (facts->finished && c->sidecar)
             continue;
@@ -105,20 +105,18 @@ static const char *phase_of_initializing(const struct status_facts *facts, const
     return NULL;
 }
 
-const char *pod_phase(const struct value *pod, const struct status_facts *facts)
+/* Where the pod's own containers have brought it. */
+static const char *phase_of_containers(const struct status_facts *facts, const char *policy)
 {
-    const char *policy = pod_restart_policy(pod);
     struct tally t = {0};
     const char *phase;
     bool decided;
 
-    if (facts->reason)
-        return "Failed";
     phase = phase_of_initializing(facts, policy, &decided);
     if (decided)
         return phase;
     for (size_t i = 0; i < facts->count; i++)
-        if (!facts->containers[i].init)
+        if (facts->containers[i].kind == CONTAINER_APP)
             tally_add(&t, &facts->containers[i]);
     if (t.waiting)
         return "Pending";
@@ -129,6 +127,24 @@ const char *pod_phase(const struct value *pod, const struct status_facts *facts)
     if (!t.failed)
         return "Succeeded";
     return !strcmp(policy, "Never") || facts->finished ? "Failed" : "Running";
+}
+
+static bool any_runs(const struct status_facts *facts)
+{
+    for (size_t i = 0; i < facts->count; i++)
+        if (state_of(&facts->containers[i]) == RUNNING)
+            return true;
+    return false;
+}
+
+/* A final phase is said when nothing runs any more, sidecars and guests neither: what it held is free then. */
+const char *pod_phase(const struct value *pod, const struct status_facts *facts)
+{
+    const char *phase = facts->reason ? "Failed" : phase_of_containers(facts, pod_restart_policy(pod));
+
+    if (facts->reason || !any_runs(facts) || (strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0))
+        return phase;
+    return init_is_past(facts) ? "Running" : "Pending";
 }
 
 /* ---- containers ---- */
@@ -180,7 +196,7 @@ static struct value *waiting_state(const struct status_facts *facts, const struc
 {
     struct value *state = value_new_object();
     struct value *v = value_need_object(state, "waiting");
-    bool has_init = facts->count && facts->containers[0].init;
+    bool has_init = facts->count && facts->containers[0].kind == CONTAINER_INIT;
 
     value_set_str(v, "reason",
                   c->waiting_reason ? c->waiting_reason
@@ -197,14 +213,6 @@ static struct value *running_state(const struct runtime_container *c)
 
     set_time(value_need_object(state, "running"), "startedAt", c->started_ns);
     return state;
-}
-
-static const struct value *find_named(const struct value *list, const char *key, const char *name)
-{
-    for (size_t i = 0; i < value_count(list); i++)
-        if (slice_is(value_string(value_get(value_at(list, i), key)), name))
-            return value_at(list, i);
-    return NULL;
 }
 
 static void set_last_state(struct value *v, const struct container_facts *c, const struct value *before)
@@ -244,35 +252,25 @@ static struct value *container_status(const struct status_facts *facts, const st
               : state == TERMINATED ? terminated_state(c->current)
                                     : waiting_state(facts, c));
     set_last_state(v, c, before);
-    value_set(v, "ready", value_new_bool(is_ready(c)));
+    value_set(v, "ready", value_new_bool(c->kind != CONTAINER_EPHEMERAL && is_ready(c)));
     value_set(v, "restartCount", value_new_int(c->restarts));
     set_image(v, c, shown);
     if (shown && shown->id && *shown->id)
         set_container_id(v, shown);
-    value_set(v, "started", value_new_bool(is_started(c)));
+    if (c->kind != CONTAINER_EPHEMERAL)
+        value_set(v, "started", value_new_bool(is_started(c)));
     return v;
 }
 
 static void set_containers(struct value *status, const struct value *before, const struct status_facts *facts)
 {
-    struct value *init = value_new_array();
-    struct value *app = value_new_array();
-
     for (size_t i = 0; i < facts->count; i++) {
         const struct container_facts *c = &facts->containers[i];
-        const struct value *old =
-            find_named(value_get(before, c->init ? "initContainerStatuses" : "containerStatuses"), "name", c->name);
+        const char *list = container_status_list(c->kind);
 
-        value_append(c->init ? init : app, container_status(facts, c, old));
+        value_append(value_need_array(status, list),
+                     container_status(facts, c, container_named(value_get(before, list), c->name)));
     }
-    if (value_count(init))
-        value_set(status, "initContainerStatuses", init);
-    else
-        value_free(init);
-    if (facts->count)
-        value_set(status, "containerStatuses", app);
-    else
-        value_free(app);
 }
 
 /* ---- conditions ---- */
@@ -284,10 +282,18 @@ struct condition {
     const char *message;
 };
 
+static const struct value *find_condition(const struct value *list, const char *type)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        if (slice_is(value_string(value_get(value_at(list, i), "type")), type))
+            return value_at(list, i);
+    return NULL;
+}
+
 static void add_condition(struct value *list, const struct value *before, const struct condition *c,
                           const struct status_facts *facts, int64_t generation)
 {
-    const struct value *old = find_named(before, "type", c->type);
+    const struct value *old = find_condition(before, c->type);
     const char *status = c->status ? "True" : "False";
     const struct value *since = value_get(old, "lastTransitionTime");
     struct value *v = value_new_object();
@@ -322,7 +328,7 @@ static char *list_lacking(const struct status_facts *facts, bool (*fine)(const s
 
 static bool is_initialized(const struct container_facts *c)
 {
-    return !c->init || init_complete(c);
+    return c->kind != CONTAINER_INIT || init_complete(c);
 }
 
 /* What the pod's readiness gates lack, or nothing. */
@@ -334,7 +340,7 @@ static char *list_gates(const struct value *pod)
 
     for (size_t i = 0; i < value_count(gates); i++) {
         const char *type = object_text(value_at(gates, i), "conditionType");
-        const struct value *condition = find_named(conditions, "type", type ? type : "");
+        const struct value *condition = find_condition(conditions, type ? type : "");
         struct slice status = value_string(value_get(condition, "status"));
 
         if (slice_is(status, "True"))

@@ -3,6 +3,7 @@
 #ifndef KNARR_AGENT_POD_STATUS_H
 #define KNARR_AGENT_POD_STATUS_H
 
+#include "agent/pod_spec.h"
 #include "agent/runtime.h"
 #include "api/value.h"
 
@@ -10,7 +11,7 @@
 struct container_facts {
     const char *name;
     const char *image; /* as the spec has it */
-    bool init;
+    enum container_kind kind;
     bool sidecar;
     const struct runtime_container *current;
     const struct runtime_container *last;
@@ -24,7 +25,7 @@ struct container_facts {
 };
 
 struct status_facts {
-    const struct container_facts *containers; /* init containers first, in the spec's order */
+    const struct container_facts *containers; /* by kind, in the spec's order */
     size_t count;
     bool sandbox_ready;
     bool finished;      /* nothing of it will ever run again */

@@ -86,6 +86,10 @@ int runtime_unmount_root(const struct runtime *rt, const char *id, struct error 
 /* Creates and starts it. When it fails, the runtime's own words are in err and nothing runs. */
 int runtime_start(const struct runtime *rt, struct runtime_container *c, const struct oci_spec *spec,
                   struct error *err);
+/* The process namespace of a container that runs, for another one to be in: a descriptor. While it is open the
+ * namespace is that container's and nobody else's, even when its pid is used again. ERROR_NOT_FOUND when it does not
+ * run. */
+int runtime_open_pids(const struct runtime *rt, const char *id, struct error *err);
 /* signal: number. A container that is gone is no error. */
 int runtime_signal(const struct runtime *rt, const char *id, int signal, struct error *err);
 /* For a container that could not be started: it has ended with this code, reason and message. */

@@ -110,6 +110,10 @@ void check_structural_value(struct validator *v, const struct structural *schema
 /* Rule: the openAPIV3Schema of a definition. */
 void check_custom_schema(const struct rule_site *site);
 void check_pod_update(struct validator *v);
+/* One of spec.ephemeralContainers, `at`; the pod's spec is s->object. */
+void check_ephemeral_container(const struct rule_site *s, const struct vpath *at, const struct value *container);
+/* A write of the subresource `ephemeralcontainers`: what is there stays as it is. */
+void check_ephemeral_update(struct validator *v);
 /* A pod template's restart policy and deadline: of pods that are started again for ever. `owner` is named. */
 void check_lasting_template(struct validator *v, const struct vpath *at, const struct value *template_,
                             const char *owner);

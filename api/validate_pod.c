@@ -196,6 +196,8 @@ static void check_containers(const struct rule_site *s)
                 check_host_ports(s, &ports, at, container);
             if (n == 1)
                 check_init_container(s, at, container);
+            if (n == 2)
+                check_ephemeral_container(s, at, container);
         }
     }
 }

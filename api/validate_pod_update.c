@@ -136,8 +136,10 @@ void check_pod_update(struct validator *v)
     take_over(copy, before, "tolerations");
     if (!strcmp(v->subresource, "binding") && !value_string(value_get(before, "nodeName")).len)
         take_over(copy, before, "nodeName");
-    if (!strcmp(v->subresource, "ephemeralcontainers"))
+    if (!strcmp(v->subresource, "ephemeralcontainers")) {
+        check_ephemeral_update(v);
         take_over(copy, before, "ephemeralContainers");
+    }
     if (value_count(value_get(now, "schedulingGates")) < value_count(value_get(before, "schedulingGates")))
         take_over(copy, before, "schedulingGates");
     if (value_int(value_get(before, "terminationGracePeriodSeconds")) < 0 &&

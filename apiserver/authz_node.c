@@ -83,12 +83,16 @@ static const struct {
     {"secrets", "spec.containers[].envFrom[].secretRef.name"},
     {"secrets", "spec.initContainers[].env[].valueFrom.secretKeyRef.name"},
     {"secrets", "spec.initContainers[].envFrom[].secretRef.name"},
+    {"secrets", "spec.ephemeralContainers[].env[].valueFrom.secretKeyRef.name"},
+    {"secrets", "spec.ephemeralContainers[].envFrom[].secretRef.name"},
     {"configmaps", "spec.volumes[].configMap.name"},
     {"configmaps", "spec.volumes[].projected.sources[].configMap.name"},
     {"configmaps", "spec.containers[].env[].valueFrom.configMapKeyRef.name"},
     {"configmaps", "spec.containers[].envFrom[].configMapRef.name"},
     {"configmaps", "spec.initContainers[].env[].valueFrom.configMapKeyRef.name"},
     {"configmaps", "spec.initContainers[].envFrom[].configMapRef.name"},
+    {"configmaps", "spec.ephemeralContainers[].env[].valueFrom.configMapKeyRef.name"},
+    {"configmaps", "spec.ephemeralContainers[].envFrom[].configMapRef.name"},
     {"serviceaccounts", "spec.serviceAccountName"},
 };
 

@@ -41,7 +41,7 @@ static const char *manage_local(const char *user)
     return strncmp(user, system, sizeof(system) - 1) ? user : user + sizeof(system) - 1;
 }
 
-static struct managed_writer manage_writer(const struct request *req, const char *subresource, bool keeps_parts)
+static struct managed_writer manage_writer(const struct request *req, const char *subresource, bool whole)
 {
     const char *manager = request_query(req, "fieldManager");
     char version[128];
@@ -60,9 +60,14 @@ static struct managed_writer manage_writer(const struct request *req, const char
         who.manager = "kubelet";
     else
         who.manager = manage_agent(req);
-    if (!keeps_parts && req->kind->has_status)
+    if (!whole && req->kind->has_status)
         who.part = *subresource ? FIELDSET_STATUS : FIELDSET_MAIN;
     return who;
+}
+
+static struct managed_writer manage_writer_of(const struct request *req, const struct update *u)
+{
+    return manage_writer(req, u->subresource, u->keeps_parts || update_writes(req, u));
 }
 
 /* What there is before there is anything: the zeros that every object of the kind has. */
@@ -129,7 +134,7 @@ void manage_update(struct request *req, const struct update *u, struct value *ob
     pool = pool_new();
     if (!manage_read(pool, managers, said, &managed))
         return;
-    who = manage_writer(req, u->subresource, u->keeps_parts);
+    who = manage_writer_of(req, u);
     managed_update(pool, &managed, req->kind->type, &who, old, object);
     manage_put(object, &managed);
 }
@@ -229,6 +234,35 @@ static struct value *manage_part(const struct value *object, enum fieldset_part 
     return copy;
 }
 
+static void manage_keep_members(struct value *object, const char *const *names, size_t count)
+{
+    struct value_iter it = value_iter_start(object);
+    struct slice name;
+    struct value *v;
+
+    while (value_iter_next(&it, &name, &v)) {
+        bool kept = false;
+
+        for (size_t i = 0; i < count; i++)
+            kept = kept || slice_is(name, names[i]);
+        if (!kept)
+            value_iter_remove(&it);
+    }
+}
+
+/* Of a configuration what is about the one field at `path`, and which object it is for. */
+static void manage_only(struct value *config, const char *path)
+{
+    static const char *const identity[] = {"name", "namespace", "uid", "resourceVersion"};
+    char *parent CLEANUP_FREE = mem_strndup(path, strcspn(path, "."));
+    const char *const members[] = {"apiVersion", "kind", "metadata", parent};
+    const char *const field[] = {path + strcspn(path, ".") + 1};
+
+    manage_keep_members(config, members, ARRAY_SIZE(members));
+    manage_keep_members(value_get(config, "metadata"), identity, ARRAY_SIZE(identity));
+    manage_keep_members(value_get(config, parent), field, ARRAY_SIZE(field));
+}
+
 /* The list of `current`, or where nobody was followed yet, all that is there (more than in `nothing`) as somebody's.
  * What is read borrows from all three trees. */
 static void manage_read_live(struct pool *pool, const struct request *req, const struct managed_writer *who,
@@ -263,7 +297,7 @@ int manage_apply(struct request *req, const struct update *u, const struct value
                  struct value **ret_object, struct error *err)
 {
     struct pool *pool CLEANUP_POOL = pool_new();
-    struct managed_writer who = manage_writer(req, u->subresource, u->keeps_parts);
+    struct managed_writer who = manage_writer_of(req, u);
     struct value *nothing CLEANUP_VALUE = manage_nothing(req->kind);
     struct value *live CLEANUP_VALUE = value_copy(current ? current : nothing);
     struct value *part CLEANUP_VALUE = manage_part(config, who.part);
@@ -277,6 +311,8 @@ int manage_apply(struct request *req, const struct update *u, const struct value
     struct managed managed = {0};
     int r;
 
+    if (update_writes(req, u))
+        manage_only(part, update_writes(req, u));
     (void)value_remove(value_get(live, "metadata"), "managedFields");
     (void)value_remove(value_get(live, "metadata"), "resourceVersion");
     manage_read_live(pool, req, &who, current, nothing, live, &managed);

@@ -11,6 +11,37 @@
 #include "apiserver/registry.h"
 #include "apiserver/strategy.h"
 
+const char *update_writes(const struct request *req, const struct update *u)
+{
+    return req->sub && !strcmp(req->sub->name, u->subresource) ? req->sub->writes : NULL;
+}
+
+/* All but the field at `path` is as it was. */
+static void update_only(struct value *object, const struct value *old, const char *path)
+{
+    struct slice name = slice_str(path);
+    struct slice parent;
+    struct value_iter it = value_iter_start(object);
+    struct slice member;
+    struct value *v;
+    struct value *field;
+
+    (void)slice_split(&name, '.', &parent);
+    v = value_get_slice(object, parent);
+    field = value_get_slice(v, name) ? value_copy(value_get_slice(v, name)) : NULL;
+    while (value_iter_next(&it, &member, &v))
+        if (!value_get_slice(old, member))
+            value_iter_remove(&it);
+    it = value_iter_start(old);
+    while (value_iter_next(&it, &member, &v))
+        value_set_slice(object, member, value_copy(v));
+    v = value_get_slice(object, parent);
+    if (field)
+        value_set_slice(v, name, field);
+    else
+        (void)value_remove(v, name.data);
+}
+
 /* Main writes leave the status alone, status writes leave all but metadata and status alone. */
 static void update_split(const struct request *req, const struct update *u, struct value *object,
                          const struct value *old)
@@ -21,6 +52,10 @@ static void update_split(const struct request *req, const struct update *u, stru
 
     if (u->keeps_parts || !req->kind->has_status)
         return;
+    if (update_writes(req, u)) {
+        update_only(object, old, update_writes(req, u));
+        return;
+    }
     if (!*u->subresource) {
         if (value_get(old, "status"))
             value_set(object, "status", value_copy(value_get(old, "status")));
@@ -103,7 +138,8 @@ static int update_prepare(struct write *w, struct value *object, const struct va
         return r;
     if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) < 0)
         return r;
-    if (!*u->subresource || !strcmp(u->subresource, "scale")) /* a status is not what somebody wants */
+    /* A status is not what somebody wants. */
+    if (!*u->subresource || !strcmp(u->subresource, "scale") || update_writes(req, u))
         meta_set_generation(req, object, old);
     meta_order(object);
     return 0;

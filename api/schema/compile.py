@@ -12,7 +12,8 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     short NAME...                    in CATEGORY...            verbs VERB,... (all, or none when virtual)
     select PATH...                   selectable besides metadata.name and metadata.namespace
     scale SPEC STATUS SELECTOR       paths for the scale subresource
-    sub NAME VERB,... [KIND]         KIND or GROUP/VERSION/KIND, the parent's own when missing
+    sub NAME VERB,... [KIND] [writes PATH]  KIND or GROUP/VERSION/KIND, the parent's own when missing; PATH: two names,
+                                     the one field that it may change
     history window|none              how long what an object was is kept, when not as long as the history is: for watches
                                      and pages under way; likewise, and its writes may wait a little (see store/store.h)
     also VERSION                     a body may name this older version of the same form, too
@@ -164,8 +165,10 @@ class Kind:
         elif word == 'scale':
             self.scale = rest.split()
         elif word == 'sub':
-            name, verbs, *target = rest.split()
-            self.subs.append((name, verbs.split(','), target[0].split('/') if target else None))
+            name, verbs, *more = rest.split()
+            writes = more[more.index('writes') + 1] if 'writes' in more else None
+            target = more[:more.index('writes')] if writes else more
+            self.subs.append((name, verbs.split(','), target[0].split('/') if target else None, writes))
         elif word == 'inert':
             self.inert = rest
         elif word == 'also':
@@ -353,10 +356,10 @@ def write_kind(out, i, k):
     if k.subs:
         subs = f'subresources_{i}'
         out.put(f'static const struct schema_subresource {subs}[] = {{')
-        for name, verbs, target in sorted(k.subs):
+        for name, verbs, target, writes in sorted(k.subs):
             group = [None, None, None] if target is None else ([None, None] + target)[-3:]
             out.put(f'    {{.name = {text(name)}, .group = {text(group[0])}, .version = {text(group[1])}, '
-                    f'.kind = {text(group[2])}, .verbs = {verb_bits(k.where, verbs)}}},')
+                    f'.kind = {text(group[2])}, .writes = {text(writes)}, .verbs = {verb_bits(k.where, verbs)}}},')
         out.put('};')
     if k.moves:
         moves = f'moves_{i}'

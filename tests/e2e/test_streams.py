@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lives on an upgraded connection: watches over WebSocket, exec, attach, cp and port-forward."""
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
-import pty
 import re
-import select
-import signal
-import struct
 import subprocess
 import tempfile
-import termios
 import time
 
 import pytest
@@ -20,6 +14,7 @@ import pytest
 import raw_websocket as ws
 from cluster import KNARR, KUBECTL, PATIENCE, Cluster, deployment, pod, wait_for
 from raw_websocket import WebSocket
+from terminal import Terminal, start
 
 USERS = '''ann-token,ann,u-ann,"system:masters"
 joe-token,joe,u-joe,"dev"
@@ -168,12 +163,6 @@ def test_broken_frames_end_the_connection(streams):
 
 # ---- exec ----
 
-def start(cluster, *arguments, env=None, program=KUBECTL, **kwargs):
-    """kubectl in the background, its output in bytes."""
-    return subprocess.Popen(['nsenter', f'--net=/run/netns/{cluster.netns}', '--', program, *map(str, arguments)],
-                            env={**cluster.environment(), **(env or {})}, **kwargs)
-
-
 def test_exec_gives_output_errors_and_exit_codes(streams, carrier):
     def run(*command, stdin=None):
         flags = ['-i'] if stdin is not None else []
@@ -239,44 +228,6 @@ def test_three_megabytes_both_ways(streams, carrier):
                           input=data, capture_output=True, check=True, timeout=60 * PATIENCE,
                           env={**streams.environment(), **carrier})
     assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(data).digest()
-
-
-class Terminal:
-    """kubectl with a terminal of 33 rows and 101 columns."""
-
-    def __init__(self, cluster, *arguments, **kwargs):
-        self.master, slave = pty.openpty()
-        self.resize(33, 101)
-        self.process = start(cluster, *arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, **kwargs)
-        os.close(slave)
-        self.seen = b''
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
-        if hasattr(self, 'process'):
-            self.process.send_signal(signal.SIGWINCH)  # it has no terminal of its own that would
-
-    def expect(self, pattern, seconds=20):
-        """Reads on until the pattern is there; what was before it is forgotten."""
-        end = time.monotonic() + seconds * PATIENCE
-        while not (found := re.search(pattern, self.seen)):
-            ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
-            try:
-                data = os.read(self.master, 65536) if ready else b''
-            except OSError:
-                data = b''
-            assert data, (pattern, self.seen)
-            self.seen += data
-        self.seen = self.seen[found.end():]
-        return found
-
-    def send(self, text):
-        os.write(self.master, text)
-
-    def wait(self):
-        code = self.process.wait(20 * PATIENCE)
-        os.close(self.master)
-        return code
 
 
 def test_exec_with_a_terminal(streams, carrier):

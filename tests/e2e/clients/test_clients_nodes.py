@@ -73,13 +73,14 @@ def test_containers(k):
 
 
 def test_debug(k):
+    k.file('user.json', [{'securityContext': {'runAsUser': 1000}}])
     k.says(f'run broken --image={IMAGE} -- {WAIT}', 'wait pod/broken --for=condition=Ready --timeout=30s',
            (f'debug broken --image={IMAGE} --copy-to=copy --profile=general -c extra -- {WAIT}', 'shareProcessNamespace is stored'),
            'wait pod/copy --for=condition=Ready --timeout=30s', ('exec copy -c extra -- echo extra', 'extra'),
            (f'debug node/node-1 --image={IMAGE} --profile=sysadmin -- ls /host', 'Creating debugging pod'),
            (f'debug broken --copy-to=other --set-image=*={IMAGE} --profile=general', ''), ('get pod other -o name', 'pod/other'),
-           # What does not work yet: a container in a pod that runs.
-           (f'debug broken --image={IMAGE} --profile=general -- echo hi', 'ephemeral containers are disabled for this cluster', 1))
+           (f'debug broken -i --image={IMAGE} --profile=restricted -c guest --custom=user.json -- id', '^uid=1000'),
+           ('logs broken -c guest', '^uid=1000'), ('describe pod broken', '^Ephemeral Containers:\n +guest:'))
     ran = next(n for n in k.names('pods') if n.startswith('node-debugger-node-1-'))
     k.says(f"wait pod/{ran} --for=jsonpath='{{.status.phase}}'=Succeeded --timeout=30s", (f'logs {ran}', '^etc$'),
            f'delete pod {ran} copy other broken --now')

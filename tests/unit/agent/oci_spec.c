@@ -87,8 +87,12 @@ static void namespaces_are_joined(void **state)
     const struct oci_spec own = {
         .rootfs = "/r", .cgroup_path = "/k/c", .network_namespace = "/n", .cgroup_version = CGROUP_V2};
     struct value *a CLEANUP_VALUE = build(&host);
+    const struct oci_spec guest = {.rootfs = "/r", .cgroup_path = "/k/c", .pid_namespace = "/p"};
     struct value *b CLEANUP_VALUE = build(&own);
+    struct value *c CLEANUP_VALUE = build(&guest);
 
+    assert_null(value_get(namespace_of(b, "pid"), "path"));
+    assert_string_equal(value_str(value_get(namespace_of(c, "pid"), "path")), "/p");
     assert_null(namespace_of(a, "network"));
     assert_null(namespace_of(a, "pid"));
     assert_null(namespace_of(a, "cgroup"));

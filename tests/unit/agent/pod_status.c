@@ -45,11 +45,16 @@ static struct runtime_container oom = {.id = (char *)"dd",
 
 #define APP(...)                                                                                                       \
     {                                                                                                                  \
-        .name = "c", .image = "hello", __VA_ARGS__                                                                     \
+        .name = "c", .image = "hello", .kind = CONTAINER_APP, __VA_ARGS__                                              \
     }
 #define INIT(...)                                                                                                      \
     {                                                                                                                  \
-        .name = "i", .image = "hello", .init = true, __VA_ARGS__                                                       \
+        .name = "i", .image = "hello", .kind = CONTAINER_INIT, __VA_ARGS__                                             \
+    }
+
+#define GUEST(...)                                                                                                     \
+    {                                                                                                                  \
+        .name = "g", .image = "hello", .kind = CONTAINER_EPHEMERAL, __VA_ARGS__                                        \
     }
 
 struct phase_case {
@@ -82,6 +87,15 @@ static void phases_follow_the_containers(void **state)
         {"Always", {INIT(.current = &good), APP(.current = &running)}, 2, false, "Running"},
         {"Always", {INIT(.sidecar = true, .current = &running), APP(.current = &running)}, 2, false, "Running"},
         {"Never", {INIT(.sidecar = true, .current = &good), APP(.current = &good)}, 2, true, "Succeeded"},
+        /* What is final is said when nothing runs any more. */
+        {"Never", {INIT(.sidecar = true, .current = &running), APP(.current = &good)}, 2, true, "Running"},
+        {"Never", {APP(.current = &bad), GUEST(.current = &running)}, 2, true, "Running"},
+        {"Never", {INIT(.current = &bad), APP(), GUEST(.current = &running)}, 3, false, "Pending"},
+        /* Guests do not count, however they do. */
+        {"Never", {APP(.current = &good), GUEST(.current = &bad)}, 2, false, "Succeeded"},
+        {"Never", {APP(.current = &good), GUEST()}, 2, true, "Succeeded"},
+        {"Always", {APP(.current = &running), GUEST(.waiting_reason = "ErrImagePull")}, 2, false, "Running"},
+        {"Always", {INIT(.current = &running), APP(), GUEST(.current = &running)}, 3, false, "Pending"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -238,6 +252,29 @@ static void probes_decide_readiness(void **state)
     }
 }
 
+/* Their states have a list of their own, and the pod is as ready as without them. */
+static void guests_are_told_of_apart(void **state)
+{
+    const struct container_facts up[] = {APP(.current = &running), GUEST(.current = &running)};
+    const struct container_facts lost[] = {APP(.current = &running),
+                                           GUEST(.waiting_reason = "ImagePullBackOff", .waiting_message = "no")};
+    const struct container_facts early[] = {INIT(.current = &running), APP(), GUEST(.current = &running)};
+    struct value *a CLEANUP_VALUE = make(up, 2, NULL);
+    struct value *b CLEANUP_VALUE = make(lost, 2, NULL);
+    struct value *c CLEANUP_VALUE = make(early, 3, NULL);
+
+    assert_int_equal(value_count(value_get(a, "containerStatuses")), 1);
+    assert_json(value_get(a, "ephemeralContainerStatuses"),
+                "[{\"name\":\"g\",\"state\":{\"running\":{\"startedAt\":\"2026-01-02T15:04:05Z\"}},\"lastState\":{},"
+                "\"ready\":false,\"restartCount\":0,\"image\":\"docker.io/library/hello:latest\",\"imageID\":"
+                "\"r/i@sha256:1\",\"containerID\":\"knarr://aa\"}]");
+    assert_json(value_get(value_at(value_get(b, "ephemeralContainerStatuses"), 0), "state"),
+                "{\"waiting\":{\"reason\":\"ImagePullBackOff\",\"message\":\"no\"}}");
+    assert_json(value_get(condition(b, "Ready"), "status"), "\"True\"");
+    assert_json(value_get(condition(c, "Initialized"), "status"), "\"False\"");
+    assert_json(value_get(condition(c, "Ready"), "message"), "\"containers with unready status: [c]\"");
+}
+
 static void gates_hold_readiness_back(void **state)
 {
     static const struct {
@@ -324,11 +361,15 @@ static void qos_classes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(phases_follow_the_containers), cmocka_unit_test(states_are_worded_as_upstream),
-        cmocka_unit_test(conditions_keep_their_times),  cmocka_unit_test(last_state_of_an_unknown_attempt_stays),
-        cmocka_unit_test(probes_decide_readiness),      cmocka_unit_test(gates_hold_readiness_back),
-        cmocka_unit_test(a_deadline_fails_the_pod),     cmocka_unit_test(qos_classes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(phases_follow_the_containers),
+                                       cmocka_unit_test(states_are_worded_as_upstream),
+                                       cmocka_unit_test(conditions_keep_their_times),
+                                       cmocka_unit_test(last_state_of_an_unknown_attempt_stays),
+                                       cmocka_unit_test(probes_decide_readiness),
+                                       cmocka_unit_test(gates_hold_readiness_back),
+                                       cmocka_unit_test(guests_are_told_of_apart),
+                                       cmocka_unit_test(a_deadline_fails_the_pod),
+                                       cmocka_unit_test(qos_classes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

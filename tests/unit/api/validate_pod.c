@@ -333,13 +333,75 @@ static void test_pod_updates(void **state)
     expect_only("{\"spec\":{\"nodeName\":\"n\",\"restartPolicy\":\"Never\"}}", "spec.restartPolicy, spec.nodeName");
 }
 
+/* One ephemeral container with more members. */
+#define E0(members) "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"i\"" members "}]}}"
+#define MIRROR      "\"metadata\":{\"annotations\":{\"kubernetes.io/config.mirror\":\"x\"}}"
+
+static void test_ephemeral_containers(void **state)
+{
+    static const struct {
+        const char *before, *now, *causes;
+    } rows[] = {
+        {"{}",
+         E0(",\"targetContainerName\":\"c\",\"stdin\":true,\"tty\":true,\"resources\":{},\"securityContext\":{"
+            "\"privileged\":true}"),
+         ""},
+        {"{}", E0(",\"targetContainerName\":\"x\""),
+         "spec.ephemeralContainers[0].targetContainerName: Not found: \"x\""},
+        {"{}", E0(",\"targetContainerName\":\"e\""),
+         "spec.ephemeralContainers[0].targetContainerName: Not found: \"e\""},
+        {"{}", "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+         "spec.ephemeralContainers[0].name: Duplicate value: \"c\""},
+        {"{}",
+         "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"i\"},{\"name\":\"e\",\"image\":\"i\"}]}}",
+         "spec.ephemeralContainers[1].name: Duplicate value: \"e\""},
+        {"{}", "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\"}]}}",
+         "spec.ephemeralContainers[0].image: Required value"},
+        {"{}",
+         E0(",\"ports\":[{\"containerPort\":80}],\"resources\":{\"limits\":{\"cpu\":\"1\"}},\"restartPolicy\":"
+            "\"Always\","
+            "\"readinessProbe\":{\"exec\":{\"command\":[\"x\"]}},\"lifecycle\":{\"preStop\":{\"exec\":{\"command\":["
+            "\"x\"]"
+            "}}}"),
+         "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container\n"
+         "spec.ephemeralContainers[0].resources: Forbidden: cannot be set for an Ephemeral Container\n"
+         "spec.ephemeralContainers[0].readinessProbe: Forbidden: cannot be set for an Ephemeral Container\n"
+         "spec.ephemeralContainers[0].lifecycle: Forbidden: cannot be set for an Ephemeral Container\n"
+         "spec.ephemeralContainers[0].restartPolicy: Forbidden: cannot be set for an Ephemeral Container"},
+        {"{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}}",
+         "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],\"ephemeralContainers\":[{\"name\":\"e\",\"image\":"
+         "\"i\",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\",\"subPath\":\"a\"},{\"name\":\"w\","
+         "\"mountPath\":\"/w\"}]}]}}",
+         "spec.ephemeralContainers[0].volumeMounts[1].name: Not found: \"w\"\n"
+         "spec.ephemeralContainers[0].volumeMounts[0].subPath: Forbidden: cannot be set for an Ephemeral Container"},
+        {E0(""),
+         "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"f\",\"image\":\"i\"},{\"name\":\"e\",\"image\":\"i\"}]}}",
+         ""},
+        {E0(""), "{}", "spec.ephemeralContainers: Forbidden: existing ephemeral containers \"e\" may not be removed~"},
+        {E0(""), E0(",\"tty\":true"),
+         "spec.ephemeralContainers: Forbidden: existing ephemeral containers \"e\" may not be changed~"},
+        {"{" MIRROR ",\"spec\":{\"nodeName\":\"n\"}}",
+         "{" MIRROR ",\"spec\":{\"nodeName\":\"n\",\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"i\"}]}}",
+         ": Forbidden: static pods do not support ephemeral containers"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        check_write(POD, "ephemeralcontainers", rows[i].before, rows[i].now, rows[i].causes);
+    check_update(POD, "{}", E0(""), "spec: Forbidden: pod updates may not change fields other than~");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pods),          cmocka_unit_test(test_pod_volumes_and_probes),
-        cmocka_unit_test(test_pod_resources), cmocka_unit_test(test_downward_files),
-        cmocka_unit_test(test_sysctls),       cmocka_unit_test(test_scheduling),
-        cmocka_unit_test(test_pod_updates),   cmocka_unit_test(test_users_and_host_names),
+        cmocka_unit_test(test_pods),
+        cmocka_unit_test(test_pod_volumes_and_probes),
+        cmocka_unit_test(test_pod_resources),
+        cmocka_unit_test(test_downward_files),
+        cmocka_unit_test(test_sysctls),
+        cmocka_unit_test(test_scheduling),
+        cmocka_unit_test(test_pod_updates),
+        cmocka_unit_test(test_users_and_host_names),
+        cmocka_unit_test(test_ephemeral_containers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Containers added to a pod that runs, through pods/ephemeralcontainers: by PUT, by patches and by an apply. */
+#include "tests/unit/apiserver/harness.h"
+
+static struct harness h;
+
+#define PODS "/api/v1/namespaces/default/pods"
+#define SUB  PODS "/p/ephemeralcontainers"
+
+#define STRATEGIC "application/strategic-merge-patch+json"
+#define APPLY     "application/apply-patch+yaml"
+
+static int start(void **state)
+{
+    harness_start(&h);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    harness_stop(&h);
+    return 0;
+}
+
+static void make_pod(void)
+{
+    harness_expect(&h, 201, "POST", PODS,
+                   "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"nodeName\":\"n\","
+                   "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}",
+                   NULL);
+}
+
+static void drop_pod(void)
+{
+    harness_expect(&h, 200, "DELETE", PODS "/p?gracePeriodSeconds=0", NULL, NULL);
+}
+
+static void patch(int status, const char *path, const char *type, const char *body, struct answer *ret)
+{
+    const struct ask ask = {.method = "PATCH", .path = path, .body = body, .content_type = type};
+
+    harness_ask(&h, &ask, ret);
+    if (ret->status != status)
+        fail_msg("%s: %d, %s", body, ret->status, buf_cstr(&ret->body));
+}
+
+/* The bytes that kubectl debug sends, and what comes of them. */
+static void test_a_container_is_added(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+    struct answer c CLEANUP_ANSWER = {0};
+
+    make_pod();
+    patch(200, SUB, STRATEGIC,
+          "{\"spec\":{\"ephemeralContainers\":[{\"command\":[\"true\"],\"image\":\"busybox\",\"name\":\"d1\","
+          "\"resources\":{},\"terminationMessagePolicy\":\"File\"}]}}",
+          &a);
+    assert_answer(&a, "kind", "Pod");
+    assert_answer(&a, "metadata.generation", "2");
+    assert_true(answer_has(&a, "\"imagePullPolicy\":\"Always\"") &&
+                answer_has(&a, "\"terminationMessagePath\":\"/dev/termination-log\""));
+    assert_false(answer_has(&a, "not act on it"));
+    patch(200, SUB, STRATEGIC,
+          "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d2\",\"image\":\"i\",\"targetContainerName\":\"c\"}]}}", &b);
+    assert_answer(&b, "metadata.generation", "3");
+    harness_expect(&h, 200, "GET", SUB, NULL, &c);
+    assert_answer(&c, "kind", "Pod");
+    assert_true(answer_has(&c, "\"name\":\"d1\"") && answer_has(&c, "\"targetContainerName\":\"c\""));
+    drop_pod();
+}
+
+/* Nothing else goes that way, and they go no other way. */
+static void test_only_they_change(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+
+    make_pod();
+    harness_expect(
+        &h, 200, "PUT", SUB,
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"changed\"}},"
+        "\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"other\"}],"
+        "\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"x\"}]},\"status\":{\"phase\":\"Failed\"}}",
+        &a);
+    assert_answer(&a, "metadata.labels.a", "b");
+    assert_answer(&a, "spec.restartPolicy", "Always");
+    assert_answer(&a, "spec.nodeName", "n");
+    assert_answer(&a, "status.phase", "Pending");
+    assert_true(answer_has(&a, "\"name\":\"d\"") && !answer_has(&a, "\"other\""));
+    patch(422, PODS "/p", STRATEGIC, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"x\"}]}}", &b);
+    assert_true(answer_has(&b, "pod updates may not change fields other than"));
+    harness_expect(&h, 404, "GET", PODS "/none/ephemeralcontainers", NULL, NULL);
+    harness_expect(&h, 405, "POST", SUB, "{}", NULL);
+    harness_expect(&h, 405, "DELETE", SUB, NULL, NULL);
+    drop_pod();
+}
+
+static void test_what_was_added_stays(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+    struct answer c CLEANUP_ANSWER = {0};
+
+    make_pod();
+    patch(200, SUB, STRATEGIC, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}", &a);
+    patch(422, SUB, "application/merge-patch+json", "{\"spec\":{\"ephemeralContainers\":null}}", &b);
+    assert_answer(
+        &b, "message",
+        "Pod \"p\" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral containers \"d\" may not "
+        "be removed\n");
+    patch(422, SUB, STRATEGIC, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"j\"}]}}", &c);
+    assert_true(answer_has(&c, "existing ephemeral containers \\\"d\\\" may not be changed"));
+    drop_pod();
+}
+
+/* An apply owns the containers and nothing else, whatever else its configuration has. */
+static void test_apply(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+
+    make_pod();
+    patch(200, SUB "?fieldManager=me", APPLY,
+          "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"labels\":{\"mine\":\"x\"}},\"spec\":{"
+          "\"activeDeadlineSeconds\":5,\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}",
+          &a);
+    assert_answer(&a, "metadata.generation", "2");
+    assert_false(answer_has(&a, "activeDeadlineSeconds") || answer_has(&a, "mine"));
+    assert_true(
+        answer_has(&a, "\"manager\":\"me\",\"operation\":\"Apply\"") &&
+        answer_has(&a, "\"subresource\":\"ephemeralcontainers\"") &&
+        answer_has(&a, "\"fieldsV1\":{\"f:spec\":{\"f:ephemeralContainers\":{\"k:{\\\"name\\\":\\\"d\\\"}\":{"));
+    patch(404, PODS "/none/ephemeralcontainers?fieldManager=me", APPLY,
+          "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"none\"}}", &b);
+    drop_pod();
+}
+
+/* Rights on pods are none on what is added to them. */
+static void test_rights(void **state)
+{
+    const struct ask ask = {.method = "PATCH",
+                            .path = SUB,
+                            .body = "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}",
+                            .content_type = STRATEGIC,
+                            .user = "eve",
+                            .group = "dev"};
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+
+    make_pod();
+    harness_expect(
+        &h, 201, "POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles",
+        "{\"metadata\":{\"name\":\"r\"},\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":["
+        "\"*\"]}]}",
+        NULL);
+    harness_expect(&h, 201, "POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings",
+                   "{\"metadata\":{\"name\":\"r\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+                   "\"Role\",\"name\":\"r\"},\"subjects\":[{\"kind\":\"User\",\"name\":\"eve\"}]}",
+                   NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 403);
+    assert_true(answer_has(&a, "cannot patch resource \\\"pods/ephemeralcontainers\\\""));
+    patch(200, "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/r", "application/merge-patch+json",
+          "{\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods/ephemeralcontainers\"],\"verbs\":[\"patch\"]}]}",
+          &b);
+    answer_clear(&a);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    drop_pod();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_container_is_added),
+        cmocka_unit_test(test_only_they_change),
+        cmocka_unit_test(test_what_was_added_stays),
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_rights),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
