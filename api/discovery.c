@@ -8,10 +8,10 @@
 #include "api/openapi.h"
 #include "lib/encoding.h"
 
-static void write_verbs(struct buf *out, uint8_t verbs)
+static void write_verbs(struct buf *out, const struct schema_kind *kind, uint8_t verbs)
 {
     const char *names[GROUPS_VERBS_MAX];
-    groups_verbs(verbs, names);
+    groups_verbs(verbs, kind->custom, names);
     emit_texts(out, "verbs", names);
 }
 
@@ -40,7 +40,7 @@ static void write_aggregated_resource(struct buf *out, const struct schema_kind 
     write_response_kind(out, "", "", kind->kind);
     emit_member(out, "scope", kind->namespaced ? "Namespaced" : "Cluster");
     emit_member(out, "singularResource", kind->singular);
-    write_verbs(out, kind->verbs);
+    write_verbs(out, kind, kind->verbs);
     write_names(out, kind);
     if (kind->subresource_count)
         emit_open_key(out, "subresources", '[');
@@ -50,7 +50,7 @@ static void write_aggregated_resource(struct buf *out, const struct schema_kind 
         emit_member(out, "subresource", sub->name);
         write_response_kind(out, sub->group ? sub->group : "", sub->group ? sub->version : "",
                             sub->kind ? sub->kind : kind->kind);
-        write_verbs(out, sub->verbs);
+        write_verbs(out, kind, sub->verbs);
         emit_close(out, '}');
     }
     if (kind->subresource_count)
@@ -181,7 +181,7 @@ static void write_legacy_subresource(struct buf *out, const struct schema_kind *
         emit_member(out, "version", sub->version);
     }
     emit_member(out, "kind", sub->kind ? sub->kind : kind->kind);
-    write_verbs(out, sub->verbs);
+    write_verbs(out, kind, sub->verbs);
     emit_close(out, '}');
 }
 
@@ -208,7 +208,7 @@ static void write_legacy_resource(struct buf *out, const struct schema_kind *kin
     emit_member(out, "singularName", kind->singular);
     emit_raw(out, "namespaced", kind->namespaced ? "true" : "false");
     emit_member(out, "kind", kind->kind);
-    write_verbs(out, kind->verbs);
+    write_verbs(out, kind, kind->verbs);
     write_names(out, kind);
     write_storage_hash(out, kind);
     emit_close(out, '}');

@@ -85,13 +85,14 @@ struct group_version *groups_list(struct kind_list list, size_t *ret_count)
     return all;
 }
 
-void groups_verbs(uint8_t verbs, const char *ret_names[GROUPS_VERBS_MAX])
+void groups_verbs(uint8_t verbs, bool custom, const char *ret_names[GROUPS_VERBS_MAX])
 {
     static const char *const names[] = {"create", "delete", "deletecollection", "get",
                                         "list",   "patch",  "update",           "watch"};
+    static const uint8_t orders[2][ARRAY_SIZE(names)] = {{0, 1, 2, 3, 4, 5, 6, 7}, {1, 2, 3, 4, 5, 0, 6, 7}};
     size_t n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (verbs & (1u << i))
-            ret_names[n++] = names[i];
+        if (verbs & (1u << orders[custom][i]))
+            ret_names[n++] = names[orders[custom][i]];
     ret_names[n] = NULL;
 }

@@ -30,8 +30,9 @@ bool groups_has(const struct schema_kind *kind, struct slice group, struct slice
 /* "v1" or "apps/v1", to be freed. */
 char *groups_api_version(const char *group, const char *version);
 
-/* The verbs of a mask in upstream's order, as a NULL-terminated list. */
+/* The verbs of a mask in upstream's order, as a NULL-terminated list. Kinds that users define have an order of their
+ * own. */
 #define GROUPS_VERBS_MAX 9
-void groups_verbs(uint8_t verbs, const char *ret_names[GROUPS_VERBS_MAX]);
+void groups_verbs(uint8_t verbs, bool custom, const char *ret_names[GROUPS_VERBS_MAX]);
 
 #endif

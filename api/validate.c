@@ -20,7 +20,7 @@ static const struct rule_set *const rule_sets[] = {
     &validate_rules_admission,   &validate_rules_policy,       &validate_rules_quota,    &validate_rules_apps,
     &validate_rules_batch,       &validate_rules_persistent,   &validate_rules_storage,  &validate_rules_autoscaling,
     &validate_rules_flowcontrol, &validate_rules_registration, &validate_rules_resource, &validate_rules_custom,
-    &validate_rules_endpoints,
+    &validate_rules_endpoints,   &validate_rules_windows,
 };
 
 static const struct {
@@ -37,6 +37,8 @@ static const struct {
     {"ContainerResourceMetricSource", NULL},
     {"CronJobSpec", NULL},
     {"CrossVersionObjectReference", NULL},
+    {"CustomResourceColumnDefinition", "type"},
+    {"CustomResourceDefinitionSpec", "versions"},
     {"DaemonSetCondition", NULL},
     {"DaemonSetSpec", NULL},
     {"DeploymentCondition", NULL},
@@ -295,13 +297,17 @@ struct pair {
 static void walk_field(struct validator *v, const struct schema_type *type, const struct rules *rules,
                        const struct schema_field *field, const struct pair *pair, const struct vpath *up)
 {
-    const struct vpath *at = VFIELD(up, field->name);
+    struct vpath step;
+    const struct vpath *at = v->is_definition ? custom_place(v, type->name, up, field->name, &step)
+                                              : VFIELD(up, field->name);
     const struct value *value = value_get_among(pair->object, pair->names, field->name);
     const struct value *had = value_get_among(pair->old, pair->old_names, field->name);
     bool missing = is_missing(field, value);
     bool required = (field->flags & SCHEMA_REQUIRED) && !writes_status(v);
     struct rule_site site = {v, pair->object, pair->old, value, at};
 
+    if (!at)
+        return;
     if (missing && stands_for_empty(field))
         walk_object(v, field->type, NULL, NULL, at);
     else if (missing && required && !is_lenient(type, field->name))
@@ -335,6 +341,8 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
         if (!at) { /* of the root: metadata is judged apart, and either the status or the rest */
             bool is_status = v->kind->has_status && same(field->name, "status");
 
+            if (same(field->name, "metadata"))
+                run_rules(&rules, field->name, &site);
             if (same(field->name, "metadata") || same(field->name, "apiVersion") || same(field->name, "kind") ||
                 is_status != status_write)
                 continue;
@@ -390,9 +398,16 @@ int validate_object(const struct schema_kind *kind, const struct value *object, 
                     const char *subresource, struct error *err)
 {
     ERROR_LOCAL(found);
-    struct validator v = {kind, object, old, subresource ? subresource : "", &found};
+    struct validator v = {.kind = kind,
+                          .object = object,
+                          .old = old,
+                          .subresource = subresource ? subresource : "",
+                          .err = &found,
+                          .is_definition = same(kind->type->name, "CustomResourceDefinition")};
 
     (void)pthread_once(&rule_once, index_rules);
+    if (v.is_definition)
+        custom_start(&v);
     if (!kind->virtual_kind && !kind->no_metadata)
         check_metadata(&v);
     walk_object(&v, kind->type, object, old, NULL);
@@ -404,7 +419,7 @@ int validate_object(const struct schema_kind *kind, const struct value *object, 
 int validate_version(const struct schema_kind *shown, const struct value *object, struct error *err)
 {
     ERROR_LOCAL(found);
-    struct validator v = {shown, object, NULL, "", &found};
+    struct validator v = {.kind = shown, .object = object, .subresource = "", .err = &found};
     const struct rule_site site = {&v, object, NULL, object, NULL};
     struct rules rules = {0};
 

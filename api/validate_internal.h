@@ -28,7 +28,9 @@ struct validator {
     const struct value *object;
     const struct value *old; /* NULL on creation */
     const char *subresource;
-    struct error *err; /* collects causes */
+    struct error *err;  /* collects causes */
+    bool is_definition; /* of custom resources: custom_place says where its fields are told of */
+    uint32_t common;    /* which rows of its table hold there */
 };
 
 /* A rule runs at the turn of `field` in objects of `type` (field NULL: after all fields). */
@@ -55,7 +57,8 @@ extern const struct rule_set validate_rules_pod, validate_rules_container, valid
     validate_rules_node, validate_rules_other, validate_rules_rbac, validate_rules_security, validate_rules_networking,
     validate_rules_admission, validate_rules_policy, validate_rules_quota, validate_rules_apps, validate_rules_batch,
     validate_rules_persistent, validate_rules_storage, validate_rules_autoscaling, validate_rules_flowcontrol,
-    validate_rules_registration, validate_rules_resource, validate_rules_custom, validate_rules_endpoints;
+    validate_rules_registration, validate_rules_resource, validate_rules_custom, validate_rules_endpoints,
+    validate_rules_windows;
 
 /* For the test that walks the table: NULL after the last. */
 const struct rule *validate_rule_at(size_t index);
@@ -107,6 +110,12 @@ void check_structural(struct validator *v, const struct structural *schema);
 /* Any value against a schema; what is found is told at `at`. *steps are left, STRUCTURAL_STEPS_MAX at first. */
 void check_structural_value(struct validator *v, const struct structural *schema, const struct value *value,
                             const struct vpath *at, int64_t *steps);
+/* To be called first of a definition. */
+void custom_start(struct validator *v);
+/* Where upstream tells of `field` in an object of `type` at `up` of a definition; NULL = it was told of in an earlier
+ * version. The place is made in *step. */
+const struct vpath *custom_place(const struct validator *v, const char *type, const struct vpath *up, const char *field,
+                                 struct vpath *step);
 /* Rule: the openAPIV3Schema of a definition. */
 void check_custom_schema(const struct rule_site *site);
 void check_pod_update(struct validator *v);

@@ -36,7 +36,8 @@
     "\"statusReplicasPath\":\".status.size\"}},\"selectableFields\":[{\"jsonPath\":\".spec.color\"}],"                 \
     "\"additionalPrinterColumns\":[{\"name\":\"Size\",\"type\":\"integer\",\"jsonPath\":\".spec.size\"}],"             \
     "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"required\":[\"spec\"],\"properties\":{\"spec\":{\"type\":" \
-    "\"object\",\"required\":[\"size\"],\"properties\":{" PROPERTIES "}}}}}}]}}"
+    "\"object\",\"required\":[\"size\"],\"properties\":{" PROPERTIES "}}}}}}]},"                                       \
+    "\"status\":{\"storedVersions\":[\"v1\"]}}"
 #define THING                                                                                                          \
     "{\"apiVersion\":\"x.example.com/"                                                                                 \
     "v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},\"spec\":{\"size\":1}}"
@@ -44,7 +45,17 @@
     "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":" text \
     "}}]}}"
 #define SPEC(text) SCHEMA("{\"type\":\"object\",\"properties\":{\"a\":" text "}}")
-#define AT         "spec.versions[0].schema.openAPIV3Schema"
+#define AT         "spec.validation.openAPIV3Schema"
+#define TWO(a, b)                                                                                                      \
+    "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true," a                                    \
+    "},{\"name\":\"v2\",\"served\":true,"                                                                              \
+    "\"storage\":false," b "}]}}"
+#define NO_TYPE    "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"a\":{}}}}"
+#define ANY_TYPE   "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}"
+#define NO_HEAD    "\"additionalPrinterColumns\":[{\"name\":\"A\",\"type\":\"x\",\"jsonPath\":\"a\"}]"
+#define NEEDS_TYPE ".properties[a].type: Required value: must not be empty for specified object fields"
+#define NOT_A_TYPE "Invalid value: \"x\": must be one of boolean,date,integer,number,string"
+#define NOT_A_PATH "Invalid value: \"a\": must be a simple json path starting with ."
 
 static struct custom_kind *thing;
 
@@ -59,8 +70,12 @@ static void test_definitions(void **state)
         {DEFINITION, "{\"spec\":{\"names\":{\"listKind\":\"Thing\"}}}",
          "spec.names.listKind: Invalid value: \"Thing\": kind and listKind may not be the same"},
         {DEFINITION, "{\"spec\":{\"versions\":[]}}",
-         "spec.versions: Required value\nspec.versions: Invalid value: []: must have exactly one version marked as "
-         "storage version"},
+         "spec.versions: Invalid value: []: must have exactly one version marked as storage version\n"
+         "status.storedVersions[0]: Invalid value: \"v1\": missing from spec.versions; v1 was previously a storage "
+         "version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v1 "
+         "and removes v1 from status.storedVersions"},
+        {DEFINITION, "{\"status\":{\"storedVersions\":[]}}",
+         "status.storedVersions: Invalid value: null: must have at least one stored version"},
         {DEFINITION, "{\"spec\":{\"conversion\":{\"strategy\":\"X\"}}}",
          "spec.conversion.strategy: Unsupported value: \"X\": supported values: \"None\", \"Webhook\""},
         {DEFINITION, SCHEMA("{\"type\":\"string\"}"),
@@ -84,8 +99,35 @@ static void test_definitions(void **state)
 
     (void)state;
     check_rows(rows, ARRAY_SIZE(rows));
-    check_update(DEFINITION, "{}", "{\"spec\":{\"scope\":\"Cluster\"}}",
-                 "spec.scope: Invalid value: \"Cluster\": field is immutable");
+    check_update(DEFINITION, "{\"status\":{\"conditions\":[{\"type\":\"Established\",\"status\":\"True\"}]}}",
+                 "{\"spec\":{\"scope\":\"Cluster\"}}", "spec.scope: Invalid value: \"Cluster\": field is immutable");
+    check_update(DEFINITION, "{}", "{\"spec\":{\"scope\":\"Cluster\"}}", "");
+}
+
+/* What all versions have in common is told once, at the place where upstream puts it; all else in its version. */
+static void test_where_findings_are(void **state)
+{
+    static const struct row rows[] = {
+        {DEFINITION, TWO(NO_TYPE, NO_TYPE), AT NEEDS_TYPE},
+        {DEFINITION, TWO(ANY_TYPE, NO_TYPE), "spec.versions[1].schema.openAPIV3Schema" NEEDS_TYPE},
+        {DEFINITION, TWO(ANY_TYPE "," NO_HEAD, ANY_TYPE "," NO_HEAD),
+         "spec.additionalPrinterColumns[0].type: " NOT_A_TYPE
+         "\nspec.additionalPrinterColumns[0].JSONPath: " NOT_A_PATH},
+        {DEFINITION, TWO(ANY_TYPE, ANY_TYPE "," NO_HEAD),
+         "spec.versions[1].additionalPrinterColumns[0].type: " NOT_A_TYPE
+         "\nspec.versions[1].additionalPrinterColumns[0].JSONPath: " NOT_A_PATH},
+        {DEFINITION, TWO(ANY_TYPE ",\"subresources\":{\"scale\":{}}", ANY_TYPE ",\"subresources\":{\"scale\":{}}"),
+         "spec.subresources.scale.specReplicasPath: Required value\n"
+         "spec.subresources.scale.statusReplicasPath: Required value"},
+        {DEFINITION, "{\"spec\":{\"conversion\":{\"strategy\":\"Webhook\"}}}",
+         "spec.conversion.webhookClientConfig: Required value: required when strategy is set to Webhook\n"
+         "spec.conversion.conversionReviewVersions: Required value"},
+        {DEFINITION, "{\"spec\":{\"conversion\":{\"strategy\":\"Webhook\",\"webhook\":{\"clientConfig\":{}}}}}",
+         "spec.conversion.conversionReviewVersions: Required value"},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
 }
 
 /* The object with the change, as a request would make it; NULL when it is refused, and why in err. */
@@ -326,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definitions),
+        cmocka_unit_test(test_where_findings_are),
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_what_an_update_leaves_is_not_judged),
         cmocka_unit_test(test_pruning_and_defaults),

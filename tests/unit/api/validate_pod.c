@@ -390,6 +390,56 @@ static void test_ephemeral_containers(void **state)
     check_update(POD, "{}", E0(""), "spec: Forbidden: pod updates may not change fields other than~");
 }
 
+#define WINDOWS(text) "{\"spec\":{\"securityContext\":{\"windowsOptions\":{" text "}}}}"
+#define USER(text)    WINDOWS("\"runAsUserName\":\"" text "\"")
+#define AT_WINDOWS    "spec.securityContext.windowsOptions."
+#define A16           "aaaaaaaaaaaaaaaa"
+#define A112          A16 A16 A16 A16 A16 A16 A16
+#define HOST_PROCESS  "\"windowsOptions\":{\"hostProcess\":true}"
+
+static void test_windows(void **state)
+{
+    static const struct row rows[] = {
+        {POD, USER("Administrator"), ""},
+        {POD, USER("NT AUTHORITY\\\\SYSTEM"), ""},
+        {POD, USER("corp.example.com\\\\joe"), ""},
+        {POD, USER(""), AT_WINDOWS "runAsUserName: Invalid value: \"\": runAsUserName cannot be an empty string"},
+        {POD, USER("a\\tb"), AT_WINDOWS "runAsUserName: Invalid value: ~"},
+        {POD, USER("a\\\\b\\\\c"), AT_WINDOWS "runAsUserName: Invalid value: ~"},
+        {POD, USER("a\\\\"),
+         AT_WINDOWS "runAsUserName: Invalid value: \"a\\\\\": runAsUserName's User cannot be empty"},
+        {POD, USER("-" A16 "\\\\b"), AT_WINDOWS "runAsUserName: Invalid value: ~"},
+        {POD, USER(". ."),
+         AT_WINDOWS "runAsUserName: Invalid value: \". .\": runAsUserName's User cannot contain only ~"},
+        {POD, USER("a@b"),
+         AT_WINDOWS "runAsUserName: Invalid value: \"a@b\": runAsUserName's User cannot contain the ~"},
+        {POD, USER(A112), AT_WINDOWS "runAsUserName: Invalid value: ~"},
+        {POD, WINDOWS("\"gmsaCredentialSpecName\":\"A\""),
+         AT_WINDOWS "gmsaCredentialSpecName: Invalid value: \"A\": ~"},
+        {POD, WINDOWS("\"gmsaCredentialSpec\":\"\""),
+         AT_WINDOWS "gmsaCredentialSpec: Invalid value: \"\": gmsaCredentialSpec cannot be an empty string"},
+        {POD, WINDOWS("\"hostProcess\":true"),
+         "spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers"},
+        {POD, "{\"spec\":{\"hostNetwork\":true,\"securityContext\":{" HOST_PROCESS "}}}", ""},
+        {POD,
+         "{\"spec\":{\"hostNetwork\":true,\"containers\":[{\"name\":\"a\",\"image\":\"i\",\"securityContext\":"
+         "{" HOST_PROCESS "}},{\"name\":\"b\",\"image\":\"i\"}]}}",
+         "spec: Invalid value: \"\": If pod contains any hostProcess containers then all containers must be "
+         "HostProcess "
+         "containers"},
+        {POD, "{\"spec\":{\"os\":{\"name\":\"linux\"},\"securityContext\":{\"windowsOptions\":{}}}}",
+         "spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"},
+        {POD, "{\"spec\":{\"os\":{\"name\":\"windows\"},\"hostPID\":true,\"securityContext\":{\"runAsUser\":1}}}",
+         "spec.hostPID: Forbidden: cannot be set for a windows pod\n"
+         "spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod"},
+        {POD, "{\"spec\":{\"os\":{\"name\":\"plan9\"}}}",
+         "spec.os: Unsupported value: \"plan9\": supported values: \"linux\", \"windows\""},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_pod_updates),
         cmocka_unit_test(test_users_and_host_names),
         cmocka_unit_test(test_ephemeral_containers),
+        cmocka_unit_test(test_windows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
