@@ -316,15 +316,29 @@ static void default_custom_names(struct value *names)
     default_text(names, "listKind", list);
 }
 
-static void default_custom_definition(struct value *spec)
+static void default_custom_spec(struct value *spec)
 {
-    if (!value_get(value_get(spec, "conversion"), "strategy"))
+    if (!value_get(spec, "conversion"))
         value_set_str(value_need_object(spec, "conversion"), "strategy", "None");
 }
 
+static void default_custom_definition(struct value *definition)
+{
+    const struct value *versions = value_path(definition, "spec", "versions", NULL);
+    struct value *status = value_need_object(definition, "status");
+
+    for (size_t i = 0; i < value_count(versions) && !value_count(value_get(status, "storedVersions")); i++) {
+        const struct value *name = value_get(value_at(versions, i), "name");
+
+        if (name && value_bool(value_get(value_at(versions, i), "storage")))
+            value_append(value_need_array(status, "storedVersions"), value_copy(name));
+    }
+}
+
 static const struct default_rule rules[] = {
+    {"apiextensions.v1.CustomResourceDefinition", default_custom_definition},
     {"apiextensions.v1.CustomResourceDefinitionNames", default_custom_names},
-    {"apiextensions.v1.CustomResourceDefinitionSpec", default_custom_definition},
+    {"apiextensions.v1.CustomResourceDefinitionSpec", default_custom_spec},
     {"apps.v1.DeploymentStrategy", default_deployment_strategy},
     {"core.v1.Container", default_container},
     {"core.v1.EphemeralContainerCommon", default_container},

@@ -36,8 +36,7 @@
     "\"statusReplicasPath\":\".status.size\"}},\"selectableFields\":[{\"jsonPath\":\".spec.color\"}],"                 \
     "\"additionalPrinterColumns\":[{\"name\":\"Size\",\"type\":\"integer\",\"jsonPath\":\".spec.size\"}],"             \
     "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"required\":[\"spec\"],\"properties\":{\"spec\":{\"type\":" \
-    "\"object\",\"required\":[\"size\"],\"properties\":{" PROPERTIES "}}}}}}]},"                                       \
-    "\"status\":{\"storedVersions\":[\"v1\"]}}"
+    "\"object\",\"required\":[\"size\"],\"properties\":{" PROPERTIES "}}}}}}]}}"
 #define THING                                                                                                          \
     "{\"apiVersion\":\"x.example.com/"                                                                                 \
     "v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\",\"namespace\":\"n\"},\"spec\":{\"size\":1}}"
@@ -71,11 +70,10 @@ static void test_definitions(void **state)
          "spec.names.listKind: Invalid value: \"Thing\": kind and listKind may not be the same"},
         {DEFINITION, "{\"spec\":{\"versions\":[]}}",
          "spec.versions: Invalid value: []: must have exactly one version marked as storage version\n"
-         "status.storedVersions[0]: Invalid value: \"v1\": missing from spec.versions; v1 was previously a storage "
-         "version, and must remain in spec.versions until a storage migration ensures no data remains persisted in v1 "
-         "and removes v1 from status.storedVersions"},
-        {DEFINITION, "{\"status\":{\"storedVersions\":[]}}",
          "status.storedVersions: Invalid value: null: must have at least one stored version"},
+        {DEFINITION, "{\"status\":{\"storedVersions\":[\"v0\"]}}",
+         "status.storedVersions: Invalid value: [\"v0\"]: must have the storage version v1\n"
+         "status.storedVersions[0]: Invalid value: \"v0\": missing from spec.versions; ~"},
         {DEFINITION, "{\"spec\":{\"conversion\":{\"strategy\":\"X\"}}}",
          "spec.conversion.strategy: Unsupported value: \"X\": supported values: \"None\", \"Webhook\""},
         {DEFINITION, SCHEMA("{\"type\":\"string\"}"),

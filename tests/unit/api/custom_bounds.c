@@ -66,12 +66,14 @@ static void expect_object(const char *properties, const char *members, const cha
 
 static void expect_definition(const char *properties, const char *told)
 {
+    const struct schema_kind *kind =
+        schema_find_kind(SLICE_LIT("apiextensions.k8s.io"), SLICE_LIT("v1"), SLICE_LIT("CustomResourceDefinition"));
     struct value *d CLEANUP_VALUE = definition(properties);
     ERROR_LOCAL(err);
-    int r = validate_object(
-        schema_find_kind(SLICE_LIT("apiextensions.k8s.io"), SLICE_LIT("v1"), SLICE_LIT("CustomResourceDefinition")), d,
-        NULL, "", &err);
+    int r;
 
+    default_apply(kind, d);
+    r = validate_object(kind, d, NULL, "", &err);
     assert_int_equal(r, told ? -ERROR_INVALID : 0);
     if (told)
         assert_true(is_told(&err, told));
