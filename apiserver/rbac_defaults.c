@@ -60,7 +60,7 @@ const struct rbac_default_role rbac_default_roles[] = {
      READ " policy poddisruptionbudgets,poddisruptionbudgets/status;"
      READ " networking.k8s.io ingresses,ingresses/status,networkpolicies;"
      READ " resource.k8s.io resourceclaims,resourceclaims/status,resourceclaimtemplates;"},
-    {"", "system:aggregated-metrics-reader", "view", "",
+    {"", "system:knarr:metrics-reader", "view", "",
      READ " metrics.k8s.io nodes,pods;"},
     {"", "system:auth-delegator", "", "",
      "create authentication.k8s.io tokenreviews;"

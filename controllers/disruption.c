@@ -174,12 +174,9 @@ static void disruption_plan_status(const struct disruption_view *in, const struc
                       view_text(in->budget, VIEW_NAME));
     action->sub = "status";
     action->flags = ACTION_MISSING_IS_FINE;
-    buf_append_str(&action->body, "{\"apiVersion\":\"policy/v1\",\"kind\":\"PodDisruptionBudget\",\"metadata\":{");
-    plan_member(&action->body, "name", view_text(in->budget, VIEW_NAME));
-    plan_member(&action->body, "namespace", view_text(in->budget, VIEW_NAMESPACE));
-    plan_member(&action->body, "uid", view_text(in->budget, VIEW_UID));
-    plan_member(&action->body, "resourceVersion", view_text(in->budget, VIEW_REVISION));
-    buf_append_str(&action->body, "},\"spec\":");
+    buf_append_str(&action->body, "{\"apiVersion\":\"policy/v1\",\"kind\":\"PodDisruptionBudget\",\"metadata\":");
+    buf_append_slice(&action->body, view_raw(in->budget, BUDGET_METADATA));
+    buf_append_str(&action->body, ",\"spec\":");
     buf_append_slice(&action->body, view_raw(in->budget, BUDGET_SPEC));
     buf_printf(&action->body, ",\"status\":%s}", buf_cstr(&status));
     if (in->unsure && !scan_text_is(scan_get(disruption_condition(in), "reason"), "SyncFailed")) {

@@ -159,7 +159,8 @@ enum view_cluster_role_field {
     CLUSTER_ROLE_SELECTORS, /* of the aggregationRule */
 };
 enum view_budget_field {
-    BUDGET_SPEC = VIEW_OWN_FIELDS,
+    BUDGET_METADATA = VIEW_OWN_FIELDS, /* whole: the status is written with PUT, which replaces labels too */
+    BUDGET_SPEC,
     BUDGET_STATUS,
 };
 enum view_csr_field {

@@ -25,7 +25,7 @@ VIEW_ROW(view_endpointslices, "discovery.k8s.io/v1", "EndpointSlice", "endpoints
          "ports");
 VIEW_ROW(view_cluster_roles, "rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rules",
          "aggregationRule.clusterRoleSelectors");
-VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "spec", "status");
+VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "metadata", "spec", "status");
 VIEW_ROW(view_secrets, "v1", "Secret", "secrets", "type", "data{expiration}");
 VIEW_ROW(view_quotas, "v1", "ResourceQuota", "resourcequotas", "spec.hard", "status.hard", "status.used");
 VIEW_ROW(view_definitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",

@@ -33,7 +33,7 @@ static void run_plan(struct bench *b, const char *spec, const char *status, cons
     *b = (struct bench){0};
     b->budget = view_of_f(&view_budgets,
                           "{\"metadata\":{\"name\":\"b\",\"namespace\":\"n\",\"uid\":\"u\",\"resourceVersion\":\"7\","
-                          "\"generation\":3},\"spec\":%s,\"status\":%s}",
+                          "\"generation\":3,\"labels\":{\"its\":\"own\"}},\"spec\":%s,\"status\":%s}",
                           spec, status);
     for (size_t i = 0; i < count; i++) {
         b->pods[i] =
@@ -89,6 +89,7 @@ static void test_numbers(void **state)
             fail_msg("%s of %s: %s", rows[i].spec, rows[i].letters, counts);
         assert_int_equal(body_int(action, "status.observedGeneration"), 3);
         assert_body_text(action, "metadata.resourceVersion", "7");
+        assert_body_text(action, "metadata.labels.its", "own"); /* what a PUT leaves out is lost */
     }
 }
 
