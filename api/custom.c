@@ -90,7 +90,8 @@ static void custom_set_root(struct custom_kind *k)
                                    .description = "",
                                    .fields = k->fields,
                                    .field_count = ARRAY_SIZE(k->fields),
-                                   .by_name = custom_by_name};
+                                   .by_name = custom_by_name,
+                                   .custom = true};
     k->schema.type = &k->root;
 }
 

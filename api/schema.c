@@ -62,6 +62,8 @@ const char *schema_long_name(const struct schema_type *type)
     const char *start = type->openapi_name;
     const char *at = start + strlen(start);
 
+    if (type->custom)
+        return "";
     for (int dots = 0; at > start; at--)
         if (at[-1] == '.' && ++dots == 3)
             break;

@@ -76,6 +76,7 @@ struct schema_type {
     const uint16_t *by_name; /* indexes into fields, sorted by name; an INLINE field stands under its own name and is
                                 not found; its members are found through schema_find_field */
     bool preserve_unknown;   /* keep what is not described */
+    bool custom;             /* users named it: no table of ours that names types means it */
     /* Of a custom resource's object: what it has besides the fields (api/structural.h); else NULL. */
     const struct structural *structural;
     const char *openapi; /* its OpenAPI schema as text, where it is no rows; else NULL */
@@ -196,7 +197,7 @@ const struct schema_kind *schema_find_resource(struct slice group, struct slice 
 void schema_split_api_version(struct slice api_version, struct slice *ret_group, struct slice *ret_version);
 /* "apps/v1" of a kind, into the buffer. */
 const char *schema_api_version(const struct schema_kind *kind, char *buffer, size_t size);
-/* "rbac.v1.Subject": the end of the OpenAPI name, for names that several groups have. */
+/* "rbac.v1.Subject": the end of the OpenAPI name, for names that several groups have; "" of a type that users named. */
 const char *schema_long_name(const struct schema_type *type);
 /* The field of that JSON name, looking through INLINE members; NULL when there is none. */
 const struct schema_field *schema_find_field(const struct schema_type *type, struct slice name);

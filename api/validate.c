@@ -187,8 +187,12 @@ struct rules {
 
 static struct rules rules_of_type(const struct schema_type *type)
 {
-    struct rules rules = {.ranges = {rules_of(type->name), rules_of(schema_long_name(type))}};
+    struct rules rules = {0};
 
+    if (type->custom) /* a Probe of somebody's is no probe of a container */
+        return rules;
+    rules.ranges[0] = rules_of(type->name);
+    rules.ranges[1] = rules_of(schema_long_name(type));
     for (size_t n = 0; n < ARRAY_SIZE(rules.ranges); n++)
         for (size_t i = 0; i < rules.ranges[n].count; i++) {
             const char *field = rules.ranges[n].first[i]->field;
@@ -211,7 +215,7 @@ static void run_rules(const struct rules *rules, const char *field, const struct
 
 static bool is_lenient(const struct schema_type *type, const char *field)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(lenient); i++)
+    for (size_t i = 0; !type->custom && i < ARRAY_SIZE(lenient); i++)
         if ((same(lenient[i].type, type->name) || same(lenient[i].type, schema_long_name(type))) &&
             (!lenient[i].field || same(lenient[i].field, field)))
             return true;

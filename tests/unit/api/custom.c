@@ -346,6 +346,40 @@ static void test_versions_and_names(void **state)
     custom_kind_unref(v2);
 }
 
+/* Users may name their kinds as ours are, and as parts of ours; even the group may look like one. */
+static void test_names_that_are_ours(void **state)
+{
+    static const char *const rows[][2] = {{"x.example.com", "Probe"},
+                                          {"x.example.com", "PodSpec"},
+                                          {"apps.example.com", "Deployment"},
+                                          {"core.example.com", "Service"},
+                                          {"core.example.com", "Pod"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct value *definition CLEANUP_VALUE = json(DEFINITION);
+        struct value *spec = value_get(definition, "spec");
+        char *text CLEANUP_FREE = mem_printf("{\"apiVersion\":\"%s/v1\",\"kind\":\"%s\",\"metadata\":{\"name\":\"a\","
+                                             "\"namespace\":\"n\"},\"spec\":{\"color\":\"red\",\"nested\":{\"n\":7},"
+                                             "\"size\":1}}",
+                                             rows[i][0], rows[i][1]);
+        struct value *object CLEANUP_VALUE = json(text);
+        struct custom_kind *kind;
+        ERROR_LOCAL(err);
+        BUF_LOCAL(after);
+
+        value_set_str(spec, "group", rows[i][0]);
+        value_set_str(value_get(spec, "names"), "kind", rows[i][1]);
+        kind = custom_kind_whole(definition, custom_version(definition, SLICE_LIT("v1")));
+        default_apply(custom_kind_schema(kind), object);
+        if (validate_object(custom_kind_schema(kind), object, NULL, "", &err) < 0)
+            fail_msg("%s: %s", rows[i][1], error_text(&err));
+        value_write(object, &after);
+        assert_slice_equal(buf_slice(&after), text);
+        custom_kind_unref(kind);
+    }
+}
+
 static int start(void **state)
 {
     struct value *definition CLEANUP_VALUE = changed(DEFINITION, "{}");
@@ -374,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_header_and_table),
         cmocka_unit_test(test_apply_knows_lists),
         cmocka_unit_test(test_versions_and_names),
+        cmocka_unit_test(test_names_that_are_ours),
     };
 
     value_init();
