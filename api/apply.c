@@ -3,22 +3,42 @@
 #include "api/apply.h"
 
 #include "api/fieldset_internal.h"
+#include "api/structural_internal.h"
 #include "api/value_internal.h"
 
-void apply_drop_nulls(struct value *config)
+/* What no row describes is kept as it was said; a custom resource's schema may allow a null. */
+static bool null_says_something(const struct fieldset_place *place)
+{
+    if (place->structural)
+        return place->structural->flags & STRUCTURAL_NULLABLE;
+    return !place->field && !place->type;
+}
+
+static void drop_nulls(const struct fieldset_place *place, struct value *config)
 {
     struct value_iter it = value_iter_start(value_is(config, VALUE_OBJECT) ? config : NULL);
+    struct fieldset_place below;
     struct slice name;
     struct value *v;
 
     while (value_iter_next(&it, &name, &v)) {
-        if (value_is(v, VALUE_NULL))
+        bool known = fieldset_member(place, name, &below);
+
+        if (value_is(v, VALUE_NULL) && !(known && null_says_something(&below)))
             value_iter_remove(&it);
         else
-            apply_drop_nulls(v);
+            drop_nulls(&below, v);
     }
+    below = fieldset_item(place);
     for (size_t i = 0; value_is(config, VALUE_ARRAY) && i < value_count(config); i++)
-        apply_drop_nulls(value_at(config, i));
+        drop_nulls(&below, value_at(config, i));
+}
+
+void apply_drop_nulls(const struct schema_type *type, struct value *config)
+{
+    const struct fieldset_place root = fieldset_root(type);
+
+    drop_nulls(&root, config);
 }
 
 /* ---- merging ------------------------------------------------------------------------------------------------------
@@ -147,6 +167,8 @@ static struct value *merge_place(struct pool *pool, const struct fieldset_place 
 {
     enum fieldset_shape shape = fieldset_shape(place, config);
 
+    if (value_is(config, VALUE_NULL))
+        return value_copy(config);
     if (shape == FIELDSET_ITEMS && value_is(live, VALUE_ARRAY))
         return merge_items(pool, place, live, config);
     if (shape != FIELDSET_LEAF && shape != FIELDSET_ITEMS && value_is(live, VALUE_OBJECT))

@@ -9,8 +9,9 @@
 
 #include "api/fieldset.h"
 
-/* Takes all nulls out of a configuration: they say nothing. */
-void apply_drop_nulls(struct value *config);
+/* Takes the nulls out of a configuration that say nothing: all but those that a custom resource's schema allows
+ * (`nullable`), and those where nothing is described. */
+void apply_drop_nulls(const struct schema_type *type, struct value *config);
 /* `live` with what `config` (which fieldset_of has judged) sets. The caller's. Order of lists: as both say, where they
  * differ as the configuration says. */
 struct value *apply_merge(const struct schema_type *type, const struct value *live, const struct value *config);

@@ -112,7 +112,7 @@ static const struct fieldset *last_applied_fields(struct pool *pool, const struc
     pool_on_free(pool, (void (*)(void *))value_free, config); /* the set borrows its names */
     if (!value_is(config, VALUE_OBJECT))
         return NULL;
-    apply_drop_nulls(config);
+    apply_drop_nulls(a->kind->type, config);
     object = value_copy(config);
     if (fieldset_of(pool, a->kind->type, config, &set, NULL) < 0 ||
         codec_normalise(a->kind, object, CODEC_IGNORE, NULL, NULL) < 0)

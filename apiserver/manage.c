@@ -201,7 +201,7 @@ int manage_take_config(struct request *req, struct update *u, const struct schem
                                       "Required value: is required for apply patch");
     if ((r = manage_decode_config(req, &config, err)) < 0 || (r = manage_check_config(kind, config, err)) < 0)
         return r;
-    apply_drop_nulls(config);
+    apply_drop_nulls(kind->type, config);
     request_warn_inert(req, kind, config);
     u->applies = true;
     u->body = config;

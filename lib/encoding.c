@@ -205,6 +205,8 @@ void json_write_string(struct buf *out, struct slice in)
 {
     size_t from = 0;
 
+    if (!in.len)
+        in = SLICE_LIT(""); /* an empty slice may have no bytes to count from */
     buf_append_byte(out, '"');
     for (;;) {
         size_t run = json_plain_length(slice_make(in.data + from, in.len - from), false);

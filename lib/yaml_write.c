@@ -53,6 +53,28 @@ static bool looks_numeric(struct slice s)
     return digits && digits < s.len && (s.data[digits] == ':' || (digits == 4 && s.data[digits] == '-'));
 }
 
+/* How many bytes of a character stand there that a YAML 1.1 reader refuses, or takes for the end of a line: DEL, the
+ * controls from U+0080 on (U+0085 is a line break), U+2028, U+2029, the byte order mark and what is no character.
+ * 0 = something else. */
+static size_t special_length(struct slice s)
+{
+    static const char *const three[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe", "\xef\xbf\xbf"};
+
+    if (s.data[0] == 0x7f)
+        return 1;
+    if (s.len > 1 && s.data[0] == '\xc2' && (unsigned char)s.data[1] < 0xa0)
+        return 2;
+    for (size_t i = 0; i < ARRAY_SIZE(three); i++)
+        if (slice_starts(s, slice_str(three[i])))
+            return 3;
+    return 0;
+}
+
+static size_t special_at(struct slice s, size_t at)
+{
+    return special_length(slice_make(s.data + at, s.len - at));
+}
+
 static bool is_plain(struct slice s)
 {
     BUF_LOCAL(scratch);
@@ -67,7 +89,7 @@ static bool is_plain(struct slice s)
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.data[i];
 
-        if (c < 0x20 || c == 0x7f || (i && c == '#' && s.data[i - 1] == ' ') ||
+        if (c < 0x20 || special_at(s, i) || (i && c == '#' && s.data[i - 1] == ' ') ||
             (c == ':' && i + 1 < s.len && s.data[i + 1] == ' '))
             return false;
     }
@@ -83,10 +105,32 @@ static bool is_literal(struct slice s)
         unsigned char c = (unsigned char)s.data[i];
         unsigned char next = i + 1 < s.len ? (unsigned char)s.data[i + 1] : '\n';
 
-        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || ((c == ' ' || c == '\t') && next == '\n'))
+        if ((c < 0x20 && c != '\n' && c != '\t') || special_at(s, i) || ((c == ' ' || c == '\t') && next == '\n'))
             return false;
     }
     return true;
+}
+
+static void write_quoted(struct writer *w, struct slice s)
+{
+    BUF_LOCAL(json);
+    struct slice text;
+
+    json_write_string(&json, s);
+    text = buf_slice(&json);
+    for (size_t i = 0, length; i < text.len; i += length) {
+        unsigned code = (unsigned char)text.data[i];
+
+        length = special_at(text, i);
+        if (length == 2)
+            code = (unsigned char)text.data[i + 1];
+        else if (length == 3)
+            code = (code & 0xf) << 12 | ((unsigned)text.data[i + 1] & 0x3f) << 6 | ((unsigned)text.data[i + 2] & 0x3f);
+        if (length)
+            buf_printf(w->out, "\\u%04x", code);
+        else
+            buf_append(w->out, text.data + i, length = 1);
+    }
 }
 
 static void write_literal(struct writer *w, struct slice s, unsigned indent)
@@ -134,7 +178,7 @@ static int write_string(struct writer *w, unsigned indent)
     else if (text.len && is_literal(buf_slice(&text)))
         write_literal(w, buf_slice(&text), indent ? indent : 2);
     else
-        json_write_string(w->out, buf_slice(&text));
+        write_quoted(w, buf_slice(&text));
     return 0;
 }
 
@@ -148,7 +192,7 @@ static int write_key(struct writer *w)
     if (is_plain(buf_slice(&key)))
         buf_append_slice(w->out, buf_slice(&key));
     else
-        json_write_string(w->out, buf_slice(&key));
+        write_quoted(w, buf_slice(&key));
     buf_append_byte(w->out, ':');
     return 0;
 }

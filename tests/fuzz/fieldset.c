@@ -26,7 +26,7 @@ static void check_apply(struct pool *pool, const struct schema_kind *pod, struct
     struct value *list CLEANUP_VALUE = NULL;
     ERROR_LOCAL(err);
 
-    apply_drop_nulls(config);
+    apply_drop_nulls(pod->type, config);
     if (managed_apply(pool, &managed, &who, &apply, &object, &err) < 0) {
         FUZZ_CHECK(error_is_set(&err) && !object);
         return;

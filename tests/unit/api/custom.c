@@ -2,8 +2,10 @@
 /* Custom resources without a server: definitions that are refused, and what their schemas do to objects. */
 #include "tests/unit/api/validate_rows.h"
 
+#include "api/apply.h"
 #include "api/custom.h"
 #include "api/fieldset.h"
+#include "api/managed.h"
 #include "api/object.h"
 #include "api/table.h"
 
@@ -322,6 +324,32 @@ static void test_apply_knows_lists(void **state)
     assert_non_null(strstr(error_text(&err), ".spec.bogus: field not declared in schema"));
 }
 
+/* A null says something where the schema allows it, and where there is no schema. */
+static void test_apply_keeps_nulls_that_are_allowed(void **state)
+{
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct managed_writer who = {"m", "", "x.example.com/v1", "2026-01-01T00:00:00Z", FIELDSET_MAIN};
+    struct value *live CLEANUP_VALUE = json(
+        "{\"apiVersion\":\"x.example.com/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":1,"
+        "\"nul\":\"x\",\"word\":\"ab\",\"raw\":{\"a\":{\"b\":1}}}}");
+    struct value *config CLEANUP_VALUE =
+        json("{\"apiVersion\":\"x.example.com/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":"
+             "\"a\",\"labels\":null},\"spec\":{\"nul\":null,\"word\":null,\"raw\":{\"a\":"
+             "null,\"l\":[{\"n\":null}]},\"ports\":[{\"n\":\"x\",\"v\":null}]}}");
+    struct managed_apply apply = {custom_kind_schema(thing), "n", "a", live, config, false};
+    struct managed managed = {0};
+    struct value *object CLEANUP_VALUE = NULL;
+    BUF_LOCAL(text);
+
+    (void)state;
+    apply_drop_nulls(custom_kind_schema(thing)->type, config);
+    assert_int_equal(managed_apply(pool, &managed, &who, &apply, &object, NULL), 0);
+    value_write(value_get(object, "spec"), &text);
+    assert_string_equal(buf_cstr(&text),
+                        "{\"size\":1,\"nul\":null,\"word\":\"ab\",\"raw\":{\"a\":null,\"l\":[{\"n\":null}]},"
+                        "\"ports\":[{\"n\":\"x\"}]}");
+}
+
 static void test_versions_and_names(void **state)
 {
     struct value *definition CLEANUP_VALUE = json(DEFINITION);
@@ -407,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_objects_inside),
         cmocka_unit_test(test_header_and_table),
         cmocka_unit_test(test_apply_knows_lists),
+        cmocka_unit_test(test_apply_keeps_nulls_that_are_allowed),
         cmocka_unit_test(test_versions_and_names),
         cmocka_unit_test(test_names_that_are_ours),
     };

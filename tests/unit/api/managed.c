@@ -60,7 +60,7 @@ static int story_write(struct story *s, const char *manager, bool applies, bool 
     assert_int_equal(managed_parse(pool, s->list, &m, NULL), 0);
     if (applies) {
         struct managed_apply a = {s->kind, "ns", "n", s->object, said, force};
-        apply_drop_nulls(said);
+        apply_drop_nulls(s->kind->type, said);
         r = managed_apply(pool, &m, &who, &a, &object, err);
         if (r == 0 && !value_equal(object, s->object))
             managed_touch(&m, &who);

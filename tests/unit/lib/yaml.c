@@ -237,6 +237,24 @@ static void test_ambiguous_texts_are_quoted(void **state)
     }
 }
 
+/* What a reader of YAML 1.1 refuses in a text, or takes for the end of a line. */
+static void test_special_characters_are_escaped(void **state)
+{
+    static const char *const rows[][2] = {{"a\x7f", "a\\u007f"},           {"\xc2\x85", "\\u0085"},
+                                          {"a\xe2\x80\xa8z", "a\\u2028z"}, {"\xe2\x80\xa9", "\\u2029"},
+                                          {"\xef\xbb\xbf", "\\ufeff"},     {"\xef\xbf\xbf", "\\uffff"},
+                                          {"a\\n\xc2\x9f", "a\\n\\u009f"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *json CLEANUP_FREE = mem_printf("{\"k%s\":\"%s\"}", rows[i][0], rows[i][0]);
+        char *yaml CLEANUP_FREE = mem_printf("\"k%s\": \"%s\"\n", rows[i][1], rows[i][1]);
+
+        assert_yaml(json, yaml);
+    }
+    assert_yaml("[\"\xc2\xa0\xe2\x80\xa7\"]", "- \xc2\xa0\xe2\x80\xa7\n");
+}
+
 static void test_output_refuses_what_is_not_json(void **state)
 {
     static const char *const texts[] = {"",     "{",        "{\"a\"}", "{\"a\":}", "[1,]",  "\"open",
@@ -265,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_several_documents),
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_ambiguous_texts_are_quoted),
+        cmocka_unit_test(test_special_characters_are_escaped),
         cmocka_unit_test(test_output_refuses_what_is_not_json),
     };
 
