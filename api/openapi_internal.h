@@ -33,6 +33,18 @@ void openapi_write_ref(struct openapi_doc *doc, const char *name, const char *su
 #define OPENAPI_META  "io.k8s.apimachinery.pkg.apis.meta.v1."
 #define OPENAPI_PATCH OPENAPI_META "Patch"
 
+/* Parameters in the query (openapi_parameters.c); both lists end with one without a name. */
+
+struct openapi_parameter {
+    const char *name;
+    const char *type;
+    const char *description;
+};
+
+const struct openapi_parameter *openapi_parameters_of_verb(enum schema_verb verb);
+/* Of a subresource that exchanges text or bytes: "log", "exec" ... */
+const struct openapi_parameter *openapi_parameters_of_stream(const char *subresource);
+
 /* Paths (openapi_paths.c) */
 
 /* Notes the types that the operations of a kind exchange. */

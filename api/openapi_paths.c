@@ -9,52 +9,11 @@
 enum body { BODY_NONE, BODY_OBJECT, BODY_PATCH, BODY_OPTIONS };
 enum answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_STATUS };
 
-struct parameter {
-    const char *name;
-    const char *type;
-    const char *description;
-};
-
-static const struct parameter list_parameters[] = {
-    {"allowWatchBookmarks", "boolean", "Send bookmarks in a watch."},
-    {"continue", "string", "Where the last page ended."},
-    {"fieldSelector", "string", "Only objects whose fields match."},
-    {"labelSelector", "string", "Only objects whose labels match."},
-    {"limit", "integer", "The most objects to answer with."},
-    {"resourceVersion", "string", "How fresh the answer must be, or where a watch starts."},
-    {"resourceVersionMatch", "string", "How resourceVersion is meant: Exact or NotOlderThan."},
-    {"sendInitialEvents", "boolean", "Begin a watch with the objects that are there."},
-    {"timeoutSeconds", "integer", "End a watch after this time."},
-    {"watch", "boolean", "Stream changes instead of a list."},
-    {NULL, NULL, NULL},
-};
-static const struct parameter write_parameters[] = {
-    {"dryRun", "string", "All: do everything but store."},
-    {"fieldManager", "string", "Who makes the change."},
-    {"fieldValidation", "string", "What to do about unknown and duplicate fields: Ignore, Warn or Strict."},
-    {NULL, NULL, NULL},
-};
-static const struct parameter patch_parameters[] = {
-    {"dryRun", "string", "All: do everything but store."},
-    {"fieldManager", "string", "Who makes the change."},
-    {"fieldValidation", "string", "What to do about unknown and duplicate fields: Ignore, Warn or Strict."},
-    {"force", "boolean", "Apply: take over fields that others manage."},
-    {NULL, NULL, NULL},
-};
-static const struct parameter delete_parameters[] = {
-    {"dryRun", "string", "All: do everything but store."},
-    {"gracePeriodSeconds", "integer", "How long the object may take to end; 0 is at once."},
-    {"propagationPolicy", "string", "What becomes of dependents: Orphan, Background or Foreground."},
-    {NULL, NULL, NULL},
-};
-static const struct parameter no_parameters[] = {{NULL, NULL, NULL}};
-
 /* One row for each verb: where it stands and what it exchanges. */
 struct operation {
     const char *method;
     const char *action; /* x-kubernetes-action */
     const char *id;     /* begins the operationId */
-    const struct parameter *parameters;
     enum body body;
     enum answer answer;
     uint8_t verb;
@@ -62,14 +21,24 @@ struct operation {
 };
 
 static const struct operation operations[] = {
-    {"get", "list", "list", list_parameters, BODY_NONE, ANSWER_LIST, SCHEMA_VERB_LIST, false},
-    {"post", "post", "create", write_parameters, BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_CREATE, false},
-    {"delete", "deletecollection", "deleteCollection", list_parameters, BODY_OPTIONS, ANSWER_STATUS,
-     SCHEMA_VERB_DELETECOLLECTION, false},
-    {"get", "get", "read", no_parameters, BODY_NONE, ANSWER_OBJECT, SCHEMA_VERB_GET, true},
-    {"put", "put", "replace", write_parameters, BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_UPDATE, true},
-    {"delete", "delete", "delete", delete_parameters, BODY_OPTIONS, ANSWER_STATUS, SCHEMA_VERB_DELETE, true},
-    {"patch", "patch", "patch", patch_parameters, BODY_PATCH, ANSWER_OBJECT, SCHEMA_VERB_PATCH, true},
+    {"get", "list", "list", BODY_NONE, ANSWER_LIST, SCHEMA_VERB_LIST, false},
+    {"post", "post", "create", BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_CREATE, false},
+    {"delete", "deletecollection", "delete", BODY_OPTIONS, ANSWER_STATUS, SCHEMA_VERB_DELETECOLLECTION, false},
+    {"get", "get", "read", BODY_NONE, ANSWER_OBJECT, SCHEMA_VERB_GET, true},
+    {"put", "put", "replace", BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_UPDATE, true},
+    {"delete", "delete", "delete", BODY_OPTIONS, ANSWER_STATUS, SCHEMA_VERB_DELETE, true},
+    {"patch", "patch", "patch", BODY_PATCH, ANSWER_OBJECT, SCHEMA_VERB_PATCH, true},
+};
+
+/* The codes of success; the first one of every operation, the others of these verbs. */
+static const struct code {
+    const char *code;
+    const char *description;
+    uint8_t verbs;
+} codes[] = {
+    {"200", "OK", SCHEMA_VERBS_ALL},
+    {"201", "Created", SCHEMA_VERB_CREATE | SCHEMA_VERB_UPDATE | SCHEMA_VERB_PATCH},
+    {"202", "Accepted", SCHEMA_VERB_CREATE | SCHEMA_VERB_DELETE},
 };
 
 /* What one path is about. */
@@ -121,7 +90,7 @@ void openapi_collect_kind(struct openapi_doc *doc, const struct schema_kind *kin
     }
 }
 
-static void write_parameter(struct openapi_doc *doc, const struct parameter *p, const char *in)
+static void write_parameter(struct openapi_doc *doc, const struct openapi_parameter *p, const char *in)
 {
     struct buf *out = doc->out;
     emit_open(out, '{');
@@ -208,13 +177,21 @@ static void write_media_types(struct openapi_doc *doc, const struct path *path, 
     emit_raw(doc->out, "produces", "[\"application/json\"]");
 }
 
-static void write_answer(struct openapi_doc *doc, const struct path *path, const struct operation *op)
+static const struct schema_kind *answered_kind(const struct path *path, const struct operation *op)
+{
+    bool status = op->answer == ANSWER_STATUS && !path->sub;
+    if (op->verb == SCHEMA_VERB_DELETE && path->owner->returned)
+        status = false;
+    return status ? meta_kind("Status") : path->kind;
+}
+
+static void write_answer(struct openapi_doc *doc, const struct path *path, const struct operation *op,
+                         const struct code *code)
 {
     struct buf *out = doc->out;
-    const struct schema_kind *kind = op->answer == ANSWER_STATUS && !path->sub ? meta_kind("Status") : path->kind;
-    emit_open_key(out, "responses", '{');
-    emit_open_key(out, op->verb == SCHEMA_VERB_CREATE ? "201" : "200", '{');
-    emit_member(out, "description", op->verb == SCHEMA_VERB_CREATE ? "Created" : "OK");
+    const struct schema_kind *kind = answered_kind(path, op);
+    emit_open_key(out, code->code, '{');
+    emit_member(out, "description", code->description);
     if (!doc->v2) {
         emit_open_key(out, "content", '{');
         emit_open_key(out, kind ? "application/json" : "text/plain", '{');
@@ -222,29 +199,82 @@ static void write_answer(struct openapi_doc *doc, const struct path *path, const
     emit_key(out, "schema");
     write_kind_ref(doc, kind, op->answer == ANSWER_LIST ? "List" : "");
     buf_append_str(out, doc->v2 ? "}" : "}}}");
-    emit_close(out, '}');
 }
 
-/* "readRbacAuthorizationV1NamespacedRoleStatus" */
+static void write_answers(struct openapi_doc *doc, const struct path *path, const struct operation *op)
+{
+    emit_open_key(doc->out, "responses", '{');
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        if (!i || (path->kind && codes[i].verbs & op->verb))
+            write_answer(doc, path, op, &codes[i]);
+    emit_raw(doc->out, "401", "{\"description\":\"Unauthorized\"}");
+    emit_close(doc->out, '}');
+}
+
+static void write_capital(struct buf *out, const char *text)
+{
+    buf_printf(out, "%c%s", text[0] & ~0x20, text + 1);
+}
+
+/* A subresource that is neither objects nor their log: exec, proxy ... */
+static bool is_connection(const struct path *path)
+{
+    return path->sub && !path->kind && path->sub->kind;
+}
+
+/* "RbacAuthorization" of rbac.authorization.k8s.io, "Core". */
+static void write_group_name(struct buf *out, const struct schema_kind *owner)
+{
+    struct slice rest = slice_str(owner->group[0] ? owner->group : "core"), part;
+    if (slice_ends(rest, SLICE_LIT(".k8s.io")))
+        rest.len -= strlen(".k8s.io");
+    while (slice_split(&rest, '.', &part))
+        if (part.len)
+            buf_printf(out, "%c%.*s", part.data[0] & ~0x20, (int)part.len - 1, part.data + 1);
+}
+
+/* "readRbacAuthorizationV1NamespacedRoleStatus": client generators make names of functions from it. */
 static void write_operation_id(struct openapi_doc *doc, const struct path *path, const struct operation *op)
 {
     struct buf *out = doc->out;
     const struct schema_kind *owner = path->owner;
-    struct slice rest = slice_str(owner->group[0] ? owner->group : "core"), part;
-    if (slice_ends(rest, SLICE_LIT(".k8s.io")))
-        rest.len -= strlen(".k8s.io");
     emit_key(out, "operationId");
-    buf_printf(out, "\"%s", op->id);
-    while (slice_split(&rest, '.', &part))
-        if (part.len)
-            buf_printf(out, "%c%.*s", part.data[0] & ~0x20, (int)part.len - 1, part.data + 1);
-    buf_printf(out, "%c%s%s%s", owner->version[0] & ~0x20, owner->version + 1, path->in_namespace ? "Namespaced" : "",
-               owner->kind);
+    buf_printf(out, "\"%s", is_connection(path) ? "connect" : op->id);
+    write_group_name(out, owner);
+    write_capital(out, owner->version);
+    if (is_connection(path))
+        write_capital(out, op->method);
+    if (op->verb == SCHEMA_VERB_DELETECOLLECTION)
+        buf_append_str(out, "Collection");
+    buf_printf(out, "%s%s", path->in_namespace ? "Namespaced" : "", owner->kind);
     if (path->sub)
-        buf_printf(out, "%c%s", path->sub->name[0] & ~0x20, path->sub->name + 1);
+        write_capital(out, path->sub->name);
     if (op->verb == SCHEMA_VERB_LIST && owner->namespaced && !path->in_namespace)
         buf_append_str(out, "ForAllNamespaces");
     buf_append_byte(out, '"');
+}
+
+/* "rbacAuthorization_v1": client generators make classes from it. */
+static void write_tag(struct buf *out, const struct schema_kind *owner)
+{
+    size_t start;
+    emit_open_key(out, "tags", '[');
+    buf_append_byte(out, '"');
+    start = out->len;
+    write_group_name(out, owner);
+    out->data[start] |= 0x20;
+    buf_printf(out, "_%s\"]", owner->version);
+}
+
+static void write_operation_kind(struct openapi_doc *doc, const struct path *path, const struct operation *op)
+{
+    struct schema_kind options = {.group = "", .version = "v1"};
+    bool connection = is_connection(path);
+    emit_member(doc->out, "x-kubernetes-action", connection ? "connect" : op->action);
+    emit_key(doc->out, "x-kubernetes-group-version-kind");
+    if (connection)
+        options.kind = path->sub->kind;
+    openapi_write_gvk(doc->out, connection ? &options : path->kind ? path->kind : path->owner, "");
 }
 
 static void write_operation(struct openapi_doc *doc, const struct path *path, const struct operation *op)
@@ -252,22 +282,23 @@ static void write_operation(struct openapi_doc *doc, const struct path *path, co
     struct buf *out = doc->out;
     /* A subresource that exchanges text (logs, exec) takes none of the options of objects. */
     enum body body = path->kind ? op->body : BODY_NONE;
+    const struct openapi_parameter *parameters = path->kind ? openapi_parameters_of_verb(op->verb)
+                                                            : openapi_parameters_of_stream(path->sub->name);
     emit_open_key(out, op->method, '{');
+    write_tag(out, path->owner);
     write_operation_id(doc, path, op);
     if (doc->v2)
         write_media_types(doc, path, body);
     emit_open_key(out, "parameters", '[');
     if (doc->v2 && body != BODY_NONE)
         write_body_parameter(doc, path, body);
-    for (const struct parameter *p = op->parameters; path->kind && p->name; p++)
-        write_parameter(doc, p, "query");
+    for (; parameters->name; parameters++)
+        write_parameter(doc, parameters, "query");
     emit_close(out, ']');
     if (!doc->v2 && body != BODY_NONE)
         write_request_body(doc, path, body);
-    write_answer(doc, path, op);
-    emit_member(out, "x-kubernetes-action", op->action);
-    emit_key(out, "x-kubernetes-group-version-kind");
-    openapi_write_gvk(out, path->kind ? path->kind : path->owner, "");
+    write_answers(doc, path, op);
+    write_operation_kind(doc, path, op);
     emit_close(out, '}');
 }
 
@@ -284,8 +315,8 @@ static void write_path_key(struct openapi_doc *doc, const struct path *path)
 /* One path with those of its verbs that belong there; nothing when there are none. */
 static void write_path(struct openapi_doc *doc, const struct path *path, uint8_t verbs)
 {
-    static const struct parameter name = {"name", "string", "The object's name."};
-    static const struct parameter namespace = {"namespace", "string", "The object's namespace."};
+    static const struct openapi_parameter name = {"name", "string", "The object's name."};
+    static const struct openapi_parameter namespace = {"namespace", "string", "The object's namespace."};
     bool any = false;
     for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
         const struct operation *op = &operations[i];

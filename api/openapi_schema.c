@@ -60,6 +60,19 @@ static bool has_name(const struct schema_type *type)
     return type->openapi_name && type->openapi_name[0];
 }
 
+/* What an inline field brings stands among its parent's: its type is no schema of its own. */
+static void collect_fields(struct openapi_doc *doc, const struct schema_type *type)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *field = &type->fields[i];
+        doc->bases |= 1u << field->base;
+        if (field->flags & SCHEMA_INLINE)
+            collect_fields(doc, field->type);
+        else if (field->base == SCHEMA_OBJECT)
+            openapi_collect(doc, field->type);
+    }
+}
+
 void openapi_collect(struct openapi_doc *doc, const struct schema_type *type)
 {
     if (has_name(type)) {
@@ -70,12 +83,7 @@ void openapi_collect(struct openapi_doc *doc, const struct schema_type *type)
         doc->types = mem_grow(doc->types, &doc->type_cap, doc->type_count + 1, sizeof(void *));
         doc->types[doc->type_count++] = type;
     }
-    for (size_t i = 0; i < type->field_count; i++) {
-        const struct schema_field *field = &type->fields[i];
-        doc->bases |= 1u << field->base;
-        if (field->base == SCHEMA_OBJECT)
-            openapi_collect(doc, field->type);
-    }
+    collect_fields(doc, type);
 }
 
 void openapi_write_ref(struct openapi_doc *doc, const char *name, const char *suffix)
@@ -150,26 +158,33 @@ static void write_limits(struct buf *out, const struct schema_field *field)
     }
 }
 
-/* How apply and strategic merge treat the field. */
+static const char *patch_strategy(uint32_t flags)
+{
+    if (flags & SCHEMA_PATCH_REPLACE)
+        return "replace";
+    if (flags & SCHEMA_PATCH_RETAIN)
+        return flags & SCHEMA_PATCH_MERGE ? "merge,retainKeys" : "retainKeys";
+    return flags & SCHEMA_PATCH_MERGE ? "merge" : "";
+}
+
+/* How apply and strategic merge treat the field; what its type says of itself is said there. */
 static void write_extensions(struct buf *out, const struct schema_field *field)
 {
-    bool merge = field->flags & SCHEMA_PATCH_MERGE, retain = field->flags & SCHEMA_PATCH_RETAIN;
+    bool told = field->type && field->type->atomic && field->shape == SCHEMA_ONE;
     if (field->flags & SCHEMA_LIST_MAP) {
         emit_texts(out, "x-kubernetes-list-map-keys", field->map_keys);
         emit_member(out, "x-kubernetes-list-type", "map");
     } else if (field->flags & SCHEMA_LIST_SET) {
         emit_member(out, "x-kubernetes-list-type", "set");
-    } else if (field->flags & SCHEMA_ATOMIC) {
-        bool list = field->shape == SCHEMA_LIST || field->base == SCHEMA_STRINGS;
+    } else if (field->flags & SCHEMA_GRANULAR) {
+        emit_member(out, "x-kubernetes-map-type", "granular");
+    } else if ((field->flags & SCHEMA_ATOMIC) && !told) {
+        bool list = field->shape == SCHEMA_LIST || field->base == SCHEMA_STRINGS || field->base == SCHEMA_BYTES;
         emit_member(out, list ? "x-kubernetes-list-type" : "x-kubernetes-map-type", "atomic");
     }
-    if (merge)
+    if (field->flags & SCHEMA_PATCH_MERGE)
         emit_member_some(out, "x-kubernetes-patch-merge-key", field->merge_key);
-    if (merge || retain)
-        emit_member(out, "x-kubernetes-patch-strategy",
-                    merge && retain ? "merge,retainKeys"
-                    : merge         ? "merge"
-                                    : "retainKeys");
+    emit_member_some(out, "x-kubernetes-patch-strategy", patch_strategy(field->flags));
 }
 
 static void write_field(struct openapi_doc *doc, const struct schema_field *field)
@@ -211,7 +226,7 @@ static size_t write_required(struct openapi_doc *doc, const struct schema_type *
         const struct schema_field *field = &type->fields[i];
         if (field->flags & SCHEMA_INLINE) {
             count = write_required(doc, field->type, count);
-        } else if (field->flags & SCHEMA_REQUIRED) {
+        } else if (field->flags & (SCHEMA_REQUIRED | SCHEMA_EXPECTED)) {
             if (!count++)
                 emit_open_key(doc->out, "required", '[');
             emit_text(doc->out, field->name);
@@ -237,6 +252,8 @@ static void write_type_members(struct openapi_doc *doc, const struct schema_type
     }
     if (write_required(doc, type, 0))
         emit_close(out, ']');
+    if (type->atomic)
+        emit_member(out, "x-kubernetes-map-type", "atomic");
     if (type->preserve_unknown)
         emit_raw(out, "x-kubernetes-preserve-unknown-fields", "true");
 }
@@ -267,6 +284,37 @@ static void write_type_kinds(struct openapi_doc *doc, const struct schema_type *
 }
 
 /* "PodList": no type of the tables, all lists are alike. */
+/* "name":{"description":...,"type":"string"} */
+static void write_text_property(struct buf *out, const char *name, const char *description)
+{
+    emit_open_key(out, name, '{');
+    emit_member(out, "description", description);
+    emit_member(out, "type", "string");
+    emit_close(out, '}');
+}
+
+static void write_list_properties(struct openapi_doc *doc, const struct schema_kind *kind)
+{
+    struct buf *out = doc->out;
+    write_text_property(out, "apiVersion", "The version of the group that the list is written in.");
+    emit_open_key(out, "items", '{');
+    emit_member(out, "description", "The objects.");
+    emit_member(out, "type", "array");
+    emit_open_key(out, "items", '{');
+    write_ref_members(doc, kind->type->openapi_name);
+    if (!doc->v2)
+        emit_raw(out, "default", "{}");
+    emit_close(out, '}');
+    emit_close(out, '}');
+    write_text_property(out, "kind", "The kind of list this is.");
+    emit_open_key(out, "metadata", '{');
+    emit_member(out, "description", "What every list has.");
+    write_ref_members(doc, OPENAPI_META "ListMeta");
+    if (!doc->v2)
+        emit_raw(out, "default", "{}");
+    emit_close(out, '}');
+}
+
 static void write_list(struct openapi_doc *doc, const struct schema_kind *kind)
 {
     struct buf *out = doc->out;
@@ -274,11 +322,9 @@ static void write_list(struct openapi_doc *doc, const struct schema_kind *kind)
         return;
     emit_key(out, kind->type->openapi_name);
     out->len -= 2; /* the name goes on */
-    buf_printf(out, "List\":{\"description\":\"A list of %s.\",\"type\":\"object\",\"properties\":{", kind->plural);
-    buf_append_str(out, "\"apiVersion\":{\"type\":\"string\"},\"items\":{\"type\":\"array\",\"items\":");
-    openapi_write_ref(doc, kind->type->openapi_name, "");
-    buf_append_str(out, "},\"kind\":{\"type\":\"string\"},\"metadata\":");
-    openapi_write_ref(doc, OPENAPI_META, "ListMeta");
+    buf_printf(out, "List\":{\"description\":\"A list of %s.\",\"type\":\"object\"", kind->plural);
+    emit_open_key(out, "properties", '{');
+    write_list_properties(doc, kind);
     buf_append_str(out, "},\"required\":[\"items\"],\"x-kubernetes-group-version-kind\":[");
     openapi_write_gvk(out, kind, "List");
     buf_append_str(out, "]}");

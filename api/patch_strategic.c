@@ -184,7 +184,8 @@ static int merge_member(const struct patch_scope *scope, struct value *target, s
     struct value *have = value_get_slice(target, name);
     const struct schema_field *field = scope_field(scope, name);
 
-    if (value_is(member, VALUE_OBJECT) && value_is(have, VALUE_OBJECT)) {
+    if (value_is(member, VALUE_OBJECT) && value_is(have, VALUE_OBJECT) &&
+        !(field && (field->flags & SCHEMA_PATCH_REPLACE))) {
         struct patch_scope inner = scope->values ? scope_of_value(scope->values) : patch_scope_of(field);
 
         return patch_merge_object(&inner, have, member, err);

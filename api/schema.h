@@ -41,7 +41,10 @@ enum schema_field_flag {
     SCHEMA_PATCH_MERGE = 1 << 7,  /* strategic merge: lists are merged by merge_key (primitives: as a set) */
     SCHEMA_PATCH_RETAIN = 1 << 8, /* strategic merge: retainKeys */
     SCHEMA_EMIT_EMPTY = 1 << 9,   /* upstream's JSON has no omitempty: written even when zero (status: {}, null time) */
-    SCHEMA_NOT_ENFORCED = 1 << 10 /* stored, but nothing in Knarr acts on it yet: answered with a Warning */
+    SCHEMA_NOT_ENFORCED = 1 << 10,  /* stored, but nothing in Knarr acts on it yet: answered with a Warning */
+    SCHEMA_GRANULAR = 1 << 11,      /* apply merges it, although its type is atomic */
+    SCHEMA_PATCH_REPLACE = 1 << 12, /* strategic merge: an object is replaced as a whole */
+    SCHEMA_EXPECTED = 1 << 13       /* OpenAPI says that it must be there (a status, mostly), but nobody insists */
 };
 
 struct schema_type;
@@ -75,6 +78,7 @@ struct schema_type {
     size_t field_count;
     const uint16_t *by_name; /* indexes into fields, sorted by name; an INLINE field stands under its own name and is
                                 not found; its members are found through schema_find_field */
+    bool atomic;             /* every place that holds one is SCHEMA_ATOMIC, or SCHEMA_GRANULAR */
     bool preserve_unknown;   /* keep what is not described */
     bool custom;             /* users named it: no table of ours that names types means it */
     /* Of a custom resource's object: what it has besides the fields (api/structural.h); else NULL. */
@@ -172,6 +176,7 @@ struct schema_kind {
     bool no_metadata;  /* not an object of its own (Status, DeleteOptions ...) */
     uint32_t hash;     /* of everything above: the store's header carries it */
     enum schema_history history;
+    bool returned; /* a deletion answers with the object, not with a Status */
     bool observed; /* objects say what was seen or asked, not what somebody wants: they are not rewound */
 };
 

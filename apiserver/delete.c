@@ -310,7 +310,7 @@ static void delete_done(struct write *w)
     struct request *req = w->req;
     char *uid CLEANUP_FREE = NULL;
 
-    if (!w->deleted || (req->strategy->flags & STRATEGY_RETURNS_DELETED)) {
+    if (!w->deleted || req->kind->returned) {
         reply_object(req, 200, buf_slice(&w->value), w->revision);
         return;
     }

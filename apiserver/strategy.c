@@ -94,10 +94,9 @@ static int pod_prepare_update(struct request *req, struct value *object, const s
 
 static const struct strategy strategies[] = {
     {"", "namespaces", STRATEGY_SPEC_FINALIZERS, namespace_prepare_create, namespace_prepare_update, NULL},
-    {"", "pods", STRATEGY_RETURNS_DELETED | STRATEGY_GRACEFUL, pod_prepare_create, pod_prepare_update, NULL},
+    {"", "pods", STRATEGY_GRACEFUL, pod_prepare_create, pod_prepare_update, NULL},
     {"", "events", STRATEGY_MADE_BY_PUT, NULL, NULL, NULL},
     {"", "services", 0, service_prepare_create, service_prepare_update, service_allocate},
-    {"", "serviceaccounts", STRATEGY_RETURNS_DELETED, NULL, NULL, NULL},
     {"", "nodes", STRATEGY_KEEPS_STATUS, NULL, NULL, NULL},
     {"coordination.k8s.io", "leases", STRATEGY_MADE_BY_PUT, NULL, NULL, NULL},
     {"apps", "deployments", STRATEGY_ANNOTATIONS_COUNT, NULL, NULL, NULL},

@@ -9,12 +9,11 @@
 
 enum strategy_flag {
     STRATEGY_KEEPS_STATUS = 1 << 0,      /* a create may bring a status */
-    STRATEGY_RETURNS_DELETED = 1 << 1,   /* a deletion answers with the object, not with a Status */
-    STRATEGY_GRACEFUL = 1 << 2,          /* deletion takes its grace period (pods) */
-    STRATEGY_ANNOTATIONS_COUNT = 1 << 3, /* a change of annotations is a new generation */
-    STRATEGY_SPEC_FINALIZERS = 1 << 4,   /* spec.finalizers hold it too (namespaces) */
-    STRATEGY_MADE_BY_PUT = 1 << 5,       /* a PUT to a free name makes it */
-    STRATEGY_ORPHANS = 1 << 6,           /* a deletion that says nothing of dependents lets them be */
+    STRATEGY_GRACEFUL = 1 << 1,          /* deletion takes its grace period (pods) */
+    STRATEGY_ANNOTATIONS_COUNT = 1 << 2, /* a change of annotations is a new generation */
+    STRATEGY_SPEC_FINALIZERS = 1 << 3,   /* spec.finalizers hold it too (namespaces) */
+    STRATEGY_MADE_BY_PUT = 1 << 4,       /* a PUT to a free name makes it */
+    STRATEGY_ORPHANS = 1 << 5,           /* a deletion that says nothing of dependents lets them be */
 };
 
 struct strategy {

@@ -8,6 +8,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
   kind KIND PLURAL MARKS             PLURAL "-" = it has no resource of its own; its fields are those of the type KIND
                                      namespaced|cluster  status (a subresource splits writes)  generation (counted)
                                      virtual (never stored)  bare (no object: Status, DeleteOptions)
+                                     returned (a deletion answers with the object)
                                      observed (what was seen or asked, nobody's wish: not rewound)
     short NAME...                    in CATEGORY...            verbs VERB,... (all, or none when virtual)
     select PATH...                   selectable besides metadata.name and metadata.namespace
@@ -21,7 +22,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     move OWN STORED                  the name a field of the whole object has in the stored version
     inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
-  type NAME  DESCRIPTION
+  type NAME [atomic]  DESCRIPTION    atomic: apply replaces each place that holds one as a whole
   either NAME  DESCRIPTION           as a type, but its fields are alternatives: the value is one of them by itself, in
                                      JSON told by what it is (a boolean, an object, a list)
    NUMBER FIELD TYPE MARKS  DESCRIPTION
@@ -34,7 +35,10 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     inline         nested in protobuf, not in JSON     fixed     may not change
     keys A,B       a list that is a map by these keys  set       a list without equals
     atomic         replaced as a whole by apply (with keys: each item)     empty     written even when it is zero
+    granular       not so, although its type is atomic
+    expected       OpenAPI says that it must be there, but nobody insists
     merge KEY      strategic merge by KEY ('.' = a list of scalars)      retain    with retainKeys
+    replace        strategic merge: an object is replaced as a whole
     inert          stored, but nothing acts on it yet
 """
 import hashlib
@@ -50,8 +54,13 @@ BASES = {
 }
 FLAGS = {
     'inline': 'INLINE', 'fixed': 'IMMUTABLE', 'set': 'LIST_SET', 'atomic': 'ATOMIC', 'retain': 'PATCH_RETAIN',
-    'empty': 'EMIT_EMPTY', 'inert': 'NOT_ENFORCED',
+    'replace': 'PATCH_REPLACE',
+    'empty': 'EMIT_EMPTY', 'inert': 'NOT_ENFORCED', 'granular': 'GRANULAR', 'expected': 'EXPECTED',
 }
+# What only OpenAPI tells.
+TOLD = {'GRANULAR', 'EXPECTED'}
+# What of a kind decides nothing about the form of its objects.
+TOLD_KIND = {'observed', 'returned'}
 HISTORIES = ['full', 'window', 'none']
 VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 COLUMN_TYPES = ['string', 'integer', 'boolean', 'date', 'number']
@@ -129,9 +138,10 @@ class Field:
 
 
 class Type:
-    def __init__(self, group, name, description, either):
+    def __init__(self, group, words, description, either):
         self.group = group
-        self.name = name
+        self.name = words[0]
+        self.atomic = words[1:] == ['atomic']
         self.description = description
         self.either = either
         self.fields = []
@@ -148,7 +158,7 @@ class Kind:
         self.moves = []
         self.history = 'full'
         self.verbs = [] if 'virtual' in self.marks else VERBS
-        unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare', 'observed'}
+        unknown = self.marks - {'namespaced', 'cluster', 'status', 'generation', 'virtual', 'bare'} - TOLD_KIND
         if unknown or len(self.marks & {'namespaced', 'cluster'}) != 1:
             fail(where, f'kind {self.name}: marks {sorted(self.marks)}')
 
@@ -210,11 +220,11 @@ def read(paths):
                     kinds.append(current)
                 elif line.startswith(('type ', 'either ')):
                     word, _, rest = line.partition(' ')
-                    name, description = split_description(rest)
-                    current = Type(group, name, description, word == 'either')
-                    if (group.openapi, name) in types:
-                        fail(where, f'{name} twice')
-                    types[(group.openapi, name)] = current
+                    words, description = split_description(rest)
+                    current = Type(group, words.split(), description, word == 'either')
+                    if (group.openapi, current.name) in types or words not in (current.name, f'{current.name} atomic'):
+                        fail(where, f'{words}: twice, or an unknown mark')
+                    types[(group.openapi, current.name)] = current
                 elif isinstance(current, Type):
                     current.fields.append(Field(where, line))
                 elif current is not None:
@@ -242,6 +252,8 @@ def resolve(types, kinds):
             f.type = find(f.where, t.group, f.type_name) if f.type_name else None
             if f.type and f.type.either:
                 f.base = 'EITHER'
+            if f.type and f.type.atomic and (f.shape == 'ONE' or f.keys) and 'GRANULAR' not in f.flags:
+                f.flags.add('ATOMIC')
     for k in kinds:
         k.type = find(k.where, k.group, k.name)
         if k.type.fields[0].number:
@@ -317,7 +329,7 @@ def write_types(out, types):
         fields, order = (f'fields_{t.index}', f'order_{t.index}') if t.fields else ('NULL', 'NULL')
         out.put(f'    {{.name = {text(t.name)}, .openapi_name = {text(t.group.openapi + "." + t.name)}, '
                 f'.description = {text(t.description)}, .fields = {fields}, .field_count = {len(t.fields)}, '
-                f'.by_name = {order}}},')
+                f'.by_name = {order}' + (', .atomic = true' if t.atomic else '') + '},')
     out.put('};')
 
 
@@ -334,11 +346,11 @@ def kind_hash(kind):
         t = todo.pop()
         if t.index in seen:
             continue
-        seen[t.index] = [(f.number, f.name, f.base, f.shape, f.type_name, sorted(f.flags), f.default, f.enum, f.keys,
+        seen[t.index] = [(f.number, f.name, f.base, f.shape, f.type_name, sorted(f.flags - TOLD), f.default, f.enum, f.keys,
                           f.merge) for f in t.fields]
         todo += [f.type for f in t.fields if f.type]
-    rows = [kind.group.name, kind.group.version, kind.name, kind.plural, sorted(kind.marks - {'observed'}), kind.select,
-            [seen[i] for i in sorted(seen)]]
+    rows = [kind.group.name, kind.group.version, kind.name, kind.plural, sorted(kind.marks - TOLD_KIND),
+            kind.select, [seen[i] for i in sorted(seen)]]
     return int.from_bytes(hashlib.sha256(repr(rows).encode()).digest()[:4], 'big')
 
 
@@ -371,7 +383,8 @@ def write_kind(out, i, k):
         out.put(f'static const struct schema_scale_paths scale_{i} = {{{", ".join(map(text, k.scale))}}};')
     marks = ', '.join(f'.{field} = true' for mark, field in (
         ('namespaced', 'namespaced'), ('status', 'has_status'), ('generation', 'generation'),
-        ('virtual', 'virtual_kind'), ('bare', 'no_metadata'), ('observed', 'observed')) if mark in k.marks)
+        ('virtual', 'virtual_kind'), ('bare', 'no_metadata'), ('observed', 'observed'),
+        ('returned', 'returned')) if mark in k.marks)
     out.put(f'static const struct schema_kind kind_{i} = {{.group = {text(k.group.name)}, '
             f'.version = {text(k.group.version)}, .kind = {text(k.name)}, .plural = {text(k.plural)}, '
             f'.singular = {text(k.name.lower() if k.plural else "")}, .short_names = {short}, '

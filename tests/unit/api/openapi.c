@@ -225,6 +225,65 @@ static void test_builtin_patch(void **state)
     assert_non_null(value_path(doc, "components", "schemas", "io.k8s.api.core.v1.PodList", NULL));
 }
 
+static struct value *builtin_document(const char *group, const char *version)
+{
+    size_t count;
+    const struct schema_kind *const *all = schema_kinds(&count);
+    BUF_LOCAL(out);
+    assert_true(openapi_write_v3(&out, all, count, slice_str(group), slice_str(version)));
+    return parse(&out);
+}
+
+/* Names that client generators make functions and classes of, and the answers that they unpack. */
+static void test_for_generators(void **state)
+{
+    (void)state;
+    CLEANUP_VALUE struct value *core = builtin_document("", "v1");
+    CLEANUP_VALUE struct value *rbac = builtin_document("rbac.authorization.k8s.io", "v1");
+    const struct value *paths = value_get(core, "paths");
+    const struct value *pods = value_get(paths, "/api/v1/namespaces/{namespace}/pods");
+    const struct value *pod = value_get(paths, "/api/v1/namespaces/{namespace}/pods/{name}");
+    const struct value *exec = value_path(paths, "/api/v1/namespaces/{namespace}/pods/{name}/exec", "post", NULL);
+    assert_json(value_path(pods, "delete", "operationId", NULL), "\"deleteCoreV1CollectionNamespacedPod\"");
+    assert_false(has_parameter(value_get(pods, "delete"), "watch"));
+    assert_true(has_parameter(value_get(pods, "delete"), "propagationPolicy"));
+    assert_non_null(value_path(pods, "post", "responses", "202", NULL));
+    assert_non_null(value_path(pod, "patch", "responses", "201", NULL));
+    assert_non_null(value_path(pod, "get", "responses", "401", NULL));
+    assert_json(value_path(pod, "delete", "responses", "200", "content", "application/json", "schema", "$ref", NULL),
+                "\"#/components/schemas/io.k8s.api.core.v1.Pod\"");
+    assert_json(value_get(exec, "operationId"), "\"connectCoreV1PostNamespacedPodExec\"");
+    assert_json(value_get(exec, "x-kubernetes-action"), "\"connect\"");
+    assert_json(value_path(exec, "x-kubernetes-group-version-kind", "kind", NULL), "\"PodExecOptions\"");
+    assert_true(has_parameter(exec, "command"));
+    assert_json(value_path(rbac, "paths", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "get", "tags", NULL),
+                "[\"rbacAuthorization_v1\"]");
+}
+
+/* What is atomic says so at its type; who holds one and merges it says that. */
+static void test_for_apply(void **state)
+{
+    (void)state;
+    CLEANUP_VALUE struct value *core = builtin_document("", "v1");
+    CLEANUP_VALUE struct value *policy = builtin_document("policy", "v1");
+    const struct value *schemas = value_path(core, "components", "schemas", NULL);
+    const struct value *claim =
+        value_path(schemas, "io.k8s.api.core.v1.PersistentVolumeSpec", "properties", "claimRef", NULL);
+    const struct value *key =
+        value_path(schemas, "io.k8s.api.core.v1.EnvVarSource", "properties", "secretKeyRef", NULL);
+    assert_json(value_path(schemas, "io.k8s.api.core.v1.ObjectReference", "x-kubernetes-map-type", NULL), "\"atomic\"");
+    assert_json(value_get(claim, "x-kubernetes-map-type"), "\"granular\"");
+    assert_non_null(key);
+    assert_null(value_get(key, "x-kubernetes-map-type"));
+    assert_json(value_path(policy, "components", "schemas", "io.k8s.api.policy.v1.PodDisruptionBudgetSpec",
+                           "properties", "selector", "x-kubernetes-patch-strategy", NULL),
+                "\"replace\"");
+    assert_json(value_path(schemas, "io.k8s.api.core.v1.NodeAddress", "required", NULL), "[\"type\",\"address\"]");
+    /* Types that are only ever inline are no schemas of their own. */
+    assert_null(value_get(schemas, "io.k8s.api.core.v1.VolumeSource"));
+    assert_non_null(value_path(schemas, "io.k8s.api.core.v1.PodList", "properties", "items", "description", NULL));
+}
+
 static void test_index(void **state)
 {
     (void)state;
@@ -315,8 +374,9 @@ static void test_protobuf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),        cmocka_unit_test(test_references), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_builtin_patch), cmocka_unit_test(test_index),      cmocka_unit_test(test_protobuf),
+        cmocka_unit_test(test_fields),         cmocka_unit_test(test_references), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_builtin_patch),  cmocka_unit_test(test_index),      cmocka_unit_test(test_protobuf),
+        cmocka_unit_test(test_for_generators), cmocka_unit_test(test_for_apply),
     };
     value_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,6 +209,23 @@ static void test_refused(void **state)
     }
 }
 
+/* A budget's selector is not merged: what the patch has is all. */
+static void test_replaced_objects(void **state)
+{
+    ERROR_LOCAL(err);
+    BUF_LOCAL(out);
+    const struct schema_kind *budget =
+        schema_find_kind(SLICE_LIT("policy"), SLICE_LIT("v1"), SLICE_LIT("PodDisruptionBudget"));
+    struct value *d CLEANUP_VALUE =
+        json("{\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"a\":\"1\"}}}}");
+    struct value *p CLEANUP_VALUE = json("{\"spec\":{\"selector\":{\"matchLabels\":{\"b\":\"2\"}}}}");
+    struct value *r CLEANUP_VALUE = NULL;
+
+    assert_int_equal(patch_strategic(budget->type, d, p, &r, &err), 0);
+    value_write(r, &out);
+    assert_string_equal(buf_cstr(&out), "{\"spec\":{\"minAvailable\":1,\"selector\":{\"matchLabels\":{\"b\":\"2\"}}}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_sets),
         cmocka_unit_test(test_retain_keys),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_replaced_objects),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
