@@ -62,7 +62,7 @@
 #define STORE_HISTORY_BYTES ((uint64_t)1 << 30)
 #define STORE_TABLE_COUNT   65536  /* versions after which a table is frozen: it costs the index every page once */
 #define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
-#define STORE_TABLE_AGE_NS  (5 * NS_PER_S)
+#define STORE_TABLE_AGE_NS  (30 * NS_PER_S)
 #define STORE_INDEX_STEP    2000              /* keys written to LMDB in one transaction */
 #define STORE_BASE_STEP     500               /* records */
 #define STORE_BASE_BYTES    ((size_t)1 << 20) /* of them */

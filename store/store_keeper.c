@@ -332,15 +332,10 @@ static bool compaction_waits(struct store *store)
 /* A compaction wants what it is about to dissolve in LMDB first, and no more than that. */
 static bool compaction_wants_table(struct store *store)
 {
-    const struct store_compaction *compaction;
-    bool wants;
+    struct store_compaction *compaction = compaction_first(store);
+    uint64_t revision = compaction ? compaction->revision : log_excess(store, store_space_history(store));
 
-    (void)pthread_mutex_lock(&store->lock);
-    compaction = list_first(&store->compactions, struct store_compaction, link);
-    wants = compaction && compaction->revision > store->state.revision &&
-            compaction->revision <= atomic_load(&store->visible);
-    (void)pthread_mutex_unlock(&store->lock);
-    return wants;
+    return revision > store->state.revision && revision <= atomic_load(&store->visible);
 }
 
 /* After some failures LMDB refuses its readers as well, and every write reads: whatever there is to keep, it is opened

@@ -83,7 +83,7 @@ static void sim_turn(struct sim *sim)
     else if (what < 92)
         compact_act(sim);
     else
-        clock_fake_advance(&sim->world.clock, (int64_t)disk_draw(3000) * NS_PER_MS);
+        clock_fake_advance(&sim->world.clock, (int64_t)disk_draw(15000) * NS_PER_MS);
 }
 
 /* All that is queued is carried out, on a disk that is sound again. */
@@ -92,7 +92,7 @@ static bool sim_settle(struct sim *sim)
     struct world *w = &sim->world;
 
     w->fault_one_in = w->full_for = w->crash_in = w->crash_within = 0;
-    clock_fake_advance(&w->clock, 10 * NS_PER_S);
+    clock_fake_advance(&w->clock, 40 * NS_PER_S);
     while (sim_step(sim))
         ;
     sim->cleaned = store_compacted_of(w->store, STORE_HISTORY_WINDOW) > store_compacted(w->store);

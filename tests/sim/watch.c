@@ -285,7 +285,7 @@ static void sim_turn(struct sim *sim)
     else if (what < 93)
         store_compact(sim->world.store, revision - disk_draw(revision < 30 ? revision : 30), note_compaction, sim);
     else
-        clock_fake_advance(&sim->world.clock, (int64_t)disk_draw(4000) * NS_PER_MS);
+        clock_fake_advance(&sim->world.clock, (int64_t)disk_draw(20000) * NS_PER_MS);
 }
 
 static bool watcher_has_all(const struct sim *sim, const struct watcher *w)
@@ -302,7 +302,7 @@ static void sim_settle(struct sim *sim)
     bool all = false;
 
     w->fault_one_in = w->full_for = w->crash_in = w->crash_within = 0;
-    clock_fake_advance(&w->clock, 10 * NS_PER_S);
+    clock_fake_advance(&w->clock, 40 * NS_PER_S);
     while (store_step(w->store))
         ;
     sim->record.last = store_revision(w->store);

@@ -309,7 +309,7 @@ static void test_sums_after_half_a_checkpoint(void **state)
     fixture_open(f);
     for (int i = 0; i < 3000; i++)
         put_numbered(f, i, "value");
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     step_all(f);
     for (int i = 0; i < 3000; i++)
         put_numbered(f, i, i % 3 == 0 ? NULL : i % 3 == 1 ? "longer than before" : "");
@@ -319,7 +319,7 @@ static void test_sums_after_half_a_checkpoint(void **state)
     store_step(f->store);
     assert_int_equal(outcomes[2].code, ERROR_NONE);
     store_get_stats(f->store, &before);
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     fail_next(COMMIT, EIO, 2);
     step_all(f);
     fixture_reopen(f);
@@ -341,7 +341,7 @@ static void roll_and_checkpoint(struct fixture *f)
     for (int i = 0; i < 20; i++)
         put(f, "/b", value);
     put(f, "/a", "2");
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     step_all(f);
 }
 
@@ -355,7 +355,7 @@ static void test_reader_overtaken_by_a_segment(void **state)
     f->segment_bytes = 12 << 10;
     fixture_open(f);
     put(f, "/a", "1");
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     step_all(f);
     fault.fixture = f;
     fault.before_read = roll_and_checkpoint;
@@ -402,14 +402,14 @@ static void test_failed_checkpoint(void **state)
 
     put(f, "/a", "1");
     put(f, "/b", "2");
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     fail_next(COMMIT, EIO, 1);
     fault.commit_sickens = true;
     step_all(f);
     assert_list(f, "", "", 0, 0, "/a=1@2 /b=2@3");
     put(f, "/a", "3");
     assert_false(store_step(f->store)); /* not before a second is over */
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     step_all(f);
     assert_null(fault.sick); /* it was opened anew */
     assert_list(f, "", "", 0, 0, "/a=3@4 /b=2@3");
@@ -424,7 +424,7 @@ static void test_lmdb_is_gone_for_a_while(void **state)
     struct fixture *f = *state;
 
     put(f, "/a", "1");
-    clock_fake_advance(&f->clock, 6 * NS_PER_S);
+    clock_fake_advance(&f->clock, 31 * NS_PER_S);
     fail_next(COMMIT, EIO, 1);
     fault.commit_sickens = true;
     step_all(f);

@@ -49,7 +49,7 @@ static void test_alone(void **state)
     assert_int_equal(first.revision, 2);
     assert_int_equal(second.revision, 3);
     assert_int_equal(commits(f), 1);
-    assert_int_equal(store_next_ns(f->store), now_ns(f) + 5 * NS_PER_S); /* memory, to be written */
+    assert_int_equal(store_next_ns(f->store), now_ns(f) + 30 * NS_PER_S); /* memory, to be written */
 }
 
 /* Whoever else comes is written at once, and takes them along, in order. */

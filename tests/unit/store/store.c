@@ -397,7 +397,7 @@ static void test_damaged_log_is_not_cut_off(void **state)
 
     put(f, "/a", "value of a");
     put(f, "/b", "value of b");
-    clock_fake_advance(&f->clock, 6 * NS_PER_S); /* LMDB knows of both */
+    clock_fake_advance(&f->clock, 31 * NS_PER_S); /* LMDB knows of both */
     step_all(f);
     store_close(f->store);
     f->store = NULL;
