@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/loop.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 struct loop_message {
@@ -12,7 +15,10 @@ struct loop_message {
 
 struct loop {
     uv_loop_t uv;
-    uv_async_t wake;
+    /* An eventfd of ours and not uv_async_t: who is woken by that spins until the thread that woke it comes back from
+     * its system call, which on one core means to wait for the scheduler. */
+    int wake_fd;
+    uv_poll_t wake;
     struct clock *clock;
     bool stopping; /* atomic */
     pthread_mutex_t lock;
@@ -51,10 +57,23 @@ static void loop_drain(struct loop *loop)
     }
 }
 
-static void loop_on_wake(uv_async_t *handle)
+static void loop_wake(struct loop *loop)
+{
+    static const uint64_t one = 1;
+
+    while (write(loop->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+static void loop_on_wake(uv_poll_t *handle, int status, int events)
 {
     struct loop *loop = container_of(handle, struct loop, wake);
+    uint64_t count;
 
+    (void)status;
+    (void)events;
+    if (read(loop->wake_fd, &count, sizeof(count)) < 0)
+        return; /* taken already */
     loop_drain(loop);
     if (__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE))
         uv_stop(&loop->uv);
@@ -64,7 +83,9 @@ struct loop *loop_new(struct clock *clock)
 {
     struct loop *loop = mem_zalloc(sizeof(*loop));
 
-    if (uv_loop_init(&loop->uv) || uv_async_init(&loop->uv, &loop->wake, loop_on_wake))
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0 || uv_loop_init(&loop->uv) || uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) ||
+        uv_poll_start(&loop->wake, UV_READABLE, loop_on_wake))
         mem_die(0);
     loop->clock = clock;
     loop->last = &loop->first;
@@ -82,6 +103,7 @@ void loop_free(struct loop *loop)
      * from ending, so the turns are bounded. */
     for (int i = 0; i < 1000 && uv_loop_close(&loop->uv) == UV_EBUSY; i++)
         (void)uv_run(&loop->uv, loop->uv.active_reqs.count ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    (void)close(loop->wake_fd);
     (void)pthread_mutex_destroy(&loop->lock);
     free(loop);
 }
@@ -101,7 +123,7 @@ void loop_turn(struct loop *loop, bool wait)
 void loop_stop(struct loop *loop)
 {
     __atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
-    (void)uv_async_send(&loop->wake);
+    loop_wake(loop);
 }
 
 struct clock *loop_clock(struct loop *loop)
@@ -122,13 +144,16 @@ struct uv_loop_s *loop_uv(struct loop *loop)
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
     struct loop_message *m = mem_alloc(sizeof(*m));
+    bool first;
 
     *m = (struct loop_message){NULL, fn, arg};
     (void)pthread_mutex_lock(&loop->lock);
+    first = !loop->first; /* else it is awake, or about to be */
     *loop->last = m;
     loop->last = &m->next;
     (void)pthread_mutex_unlock(&loop->lock);
-    (void)uv_async_send(&loop->wake);
+    if (first)
+        loop_wake(loop);
 }
 
 static void loop_job_work(uv_work_t *uv)
