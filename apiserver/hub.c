@@ -2,14 +2,13 @@
 #include "apiserver/hub.h"
 
 #include "api/custom.h"
+#include "apiserver/hub_queue.h"
 #include "lib/map.h"
 
 /* Each watcher's turn comes once in so many ticks: a minute, as upstream's. */
 #define HUB_TICK_MS        1000
 #define HUB_BOOKMARK_TICKS 60
 #define HUB_FIELDS_MAX     16 /* selectable fields of one kind that are indexed */
-#define HUB_WANTS          64 /* bits of a mask */
-#define HUB_WAITING_MAX    64 /* batches that wait for somebody who wants them; or until the next tick */
 
 struct hub_bucket {
     struct list watchers;
@@ -23,7 +22,7 @@ struct hub_bucket {
  */
 struct hub_resource {
     const struct schema_kind *kind;
-    unsigned want;              /* its bit */
+    unsigned wish;              /* of the queue */
     struct custom_kind *custom; /* keeps `kind`; NULL = built-in */
     char *key;
     size_t watchers;
@@ -33,18 +32,8 @@ struct hub_resource {
     size_t with_fields; /* their sum */
 };
 
-/* What the store said at once; made on its writer thread. */
-struct hub_batch {
-    struct hub_batch *next;
-    uint64_t revision;
-    size_t count;
-    struct store_event *events[];
-};
-
 struct hub {
-    struct store *store;
-    struct loop *loop;
-    struct store_watch *watch;
+    struct hub_queue *queue;
     uint64_t revision;
     uint64_t visits;
     struct map resources;
@@ -53,13 +42,6 @@ struct hub {
     size_t turns;    /* HUB_BOOKMARK_TICKS of them are one bookmark */
     struct list flushing;
     struct loop_timer *bookmarks;
-    pthread_mutex_t lock;
-    struct hub_batch *first; /* guarded by lock */
-    struct hub_batch **last;
-    bool posted;             /* guarded by lock: a hub_drain is on its way */
-    size_t waiting;          /* guarded by lock: batches for which none is */
-    uint64_t wanted;         /* guarded by lock: a bit for each resource that somebody watches; others may share it */
-    size_t wants[HUB_WANTS]; /* how many watchers set each bit */
 };
 
 static void hub_bucket_free(void *p)
@@ -187,10 +169,10 @@ static void hub_flush(struct hub *hub)
     }
 }
 
-static bool hub_batch_redefines(const struct hub_batch *batch)
+static bool hub_redefines(struct store_event *const *events, size_t count)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        if (slice_is(registry_resource_of(batch->events[i]->key), REGISTRY_DEFINITIONS))
+    for (size_t i = 0; i < count; i++)
+        if (slice_is(registry_resource_of(events[i]->key), REGISTRY_DEFINITIONS))
             return true;
     return false;
 }
@@ -205,93 +187,16 @@ static void hub_redefined(struct hub *hub)
     }
 }
 
-static void hub_drain(void *arg)
+static void hub_take(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
 {
     struct hub *hub = arg;
-    struct hub_batch *batch;
 
-    (void)pthread_mutex_lock(&hub->lock);
-    batch = hub->first;
-    hub->first = NULL;
-    hub->last = &hub->first;
-    hub->posted = false;
-    hub->waiting = 0;
-    (void)pthread_mutex_unlock(&hub->lock);
-    while (batch) {
-        struct hub_batch *next = batch->next;
-        bool redefines = hub_batch_redefines(batch);
-
-        for (size_t i = 0; i < batch->count; i++) {
-            hub_dispatch(hub, batch->events[i]);
-            store_event_unref(batch->events[i]);
-        }
-        hub->revision = batch->revision;
-        free(batch);
-        batch = next;
-        hub_flush(hub);
-        if (redefines)
-            hub_redefined(hub);
-    }
-}
-
-static unsigned hub_want(struct slice resource)
-{
-    return (unsigned)(map_hash(resource) % HUB_WANTS);
-}
-
-static void hub_post(struct hub *hub, bool post)
-{
-    if (post)
-        loop_post(hub->loop, hub_drain, hub);
-}
-
-/* On the store's writer thread. What nobody here watches does not wake the front: most fronts have no watch of most
- * kinds. It waits for something that does. */
-static void hub_on_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
-{
-    struct hub *hub = arg;
-    struct hub_batch *batch = mem_alloc(sizeof(*batch) + count * sizeof(struct store_event *));
-    uint64_t concerned = 0;
-    bool post;
-
-    batch->next = NULL;
-    batch->revision = revision;
-    batch->count = count;
-    for (size_t i = 0; i < count; i++) {
-        batch->events[i] = store_event_ref(events[i]);
-        concerned |= (uint64_t)1 << hub_want(registry_resource_of(events[i]->key));
-    }
-    (void)pthread_mutex_lock(&hub->lock);
-    *hub->last = batch;
-    hub->last = &batch->next;
-    post = !hub->posted && ((concerned & hub->wanted) || ++hub->waiting > HUB_WAITING_MAX);
-    hub->posted |= post;
-    (void)pthread_mutex_unlock(&hub->lock);
-    hub_post(hub, post);
-}
-
-/* What waits may concern the new one. */
-static void hub_add_want(struct hub *hub, unsigned want)
-{
-    bool post;
-
-    if (hub->wants[want]++)
-        return;
-    (void)pthread_mutex_lock(&hub->lock);
-    hub->wanted |= (uint64_t)1 << want;
-    post = hub->first && !hub->posted;
-    hub->posted |= post;
-    (void)pthread_mutex_unlock(&hub->lock);
-    hub_post(hub, post);
-}
-
-static void hub_remove_want(struct hub *hub, unsigned want)
-{
-    if (--hub->wants[want])
-        return;
-    (void)pthread_mutex_lock(&hub->lock);
-    hub->wanted &= ~((uint64_t)1 << want);
-    (void)pthread_mutex_unlock(&hub->lock);
+    for (size_t i = 0; i < count; i++)
+        hub_dispatch(hub, events[i]);
+    hub->revision = revision;
+    hub_flush(hub);
+    if (hub_redefines(events, count))
+        hub_redefined(hub);
 }
 
 /* A share of the watchers at each tick: ten thousand answers at once would hold up everybody else. */
@@ -310,8 +215,10 @@ void hub_tick(struct hub *hub)
 
 static void hub_on_tick(void *arg)
 {
-    hub_drain(arg);
-    hub_tick(arg);
+    struct hub *hub = arg;
+
+    hub_queue_drain(hub->queue);
+    hub_tick(hub);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------
@@ -321,15 +228,11 @@ struct hub *hub_new(struct store *store, struct loop *loop)
 {
     struct hub *hub = mem_zalloc(sizeof(*hub));
 
-    hub->store = store;
-    hub->loop = loop;
-    hub->last = &hub->first;
     list_init(&hub->all);
     list_init(&hub->flushing);
-    (void)pthread_mutex_init(&hub->lock, NULL);
     hub->bookmarks = loop_timer_new(loop, hub_on_tick, hub);
     loop_timer_start(hub->bookmarks, HUB_TICK_MS, HUB_TICK_MS);
-    hub->watch = store_watch_open(store, SLICE_LIT(REGISTRY_PREFIX), hub_on_events, hub, &hub->revision);
+    hub->queue = hub_queue_new(store, loop, hub_take, hub, &hub->revision);
     return hub;
 }
 
@@ -337,12 +240,9 @@ void hub_free(struct hub *hub)
 {
     if (!hub)
         return;
-    store_watch_close(hub->watch);
     loop_timer_free(hub->bookmarks);
-    loop_turn(hub->loop, false); /* a drain may be on its way */
-    hub_drain(hub);
+    hub_queue_free(hub->queue);
     map_clear(&hub->resources, hub_resource_free);
-    (void)pthread_mutex_destroy(&hub->lock);
     free(hub);
 }
 
@@ -365,6 +265,11 @@ void hub_want_flush(struct hub *hub, struct hub_watcher *w)
 /* ---- index --------------------------------------------------------------------------------------------------------
  */
 
+static enum hub_haste hub_haste(const struct hub_watcher *w)
+{
+    return w->patient ? HUB_PATIENT : HUB_PROMPT;
+}
+
 void hub_add(struct hub *hub, struct hub_watcher *w)
 {
     list_init(&w->link);
@@ -373,7 +278,7 @@ void hub_add(struct hub *hub, struct hub_watcher *w)
     list_append(&hub->all, &w->all);
     hub->count++;
     if (w->redefined)
-        hub_add_want(hub, hub_want(SLICE_LIT(REGISTRY_DEFINITIONS)));
+        hub_queue_add(hub->queue, hub_queue_wish(SLICE_LIT(REGISTRY_DEFINITIONS)), hub_haste(w));
 }
 
 void hub_remove(struct hub *hub, struct hub_watcher *w)
@@ -383,7 +288,7 @@ void hub_remove(struct hub *hub, struct hub_watcher *w)
     list_remove(&w->all);
     hub->count--;
     if (w->redefined)
-        hub_remove_want(hub, hub_want(SLICE_LIT(REGISTRY_DEFINITIONS)));
+        hub_queue_remove(hub->queue, hub_queue_wish(SLICE_LIT(REGISTRY_DEFINITIONS)), hub_haste(w));
 }
 
 static struct hub_resource *hub_need_resource(struct hub *hub, const struct schema_kind *kind)
@@ -395,7 +300,7 @@ static struct hub_resource *hub_need_resource(struct hub *hub, const struct sche
     if (!r) {
         r = mem_zalloc(sizeof(*r));
         r->kind = kind;
-        r->want = hub_want(key);
+        r->wish = hub_queue_wish(key);
         r->custom = kind->custom ? custom_kind_ref(custom_kind_of(kind)) : NULL;
         r->key = slice_dup(key);
         (void)map_put(&hub->resources, key, r);
@@ -460,7 +365,7 @@ void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interes
     list_append(&b->watchers, &w->link);
     w->bucket = b;
     b->count++;
-    hub_add_want(hub, r->want);
+    hub_queue_add(hub->queue, r->wish, hub_haste(w));
     r->watchers++;
     if (field < 0)
         return;
@@ -477,7 +382,7 @@ void hub_detach(struct hub *hub, struct hub_watcher *w)
         return;
     list_remove(&w->link);
     w->bucket = NULL;
-    hub_remove_want(hub, r->want);
+    hub_queue_remove(hub->queue, r->wish, hub_haste(w));
     r->watchers--;
     if (b->field >= 0) {
         r->of_field[b->field]--;

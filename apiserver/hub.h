@@ -5,7 +5,7 @@
  * selectable field), so that the event of one pod reaches the one node that asked for it without a look at the others:
  * what an event costs depends on those whom it concerns, not on how many there are.
  *
- * All on the front's loop, but for the store's callback, which only queues, and posts when somebody here may want it.
+ * All on the front's loop; how events get there, and when they wake it, is the hub's queue (hub_queue.h).
  */
 #ifndef KNARR_APISERVER_HUB_H
 #define KNARR_APISERVER_HUB_H
@@ -25,6 +25,7 @@ struct hub_watcher {
     struct hub_bucket *bucket;
     struct list all; /* of the hub, attached or not */
     uint64_t after;  /* only events behind this revision concern it */
+    bool patient;    /* it may get a stream of changes by gathered pieces (hub_queue.h) */
     /* One event that may concern it. */
     void (*event)(struct hub_watcher *w, struct frame_event *event);
     /* The hub is through with a batch; called for watchers that asked with hub_want_flush. */

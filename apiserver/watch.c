@@ -416,6 +416,7 @@ void verb_watch(struct request *req)
     w->hub.bookmark = watch_on_bookmark;
     w->hub.stop = watch_on_stop;
     w->hub.redefined = req->kind->custom ? watch_on_redefined : NULL;
+    w->hub.patient = req->http->peer->local_user != NULL;
     hub_add(watch_hub(w), &w->hub);
     watch_start_timer(w);
     watch_start_stream(w);

@@ -169,6 +169,10 @@ typedef void store_watch_events(void *arg, struct store_event *const *events, si
 struct store_watch;
 struct store_watch *store_watch_open(struct store *store, struct slice prefix, store_watch_events *events, void *arg,
                                      uint64_t *ret_revision);
+/* The same, and after each `events`, on the same thread, once those who wrote know of it: `told`. What may come later
+ * than their answer, as waking a thread, is done there. */
+struct store_watch *store_watch_open_told(struct store *store, struct slice prefix, store_watch_events *events,
+                                          void (*told)(void *arg), void *arg, uint64_t *ret_revision);
 /* After it returns no callback runs or will run. Not from inside a callback. NULL is allowed. */
 void store_watch_close(struct store_watch *watch);
 

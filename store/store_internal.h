@@ -444,5 +444,7 @@ int store_segment_time(struct store_segment *segment, uint64_t revision, int64_t
 struct store_event *store_event_new(const struct store_event *from);
 /* Hands the batch's events to the watchers and moves store->revision. */
 void store_publish(struct store *store, struct store_event **events, size_t count, uint64_t revision);
+/* Those who wrote them have been told. */
+void store_publish_told(struct store *store);
 
 #endif

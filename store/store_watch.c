@@ -18,7 +18,9 @@ struct store_watch {
     struct list link;
     struct store *store; /* weak */
     store_watch_events *events;
+    void (*told)(void *arg); /* NULL = it does not ask */
     void *arg;
+    bool owed; /* `told`: it had events of the batch */
     size_t prefix_len;
     char prefix[];
 };
@@ -73,9 +75,15 @@ void store_event_unref(struct store_event *event)
 struct store_watch *store_watch_open(struct store *store, struct slice prefix, store_watch_events *events, void *arg,
                                      uint64_t *ret_revision)
 {
+    return store_watch_open_told(store, prefix, events, NULL, arg, ret_revision);
+}
+
+struct store_watch *store_watch_open_told(struct store *store, struct slice prefix, store_watch_events *events,
+                                          void (*told)(void *arg), void *arg, uint64_t *ret_revision)
+{
     struct store_watch *watch = mem_alloc(sizeof(*watch) + prefix.len);
 
-    *watch = (struct store_watch){.store = store, .events = events, .arg = arg, .prefix_len = prefix.len};
+    *watch = (struct store_watch){.store = store, .events = events, .told = told, .arg = arg, .prefix_len = prefix.len};
     if (prefix.len)
         memcpy(watch->prefix, prefix.data, prefix.len);
     (void)pthread_mutex_lock(&store->publishing);
@@ -114,7 +122,21 @@ void store_publish(struct store *store, struct store_event **events, size_t coun
         }
         if (some_count)
             watch->events(watch->arg, some, some_count, revision);
+        watch->owed = some_count && watch->told;
     }
     atomic_store(&store->revision, revision);
+    (void)pthread_mutex_unlock(&store->publishing);
+}
+
+void store_publish_told(struct store *store)
+{
+    (void)pthread_mutex_lock(&store->publishing);
+    list_for_each (it, &store->watches) {
+        struct store_watch *watch = container_of(it, struct store_watch, link);
+
+        if (watch->owed)
+            watch->told(watch->arg);
+        watch->owed = false;
+    }
     (void)pthread_mutex_unlock(&store->publishing);
 }

@@ -7,7 +7,7 @@
  * wait for up to STORE_HOLD_NS for somebody to share a sync with. The queue keeps its order in any case. The life of a
  * request:
  *
- *     queued --> applied or turned down --append--> visible, published --> done called, freed
+ *     queued --> applied or turned down --append--> visible, published --> done called, freed --> watches woken
  *                        |                  |
  *                        |                  +-- failed: the table takes all back, every request gets the error
  *                        +-- damage in its way, or the disk full and it may not use the reserve: it alone is refused
@@ -64,8 +64,8 @@ void store_commit(struct store *store, const struct store_transaction *transacti
     store->queue_eager += !request->patient;
     store->queue_bytes += request->bytes;
     list_append(&store->queue, &request->link);
-    (void)pthread_cond_signal(&store->wake);
     (void)pthread_mutex_unlock(&store->lock);
+    (void)pthread_cond_signal(&store->wake); /* the writer is not woken into a lock that is taken */
 }
 
 int64_t store_queue_due_ns(const struct store *store)
@@ -307,6 +307,7 @@ bool store_write_batch(struct store *store)
 {
     struct batch b = {.bytes = STORE_FRAME_SIZE};
     int64_t start = clock_monotonic_ns(store->clock);
+    bool published;
     ERROR_LOCAL(failure);
     int rc;
 
@@ -323,7 +324,8 @@ bool store_write_batch(struct store *store)
     (void)pthread_mutex_unlock(&store->applying);
     if (error_is_set(&failure))
         metric_add(metric_only(&store_failures), 1);
-    if (!error_is_set(&failure) && b.last >= b.first) {
+    published = !error_is_set(&failure) && b.last >= b.first;
+    if (published) {
         metric_observe(&store_commit_seconds, metric_only(&store_commit_seconds),
                        clock_monotonic_ns(store->clock) - start);
         metric_observe(&store_batch_size, metric_only(&store_batch_size), (int64_t)(b.last - b.first + 1));
@@ -334,6 +336,8 @@ bool store_write_batch(struct store *store)
     }
     batch_finish(&b);
     FAILPOINT(told);
+    if (published)
+        store_publish_told(store);
     return true;
 }
 

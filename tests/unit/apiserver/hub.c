@@ -262,6 +262,57 @@ static void test_nobody_is_woken(void **state)
     assert_true(hub_revision(f->hub) > before);
 }
 
+static void wait_ms(struct fixture *f, uint64_t ms)
+{
+    uint64_t until = loop_now_ms(f->loop) + ms;
+
+    while (loop_now_ms(f->loop) < until)
+        loop_turn(f->loop, true);
+}
+
+/* The patient hear at once of what is seldom; a stream of changes comes gathered, and whole. */
+static void test_the_patient_get_a_stream_gathered(void **state)
+{
+    struct fixture *f = *state;
+    struct listener one;
+    size_t at_once = 0;
+    uint64_t since;
+
+    one = (struct listener){.fixture = f, .hub = {.event = on_event, .stop = on_stop, .patient = true}};
+    hub_add(f->hub, &one.hub);
+    hub_attach(f->hub, &one.hub, &(struct hub_interest){.kind = f->pods});
+    put_pod(f, "n1", "Pending", false);
+    assert_int_equal(one.events, 1);
+    since = loop_now_ms(f->loop);
+    for (size_t i = 0; i < 60; i++) {
+        size_t before = one.events;
+
+        put_pod(f, "n1", i % 2 ? "Running" : "Pending", false);
+        at_once += one.events > before;
+    }
+    assert_true(at_once >= 10);
+    if (loop_now_ms(f->loop) - since < 60) /* a slow disk makes it no stream */
+        assert_true(at_once < 60);
+    wait_ms(f, 20);
+    assert_int_equal(one.events, 61);
+    assert_int_equal(hub_revision(f->hub), f->done);
+    hub_remove(f->hub, &one.hub);
+}
+
+/* ... but who is not patient gets each at once, and all that waited for the others with it. */
+static void test_the_prompt_do_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct listener prompt;
+
+    listen(f, &prompt, f->pods, "", "");
+    for (size_t i = 0; i < 60; i++) {
+        put_pod(f, "n1", i % 2 ? "Running" : "Pending", false);
+        assert_int_equal(prompt.events, i + 1);
+    }
+    hub_remove(f->hub, &prompt.hub);
+}
+
 /* Written before a field could be selected: found all the same. */
 static void test_stale_header(void **state)
 {
@@ -339,6 +390,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_common_value_beside_a_rare_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_is_woken, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_patient_get_a_stream_gathered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_prompt_do_not_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_header, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_kind_defined_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_definitions_are_told, setup, teardown),

@@ -106,6 +106,7 @@ struct order {
     struct fixture *f;
     uint64_t events_at;
     uint64_t done_at;
+    size_t told;
 };
 
 static void order_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
@@ -124,19 +125,32 @@ static void order_done(void *arg, uint64_t revision, size_t failed_condition, co
     order->done_at = revision;
     assert_int_equal(order->events_at, revision);
     assert_int_equal(store_revision(order->f->store), revision);
+    assert_int_equal(order->told, 0);
 }
 
-static void test_events_come_before_the_answer(void **state)
+static void order_told(void *arg)
+{
+    struct order *order = arg;
+
+    assert_true(order->done_at > 0);
+    order->told++;
+}
+
+static void test_events_come_before_the_answer_and_waking_after(void **state)
 {
     struct fixture *f = *state;
     const struct store_operation write[] = {OP_PUT("/a", "1")};
     struct order order = {.f = f};
     uint64_t revision;
-    struct store_watch *watch = store_watch_open(f->store, SLICE_NONE, order_events, &order, &revision);
+    struct store_watch *watch =
+        store_watch_open_told(f->store, SLICE_LIT("/a"), order_events, order_told, &order, &revision);
 
     store_commit(f->store, &(struct store_transaction){NULL, 0, write, 1}, order_done, &order);
     step_all(f);
     assert_int_equal(order.done_at, 2);
+    assert_int_equal(order.told, 1);
+    put(f, "/b", "1"); /* not this watch's */
+    assert_int_equal(order.told, 1);
     store_watch_close(watch);
 }
 
@@ -229,7 +243,7 @@ int main(void)
         store_test(test_events_tell_before_and_after),
         store_test(test_prefixes_and_closing),
         store_test(test_a_batch_is_one_call),
-        store_test(test_events_come_before_the_answer),
+        store_test(test_events_come_before_the_answer_and_waking_after),
         store_test(test_log_bounds),
         store_test(test_log_visitor_stops),
         store_test(test_log_equals_live),
