@@ -165,9 +165,10 @@ struct schema_kind {
     const struct schema_kind *stored; /* built in: the kind in whose form it is stored; NULL = its own (version.h) */
     const struct schema_move *moves;  /* between the two */
     size_t move_count;
-    const char *inert; /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
-    const char *also;  /* an older version of the same form that a body may name; NULL = none */
-    uint8_t verbs;     /* enum schema_verb */
+    const char *inert;      /* nothing acts on it yet: the Warning's sentence; NULL = all is well */
+    const char *deprecated; /* what a Warning says to who asks anything of it; NULL = nothing */
+    const char *also;       /* an older version of the same form that a body may name; NULL = none */
+    uint8_t verbs;          /* enum schema_verb */
     bool namespaced;
     bool custom;       /* a CustomResourceDefinition made it (api/custom.h) */
     bool has_status;   /* the status subresource splits writes */

@@ -159,6 +159,8 @@ static int front_route(struct request *req, struct error *err)
     req->shown = kind;
     req->kind = schema_stored(kind);
     req->strategy = strategy_of(req->kind);
+    if (kind->deprecated)
+        request_warn(req, "%s", kind->deprecated);
     return 0;
 }
 

@@ -21,6 +21,7 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     stored GROUP/VERSION/KIND        another version of that kind, in which it is stored (api/version.h); no columns of its own
     move OWN STORED                  the name a field of the whole object has in the stored version
     inert SENTENCE                   stored, but nothing acts on it yet: what a Warning says to who writes one
+    deprecated SENTENCE              what a Warning says to who asks anything of it
     column NAME TYPE [wide] [name] CELL  DESCRIPTION        NAME in quotes when it has spaces; CELL: see api/table.h
   type NAME [atomic]  DESCRIPTION    atomic: apply replaces each place that holds one as a whole
   either NAME  DESCRIPTION           as a type, but its fields are alternatives: the value is one of them by itself, in
@@ -154,7 +155,7 @@ class Kind:
         self.name, self.plural = words[0], '' if words[1] == '-' else words[1]
         self.marks = set(words[2:])
         self.short, self.categories, self.select, self.columns, self.subs = [], [], [], [], []
-        self.scale = self.inert = self.also = self.stored = None
+        self.scale = self.inert = self.deprecated = self.also = self.stored = None
         self.moves = []
         self.history = 'full'
         self.verbs = [] if 'virtual' in self.marks else VERBS
@@ -181,6 +182,8 @@ class Kind:
             self.subs.append((name, verbs.split(','), target[0].split('/') if target else None, writes))
         elif word == 'inert':
             self.inert = rest
+        elif word == 'deprecated':
+            self.deprecated = rest
         elif word == 'also':
             self.also = rest
         elif word == 'stored':
@@ -391,7 +394,8 @@ def write_kind(out, i, k):
             f'.categories = {categories}, .type = &types[{k.type.index}], .columns = {columns}, '
             f'.column_count = {len(k.columns)}, .selectable = {select}, .subresources = {subs}, '
             f'.subresource_count = {len(k.subs)}, .scale = {scale}, .stored = {stored}, '
-            f'.moves = {moves}, .move_count = {len(k.moves)}, .inert = {text(k.inert)}, .also = {text(k.also)}, '
+            f'.moves = {moves}, .move_count = {len(k.moves)}, .inert = {text(k.inert)}, '
+            f'.deprecated = {text(k.deprecated)}, .also = {text(k.also)}, '
             f'.verbs = {verb_bits(k.where, k.verbs)}, '
             f'.hash = 0x{kind_hash(k):08x}u, .history = SCHEMA_HISTORY_{k.history.upper()}' + (f', {marks}' if marks else '') + '};')
 

@@ -547,6 +547,44 @@ static void test_warnings(void **state)
     assert_int_equal(a.status, 400);
 }
 
+/* Every answer about a kind that is deprecated says so, an error too, and a watch. */
+static void test_deprecated_kinds(void **state)
+{
+    static const struct {
+        const char *method;
+        const char *path;
+        const char *body;
+        int status;
+    } rows[] = {
+        {"POST", "/api/v1/namespaces/default/endpoints", "{\"metadata\":{\"name\":\"e\"}}", 201},
+        {"GET", "/api/v1/namespaces/default/endpoints/e", NULL, 200},
+        {"GET", "/api/v1/endpoints", NULL, 200},
+        {"GET", "/api/v1/namespaces/default/endpoints/none", NULL, 404},
+        {"PUT", "/api/v1/namespaces/default/endpoints/e", "{\"metadata\":{\"name\":\"e\"}}", 200},
+        {"DELETE", "/api/v1/namespaces/default/endpoints/e", NULL, 200},
+        {"DELETE", "/api/v1/namespaces/default/endpoints", NULL, 200},
+    };
+    static const char text[] =
+        "warning: 299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\"\n";
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct answer a CLEANUP_ANSWER = {0};
+
+        harness_ask(&h, &(struct ask){.method = rows[i].method, .path = rows[i].path, .body = rows[i].body}, &a);
+        assert_int_equal(a.status, rows[i].status);
+        assert_non_null(strstr(buf_cstr(&a.headers), text));
+    }
+    struct answer stream CLEANUP_ANSWER = {0};
+    harness_begin(&h, &(struct ask){.method = "GET", .path = "/api/v1/endpoints?watch=true&resourceVersion=0"},
+                  &stream);
+    harness_expect(&h, 201, rows[0].method, rows[0].path, rows[0].body, NULL);
+    harness_wait_for(&stream, "ADDED");
+    assert_non_null(strstr(buf_cstr(&stream.headers), text));
+    struct answer other CLEANUP_ANSWER = {0};
+    harness_ask(&h, &(struct ask){.method = "GET", .path = "/apis/discovery.k8s.io/v1/endpointslices"}, &other);
+    assert_null(strstr(buf_cstr(&other.headers), "deprecated"));
+}
+
 static void test_reviews(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -592,18 +630,31 @@ static void test_many_finalizers_of_what_is_deleted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bootstrap),       cmocka_unit_test(test_version_and_health),
-        cmocka_unit_test(test_create_and_get),  cmocka_unit_test(test_create_refused),
-        cmocka_unit_test(test_generate_name),   cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_update),          cmocka_unit_test(test_patch),
-        cmocka_unit_test(test_apply),           cmocka_unit_test(test_apply_refused),
-        cmocka_unit_test(test_status_is_apart), cmocka_unit_test(test_binding_and_grace),
-        cmocka_unit_test(test_finalizers),      cmocka_unit_test(test_preconditions),
-        cmocka_unit_test(test_namespace_life),  cmocka_unit_test(test_delete_collection),
-        cmocka_unit_test(test_scale),           cmocka_unit_test(test_services),
-        cmocka_unit_test(test_service_types),   cmocka_unit_test(test_namespace_finalize),
-        cmocka_unit_test(test_warnings),        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_reviews),         cmocka_unit_test(test_many_finalizers_of_what_is_deleted),
+        cmocka_unit_test(test_bootstrap),
+        cmocka_unit_test(test_version_and_health),
+        cmocka_unit_test(test_create_and_get),
+        cmocka_unit_test(test_create_refused),
+        cmocka_unit_test(test_generate_name),
+        cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_apply_refused),
+        cmocka_unit_test(test_status_is_apart),
+        cmocka_unit_test(test_binding_and_grace),
+        cmocka_unit_test(test_finalizers),
+        cmocka_unit_test(test_preconditions),
+        cmocka_unit_test(test_namespace_life),
+        cmocka_unit_test(test_delete_collection),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_services),
+        cmocka_unit_test(test_service_types),
+        cmocka_unit_test(test_namespace_finalize),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_deprecated_kinds),
+        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_reviews),
+        cmocka_unit_test(test_many_finalizers_of_what_is_deleted),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
