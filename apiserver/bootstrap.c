@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every cluster has: four namespaces, two priority classes, and the `kubernetes` Service at the first Service
- * address with the slice that points it at this server. Made through the front like anything else, by the API server's
- * own identity, before it listens; looked after while it runs, because somebody will say `kubectl delete services
+ * address with the slice and the Endpoints that point it at this server. Made through the front like anything else, by
+ * the API server's own identity, before it listens; looked after while it runs, because somebody will say `kubectl
+ * delete services
  * --all`.
  */
 #include "apiserver/rbac_defaults.h"
@@ -75,19 +76,41 @@ static char *bootstrap_priority(const struct apiserver *server, const char *name
                            : "For pods that the system needs, on whichever node.");
 }
 
-/* Only an address that pods can reach: a server that tests start on loopback has none. */
-static char *bootstrap_slice(const struct apiserver *server, const char *name)
+/* Only an address that pods can reach: a server that tests start on loopback has none (len 0). */
+static struct slice bootstrap_address(const struct apiserver *server)
 {
     struct slice address = slice_str(server->advertise_address);
     ptrdiff_t colon = slice_find(address, ':');
 
     if (colon < 0 || slice_starts(address, SLICE_LIT("127.")) || slice_starts(address, SLICE_LIT("0.")))
+        return SLICE_NONE;
+    return slice_make(address.data, (size_t)colon);
+}
+
+static char *bootstrap_slice(const struct apiserver *server, const char *name)
+{
+    struct slice address = bootstrap_address(server);
+
+    if (!address.len)
         return NULL;
-    address.len = (size_t)colon;
     return mem_printf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},"
                       "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"%.*s\"],\"conditions\":{\"ready\":"
                       "true}}],\"ports\":[{\"name\":\"https\",\"port\":%u,\"protocol\":\"TCP\"}]}",
                       name, SLICE_ARGS(address), bootstrap_port(server));
+}
+
+/* The slice is there already: nobody needs to make one of this. */
+static char *bootstrap_endpoints(const struct apiserver *server, const char *name)
+{
+    struct slice address = bootstrap_address(server);
+
+    if (!address.len)
+        return NULL;
+    return mem_printf(
+        "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},"
+        "\"subsets\":[{\"addresses\":[{\"ip\":\"%.*s\"}],\"ports\":[{\"name\":\"https\",\"port\":%u,"
+        "\"protocol\":\"TCP\"}]}]}",
+        name, SLICE_ARGS(address), bootstrap_port(server));
 }
 
 static const struct bootstrap_object bootstrap_objects[] = {
@@ -100,6 +123,7 @@ static const struct bootstrap_object bootstrap_objects[] = {
     {"", "services", "default", "kubernetes", bootstrap_service, false},
     {"", "services", "kube-system", "kube-dns", bootstrap_dns, false},
     {"discovery.k8s.io", "endpointslices", "default", "kubernetes", bootstrap_slice, true},
+    {"", "endpoints", "default", "kubernetes", bootstrap_endpoints, true},
 };
 
 static bool bootstrap_has(const struct apiserver *server, const struct bootstrap_object *o)
