@@ -139,3 +139,51 @@ void plan_list_without(struct buf *out, struct slice list, const char *text)
     }
     buf_append_byte(out, ']');
 }
+
+/* The name as it was read. */
+static void plan_map_member(struct buf *out, struct slice name, struct slice raw)
+{
+    if (out->len && out->data[out->len - 1] != '{')
+        buf_append_byte(out, ',');
+    buf_append_byte(out, '"');
+    buf_append_slice(out, name);
+    buf_append_str(out, "\":");
+    buf_append_slice(out, raw);
+}
+
+static bool plan_map_is_own(struct slice name, const struct plan_own *own, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_is(name, own[i].name))
+            return true;
+    return false;
+}
+
+void plan_map(struct buf *out, struct slice from, const struct plan_own *own, size_t count)
+{
+    struct scan_cursor at = scan_open(from);
+    struct slice name;
+    struct slice value;
+
+    buf_append_byte(out, '{');
+    for (size_t i = 0; i < count; i++)
+        if (own[i].text.data)
+            plan_member(out, own[i].name, own[i].text);
+    while (scan_member(&at, &name, &value))
+        if (!plan_map_is_own(name, own, count))
+            plan_map_member(out, name, value);
+    buf_append_byte(out, '}');
+}
+
+void plan_map_patch(struct buf *out, struct slice wanted, struct slice stored)
+{
+    struct scan_cursor at = scan_open(stored);
+    struct slice name;
+    struct slice value;
+
+    buf_append(out, wanted.data, wanted.len - 1);
+    while (scan_member(&at, &name, &value))
+        if (!view_member_of(wanted, name).data)
+            plan_map_member(out, name, SLICE_LIT("null"));
+    buf_append_byte(out, '}');
+}

@@ -81,4 +81,14 @@ void plan_member_raw(struct buf *out, const char *name, struct slice raw);
 void plan_list_without(struct buf *out, struct slice list, const char *text);
 void plan_member_int(struct buf *out, const char *name, int64_t value);
 
+/* What is ours in a map of texts (labels, annotations). text.data NULL = it is not there, whatever is copied. */
+struct plan_own {
+    const char *name;
+    struct slice text;
+};
+/* Appends an object: what is ours, then what `from` (raw JSON, may be absent) has under other names. */
+void plan_map(struct buf *out, struct slice from, const struct plan_own *own, size_t count);
+/* Appends the object `wanted` as a merge patch: what `stored` has beyond it goes. */
+void plan_map_patch(struct buf *out, struct slice wanted, struct slice stored);
+
 #endif

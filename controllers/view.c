@@ -164,16 +164,21 @@ int64_t view_time(const struct view *v, unsigned field)
     return ns;
 }
 
-struct slice view_member(struct slice object, const char *name)
+struct slice view_member_of(struct slice object, struct slice name)
 {
     struct scan_cursor at = scan_open(object);
     struct slice key;
     struct slice value;
 
     while (scan_member(&at, &key, &value))
-        if (slice_is(key, name))
+        if (slice_equal(key, name))
             return value;
     return SLICE_NONE;
+}
+
+struct slice view_member(struct slice object, const char *name)
+{
+    return view_member_of(object, slice_str(name));
 }
 
 bool view_has_members(struct slice object, struct slice wanted)
@@ -182,13 +187,15 @@ bool view_has_members(struct slice object, struct slice wanted)
     struct slice key;
     struct slice value;
 
-    while (scan_member(&at, &key, &value)) {
-        char *name CLEANUP_FREE = slice_dup(key);
-
-        if (!slice_equal(view_member(object, name), value))
+    while (scan_member(&at, &key, &value))
+        if (!slice_equal(view_member_of(object, key), value))
             return false;
-    }
     return true;
+}
+
+bool view_same_members(struct slice a, struct slice b)
+{
+    return view_has_members(a, b) && view_has_members(b, a);
 }
 
 bool view_has_finalizer(const struct view *v, const char *name)

@@ -69,8 +69,11 @@ static inline bool view_deleting(const struct view *v)
 struct slice view_unquote(struct slice raw);
 /* The member of a raw JSON object of strings (labels, annotations); data NULL = absent. */
 struct slice view_member(struct slice object, const char *name);
+struct slice view_member_of(struct slice object, struct slice name);
 /* Whether every member of the raw JSON object `wanted` is in `object`, with the same value. */
 bool view_has_members(struct slice object, struct slice wanted);
+/* Whether both have the same members; an absent object has none. */
+bool view_same_members(struct slice a, struct slice b);
 bool view_has_finalizer(const struct view *v, const char *name);
 
 /* One owner reference. */
@@ -92,7 +95,7 @@ void view_key(const struct view *v, struct buf *out);
 /* ---- rows (views.c) ---- */
 extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
     view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices, view_cluster_roles,
-    view_budgets, view_secrets, view_quotas, view_definitions;
+    view_budgets, view_secrets, view_quotas, view_definitions, view_endpoints;
 /* The row of that kind, or NULL. */
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
 
@@ -179,6 +182,11 @@ enum view_endpointslice_field {
     SLICE_ADDRESS_TYPE = VIEW_OWN_FIELDS,
     SLICE_ENDPOINTS,
     SLICE_PORTS,
+    SLICE_ANNOTATIONS,
+};
+enum view_endpoints_field {
+    ENDPOINTS_SUBSETS = VIEW_OWN_FIELDS,
+    ENDPOINTS_ANNOTATIONS,
 };
 
 #endif

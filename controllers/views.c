@@ -22,7 +22,8 @@ VIEW_ROW(view_csrs, "certificates.k8s.io/v1", "CertificateSigningRequest", "cert
 VIEW_ROW(view_services, "v1", "Service", "services", "spec.type", "spec.selector", "spec.ports", "spec.clusterIP",
          "spec.publishNotReadyAddresses");
 VIEW_ROW(view_endpointslices, "discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "addressType", "endpoints",
-         "ports");
+         "ports", "metadata.annotations");
+VIEW_ROW(view_endpoints, "v1", "Endpoints", "endpoints", "subsets", "metadata.annotations");
 VIEW_ROW(view_cluster_roles, "rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rules",
          "aggregationRule.clusterRoleSelectors");
 VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "metadata", "spec", "status");
@@ -33,10 +34,10 @@ VIEW_ROW(view_definitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition"
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
 
 static const struct view_kind *const view_rows[] = {
-    &view_pods,    &view_replicasets, &view_deployments,    &view_nodes,
-    &view_leases,  &view_namespaces,  &view_configmaps,     &view_serviceaccounts,
-    &view_csrs,    &view_services,    &view_endpointslices, &view_cluster_roles,
-    &view_budgets, &view_secrets,     &view_quotas,         &view_definitions,
+    &view_pods,           &view_replicasets,   &view_deployments,     &view_nodes,   &view_leases,
+    &view_namespaces,     &view_configmaps,    &view_serviceaccounts, &view_csrs,    &view_services,
+    &view_endpointslices, &view_cluster_roles, &view_budgets,         &view_secrets, &view_quotas,
+    &view_definitions,    &view_endpoints,
 };
 
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)

@@ -74,12 +74,12 @@ static void test_a_slice_says_what_upstreams_says(void **state)
         "\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"name\":\"web\",\"uid\":\"s-1\","
         "\"controller\":true,\"blockOwnerDeletion\":true}]},\"addressType\":\"IPv4\",\"endpoints\":["
         "{\"addresses\":[\"10.0.0.1\"],\"conditions\":{\"ready\":true,\"serving\":true,\"terminating\":false},"
-        "\"hostname\":\"h\",\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"a\",\"name\":\"p1\",\"uid\":\"u1\"},"
-        "\"nodeName\":\"n1\"},"
+        "\"hostname\":\"h\",\"nodeName\":\"n1\","
+        "\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"a\",\"name\":\"p1\",\"uid\":\"u1\"}},"
         "{\"addresses\":[\"10.0.0.2\"],\"conditions\":{\"ready\":false,\"serving\":false,\"terminating\":false},"
-        "\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"a\",\"name\":\"p2\",\"uid\":\"u2\"},\"nodeName\":\"n1\"},"
+        "\"nodeName\":\"n1\",\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"a\",\"name\":\"p2\",\"uid\":\"u2\"}},"
         "{\"addresses\":[\"10.0.0.3\"],\"conditions\":{\"ready\":false,\"serving\":true,\"terminating\":true},"
-        "\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"a\",\"name\":\"p3\",\"uid\":\"u3\"},\"nodeName\":\"n1\"}],"
+        "\"nodeName\":\"n1\",\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"a\",\"name\":\"p3\",\"uid\":\"u3\"}}],"
         "\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":8080}]}");
     slice = stored(&plan.actions[0], "web-1");
     plan_for(service, pods, 3, &slice, 1, &again);
@@ -243,7 +243,7 @@ static void test_which_services_count(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct view *service = view_of_f(&view_services, "{\"spec\":%s}", rows[i].spec);
 
-        assert_int_equal(endpointslice_wants(service), rows[i].wanted);
+        assert_int_equal(service_selects(service), rows[i].wanted);
         free(service);
     }
 }
