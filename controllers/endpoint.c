@@ -28,17 +28,12 @@ struct endpoint_match {
     const struct view *now;
 };
 
-static bool endpoint_selected(const struct view *service, const struct view *pod)
-{
-    return pod && slice_equal(view_raw(service, VIEW_NAMESPACE), view_raw(pod, VIEW_NAMESPACE)) &&
-           view_has_members(view_raw(pod, VIEW_LABELS), view_raw(service, SERVICE_SELECTOR));
-}
-
 static void endpoint_match(void *arg, const struct view *service)
 {
     const struct endpoint_match *match = arg;
 
-    if ((endpoint_selected(service, match->before) || endpoint_selected(service, match->now)) &&
+    if (((match->before && view_selects(service, match->before)) ||
+         (match->now && view_selects(service, match->now))) &&
         service_selects(service))
         map_own(match->run, NULL, service);
 }
@@ -59,7 +54,8 @@ void endpoint_map_pod(struct run *run, const struct view *before, const struct v
 {
     struct endpoint_match match = {run, before, now};
 
-    if (!before || !now || !endpoint_pod_same(before, now))
+    /* At the start each Service is looked at anyway. */
+    if (run_has_started(run) && (!before || !now || !endpoint_pod_same(before, now)))
         run_each(run, &view_services, endpoint_match, &match);
 }
 
@@ -72,7 +68,7 @@ static void endpoint_gather(void *arg, const struct view *pod)
 {
     struct endpoint_gather *gather = arg;
 
-    if (endpoint_selected(gather->service, pod))
+    if (view_selects(gather->service, pod))
         view_array_add(gather->pods, (struct view_list){&pod, 1});
 }
 

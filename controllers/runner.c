@@ -18,6 +18,11 @@ void run_add(struct run *run, struct slice key)
     work_queue_add(run->queue, key);
 }
 
+bool run_has_started(const struct run *run)
+{
+    return run->ready;
+}
+
 void map_own(struct run *run, const struct view *before, const struct view *now)
 {
     BUF_LOCAL(key);

@@ -49,6 +49,9 @@ void map_own(struct run *run, const struct view *before, const struct view *now)
 void map_owner(struct run *run, const struct view *before, const struct view *now);
 
 void run_add(struct run *run, struct slice key);
+/* Whether all that the controller watches has been listed: before that keys wait, and each listed object makes its own.
+ */
+bool run_has_started(const struct run *run);
 /* ns "" or of a cluster-scoped kind: the name alone is the key. NULL when absent. Borrowed until the next callback. */
 const struct view *run_get(struct run *run, const struct view_kind *kind, struct slice ns, struct slice name);
 const struct view *run_get_key(struct run *run, const struct view_kind *kind, struct slice key);

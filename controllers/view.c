@@ -2,6 +2,8 @@
 /* Views: made in one pass over the document, one allocation each. */
 #include "controllers/view.h"
 
+#include "lib/map.h"
+
 #define VIEW_FIELDS_MAX 24
 
 static const char *const view_common[VIEW_OWN_FIELDS] = {
@@ -94,6 +96,32 @@ static struct slice view_typed_element(struct slice list, const char *type)
     return SLICE_NONE;
 }
 
+static uint64_t view_mark(struct slice name, struct slice value)
+{
+    uint64_t hash = map_hash(name) * 31 + map_hash(value);
+
+    return 1ULL << (hash >> 58) | 1ULL << (hash >> 52 & 63);
+}
+
+static uint64_t view_marks(const struct view *v)
+{
+    struct scan_cursor at = scan_open(view_raw(v, v->kind->selector ? v->kind->selector : VIEW_LABELS));
+    uint64_t marks = view_mark(SLICE_NONE, view_raw(v, VIEW_NAMESPACE));
+    struct slice name;
+    struct slice value;
+
+    while (scan_member(&at, &name, &value))
+        marks |= view_mark(name, value);
+    return marks;
+}
+
+bool view_selects(const struct view *selector, const struct view *object)
+{
+    return (object->marks & selector->marks) == selector->marks &&
+           slice_equal(view_raw(selector, VIEW_NAMESPACE), view_raw(object, VIEW_NAMESPACE)) &&
+           view_has_members(view_raw(object, VIEW_LABELS), view_raw(selector, selector->kind->selector));
+}
+
 struct view *view_read(const struct view_reader *reader, struct slice json)
 {
     struct slice values[VIEW_FIELDS_MAX] = {{0}};
@@ -126,6 +154,7 @@ struct view *view_read(const struct view_reader *reader, struct slice json)
             memcpy((char *)v + at, values[i].data, values[i].len);
         at += values[i].len;
     }
+    v->marks = view_marks(v);
     return v;
 }
 

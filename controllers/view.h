@@ -31,6 +31,7 @@ struct view_kind {
     const char *kind;
     const char *plural;
     const char *const *paths; /* own fields, NULL-terminated; NULL = none */
+    unsigned selector;        /* the field that selects others by their labels; 0 = it is selected by its own */
 };
 
 struct view_part {
@@ -42,6 +43,7 @@ struct view {
     const struct view_kind *kind;
     uint32_t place; /* in the owner index; the runner's */
     uint32_t field_count;
+    uint64_t marks; /* two bits for its namespace, and for each label it has or selects by */
     struct view_part parts[];
 };
 
@@ -74,6 +76,9 @@ struct slice view_member_of(struct slice object, struct slice name);
 bool view_has_members(struct slice object, struct slice wanted);
 /* Whether both have the same members; an absent object has none. */
 bool view_same_members(struct slice a, struct slice b);
+/* Whether the object is in the selector's namespace and has the labels that its kind's selector field (a raw map)
+ * names. The marks answer for most that are not. */
+bool view_selects(const struct view *selector, const struct view *object);
 bool view_has_finalizer(const struct view *v, const char *name);
 
 /* One owner reference. */

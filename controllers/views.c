@@ -19,8 +19,10 @@ VIEW_ROW(view_namespaces, "v1", "Namespace", "namespaces", "status.phase", "spec
 VIEW_ROW(view_configmaps, "v1", "ConfigMap", "configmaps", "data{ca.crt}");
 VIEW_ROW(view_csrs, "certificates.k8s.io/v1", "CertificateSigningRequest", "certificatesigningrequests", "spec",
          "status.conditions", "status.certificate");
-VIEW_ROW(view_services, "v1", "Service", "services", "spec.type", "spec.selector", "spec.ports", "spec.clusterIP",
-         "spec.publishNotReadyAddresses");
+const struct view_kind view_services = {"v1", "Service", "services",
+                                        (const char *const[]){"spec.type", "spec.selector", "spec.ports",
+                                                              "spec.clusterIP", "spec.publishNotReadyAddresses", NULL},
+                                        .selector = SERVICE_SELECTOR};
 VIEW_ROW(view_endpointslices, "discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "addressType", "endpoints",
          "ports", "metadata.annotations");
 VIEW_ROW(view_endpoints, "v1", "Endpoints", "endpoints", "subsets", "metadata.annotations");

@@ -248,6 +248,35 @@ static void test_which_services_count(void **state)
     }
 }
 
+static void test_which_pods_are_selected(void **state)
+{
+    static const struct {
+        const char *selector;
+        const char *ns;
+        const char *labels;
+        bool selected;
+    } rows[] = {{"{\"a\":\"b\"}", "x", "{\"a\":\"b\"}", true},
+                {"{\"a\":\"b\"}", "x", "{\"c\":\"d\",\"a\":\"b\"}", true},
+                {"{\"a\":\"b\"}", "y", "{\"a\":\"b\"}", false},
+                {"{\"a\":\"b\"}", "x", "{\"a\":\"c\"}", false},
+                {"{\"a\":\"b\"}", "x", "{\"b\":\"a\"}", false},
+                {"{\"a\":\"b\",\"c\":\"d\"}", "x", "{\"a\":\"b\"}", false},
+                {"{\"a\":\"b\",\"c\":\"d\"}", "x", "{\"c\":\"d\",\"a\":\"b\"}", true},
+                {"{\"a\":\"b\"}", "x", "{}", false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct view *service = view_of_f(
+            &view_services, "{\"metadata\":{\"namespace\":\"x\"},\"spec\":{\"selector\":%s}}", rows[i].selector);
+        struct view *pod =
+            view_of_f(&view_pods, "{\"metadata\":{\"namespace\":\"%s\",\"labels\":%s}}", rows[i].ns, rows[i].labels);
+
+        assert_int_equal(view_selects(service, pod), rows[i].selected);
+        free(service);
+        free(pod);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_slices_fill_and_stay_put),
         cmocka_unit_test(test_new_ports_and_labels_replace_old_ones),
         cmocka_unit_test(test_which_services_count),
+        cmocka_unit_test(test_which_pods_are_selected),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
