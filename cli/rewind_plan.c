@@ -68,9 +68,12 @@ void rewind_plan_sort(struct rewind_plan *plan)
 
 /* ---- what is left alone ---- */
 
+/* Endpoints have no owner; a label says who makes them. */
 static char *owner_of(const struct value *object)
 {
     const struct value *owners = value_path(object, "metadata", "ownerReferences", NULL);
+    struct slice maker =
+        value_string(value_path(object, "metadata", "labels", "endpoints.kubernetes.io/managed-by", NULL));
 
     for (size_t i = 0; i < value_count(owners); i++) {
         const struct value *owner = value_at(owners, i);
@@ -79,7 +82,7 @@ static char *owner_of(const struct value *object)
             return mem_printf("owned by %s %s", value_str(value_get(owner, "kind")),
                               value_str(value_get(owner, "name")));
     }
-    return NULL;
+    return maker.len ? mem_printf("made by %.*s", SLICE_ARGS(maker)) : NULL;
 }
 
 /* Tokens: a join token that was used up or revoked must not work again, and an account's token names a uid that does

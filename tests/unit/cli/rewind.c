@@ -83,10 +83,14 @@ static void test_left_alone(void **state)
 {
     const char *owned = "{" META("p", OWNED) ",\"spec\":{}}";
     const char *free_ = "{" META("p", "") ",\"spec\":{\"x\":1}}";
+    const char *made =
+        "{" META("e", ",\"labels\":{\"endpoints.kubernetes.io/managed-by\":\"endpoint-controller\"}") "}";
 
     assert_plan("", "Pod", owned, "", "leave: owned by ReplicaSet web-1");
     assert_plan("", "Pod", "", owned, "leave: owned by ReplicaSet web-1");
     assert_plan("", "Pod", owned, free_, "leave: owned by ReplicaSet web-1");
+    assert_plan("", "Endpoints", made, "", "leave: made by endpoint-controller");
+    assert_plan("", "Endpoints", "{" META("e", "") "}", "", "create");
     assert_plan("", "Pod", "{" META("p", "") ",\"status\":{\"phase\":\"Succeeded\"}}", "", "leave: it had ended");
     assert_plan("", "Pod", "{" META("p", "") ",\"status\":{\"phase\":\"Running\"}}", "", "create");
     assert_plan("", "Secret", "{" META("s", "") ",\"type\":\"bootstrap.kubernetes.io/token\"}", "",
