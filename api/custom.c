@@ -242,31 +242,15 @@ struct custom_kind *custom_kind_whole(const struct value *definition, const stru
     return k;
 }
 
-static void custom_describe(struct value *properties, const char *name, const char *json)
+struct custom_kind *custom_kind_documented(const struct value *definition, const struct value *version,
+                                           enum custom_form form)
 {
-    if (!value_get(properties, name))
-        value_set(properties, name, value_parse(slice_str(json), NULL));
-}
-
-struct custom_kind *custom_kind_documented(const struct value *definition, const struct value *version)
-{
-    const struct value *schema = value_path(version, "schema", "openAPIV3Schema", NULL);
-    struct value *text CLEANUP_VALUE = schema ? value_copy(schema) : value_new_object();
+    struct value *document CLEANUP_VALUE =
+        custom_document(value_path(version, "schema", "openAPIV3Schema", NULL), form);
     struct custom_kind *k = custom_kind_head(definition, version);
-    struct value *properties = value_need_object(text, "properties");
     BUF_LOCAL(json);
 
-    custom_describe(properties, "apiVersion",
-                    "{\"type\":\"string\",\"description\":\"The API group and version of this object.\"}");
-    custom_describe(properties, "kind", "{\"type\":\"string\",\"description\":\"What this object is.\"}");
-    value_set(properties, "metadata",
-              value_parse(SLICE_LIT("{\"description\":\"Name, labels and what else every object has.\",\"allOf\":[{"
-                                    "\"$ref\":\"#/components/schemas/"
-                                    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta\"}]}"),
-                          NULL));
-    if (!value_get(text, "type"))
-        value_set_str(text, "type", "object");
-    value_write(text, &json);
+    value_write(document, &json);
     k->root.openapi = pool_slice_dup(k->pool, buf_slice(&json));
     return k;
 }

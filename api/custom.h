@@ -23,8 +23,14 @@ struct custom_kind *custom_kind_head(const struct value *definition, const struc
 /* The same with everything: its schema compiled, columns, selectable fields. */
 struct custom_kind *custom_kind_whole(const struct value *definition, const struct value *version);
 
-/* A head with the OpenAPI schema of its objects, for the document about its group version. */
-struct custom_kind *custom_kind_documented(const struct value *definition, const struct value *version);
+/* As documents of which version of OpenAPI have it. */
+enum custom_form { CUSTOM_V3, CUSTOM_V2 };
+
+/* A head with the OpenAPI schema of its objects, for documents about it. */
+struct custom_kind *custom_kind_documented(const struct value *definition, const struct value *version,
+                                           enum custom_form form);
+/* An openAPIV3Schema (NULL = none) as documents show it, with what every object has: a new tree. */
+struct value *custom_document(const struct value *schema, enum custom_form form);
 
 /* Lives as long as the reference. */
 const struct schema_kind *custom_kind_schema(const struct custom_kind *kind);

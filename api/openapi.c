@@ -15,19 +15,27 @@ static void doc_clear(struct openapi_doc *doc)
 }
 #define DOC_LOCAL(name) struct openapi_doc name CLEANUP(doc_clear)
 
-/* The resources of one group version, or all that are built in (group NULL): thousands of custom ones would make the
- * one document of version 2 too large to be of use. The caller frees the array. */
+/* The resources of one group version, or all (group NULL). The caller frees the array. */
 static const struct schema_kind **select_kinds(struct kind_list list, const struct slice *group,
                                                const struct slice *version, size_t *ret_count)
 {
     const struct schema_kind **selected = mem_calloc(list.count + 1, sizeof(void *));
     size_t count = 0;
     for (size_t k = 0; k < list.count; k++)
-        if (group ? groups_has(list.kinds[k], *group, *version)
-                  : groups_is_resource(list.kinds[k]) && !list.kinds[k]->custom)
+        if (group ? groups_has(list.kinds[k], *group, *version) : groups_is_resource(list.kinds[k]))
             selected[count++] = list.kinds[k];
     *ret_count = count;
     return selected;
+}
+
+static void write_paths(struct openapi_doc *doc, const struct schema_kind *kind)
+{
+    size_t before = doc->out->len;
+    if (kind->custom && doc->v2 && doc->custom_paths >= OPENAPI_V2_PATHS_MAX)
+        return;
+    openapi_write_paths(doc, kind);
+    if (kind->custom)
+        doc->custom_paths += doc->out->len - before;
 }
 
 static void write_body(struct openapi_doc *doc, struct kind_list selected)
@@ -36,7 +44,7 @@ static void write_body(struct openapi_doc *doc, struct kind_list selected)
         openapi_collect_kind(doc, selected.kinds[k]);
     emit_open_key(doc->out, "paths", '{');
     for (size_t k = 0; k < selected.count; k++)
-        openapi_write_paths(doc, selected.kinds[k]);
+        write_paths(doc, selected.kinds[k]);
     emit_close(doc->out, '}');
     if (!doc->v2)
         emit_open_key(doc->out, "components", '{');
@@ -46,9 +54,9 @@ static void write_body(struct openapi_doc *doc, struct kind_list selected)
 }
 
 bool openapi_write_v3(struct buf *out, const struct schema_kind *const *kinds, size_t count, struct slice group,
-                      struct slice version)
+                      struct slice version, const struct openapi_describer *describer)
 {
-    DOC_LOCAL(doc) = {.out = out, .list = {kinds, count}};
+    DOC_LOCAL(doc) = {.out = out, .list = {kinds, count}, .describer = describer};
     size_t selected_count;
     CLEANUP_FREE const struct schema_kind **selected = select_kinds(doc.list, &group, &version, &selected_count);
     if (!selected_count)
@@ -71,7 +79,7 @@ static void hash_document(struct kind_list list, const struct group_version *gv,
         }
     if (!custom) {
         buf_reset(&text);
-        openapi_write_v3(&text, list.kinds, list.count, group, version);
+        openapi_write_v3(&text, list.kinds, list.count, group, version, NULL);
     }
     sha256_hex(buf_slice(&text), hash);
 }
@@ -93,9 +101,10 @@ void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *ki
     buf_append_str(out, "}}");
 }
 
-void openapi_write_v2(struct buf *out, const struct schema_kind *const *kinds, size_t count)
+void openapi_write_v2(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                      const struct openapi_describer *describer)
 {
-    DOC_LOCAL(doc) = {.out = out, .v2 = true, .list = {kinds, count}};
+    DOC_LOCAL(doc) = {.out = out, .v2 = true, .list = {kinds, count}, .describer = describer};
     size_t selected_count;
     CLEANUP_FREE const struct schema_kind **selected = select_kinds(doc.list, NULL, NULL, &selected_count);
     buf_append_str(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"v1.35.0\"}");

@@ -16,12 +16,28 @@ bool discovery_write_group(struct buf *out, const struct schema_kind *const *kin
 bool discovery_write_resources(struct buf *out, const struct schema_kind *const *kinds, size_t count,
                                struct slice group, struct slice version);
 
-/* /openapi/v3: the index with hashes, and one document per group version. */
+/* Gives a kind that a definition made with its OpenAPI schema: for version 2 or 3. It is taken back before the next one
+ * is asked for, so that a document of many has one of them in memory at a time. */
+struct openapi_describer {
+    const struct schema_kind *(*describe)(void *arg, const struct schema_kind *kind, bool v2);
+    void (*described)(void *arg, const struct schema_kind *kind); /* not called for one that is `kind` itself */
+    void *arg;
+};
+
+/* Of custom resources so much goes into the document of version 2: beyond it a kind is said to be any object, and its
+ * paths are left out. Clients that read it take all of it each time. */
+#define OPENAPI_V2_SCHEMAS_MAX (8u << 20)
+#define OPENAPI_V2_PATHS_MAX   (2u << 20)
+
+/* /openapi/v3: the index with hashes, and one document per group version. describer NULL: all kinds have
+ * their schemas. */
 void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count);
 bool openapi_write_v3(struct buf *out, const struct schema_kind *const *kinds, size_t count, struct slice group,
-                      struct slice version);
+                      struct slice version, const struct openapi_describer *describer);
 /* /openapi/v2 as JSON, and as the protobuf form that older kubectl asks for. */
-void openapi_write_v2(struct buf *out, const struct schema_kind *const *kinds, size_t count);
-void openapi_write_v2_protobuf(struct buf *out, const struct schema_kind *const *kinds, size_t count);
+void openapi_write_v2(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                      const struct openapi_describer *describer);
+void openapi_write_v2_protobuf(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                               const struct openapi_describer *describer);
 
 #endif

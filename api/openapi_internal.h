@@ -8,6 +8,7 @@
 #define KNARR_API_OPENAPI_INTERNAL_H
 
 #include "api/groups.h"
+#include "api/openapi.h"
 #include "lib/map.h"
 
 struct openapi_doc {
@@ -18,6 +19,9 @@ struct openapi_doc {
     const struct schema_type **types;
     size_t type_count;
     size_t type_cap;
+    const struct openapi_describer *describer; /* NULL = none */
+    size_t custom_paths;                       /* bytes of custom resources so far */
+    size_t custom_schemas;
     uint32_t bases; /* bit i: enum schema_base i is referred to */
 };
 

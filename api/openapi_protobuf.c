@@ -7,6 +7,9 @@
 #include "api/protobuf_write.h"
 #include "api/scan.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 enum form {
     FORM_STRING,
     FORM_BOOL,
@@ -135,6 +138,13 @@ static const struct message document = {.fields = document_fields};
 
 static void write_message(struct buf *out, const struct message *message, struct slice json);
 
+static double read_double(struct slice json)
+{
+    char text[64];
+    (void)snprintf(text, sizeof(text), "%.*s", SLICE_ARGS(json));
+    return strtod(text, NULL);
+}
+
 /* The value of one field, `number` and form known, inside the messages of `wrap`. */
 static void write_value(struct buf *out, uint8_t number, const struct field *field, const uint8_t *wrap,
                         size_t wrap_left, struct slice json)
@@ -154,7 +164,7 @@ static void write_value(struct buf *out, uint8_t number, const struct field *fie
         protobuf_write_varint(out, scan_bool(json, false));
         break;
     case FORM_DOUBLE:
-        protobuf_write_double(out, number, (double)scan_int(json, 0));
+        protobuf_write_double(out, number, read_double(json));
         break;
     case FORM_ANY:
         protobuf_write_bytes(&inner, 2, json);
@@ -226,9 +236,10 @@ static void write_message(struct buf *out, const struct message *message, struct
     }
 }
 
-void openapi_write_v2_protobuf(struct buf *out, const struct schema_kind *const *kinds, size_t count)
+void openapi_write_v2_protobuf(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                               const struct openapi_describer *describer)
 {
     BUF_LOCAL(json);
-    openapi_write_v2(&json, kinds, count);
+    openapi_write_v2(&json, kinds, count, describer);
     write_message(out, &document, buf_slice(&json));
 }

@@ -283,7 +283,6 @@ static void write_type_kinds(struct openapi_doc *doc, const struct schema_type *
         emit_close(doc->out, ']');
 }
 
-/* "PodList": no type of the tables, all lists are alike. */
 /* "name":{"description":...,"type":"string"} */
 static void write_text_property(struct buf *out, const char *name, const char *description)
 {
@@ -293,6 +292,7 @@ static void write_text_property(struct buf *out, const char *name, const char *d
     emit_close(out, '}');
 }
 
+/* "PodList": no type of the tables, all lists are alike. */
 static void write_list_properties(struct openapi_doc *doc, const struct schema_kind *kind)
 {
     struct buf *out = doc->out;
@@ -336,17 +336,51 @@ static int compare_types(const void *a, const void *b)
     return strcmp((*x)->openapi_name, (*y)->openapi_name);
 }
 
+/* The kind that a definition made, of which the type is the whole; NULL = there is none. */
+static const struct schema_kind *custom_of(const struct openapi_doc *doc, const struct schema_type *type)
+{
+    for (size_t k = doc->describer && type->custom ? doc->list.count : 0; k; k--)
+        if (doc->list.kinds[k - 1]->type == type)
+            return doc->list.kinds[k - 1];
+    return NULL;
+}
+
+static void write_custom(struct openapi_doc *doc, const struct schema_kind *kind)
+{
+    const struct openapi_describer *d = doc->describer;
+    const struct schema_kind *whole = NULL;
+    size_t before = doc->out->len;
+    if (!doc->v2 || doc->custom_schemas < OPENAPI_V2_SCHEMAS_MAX)
+        whole = d->describe(d->arg, kind, doc->v2);
+    if (whole)
+        write_type_members(doc, whole->type);
+    else
+        buf_append_str(doc->out, "\"description\":\"Any object: there are more kinds than this document can tell of.\","
+                                 "\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true");
+    if (whole && whole != kind)
+        d->described(d->arg, whole);
+    doc->custom_schemas += doc->out->len - before;
+}
+
+static void write_schema(struct openapi_doc *doc, const struct schema_type *type)
+{
+    const struct schema_kind *custom = custom_of(doc, type);
+    emit_open_key(doc->out, type->openapi_name, '{');
+    if (custom)
+        write_custom(doc, custom);
+    else
+        write_type_members(doc, type);
+    write_type_kinds(doc, type);
+    emit_close(doc->out, '}');
+}
+
 void openapi_write_schemas(struct openapi_doc *doc, struct kind_list kinds)
 {
     struct buf *out = doc->out;
     if (doc->type_count)
         qsort(doc->types, doc->type_count, sizeof(void *), compare_types);
-    for (size_t i = 0; i < doc->type_count; i++) {
-        emit_open_key(out, doc->types[i]->openapi_name, '{');
-        write_type_members(doc, doc->types[i]);
-        write_type_kinds(doc, doc->types[i]);
-        emit_close(out, '}');
-    }
+    for (size_t i = 0; i < doc->type_count; i++)
+        write_schema(doc, doc->types[i]);
     for (size_t k = 0; k < kinds.count; k++)
         write_list(doc, kinds.kinds[k]);
     for (size_t b = 0; b < ARRAY_SIZE(known_bases); b++)

@@ -6,6 +6,7 @@
  * delete services
  * --all`.
  */
+#include "apiserver/customs.h"
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/registry.h"
 #include "apiserver/server_internal.h"
@@ -314,6 +315,7 @@ void apiserver_bootstrap_again(void *arg)
 {
     struct front *front = arg;
 
+    customs_tidy(front->server->customs);
     for (size_t i = 0; i < ARRAY_SIZE(bootstrap_objects); i++) {
         const struct bootstrap_object *o = &bootstrap_objects[i];
         char *json CLEANUP_FREE = o->json(front->server, o->name);

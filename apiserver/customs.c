@@ -135,7 +135,8 @@ static struct value *definition_object(struct customs *customs, const char *name
 
 /* ---- snapshots ---- */
 
-static const struct schema_kind *snapshot_describe(void *arg, const struct schema_kind *kind)
+/* From any thread: what it looks at does not change. */
+static const struct schema_kind *snapshot_describe(void *arg, const struct schema_kind *kind, bool v2)
 {
     struct customs_snapshot *s = arg;
     char *place CLEANUP_FREE = mem_printf("%s/%s", kind->group, kind->plural);
@@ -143,7 +144,7 @@ static const struct schema_kind *snapshot_describe(void *arg, const struct schem
     struct value *object CLEANUP_VALUE = d ? definition_object(s->customs, d->name) : NULL;
     const struct value *version = object ? custom_version(object, slice_str(kind->version)) : NULL;
 
-    return version ? custom_kind_schema(custom_kind_documented(object, version)) : kind;
+    return version ? custom_kind_schema(custom_kind_documented(object, version, v2 ? CUSTOM_V2 : CUSTOM_V3)) : kind;
 }
 
 static void snapshot_described(void *arg, const struct schema_kind *kind)
@@ -175,7 +176,7 @@ static void snapshot_make_documents(struct customs_snapshot *s)
         for (size_t v = 0; v < s->definitions[i]->version_count; v++)
             s->kinds[count++] = custom_kind_schema(s->definitions[i]->versions[v].head);
     s->documents = documents_make(&(struct documents_options){
-        s->customs->server_address, s->kinds, count, s->count ? snapshot_describe : NULL, snapshot_described, s});
+        s->customs->server_address, s->kinds, count, {snapshot_describe, snapshot_described, s}});
 }
 
 struct snapshot_reading {
@@ -275,15 +276,25 @@ static struct customs_snapshot *customs_current(struct front *front)
     return front->customs;
 }
 
-struct documents *customs_documents(struct front *front)
+struct documents *customs_documents(struct front *front, struct customs_snapshot **ret_snapshot)
 {
     struct customs_snapshot *s = customs_current(front);
 
     (void)pthread_mutex_lock(&s->customs->lock);
     if (!s->documents)
         snapshot_make_documents(s);
+    (void)__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
     (void)pthread_mutex_unlock(&s->customs->lock);
+    *ret_snapshot = s;
     return s->documents;
+}
+
+void customs_tidy(struct customs *customs)
+{
+    (void)pthread_mutex_lock(&customs->lock);
+    if (customs->current && customs->current->documents)
+        documents_tidy(customs->current->documents);
+    (void)pthread_mutex_unlock(&customs->lock);
 }
 
 /* ---- kinds ---- */

@@ -23,8 +23,10 @@ void customs_let_go(void *request);
 const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural);
 /* Whether a custom kind is served as it is: its definition is still there and says the same. */
 bool customs_is_current(struct front *front, const struct schema_kind *kind);
-/* Discovery and OpenAPI of everything. Valid until the front asks for the next. */
-struct documents *customs_documents(struct front *front);
+/* Discovery and OpenAPI of everything, as long as the reference to the snapshot is held (on any thread). */
+struct documents *customs_documents(struct front *front, struct customs_snapshot **ret_snapshot);
+/* To be called every ten seconds: gives back what documents nobody asks for. */
+void customs_tidy(struct customs *customs);
 
 /* Whether a name of the definition is taken by another that is served: upstream's reason ("PluralConflict" ...) and a
  * sentence, both static or in the pool; NULL when all are free. */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A set of kinds does not change, so every document is written once: when it is first asked for, because together they
- * are most of a start and of an idle server's memory. The table of names is complete from the start; a document's body
- * comes under the lock and never changes afterwards.
+ * A set of kinds does not change, so neither does a document: it is written when it is first asked for, and given back
+ * when nobody has asked for a minute, because together they would be most of a start and of an idle server's memory. A
+ * thousand definitions in a row cost nothing here until somebody asks.
+ *
+ * The table of names is complete from the start; bodies come and go under the lock. The documents of OpenAPI version 2
+ * tell of everything: they are written outside of it, one at a time, by threads that may wait (documents_is_long).
  */
 #include "apiserver/documents.h"
 
@@ -22,6 +25,7 @@ struct documents {
     struct map by_name; /* struct entry */
     struct documents_options options;
     pthread_mutex_t lock;
+    pthread_mutex_t long_lock; /* before `lock`: of those who write a large one */
 };
 
 struct entry {
@@ -30,7 +34,9 @@ struct entry {
     bool (*write)(const struct documents *docs, const struct entry *e, struct buf *out);
     const char *group; /* where the writer needs them */
     const char *version;
-    bool written;
+    bool large;    /* about all kinds at once */
+    bool written;  /* it has its ETag, or is none */
+    unsigned idle; /* rounds of documents_tidy since somebody asked */
 };
 
 /* ---- writers ------------------------------------------------------------------------------------------------------
@@ -75,22 +81,8 @@ static bool write_group(const struct documents *docs, const struct entry *e, str
 static bool write_v3(const struct documents *docs, const struct entry *e, struct buf *out)
 {
     const struct documents_options *o = &docs->options;
-    struct slice group = slice_str(e->group);
-    struct slice version = slice_str(e->version);
-    CLEANUP_FREE const struct schema_kind **kinds = mem_calloc(o->count + 1, sizeof(*kinds));
-    bool written;
 
-    for (size_t i = 0; i < o->count; i++) {
-        const struct schema_kind *k = o->kinds[i];
-        bool here = slice_is(group, k->group) && slice_is(version, k->version);
-
-        kinds[i] = here && o->describe ? o->describe(o->arg, k) : k;
-    }
-    written = openapi_write_v3(out, kinds, o->count, group, version);
-    for (size_t i = 0; i < o->count; i++)
-        if (kinds[i] != o->kinds[i])
-            o->described(o->arg, kinds[i]);
-    return written;
+    return openapi_write_v3(out, o->kinds, o->count, slice_str(e->group), slice_str(e->version), &o->describer);
 }
 
 static bool write_v3_index(const struct documents *docs, const struct entry *e, struct buf *out)
@@ -101,13 +93,13 @@ static bool write_v3_index(const struct documents *docs, const struct entry *e, 
 
 static bool write_v2(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    openapi_write_v2(out, docs->options.kinds, docs->options.count);
+    openapi_write_v2(out, docs->options.kinds, docs->options.count, &docs->options.describer);
     return true;
 }
 
 static bool write_v2_protobuf(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    openapi_write_v2_protobuf(out, docs->options.kinds, docs->options.count);
+    openapi_write_v2_protobuf(out, docs->options.kinds, docs->options.count, &docs->options.describer);
     return true;
 }
 
@@ -134,8 +126,8 @@ static const struct {
       write_aggregated_groups,
       .version = "v2beta1"}},
     {"openapi/v3", {{.content_type = DOCUMENTS_JSON}, write_v3_index}},
-    {"openapi/v2", {{.content_type = DOCUMENTS_JSON}, write_v2}},
-    {"openapi/v2#protobuf", {{.content_type = DOCUMENTS_PROTOBUF}, write_v2_protobuf}},
+    {"openapi/v2", {{.content_type = DOCUMENTS_JSON}, write_v2, .large = true}},
+    {"openapi/v2#protobuf", {{.content_type = DOCUMENTS_PROTOBUF}, write_v2_protobuf, .large = true}},
 };
 
 /* ---- the table ----------------------------------------------------------------------------------------------------
@@ -185,6 +177,7 @@ struct documents *documents_make(const struct documents_options *options)
 
     docs->options = *options;
     (void)pthread_mutex_init(&docs->lock, NULL);
+    (void)pthread_mutex_init(&docs->long_lock, NULL);
     for (size_t i = 0; i < ARRAY_SIZE(documents_fixed); i++)
         documents_add(docs, documents_fixed[i].name, &documents_fixed[i].entry);
     for (size_t i = 0; i < options->count; i++)
@@ -198,31 +191,121 @@ void documents_free(struct documents *docs)
         return;
     map_clear(&docs->by_name, entry_free);
     (void)pthread_mutex_destroy(&docs->lock);
+    (void)pthread_mutex_destroy(&docs->long_lock);
     free(docs);
 }
 
-static void entry_write(const struct documents *docs, struct entry *e)
+/* ---- bodies -------------------------------------------------------------------------------------------------------
+ */
+
+/* NULL when there is no such document after all. */
+static struct refbuf *entry_write(const struct documents *docs, const struct entry *e, char etag[DOCUMENT_ETAG_SIZE])
 {
     char hex[SHA256_SIZE * 2 + 1];
     BUF_LOCAL(body);
 
-    e->written = true;
     if (!e->write(docs, e, &body))
-        return;
+        return NULL;
     sha256_hex(buf_slice(&body), hex);
-    (void)snprintf(e->document.etag, sizeof(e->document.etag), "\"%s\"", hex);
-    e->document.body = refbuf_new(body.data, body.len); /* exactly as large as it is: it stays for good */
+    (void)snprintf(etag, DOCUMENT_ETAG_SIZE, "\"%s\"", hex);
+    return refbuf_new(body.data, body.len); /* exactly as large as it is */
 }
 
-const struct document *documents_get(struct documents *docs, struct slice name)
+/* Under the lock. */
+static void entry_take(struct entry *e, struct refbuf *body, const char *etag)
+{
+    e->written = true;
+    e->document.body = body;
+    memcpy(e->document.etag, etag, sizeof(e->document.etag));
+}
+
+/* Under the lock. True when nothing is to be written; then *ret is what to answer with. */
+static bool entry_read(struct entry *e, struct slice known, struct document *ret)
+{
+    bool has_it = e->written && *e->document.etag && slice_find_text(known, slice_str(e->document.etag)) >= 0;
+
+    e->idle = 0;
+    if (!has_it && !e->document.body && (!e->written || *e->document.etag))
+        return false;
+    *ret = e->document;
+    ret->body = e->document.body ? refbuf_ref(e->document.body) : NULL;
+    return true;
+}
+
+static bool documents_read(struct documents *docs, struct entry *e, struct slice known, struct document *ret)
+{
+    bool done;
+
+    (void)pthread_mutex_lock(&docs->lock);
+    done = entry_read(e, known, ret);
+    (void)pthread_mutex_unlock(&docs->lock);
+    return done;
+}
+
+/* Whoever waited for another finds that it is written. */
+static void documents_write_large(struct documents *docs, struct entry *e, struct slice known, struct document *ret)
+{
+    char etag[DOCUMENT_ETAG_SIZE] = "";
+
+    if (documents_read(docs, e, known, ret))
+        return;
+    (void)pthread_mutex_lock(&docs->long_lock);
+    if (!documents_read(docs, e, known, ret)) {
+        struct refbuf *body = entry_write(docs, e, etag);
+
+        (void)pthread_mutex_lock(&docs->lock);
+        entry_take(e, body, etag);
+        (void)entry_read(e, SLICE_NONE, ret);
+        (void)pthread_mutex_unlock(&docs->lock);
+    }
+    (void)pthread_mutex_unlock(&docs->long_lock);
+}
+
+bool documents_is_long(struct documents *docs, struct slice name)
 {
     struct entry *e = map_get(&docs->by_name, name);
+    bool is_long;
+
+    if (!e || !e->large)
+        return false;
+    (void)pthread_mutex_lock(&docs->lock);
+    is_long = !e->document.body;
+    (void)pthread_mutex_unlock(&docs->lock);
+    return is_long;
+}
+
+bool documents_get(struct documents *docs, struct slice name, struct slice known, struct document *ret)
+{
+    struct entry *e = map_get(&docs->by_name, name);
+    char etag[DOCUMENT_ETAG_SIZE] = "";
 
     if (!e)
-        return NULL;
+        return false;
+    if (e->large) {
+        documents_write_large(docs, e, known, ret);
+        return true;
+    }
     (void)pthread_mutex_lock(&docs->lock);
-    if (!e->written)
-        entry_write(docs, e);
+    if (!entry_read(e, known, ret)) {
+        struct refbuf *body = entry_write(docs, e, etag);
+
+        entry_take(e, body, etag);
+        (void)entry_read(e, SLICE_NONE, ret);
+    }
     (void)pthread_mutex_unlock(&docs->lock);
-    return e->document.body ? &e->document : NULL;
+    return *ret->etag;
+}
+
+void documents_tidy(struct documents *docs)
+{
+    (void)pthread_mutex_lock(&docs->lock);
+    map_for_each (at, &docs->by_name) {
+        struct entry *e = at->value;
+
+        if (e->document.body && ++e->idle >= DOCUMENTS_KEPT) {
+            refbuf_unref(e->document.body);
+            e->document.body = NULL;
+        }
+    }
+    (void)pthread_mutex_unlock(&docs->lock);
 }

@@ -1,37 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Documents about the API (discovery, OpenAPI): written from the schema when first asked for, then served from memory
- * with an ETag. One set for each set of kinds: customs.h has the newest.
+ * with an ETag as long as somebody asks. One set for each set of kinds: customs.h has the newest.
  */
 #ifndef KNARR_APISERVER_DOCUMENTS_H
 #define KNARR_APISERVER_DOCUMENTS_H
 
-#include "api/schema.h"
+#include "api/openapi.h"
 #include "lib/bytes.h"
 
+#define DOCUMENT_ETAG_SIZE 68 /* a SHA-256 in hex, with its quotes */
+
 struct document {
-    struct refbuf *body;
+    struct refbuf *body; /* NULL: the client has it */
     const char *content_type;
-    char etag[68]; /* with its quotes */
+    char etag[DOCUMENT_ETAG_SIZE];
 };
 
 struct documents; /* shared by all fronts */
 
-/* About these kinds (borrowed). `describe` gives a kind with its OpenAPI schema in the place of one of them that has
- * none (its own lifetime: until `described` is called for it); NULL: all have theirs. */
+/* About these kinds (borrowed); what `describer` gives has the OpenAPI schema of one that a definition made. It is
+ * asked on the thread that wants the document. */
 struct documents_options {
     const char *server_address;
     const struct schema_kind *const *kinds;
     size_t count;
-    const struct schema_kind *(*describe)(void *arg, const struct schema_kind *kind);
-    void (*described)(void *arg, const struct schema_kind *kind);
-    void *arg;
+    struct openapi_describer describer;
 };
 struct documents *documents_make(const struct documents_options *options);
 void documents_free(struct documents *docs);
+/* Whether it takes long to answer with the document: it is large and not in memory. Then on the pool, not on a loop. */
+bool documents_is_long(struct documents *docs, struct slice name);
 /* The document of a name: "api", "api/v1", "apis", "apis/apps", "apis/apps/v1", with "#v2" or "#v2beta1" behind "api"
  * and "apis" for the aggregated form; "openapi/v2", "openapi/v2#protobuf", "openapi/v3", "openapi/v3/apis/apps/v1".
- * NULL when there is none. From any thread; what it returns lives as long as docs. */
-const struct document *documents_get(struct documents *docs, struct slice name);
+ * False when there is none. From any thread; the body is the caller's reference. `known` are the ETags that the client
+ * has: when the document's is among them there may be no body. */
+bool documents_get(struct documents *docs, struct slice name, struct slice known, struct document *ret);
+/* One of the regular calls after DOCUMENTS_KEPT of which a body that nobody asked for is let go; its ETag stays. */
+#define DOCUMENTS_KEPT 6
+void documents_tidy(struct documents *docs);
 
 #endif

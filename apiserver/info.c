@@ -3,9 +3,8 @@
 
 #include "apiserver/account.h"
 #include "apiserver/backup.h"
-#include "apiserver/customs.h"
 #include "apiserver/dashboard.h"
-#include "apiserver/documents.h"
+#include "apiserver/documents_reply.h"
 #include "apiserver/metrics.h"
 
 /* kubectl and helm choose their behaviour by these numbers (wire.md, rule 14). */
@@ -58,63 +57,6 @@ static void info_index(struct request *req)
         req, 200,
         SLICE_LIT("{\"paths\":[\"/.well-known/openid-configuration\",\"/api\",\"/apis\",\"/healthz\",\"/livez\","
                   "\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/openid/v1/jwks\",\"/readyz\",\"/version\"]}"));
-}
-
-/* The ETag is the quoted hash. */
-static bool info_hash_is(const struct document *d, const char *hash)
-{
-    size_t len = strlen(d->etag) - 2;
-
-    return strlen(hash) == len && !memcmp(d->etag + 1, hash, len);
-}
-
-/* With a hash in the query that is the document's, a client may keep it for good (wire.md, section 4). */
-static void info_reply_document(struct request *req, const struct document *d)
-{
-    struct http_header headers[4];
-    size_t count = 0;
-    const char *hash = request_query(req, "hash");
-    struct slice known = http_request_header(req->http, "if-none-match");
-
-    headers[count++] = (struct http_header){"etag", slice_str(d->etag)};
-    headers[count++] = (struct http_header){"vary", SLICE_LIT("Accept")};
-    if (hash && info_hash_is(d, hash)) {
-        headers[count++] = (struct http_header){"cache-control", SLICE_LIT("public, immutable")};
-        headers[count++] = (struct http_header){"expires", SLICE_LIT("Thu, 31 Dec 2099 23:59:59 GMT")};
-    } else {
-        headers[count++] = (struct http_header){"cache-control", SLICE_LIT("no-cache, private")};
-    }
-    if (slice_find_text(known, slice_str(d->etag)) >= 0) {
-        http_respond(req->http, 304, NULL, headers, count, NULL);
-        return;
-    }
-    http_respond(req->http, 200, d->content_type, headers, count, d->body);
-}
-
-static void info_document(struct request *req)
-{
-    const struct request_info *info = &req->info;
-    const char *form = "";
-    const struct document *d;
-
-    if (info->segment_count == 1 && (!strcmp(info->path, "/api") || !strcmp(info->path, "/apis"))) {
-        const char *version = negotiate_discovery(req);
-
-        if (version)
-            form = pool_printf(req->pool, "#%s", version);
-        else if (!negotiate_accepts(req, "application/json") && !negotiate_accepts(req, "application/yaml")) {
-            reply_error_text(req, ERROR_NOT_ACCEPTABLE,
-                             "only the following media types are accepted: application/json");
-            return;
-        }
-    } else if (!strcmp(info->path, "/openapi/v2") && !negotiate_accepts(req, "application/json")) {
-        form = "#protobuf";
-    }
-    d = documents_get(customs_documents(req->front), slice_str(pool_printf(req->pool, "%s%s", info->path + 1, form)));
-    if (d)
-        info_reply_document(req, d);
-    else
-        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
 }
 
 static void info_missing(struct request *req)
@@ -176,10 +118,10 @@ static const struct {
     void (*answer)(struct request *req);
     bool any_method;
 } info_routes[] = {
-    {"", info_index, false},          {"version", info_version, false},  {"healthz", info_health, true},
-    {"livez", info_health, true},     {"readyz", info_health, true},     {"api", info_document, false},
-    {"apis", info_document, false},   {"openapi", info_document, false}, {".well-known", info_well_known, false},
-    {"metrics", info_metrics, false}, {"openid", info_keys, false},      {"dashboard", dashboard_handle, false},
+    {"", info_index, false},          {"version", info_version, false},    {"healthz", info_health, true},
+    {"livez", info_health, true},     {"readyz", info_health, true},       {"api", documents_reply, false},
+    {"apis", documents_reply, false}, {"openapi", documents_reply, false}, {".well-known", info_well_known, false},
+    {"metrics", info_metrics, false}, {"openid", info_keys, false},        {"dashboard", dashboard_handle, false},
     {"knarr", info_knarr, false},
 };
 

@@ -424,6 +424,64 @@ static int stop(void **state)
     return 0;
 }
 
+/* Version 2 must not refuse what the server takes: what it cannot say is not said. */
+static void test_documents(void **state)
+{
+    static const struct {
+        const char *schema;
+        const char *v2; /* of the property "a" */
+    } rows[] = {
+        {"{\"type\":\"string\",\"description\":\"A.\",\"enum\":[\"x\"],\"default\":\"x\",\"pattern\":\"x\"}",
+         "{\"type\":\"string\",\"description\":\"A.\",\"enum\":[\"x\"],\"pattern\":\"x\"}"},
+        {"{\"type\":\"string\",\"description\":\"A.\",\"nullable\":true}", "{\"description\":\"A.\"}"},
+        {"{\"x-kubernetes-int-or-string\":true,\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",
+         "{\"x-kubernetes-int-or-string\":true}"},
+        {"{\"type\":\"object\",\"required\":[\"b\"],\"properties\":{\"b\":{\"type\":\"string\"}},"
+         "\"x-kubernetes-preserve-unknown-fields\":true}",
+         "{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}"},
+        {"{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\",\"oneOf\":["
+         "]}}}",
+         "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}}}"},
+        /* A property may have the name of a keyword. */
+        {"{\"type\":\"object\",\"properties\":{\"default\":{\"type\":\"string\"},\"nullable\":{\"type\":\"boolean\"}}}",
+         "{\"type\":\"object\",\"properties\":{\"default\":{\"type\":\"string\"},\"nullable\":{\"type\":\"boolean\"}}"
+         "}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *text CLEANUP_FREE = mem_printf("{\"type\":\"object\",\"properties\":{\"a\":%s}}", rows[i].schema);
+        struct value *schema CLEANUP_VALUE = value_parse(slice_str(text), NULL);
+        struct value *v2 CLEANUP_VALUE = custom_document(schema, CUSTOM_V2);
+        struct value *v3 CLEANUP_VALUE = custom_document(schema, CUSTOM_V3);
+        BUF_LOCAL(out);
+
+        value_write(value_path(v2, "properties", "a", NULL), &out);
+        assert_string_equal(buf_cstr(&out), rows[i].v2);
+        assert_true(value_equal(value_path(v3, "properties", "a", NULL), value_path(schema, "properties", "a", NULL)));
+        assert_non_null(value_path(v2, "properties", "metadata", "$ref", NULL));
+        assert_non_null(value_path(v3, "properties", "metadata", "allOf", NULL));
+    }
+}
+
+/* What has no schema is any object, and objects inside objects have what every object has. */
+static void test_documents_of_objects(void **state)
+{
+    struct value *inner CLEANUP_VALUE = value_parse(
+        SLICE_LIT("{\"properties\":{\"a\":{\"type\":\"object\",\"x-kubernetes-embedded-resource\":true,\"properties\":{"
+                  "\"b\":{\"type\":\"string\"}}}}}"),
+        NULL);
+    struct value *none CLEANUP_VALUE = custom_document(NULL, CUSTOM_V2);
+    struct value *v2 CLEANUP_VALUE = custom_document(inner, CUSTOM_V2);
+    BUF_LOCAL(out);
+
+    (void)state;
+    value_write(none, &out);
+    assert_string_equal(buf_cstr(&out), "{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}");
+    assert_non_null(value_path(v2, "properties", "a", "properties", "apiVersion", NULL));
+    assert_non_null(value_path(v2, "properties", "a", "properties", "b", NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +496,8 @@ int main(void)
         cmocka_unit_test(test_apply_keeps_nulls_that_are_allowed),
         cmocka_unit_test(test_versions_and_names),
         cmocka_unit_test(test_names_that_are_ours),
+        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_documents_of_objects),
     };
 
     value_init();

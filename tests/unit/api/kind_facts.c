@@ -257,7 +257,7 @@ static struct value *openapi_of(struct slice group, struct slice version)
     struct value *document CLEANUP_VALUE = NULL;
     BUF_LOCAL(text);
 
-    (void)openapi_write_v3(&text, kinds, count, group, version);
+    (void)openapi_write_v3(&text, kinds, count, group, version, NULL);
     document = value_parse(buf_slice(&text), NULL);
     assert_non_null(document);
     return value_take(value_get(document, "components"), "schemas");

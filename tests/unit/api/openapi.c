@@ -86,7 +86,7 @@ static struct value *parse(struct buf *text)
 static struct value *document(const struct schema_kind *kind)
 {
     BUF_LOCAL(out);
-    assert_true(openapi_write_v3(&out, kinds, 2, slice_str(kind->group), slice_str(kind->version)));
+    assert_true(openapi_write_v3(&out, kinds, 2, slice_str(kind->group), slice_str(kind->version), NULL));
     return parse(&out);
 }
 
@@ -158,13 +158,13 @@ static void test_references(void **state)
     BUF_LOCAL(out);
     for (size_t k = 0; k < count; k++) {
         buf_reset(&out);
-        if (!openapi_write_v3(&out, all, count, slice_str(all[k]->group), slice_str(all[k]->version)))
+        if (!openapi_write_v3(&out, all, count, slice_str(all[k]->group), slice_str(all[k]->version), NULL))
             continue;
         CLEANUP_VALUE struct value *doc = parse(&out);
         check_refs(doc, value_path(doc, "components", "schemas", NULL), "#/components/schemas/");
     }
     buf_reset(&out);
-    openapi_write_v2(&out, all, count);
+    openapi_write_v2(&out, all, count, NULL);
     CLEANUP_VALUE struct value *doc = parse(&out);
     check_refs(doc, value_get(doc, "definitions"), "#/definitions/");
     assert_true(value_count(value_get(doc, "paths")) > count);
@@ -217,7 +217,7 @@ static void test_builtin_patch(void **state)
     size_t count;
     const struct schema_kind *const *all = schema_kinds(&count);
     BUF_LOCAL(out);
-    assert_true(openapi_write_v3(&out, all, count, SLICE_LIT(""), SLICE_LIT("v1")));
+    assert_true(openapi_write_v3(&out, all, count, SLICE_LIT(""), SLICE_LIT("v1"), NULL));
     CLEANUP_VALUE struct value *doc = parse(&out);
     assert_non_null(value_path(doc, "paths", "/api/v1/namespaces/{namespace}/pods/{name}", "patch", "requestBody",
                                "content", "application/strategic-merge-patch+json", NULL));
@@ -230,7 +230,7 @@ static struct value *builtin_document(const char *group, const char *version)
     size_t count;
     const struct schema_kind *const *all = schema_kinds(&count);
     BUF_LOCAL(out);
-    assert_true(openapi_write_v3(&out, all, count, slice_str(group), slice_str(version)));
+    assert_true(openapi_write_v3(&out, all, count, slice_str(group), slice_str(version), NULL));
     return parse(&out);
 }
 
@@ -301,7 +301,7 @@ static void test_index(void **state)
     assert_string_equal(url, value_str(value_path(two, "paths", "apis/x.example.com/v1", "serverRelativeURL", NULL)));
     assert_null(value_path(two, "paths", "apis/x.example.com/v2", NULL));
     buf_reset(&first);
-    assert_false(openapi_write_v3(&first, kinds, 2, SLICE_LIT("x.example.com"), SLICE_LIT("v3")));
+    assert_false(openapi_write_v3(&first, kinds, 2, SLICE_LIT("x.example.com"), SLICE_LIT("v3"), NULL));
     assert_int_equal(first.len, 0);
 }
 
@@ -337,7 +337,7 @@ static void test_protobuf(void **state)
 {
     (void)state;
     BUF_LOCAL(out);
-    openapi_write_v2_protobuf(&out, kinds, 2);
+    openapi_write_v2_protobuf(&out, kinds, 2, NULL);
     struct slice rest = buf_slice(&out), field, definitions;
     unsigned number;
     field = next_field(&rest, &number);
@@ -371,12 +371,87 @@ static void test_protobuf(void **state)
     assert_int_equal(number, 19);
 }
 
+/* A definition's kind, whose schema comes for the time that it is written. */
+struct giver {
+    struct schema_kind whole;
+    struct schema_type type;
+    struct buf text;
+    size_t out;
+    size_t given;
+};
+
+static const struct schema_kind *give(void *arg, const struct schema_kind *kind, bool v2)
+{
+    struct giver *g = arg;
+    assert_true(v2);
+    assert_int_equal(g->out, 0);
+    g->out++;
+    g->given++;
+    g->whole = *kind;
+    g->type = *kind->type;
+    g->type.openapi = buf_cstr(&g->text);
+    g->whole.type = &g->type;
+    return &g->whole;
+}
+
+static void take_back(void *arg, const struct schema_kind *kind)
+{
+    struct giver *g = arg;
+    assert_ptr_equal(kind, &g->whole);
+    g->out--;
+}
+
+/* Version 2 tells of what users define, one schema in memory at a time, until the document is large enough. */
+static void test_custom_kinds_in_v2(void **state)
+{
+    (void)state;
+    struct giver g = {0};
+    struct schema_type types[3];
+    struct schema_kind made[3];
+    const struct schema_kind *list[3];
+    static const char *const names[] = {"x.Thing1", "x.Thing2", "x.Thing3"};
+    static const char *const plurals[] = {"things1", "things2", "things3"};
+    BUF_LOCAL(out);
+    buf_append_str(&g.text, "{\"type\":\"object\",\"description\":\"");
+    while (g.text.len < OPENAPI_V2_SCHEMAS_MAX / 2)
+        buf_append_str(&g.text, "A word after another, until it is a large schema. ");
+    buf_append_str(&g.text, "\"}");
+    for (size_t i = 0; i < 3; i++) {
+        types[i] = thing_type;
+        types[i].openapi_name = names[i];
+        types[i].custom = true;
+        made[i] = thing;
+        made[i].type = &types[i];
+        made[i].plural = plurals[i];
+        made[i].custom = true;
+        list[i] = &made[i];
+    }
+    openapi_write_v2(&out, list, 3, &(struct openapi_describer){give, take_back, &g});
+    assert_int_equal(g.out, 0);
+    assert_int_equal(g.given, 2);
+    assert_true(out.len < 2 * OPENAPI_V2_SCHEMAS_MAX);
+    CLEANUP_VALUE struct value *doc = parse(&out);
+    struct value *last = value_path(doc, "definitions", "x.Thing3", NULL);
+    assert_json(value_get(last, "x-kubernetes-preserve-unknown-fields"), "true");
+    assert_null(value_get(last, "properties"));
+    assert_json(value_path(last, "x-kubernetes-group-version-kind", NULL),
+                "[{\"group\":\"x.example.com\",\"kind\":\"Thing\",\"version\":\"v1\"}]");
+    assert_non_null(value_path(doc, "paths", "/apis/x.example.com/v1/things3", NULL));
+    buf_free(&g.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),         cmocka_unit_test(test_references), cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_builtin_patch),  cmocka_unit_test(test_index),      cmocka_unit_test(test_protobuf),
-        cmocka_unit_test(test_for_generators), cmocka_unit_test(test_for_apply),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_builtin_patch),
+        cmocka_unit_test(test_index),
+        cmocka_unit_test(test_protobuf),
+        cmocka_unit_test(test_for_generators),
+        cmocka_unit_test(test_for_apply),
+        cmocka_unit_test(test_custom_kinds_in_v2),
     };
     value_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
