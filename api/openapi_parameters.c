@@ -84,9 +84,13 @@ static const struct {
     uint8_t verb;
     const struct openapi_parameter *parameters;
 } by_verb[] = {
-    {SCHEMA_VERB_LIST, list_parameters},     {SCHEMA_VERB_CREATE, write_parameters},
-    {SCHEMA_VERB_UPDATE, write_parameters},  {SCHEMA_VERB_PATCH, patch_parameters},
-    {SCHEMA_VERB_DELETE, delete_parameters}, {SCHEMA_VERB_DELETECOLLECTION, collection_parameters},
+    {SCHEMA_VERB_LIST, list_parameters},
+    {SCHEMA_VERB_WATCH, list_parameters},
+    {SCHEMA_VERB_CREATE, write_parameters},
+    {SCHEMA_VERB_UPDATE, write_parameters},
+    {SCHEMA_VERB_PATCH, patch_parameters},
+    {SCHEMA_VERB_DELETE, delete_parameters},
+    {SCHEMA_VERB_DELETECOLLECTION, collection_parameters},
 };
 
 /* Of subresources that exchange no objects. attach is exec without a command. */

@@ -7,7 +7,7 @@
 #include "api/openapi_internal.h"
 
 enum body { BODY_NONE, BODY_OBJECT, BODY_PATCH, BODY_OPTIONS };
-enum answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_STATUS };
+enum answer { ANSWER_OBJECT, ANSWER_LIST, ANSWER_STATUS, ANSWER_EVENTS };
 
 /* One row for each verb: where it stands and what it exchanges. */
 struct operation {
@@ -28,6 +28,8 @@ static const struct operation operations[] = {
     {"put", "put", "replace", BODY_OBJECT, ANSWER_OBJECT, SCHEMA_VERB_UPDATE, true},
     {"delete", "delete", "delete", BODY_OPTIONS, ANSWER_STATUS, SCHEMA_VERB_DELETE, true},
     {"patch", "patch", "patch", BODY_PATCH, ANSWER_OBJECT, SCHEMA_VERB_PATCH, true},
+    {"get", "watchlist", "watch", BODY_NONE, ANSWER_EVENTS, SCHEMA_VERB_WATCH, false},
+    {"get", "watch", "watch", BODY_NONE, ANSWER_EVENTS, SCHEMA_VERB_WATCH, true},
 };
 
 /* The codes of success; the first one of every operation, the others of these verbs. */
@@ -48,6 +50,7 @@ struct path {
     const struct schema_subresource *sub; /* NULL = the resource itself */
     bool in_namespace;
     bool on_name;
+    bool watch; /* the old path of a watch, which says so; else a watch is a list with a parameter */
 };
 
 bool openapi_is_builtin(const struct schema_kind *kind)
@@ -197,7 +200,10 @@ static void write_answer(struct openapi_doc *doc, const struct path *path, const
         emit_open_key(out, kind ? "application/json" : "text/plain", '{');
     }
     emit_key(out, "schema");
-    write_kind_ref(doc, kind, op->answer == ANSWER_LIST ? "List" : "");
+    if (op->answer == ANSWER_EVENTS)
+        openapi_write_ref(doc, OPENAPI_WATCH_EVENT, "");
+    else
+        write_kind_ref(doc, kind, op->answer == ANSWER_LIST ? "List" : "");
     buf_append_str(out, doc->v2 ? "}" : "}}}");
 }
 
@@ -249,7 +255,9 @@ static void write_operation_id(struct openapi_doc *doc, const struct path *path,
     buf_printf(out, "%s%s", path->in_namespace ? "Namespaced" : "", owner->kind);
     if (path->sub)
         write_capital(out, path->sub->name);
-    if (op->verb == SCHEMA_VERB_LIST && owner->namespaced && !path->in_namespace)
+    if (path->watch && !path->on_name)
+        buf_append_str(out, "List");
+    if (op->verb & (SCHEMA_VERB_LIST | SCHEMA_VERB_WATCH) && !path->on_name && owner->namespaced && !path->in_namespace)
         buf_append_str(out, "ForAllNamespaces");
     buf_append_byte(out, '"');
 }
@@ -307,9 +315,9 @@ static void write_path_key(struct openapi_doc *doc, const struct path *path)
     struct buf *out = doc->out;
     const struct schema_kind *owner = path->owner;
     emit_separator(out);
-    buf_printf(out, "\"/%s%s/%s%s/%s%s%s%s\":{", owner->group[0] ? "apis/" : "api", owner->group, owner->version,
-               path->in_namespace ? "/namespaces/{namespace}" : "", owner->plural, path->on_name ? "/{name}" : "",
-               path->sub ? "/" : "", path->sub ? path->sub->name : "");
+    buf_printf(out, "\"/%s%s/%s%s%s/%s%s%s%s\":{", owner->group[0] ? "apis/" : "api", owner->group, owner->version,
+               path->watch ? "/watch" : "", path->in_namespace ? "/namespaces/{namespace}" : "", owner->plural,
+               path->on_name ? "/{name}" : "", path->sub ? "/" : "", path->sub ? path->sub->name : "");
 }
 
 /* One path with those of its verbs that belong there; nothing when there are none. */
@@ -337,15 +345,23 @@ static void write_path(struct openapi_doc *doc, const struct path *path, uint8_t
     buf_append_str(doc->out, "]}");
 }
 
+/* Of all objects, of a namespace's, of one. */
+static void write_resource(struct openapi_doc *doc, struct path path, uint8_t verbs)
+{
+    if (path.owner->namespaced)
+        write_path(doc, &path, verbs & (SCHEMA_VERB_LIST | SCHEMA_VERB_WATCH));
+    path.in_namespace = path.owner->namespaced;
+    write_path(doc, &path, verbs);
+    path.on_name = true;
+    write_path(doc, &path, verbs);
+}
+
 void openapi_write_paths(struct openapi_doc *doc, const struct schema_kind *kind)
 {
-    struct path path = {.owner = kind, .kind = kind};
-    if (kind->namespaced)
-        write_path(doc, &path, kind->verbs & SCHEMA_VERB_LIST);
-    path.in_namespace = kind->namespaced;
-    write_path(doc, &path, kind->verbs);
-    path.on_name = true;
-    write_path(doc, &path, kind->verbs);
+    struct path path = {.owner = kind, .kind = kind, .in_namespace = kind->namespaced, .on_name = true};
+    write_resource(doc, (struct path){.owner = kind, .kind = kind}, kind->verbs & (uint8_t)~SCHEMA_VERB_WATCH);
+    if (!kind->custom) /* nor does upstream tell of them */
+        write_resource(doc, (struct path){.owner = kind, .kind = kind, .watch = true}, kind->verbs & SCHEMA_VERB_WATCH);
     for (size_t i = 0; i < kind->subresource_count; i++) {
         path.sub = &kind->subresources[i];
         /* Discovery says that a log is a Pod; what is sent is text. */

@@ -387,6 +387,12 @@ void openapi_write_schemas(struct openapi_doc *doc, struct kind_list kinds)
         if ((doc->bases & 1u << b) && known_bases[b].name)
             emit_raw(out, known_bases[b].name, doc->v2 && known_bases[b].v2 ? known_bases[b].v2 : known_bases[b].v3);
     emit_raw(
+        out, OPENAPI_WATCH_EVENT,
+        "{\"description\":\"One change, as a watch tells it.\",\"type\":\"object\",\"required\":[\"type\",\"object\"],"
+        "\"properties\":{\"object\":{\"description\":\"The object as it is now, or was last; or a Status.\",\"type\":"
+        "\"object\"},\"type\":{\"description\":\"ADDED, MODIFIED, DELETED, BOOKMARK or "
+        "ERROR.\",\"type\":\"string\"}}}");
+    emit_raw(
         out, OPENAPI_PATCH,
         "{\"description\":\"A change to an object, in the form that the Content-Type says.\",\"type\":\"object\"}");
 }

@@ -256,6 +256,10 @@ static void test_for_generators(void **state)
     assert_json(value_get(exec, "x-kubernetes-action"), "\"connect\"");
     assert_json(value_path(exec, "x-kubernetes-group-version-kind", "kind", NULL), "\"PodExecOptions\"");
     assert_true(has_parameter(exec, "command"));
+    assert_json(value_path(paths, "/api/v1/watch/namespaces/{namespace}/pods", "get", "operationId", NULL),
+                "\"watchCoreV1NamespacedPodList\"");
+    assert_json(value_path(paths, "/api/v1/watch/pods", "get", "operationId", NULL),
+                "\"watchCoreV1PodListForAllNamespaces\"");
     assert_json(value_path(rbac, "paths", "/apis/rbac.authorization.k8s.io/v1/clusterroles", "get", "tags", NULL),
                 "[\"rbacAuthorization_v1\"]");
 }
