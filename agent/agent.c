@@ -31,6 +31,7 @@
 #include "agent/services.h"
 #include "agent/session.h"
 #include "agent/usage.h"
+#include "lib/http_client.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 
@@ -317,6 +318,7 @@ void agent_free(struct agent *agent)
         loop_turn(agent->loop, true);
     handlers_free(agent->handlers);
     sessions_end(agent); /* what was being started */
+    http_client_free(agent->pod_client);
     join_free(agent->join);
     event_recorder_free(agent->events);
     client_free(agent->client);

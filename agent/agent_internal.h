@@ -45,6 +45,7 @@ struct join;
 struct node_server;
 struct log_rotate;
 struct handlers;
+struct http_client;
 struct usage;
 
 struct agent {
@@ -64,8 +65,9 @@ struct agent {
     struct join *join;
     struct node_server *server;
     struct list log_streams;
-    struct list sessions; /* exec, attach, port-forward */
+    struct list sessions; /* exec, attach, port-forward, proxies */
     size_t session_count;
+    struct http_client *pod_client; /* connects proxies to pods, whose certificates nobody knows; NULL until used */
     struct log_rotate *log_rotate;
     struct usage *usage;
     bool failed;

@@ -138,7 +138,7 @@ static void serve_pods(struct agent *agent, struct http_request *req, char *cons
     http_respond(req, 200, "application/json", NULL, 0, body);
 }
 
-/* ---- /exec and /attach/NAMESPACE/POD/CONTAINER, /portForward/NAMESPACE/POD ---- */
+/* ---- /exec and /attach/NAMESPACE/POD/CONTAINER, /portForward/NAMESPACE/POD, /podProxy/NAMESPACE/POD/PORT ---- */
 
 static const struct pod *find_pod(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX],
                                   size_t count, size_t want)
@@ -175,6 +175,14 @@ static void serve_port_forward(struct agent *agent, struct http_request *req, ch
         port_forward_serve(agent, req, pod);
 }
 
+static void serve_pod_proxy(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX], size_t count)
+{
+    const struct pod *pod = find_pod(agent, req, parts, count, 4);
+
+    if (pod)
+        pod_proxy_serve(agent, req, pod, parts[3]);
+}
+
 static void serve_health(struct agent *agent, struct http_request *req, char *const parts[PARTS_MAX], size_t count)
 {
     respond_text(req, 200, "ok");
@@ -187,6 +195,7 @@ static const struct {
 } routes[] = {
     {"containerLogs", false, serve_logs}, {"pods", false, serve_pods},    {"healthz", false, serve_health},
     {"exec", true, serve_exec},           {"attach", true, serve_attach}, {"portForward", true, serve_port_forward},
+    {"podProxy", false, serve_pod_proxy},
 };
 
 static void handle(struct http_request *req, void *arg)

@@ -39,6 +39,8 @@ struct pod_target {
 int pod_find_target(const struct pod *pod, const char *container, struct pod_target *ret_target, struct error *err);
 /* Where the pod's ports are; *ret_network NULL = on the host's own network. ERROR_INTERNAL when it does not run. */
 int pod_find_network(const struct pod *pod, const char **ret_network, struct error *err);
+/* The address where others reach it: on the host's network the node's own. ERROR_INTERNAL when it does not run. */
+int pod_find_address(const struct pod *pod, const char **ret_address, struct error *err);
 /* Adds for each running container the path of its log and of its conmon's control pipe. */
 void pod_each_log(const struct pod *pod, struct str_list *out);
 

@@ -422,6 +422,19 @@ int pod_find_network(const struct pod *pod, const char **ret_network, struct err
     return 0;
 }
 
+int pod_find_address(const struct pod *pod, const char **ret_address, struct error *err)
+{
+    const char *network;
+    int r = pod_find_network(pod, &network, err);
+
+    if (r < 0)
+        return r;
+    if (!pod->facts.pod_ip)
+        return error_set(err, ERROR_INTERNAL, "pod %s has no address", pod_name(pod->object->tree));
+    *ret_address = pod->facts.pod_ip;
+    return 0;
+}
+
 void pod_each_log(const struct pod *pod, struct str_list *out)
 {
     for (size_t i = 0; i < pod->count; i++) {

@@ -6,8 +6,8 @@
 int session_add(struct session *s, struct agent *agent, void (*end)(struct session *session), struct error *err)
 {
     if (agent->session_count >= SESSIONS_MAX)
-        return error_set(err, ERROR_UNAVAILABLE, "the node has %d sessions of exec, attach and port-forward already",
-                         SESSIONS_MAX);
+        return error_set(err, ERROR_UNAVAILABLE,
+                         "the node has %d sessions of exec, attach, port-forward and proxies already", SESSIONS_MAX);
     s->agent = agent;
     s->end = end;
     list_append(&agent->sessions, &s->link);
@@ -23,11 +23,11 @@ void session_remove(struct session *s)
 
 void sessions_end(struct agent *agent)
 {
-    list_for_each_safe (it, next, &agent->sessions) {
-        struct session *s = container_of(it, struct session, link);
+    struct session *s;
 
+    /* The end of one may be that of others. */
+    while ((s = list_first(&agent->sessions, struct session, link)))
         s->end(s);
-    }
 }
 
 void session_refuse(struct http_request *req, const struct error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions of the node server: exec, attach and port-forward. Each is a file of its own with one machine; here is what
- * they share: that they are counted, and end with the agent.
+ * Sessions of the node server: exec, attach, port-forward and connections for proxies. Each is a file of its own with
+ * one machine; here is what they share: that they are counted, and end with the agent.
  */
 #ifndef KNARR_AGENT_SESSION_H
 #define KNARR_AGENT_SESSION_H
@@ -31,5 +31,7 @@ void session_refuse(struct http_request *req, const struct error *err);
 void exec_serve(struct agent *agent, struct http_request *req, const struct pod *pod, const char *container);
 void attach_serve(struct agent *agent, struct http_request *req, const struct pod *pod, const char *container);
 void port_forward_serve(struct agent *agent, struct http_request *req, const struct pod *pod);
+#define POD_PROXY_PROTOCOL "knarr.tcp" /* bytes and nothing else; apiserver/pod_proxy.c asks for it */
+void pod_proxy_serve(struct agent *agent, struct http_request *req, const struct pod *pod, const char *port);
 
 #endif

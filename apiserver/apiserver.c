@@ -39,6 +39,7 @@ static void front_make(struct apiserver *server, struct front *front, const stru
     front->loop = loop_new(server->clock);
     front->hub = hub_new(server->store, front->loop);
     list_init(&front->streams);
+    list_init(&front->proxies);
     front->accounts = account_cache_new();
 }
 
@@ -122,6 +123,7 @@ void front_end_streams(struct front *front)
 {
     hub_stop(front->hub);
     stream_proxy_end(front);
+    proxy_end_all(front);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------------
@@ -167,7 +169,8 @@ static void front_begin_stop(void *arg)
 
 static int apiserver_listen(struct apiserver *server, const struct apiserver_options *o, struct error *err)
 {
-    struct http_server_options http = {.address = o->address ? o->address : "0.0.0.0",
+    struct http_server_options http = {.body_streams = proxy_body_streams,
+                                       .address = o->address ? o->address : "0.0.0.0",
                                        .port = o->port,
                                        .certificate = slice_str(o->serving.certificate),
                                        .key = slice_str(o->serving.key),

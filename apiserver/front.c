@@ -37,7 +37,7 @@ static int front_path(struct request *req, struct error *err)
     const char *match;
     int r = request_path_parse(req->pool, req->http->method, req->http->path, &req->info, err);
 
-    if (r < 0 || (r = front_check_query(req->http->query, err)) < 0)
+    if (r < 0 || (!req->info.proxied && (r = front_check_query(req->http->query, err)) < 0))
         return r;
     request_path_set_watch(&req->info, request_query_bool(req, "watch"));
     match = request_query(req, "resourceVersionMatch");
@@ -52,10 +52,10 @@ static void front_leave(void *arg)
     (void)__atomic_sub_fetch(req->in_flight, 1, __ATOMIC_RELAXED);
 }
 
-/* Watches, logs and streams last for hours and do not count, as upstream's long-running requests. */
+/* Watches, logs, streams and proxies last for hours and do not count, as upstream's long-running requests. */
 static bool front_is_long(const struct request *req)
 {
-    static const char *const names[] = {"log", "exec", "attach", "portforward"};
+    static const char *const names[] = {"log", "exec", "attach", "portforward", "proxy"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (!strcmp(req->info.subresource, names[i]))
@@ -187,6 +187,8 @@ static request_handler *front_handler(const struct request *req)
     unsigned verbs = req->sub ? req->sub->verbs : req->kind->verbs;
     bool wants_name = info->verb == REQUEST_UPDATE || info->verb == REQUEST_PATCH;
 
+    if (info->proxied)
+        return proxy_connect; /* any method */
     if ((wants_name && !*info->name) || (info->verb == REQUEST_CREATE && *info->name && !req->sub) ||
         slice_is(req->http->method, "HEAD"))
         return NULL;

@@ -50,6 +50,44 @@ static int request_path_split(struct pool *pool, struct slice path, struct reque
     return 0;
 }
 
+/* The length of "/api/v1/namespaces/NS/pods/NAME/proxy"; 0 when the path does not start so. */
+static size_t request_path_proxy_length(struct slice path)
+{
+    static const char *const want[] = {"api", "v1", "namespaces", NULL, NULL, NULL, "proxy"};
+    struct slice rest = path.len && path.data[0] == '/' ? slice_make(path.data + 1, path.len - 1) : SLICE_NONE;
+    struct slice part = SLICE_NONE;
+
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+        if (!slice_split(&rest, '/', &part) || !part.len || (want[i] && !slice_is(part, want[i])))
+            return 0;
+        if (i == 4 && !slice_is(part, "pods") && !slice_is(part, "services"))
+            return 0;
+    }
+    return (size_t)(part.data + part.len - path.data);
+}
+
+bool request_path_is_proxy(struct slice path)
+{
+    ptrdiff_t query = slice_find(path, '?');
+
+    return request_path_proxy_length(query < 0 ? path : slice_make(path.data, (size_t)query)) > 0;
+}
+
+static int request_path_check_rest(struct slice rest, struct error *err)
+{
+    struct slice part;
+
+    while (slice_split(&rest, '/', &part)) {
+        BUF_LOCAL(text);
+
+        if (!percent_decode(&text, part, false) || memchr(buf_cstr(&text), 0, text.len))
+            return error_set(err, ERROR_BAD_REQUEST, "invalid escape in the request path");
+        if (slice_is(buf_slice(&text), ".") || slice_is(buf_slice(&text), ".."))
+            return error_set(err, ERROR_BAD_REQUEST, "the request path may not contain '.' or '..'");
+    }
+    return 0;
+}
+
 static const struct {
     const char *method;
     const char *named; /* verb with a name in the path */
@@ -111,9 +149,16 @@ int request_path_parse(struct pool *pool, struct slice method, struct slice path
 {
     struct request_info info = {
         .group = "", .version = "", .namespace_ = "", .resource = "", .subresource = "", .name = ""};
+    size_t proxy = request_path_proxy_length(path);
     BUF_LOCAL(joined);
 
-    if (request_path_split(pool, path, &info, err) < 0)
+    if (proxy) {
+        info.proxied = true;
+        info.proxy_prefix = slice_make(path.data, proxy);
+        info.proxy_rest = slice_make(path.data + proxy, path.len - proxy);
+        path = info.proxy_prefix;
+    }
+    if (request_path_check_rest(info.proxy_rest, err) < 0 || request_path_split(pool, path, &info, err) < 0)
         return -(int)ERROR_BAD_REQUEST;
     for (size_t i = 0; i < info.segment_count; i++) {
         buf_append_byte(&joined, '/');

@@ -38,10 +38,19 @@ struct request_info {
     const char *subresource;
     const char *name;
     bool old_watch; /* /api/v1/watch/...: the deprecated form */
+    /* Of pods/NAME/proxy and services/NAME/proxy; raw, and what is behind is not among the segments: it is the path of
+     * somebody else's server. */
+    bool proxied;
+    struct slice proxy_prefix; /* up to and with "proxy" */
+    struct slice proxy_rest;   /* "/path/there", or empty */
 };
 
+/* Whether it is the path of a proxy; a query may follow. */
+bool request_path_is_proxy(struct slice path);
+
 /* Splits the raw path at '/' and decodes each segment on its own, so that an escaped slash cannot make a segment.
- * ERROR_BAD_REQUEST: bad escapes, NUL, '/', "." or ".." inside a segment, an empty segment, too many. */
+ * ERROR_BAD_REQUEST: bad escapes, NUL, '/', "." or ".." inside a segment, an empty segment, too many. Of what is behind
+ * a proxy only bad escapes, NUL, "." and ".." are refused. */
 int request_path_parse(struct pool *pool, struct slice method, struct slice path, struct request_info *ret_info,
                        struct error *err);
 /* A GET without a name is a list, or a watch when the query says so; a name pinned by a field selector counts for

@@ -41,7 +41,8 @@ struct front {
     struct apiserver *server;
     struct loop *loop;
     struct hub *hub;
-    struct list streams;              /* of exec, attach and port-forward */
+    struct list streams;              /* of exec, attach, port-forward, and upgrades through proxies */
+    struct list proxies;              /* requests on their way through one */
     struct http_client *node_client;  /* to node servers; made when first used */
     struct pki_pair node_identity;    /* what it shows there; loop only once it runs */
     struct usage_cache *usage;        /* what nodes said lately; NULL = nothing */

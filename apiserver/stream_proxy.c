@@ -4,14 +4,10 @@
  * the pod's node as it came, and when the node agrees to the upgrade both connections are joined byte by byte:
  * WebSocket and SPDY are spoken by the node, so nothing of a stream is understood, changed or kept here.
  *
- *     ASKING --101--> TAKING --opened--> JOINED --one side closed--> ENDING --both closed--> freed
- *        |               `--client gone---------------------------------^
+ *     ASKING --101--> TAKING --opened--> joined (lib/http_join.h), freed
+ *        |               `--client gone: the node's side is cut, freed
  *        |--refused, no node: Status
  *        `--client gone: the tunnel is cancelled (a hook on the request's pool)
- *
- * Back-pressure: a side whose peer has more than HIGH unsent is not read until all of it is sent. A side that closes
- * lets the other send what it has. Invariant: `client` and `node` are NULL exactly when they are closed or not there
- * yet.
  */
 #include "api/scan.h"
 #include "apiserver/authz.h"
@@ -21,11 +17,10 @@
 #include "apiserver/subresource.h"
 #include "apiserver/upgrade.h"
 #include "lib/encoding.h"
+#include "lib/http_join.h"
 #include "lib/http_tunnel.h"
 
-#define STREAM_HIGH    (512u << 10)
 #define STREAM_IDLE_MS (UINT64_C(4) * 3600 * 1000) /* as the kubelet's streaming-connection-idle-timeout */
-#define STREAM_CHECKS  8                           /* looks at the clock in that time */
 #define HEADERS_MAX    16
 
 /* What each of them is called on the node, and what of the query it understands. */
@@ -41,142 +36,51 @@ static const struct stream_kind {
 };
 
 struct stream {
-    struct list link;           /* in the front's, once joined */
-    struct request *req;        /* gone with the client's side */
+    struct request *req;
     struct http_tunnel *tunnel; /* ASKING */
-    struct http_socket *client;
-    struct http_socket *node;
-    bool client_paused;
-    bool node_paused;
-    struct loop_timer *idle;
-    uint64_t active_ms;
+    struct http_socket *node;   /* TAKING */
 };
 
 /* ---- joined ---- */
 
-static void stream_end_one(struct stream *s)
+struct joined {
+    struct list link; /* in the front's */
+    struct http_join *join;
+};
+
+static void joined_on_done(void *arg)
 {
-    if (s->client || s->node)
-        return;
-    list_remove(&s->link);
-    loop_timer_free(s->idle);
-    free(s);
+    struct joined *j = arg;
+
+    list_remove(&j->link);
+    free(j);
 }
 
-/* Passes on what came; pauses `from` when `to` cannot take it as fast. */
-static void stream_pass(struct stream *s, struct http_socket *from, struct http_socket *to, bool *paused,
-                        struct slice data)
+void stream_proxy_join(struct front *front, struct http_socket *client, struct http_socket *node)
 {
-    s->active_ms = loop_now_ms(s->req->front->loop);
-    if (!to)
+    struct joined *j;
+
+    if (!client) {
+        http_socket_discard(node);
         return;
-    http_socket_write(to, data);
-    if (!*paused && http_socket_pending(to) > STREAM_HIGH) {
-        *paused = true;
-        http_socket_pause(from, true);
     }
-}
-
-static void stream_resume(struct http_socket *from, bool *paused)
-{
-    if (!*paused || !from)
-        return;
-    *paused = false;
-    http_socket_pause(from, false);
-}
-
-static void client_on_data(void *arg, struct slice data)
-{
-    struct stream *s = arg;
-
-    stream_pass(s, s->client, s->node, &s->client_paused, data);
-}
-
-static void client_on_drained(void *arg)
-{
-    struct stream *s = arg;
-
-    stream_resume(s->node, &s->node_paused);
-}
-
-static void client_on_closed(void *arg)
-{
-    struct stream *s = arg;
-
-    s->client = NULL;
-    if (s->node)
-        http_socket_close(s->node);
-    stream_end_one(s);
-}
-
-static void node_on_data(void *arg, struct slice data)
-{
-    struct stream *s = arg;
-
-    if (s->client)
-        stream_pass(s, s->node, s->client, &s->node_paused, data);
-}
-
-static void node_on_drained(void *arg)
-{
-    struct stream *s = arg;
-
-    stream_resume(s->client, &s->client_paused);
-}
-
-static void node_on_closed(void *arg)
-{
-    struct stream *s = arg;
-
-    s->node = NULL;
-    if (s->client) {
-        stream_resume(s->client, &s->client_paused); /* what it sends is thrown away; its end must be seen */
-        http_socket_close(s->client);
-    }
-    stream_end_one(s);
-}
-
-static const struct http_socket_events client_events = {client_on_data, client_on_drained, client_on_closed};
-static const struct http_socket_events node_events = {node_on_data, node_on_drained, node_on_closed};
-
-static void stream_cut(struct stream *s)
-{
-    if (s->client)
-        http_socket_abort(s->client);
-    if (s->node)
-        http_socket_abort(s->node);
-}
-
-static void stream_on_idle(void *arg)
-{
-    struct stream *s = arg;
-
-    if (s->client && loop_now_ms(s->req->front->loop) - s->active_ms >= STREAM_IDLE_MS)
-        stream_cut(s);
+    j = mem_zalloc(sizeof(*j));
+    list_append(&front->streams, &j->link);
+    j->join = http_join_start(front->loop, client, node, STREAM_IDLE_MS, joined_on_done, j);
 }
 
 void stream_proxy_end(struct front *front)
 {
     list_for_each (it, &front->streams)
-        stream_cut(container_of(it, struct stream, link));
+        http_join_cut(container_of(it, struct joined, link)->join);
 }
 
 static void stream_on_taken(void *arg, struct http_socket *socket)
 {
     struct stream *s = arg;
 
-    s->client = socket;
-    http_socket_start(s->node, &node_events, s);
-    if (!socket) {
-        http_socket_abort(s->node);
-        return;
-    }
-    http_socket_be_patient(socket);
-    http_socket_start(socket, &client_events, s);
-    list_append(&s->req->front->streams, &s->link);
-    s->active_ms = loop_now_ms(s->req->front->loop);
-    s->idle = loop_timer_new(s->req->front->loop, stream_on_idle, s);
-    loop_timer_start(s->idle, STREAM_IDLE_MS / STREAM_CHECKS, STREAM_IDLE_MS / STREAM_CHECKS);
+    stream_proxy_join(s->req->front, socket, s->node);
+    free(s);
 }
 
 /* ---- asking the node ---- */
@@ -315,7 +219,6 @@ static void stream_ask(struct request *req, const char *url)
 
     options.headers = headers;
     options.header_count = stream_request_headers(req, headers);
-    list_init(&s->link);
     s->req = req;
     req->http->user = s;
     pool_on_free(req->pool, stream_request_gone, req);

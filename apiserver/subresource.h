@@ -14,6 +14,7 @@ request_handler eviction_create;
 request_handler log_get;
 request_handler stream_connect;
 request_handler node_proxy_get;
+request_handler proxy_connect;         /* of pods and services */
 request_handler usage_get, usage_list; /* metrics.k8s.io */
 request_handler account_request_create;
 request_handler review_access, review_subject, review_local, review_rules, review_self, review_token;

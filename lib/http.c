@@ -18,6 +18,16 @@ void http_request_each_header(const struct http_request *req,
     req->ops->each_header(req, fn, arg);
 }
 
+void http_body_start(struct http_request *req, const struct http_body_events *events, void *arg)
+{
+    req->ops->body_start(req, events, arg);
+}
+
+void http_body_pause(struct http_request *req, bool paused)
+{
+    req->ops->body_pause(req, paused);
+}
+
 void http_respond(struct http_request *req, int status, const char *content_type, const struct http_header *headers,
                   size_t header_count, struct refbuf *body)
 {

@@ -43,7 +43,9 @@ struct http_request {
     struct slice authority; /* Host; empty = none, or in process */
     struct slice path;      /* raw, not decoded, without the query */
     struct slice query;     /* raw, without '?' */
-    struct slice body;      /* whole; len 0 = none */
+    struct slice body;      /* whole; len 0 = none, or it streams */
+    bool body_streams;      /* the body is read by http_body_start */
+    int64_t body_len;       /* ... and has so many bytes; -1 = that is not known yet */
     const struct http_peer *peer;
     bool upgrade;     /* the client asked to upgrade (Connection: upgrade) */
     int64_t start_ns; /* monotonic time of arrival */
@@ -60,6 +62,19 @@ struct slice http_request_header(const struct http_request *req, const char *nam
 void http_request_each_header(const struct http_request *req,
                               void (*fn)(void *arg, struct slice name, struct slice value), void *arg);
 
+/*
+ * A body that comes while its request is handled (http_server_options.body_streams). Who answers before it is whole
+ * gets no more of it, and the connection ends with the answer. Events come from the loop only, and none after the
+ * request is gone.
+ */
+struct http_body_events {
+    void (*data)(void *arg, struct slice data); /* valid during the call; all of it is taken */
+    void (*end)(void *arg);                     /* it was whole */
+};
+/* Once, of a request whose body_streams is set. */
+void http_body_start(struct http_request *req, const struct http_body_events *events, void *arg);
+void http_body_pause(struct http_request *req, bool paused); /* back-pressure */
+
 /* Who asks has shown who he is: his connection is no guest's any more (lib/http_guests.h). */
 void http_know_peer(struct http_request *req);
 
@@ -69,7 +84,8 @@ void http_know_peer(struct http_request *req);
 void http_respond(struct http_request *req, int status, const char *content_type, const struct http_header *headers,
                   size_t header_count, struct refbuf *body);
 
-/* A streamed answer of unknown length. Headers go out at once. */
+/* A streamed answer of unknown length, unless there is a `content-length` among the headers: then exactly so much must
+ * be written. Headers go out at once. */
 struct http_stream;
 struct http_stream_events {
     /* All that was written has been handed to the kernel; more may be written. May be NULL. */
@@ -128,6 +144,8 @@ struct http_exchange_ops {
     void (*take_over)(struct http_request *req, const struct http_header *headers, size_t header_count,
                       void (*opened)(void *arg, struct http_socket *socket), void *arg);
     void (*know_peer)(struct http_request *req); /* NULL = the engine does not ask who comes */
+    void (*body_start)(struct http_request *req, const struct http_body_events *events, void *arg);
+    void (*body_pause)(struct http_request *req, bool paused); /* both NULL = bodies are whole */
 };
 /* Engines embed this first in their stream. */
 struct http_stream {

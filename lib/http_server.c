@@ -5,6 +5,7 @@
  * - HTTP/1.1 only. Its HTTP/2 has none of the fixes against reset floods and header bombs; leaving h2 out of ALPN is
  * not enough, the preface alone would switch (upgrade_to_http2).
  * - It stops reading once a request is parsed, so it never sees a watcher leave: http_server_exchange.c reads on.
+ * - It reads a body whole before anybody may look at it: http_server_body.c.
  * - It takes a read that found nothing for an error: http_server_read.c.
  * - It has no write timeout: a sweep looks at each connection's write queue.
  * - It has no cap on connections: counted here, over all fronts of the listener, and for those who have not shown yet
@@ -132,6 +133,7 @@ int http_listener_open(const struct http_server_options *options, struct http_li
     listener->reading_max = options->reading_max ? options->reading_max : READING_MAX_DEFAULT;
     server_make_guests(listener, options->guests_max);
     server_guard_reads();
+    server_body_choose(options->body_streams);
     (void)pthread_mutex_init(&listener->lock, NULL);
     listener_configure(listener);
     listener->tls = listener_context(listener, options->certificate, options->key, err);

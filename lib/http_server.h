@@ -8,6 +8,9 @@
 
 #include "lib/http.h"
 
+/* By the method and the raw target. */
+typedef bool http_body_streams(struct slice method, struct slice target);
+
 struct http_server_options {
     const char *address; /* "0.0.0.0", "127.0.0.1", "::" */
     uint16_t port;       /* 0 = any free one */
@@ -16,8 +19,11 @@ struct http_server_options {
     struct slice key;
     struct slice client_ca;           /* who may sign client certificates; empty = none is asked for */
     bool client_certificate_required; /* refuse the handshake without a verified one (the node server) */
-    size_t body_max;                  /* larger bodies are answered 413; 0 = 3 MiB */
-    size_t connections_max;           /* 0 = nine tenths of the descriptors that the process may have */
+    /* Which requests are handled before their body has come (http_body_start); NULL = none. Of any thread. There is one
+     * choice for all servers of a process. */
+    http_body_streams *body_streams;
+    size_t body_max;        /* larger bodies are answered 413; 0 = 3 MiB */
+    size_t connections_max; /* 0 = nine tenths of the descriptors that the process may have */
     /* Of one address, before it has shown who it is: connections at once (0 = a quarter of connections_max, 1024 at
      * most). All such connections together are half of connections_max at most. */
     size_t guests_max;

@@ -56,7 +56,7 @@ static void linger_on_second(h2o_timeout_entry_t *entry)
         linger_end(conn);
 }
 
-static void linger_start(struct server_conn *conn)
+void server_conn_linger(struct server_conn *conn)
 {
     conn->linger_seconds = LINGER_S;
     conn->linger.cb = linger_on_second;
@@ -73,7 +73,7 @@ static void error_send(h2o_ostream_t *ostream, h2o_req_t *h2o, h2o_iovec_t *bufs
     (void)bufs;
     (void)state;
     if (self->answered) {
-        linger_start(server_conn_of(h2o->conn->callbacks->get_socket(h2o->conn)));
+        server_conn_linger(server_conn_of(h2o->conn->callbacks->get_socket(h2o->conn)));
         return;
     }
     self->answered = true;

@@ -40,11 +40,13 @@ struct server_exchange {
     struct server_conn *conn;
     struct http_header *headers;
     size_t header_count;
+    struct server_body request_body;
     enum exchange_state state;
     size_t armed_at; /* size of the input buffer when we began to read on */
     bool writing;    /* an h2o_send whose proceed has not come */
     bool silent;     /* HEAD: no body goes out */
     bool chunked;
+    bool lingers; /* the end went out, but for that of the connection */
     h2o_timeout_entry_t later;
     struct refbuf *body; /* ANSWERING */
     size_t sent;
@@ -97,10 +99,13 @@ static void refbufs_free(struct refbufs *list)
 static void exchange_on_read(h2o_socket_t *sock, const char *err)
 {
     struct server_conn *conn = server_conn_of(sock);
+    struct server_exchange *ex = conn->exchange;
 
     if (err)
         conn->server->drop(sock, err);
-    else if (sock->input->size > conn->exchange->armed_at + PIPELINED_MAX)
+    else if (server_body_is_unread(&ex->request_body) && (ex->request_body.started || ex->request_body.dropped))
+        server_body_take(&ex->request_body);
+    else if (sock->input->size > ex->armed_at + PIPELINED_MAX)
         h2o_socket_read_stop(sock);
 }
 
@@ -108,7 +113,9 @@ static void exchange_arm(struct server_exchange *ex)
 {
     h2o_socket_t *sock = ex->conn->sock;
 
-    ex->armed_at = sock->input->size;
+    if (ex->request_body.paused)
+        return;
+    ex->armed_at = ex->request_body.streams ? ex->request_body.head : sock->input->size;
     h2o_socket_read_start(sock, exchange_on_read);
 }
 
@@ -188,9 +195,39 @@ static struct server_exchange *exchange_new(struct http_server *server, h2o_req_
         .exchange = ex,
     };
     ex->silent = slice_is(ex->req.method, "HEAD");
+    server_body_begin(&ex->request_body, ex->conn, h2o);
+    ex->req.body_streams = ex->request_body.streams;
+    ex->req.body_len = ex->request_body.chunked ? -1 : (int64_t)ex->request_body.length;
     exchange_copy_headers(ex, h2o);
     exchange_repoint(ex, h2o, target);
     return ex;
+}
+
+static void exchange_handle(struct server_exchange *ex)
+{
+    struct http_server *server = ex->conn->server;
+
+    server->handler(&ex->req, server->arg);
+    if (ex->state == EXCHANGE_WAITING)
+        exchange_arm(ex);
+}
+
+static void exchange_on_continued(h2o_socket_t *sock, const char *err)
+{
+    struct server_conn *conn = server_conn_of(sock);
+
+    if (err)
+        conn->server->drop(sock, err);
+    else
+        exchange_handle(conn->exchange);
+}
+
+/* As libh2o does where it reads the body itself: before anybody has looked at the request. */
+static void exchange_continue(struct server_exchange *ex)
+{
+    h2o_iovec_t go_on = h2o_iovec_init(H2O_STRLIT("HTTP/1.1 100 Continue\r\n\r\n"));
+
+    h2o_socket_write(ex->conn->sock, &go_on, 1, exchange_on_continued);
 }
 
 int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o)
@@ -210,9 +247,10 @@ int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o)
         return 0;
     }
     ex = exchange_new(server, h2o);
-    server->handler(&ex->req, server->arg);
-    if (ex->state == EXCHANGE_WAITING)
-        exchange_arm(ex);
+    if (ex->request_body.expects)
+        exchange_continue(ex);
+    else
+        exchange_handle(ex);
     return 0;
 }
 
@@ -234,6 +272,7 @@ static void exchange_dispose(void *hook)
     ex->h2o = NULL;
     ex->conn->exchange = NULL;
     h2o_timeout_unlink(&ex->later);
+    server_body_end(&ex->request_body);
     if (ex->state == EXCHANGE_UPGRADING)
         return; /* exchange_upgraded comes next */
     if ((ex->state == EXCHANGE_STREAMING || ex->state == EXCHANGE_ENDING) && ex->events.closed)
@@ -331,9 +370,15 @@ static void exchange_begin(struct server_exchange *ex, enum exchange_state state
     h2o->compress_hint = H2O_COMPRESS_HINT_DISABLE;
     if (content_type)
         exchange_add_header(h2o, SLICE_LIT("content-type"), slice_str(content_type));
-    for (size_t i = 0; i < header_count; i++)
-        exchange_add_header(h2o, slice_str(headers[i].name), headers[i].value);
-    if (ex->conn->server->state != SERVER_RUNNING)
+    for (size_t i = 0; i < header_count; i++) {
+        int64_t length;
+
+        if (!strcmp(headers[i].name, "content-length") && slice_to_int64(headers[i].value, &length))
+            h2o->res.content_length = (size_t)length;
+        else
+            exchange_add_header(h2o, slice_str(headers[i].name), headers[i].value);
+    }
+    if (ex->conn->server->state != SERVER_RUNNING || server_body_is_unread(&ex->request_body))
         h2o->http1_is_persistent = 0;
 }
 
@@ -352,13 +397,20 @@ static void answer_send(struct server_exchange *ex)
         piece.len = PIECE_MAX;
     ex->sent += piece.len;
     last = ex->sent == rest.len;
-    h2o_send(ex->h2o, &piece, piece.len ? 1 : 0, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    ex->lingers = last && piece.len && server_body_is_unread(&ex->request_body);
+    h2o_send(ex->h2o, &piece, piece.len ? 1 : 0,
+             last && !ex->lingers ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
 
 static void answer_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
 {
+    struct server_exchange *ex = container_of(generator, struct server_exchange, generator);
+
     (void)h2o;
-    answer_send(container_of(generator, struct server_exchange, generator));
+    if (ex->lingers)
+        server_conn_linger(ex->conn);
+    else
+        answer_send(ex);
 }
 
 static void exchange_respond(struct http_request *req, int status, const char *content_type,
@@ -367,6 +419,7 @@ static void exchange_respond(struct http_request *req, int status, const char *c
     struct server_exchange *ex = req->exchange;
 
     exchange_begin(ex, EXCHANGE_ANSWERING, status, content_type, headers, header_count);
+    ex->request_body.dropped = true;
     h2o_socket_read_stop(ex->conn->sock);
     if (status != 204 && status != 304)
         ex->h2o->res.content_length = body ? body->len : 0;
@@ -422,6 +475,13 @@ static void stream_flush(struct server_exchange *ex)
 
     refbufs_move(&ex->flying, &ex->queue, STREAM_MAX);
     last = ex->state == EXCHANGE_ENDING && !ex->queue.count;
+    if (last && server_body_is_unread(&ex->request_body)) {
+        ex->lingers = true;
+        if (!ex->flying.bytes && !ex->chunked) {
+            server_conn_linger(ex->conn);
+            return;
+        }
+    }
     buf_reset(&ex->frame);
     ex->writing = true;
     if (last && ex->conn->server->state != SERVER_RUNNING)
@@ -439,7 +499,9 @@ static void stream_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
     (void)h2o;
     ex->writing = false;
     refbufs_clear(&ex->flying);
-    if (ex->queue.count || ex->state == EXCHANGE_ENDING)
+    if (ex->lingers)
+        server_conn_linger(ex->conn);
+    else if (ex->queue.count || ex->state == EXCHANGE_ENDING)
         stream_flush(ex);
     else if (ex->events.drained)
         ex->events.drained(ex->arg);
@@ -478,6 +540,7 @@ static void stream_end(struct http_stream *stream)
     if (ex->state != EXCHANGE_STREAMING || !ex->h2o)
         return;
     ex->state = EXCHANGE_ENDING;
+    ex->request_body.dropped = true;
     if (ex->writing)
         return; /* stream_proceed goes on */
     ex->later.cb = stream_finish;
@@ -490,6 +553,8 @@ static void stream_abort(struct http_stream *stream)
 
     if (!ex->h2o)
         return;
+    ex->request_body.dropped = true;
+    ex->request_body.paused = false;
     if (!h2o_socket_is_reading(ex->conn->sock))
         exchange_arm(ex); /* so that the cut is seen */
     server_conn_cut(ex->conn);
@@ -512,10 +577,10 @@ static struct http_stream *exchange_stream_start(struct http_request *req, int s
     exchange_begin(ex, EXCHANGE_STREAMING, status, content_type, headers, header_count);
     ex->events = *events;
     ex->arg = arg;
-    ex->chunked = h2o->version >= 0x101 && !ex->silent;
-    if (h2o->version >= 0x101)
+    ex->chunked = h2o->version >= 0x101 && !ex->silent && h2o->res.content_length == SIZE_MAX;
+    if (h2o->res.content_length == SIZE_MAX && h2o->version >= 0x101)
         h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, H2O_STRLIT("chunked"));
-    else
+    else if (h2o->res.content_length == SIZE_MAX)
         h2o->http1_is_persistent = 0; /* the end of the connection is the end of the body */
     ex->generator.proceed = stream_proceed;
     ex->writing = true;
@@ -559,6 +624,28 @@ static void exchange_take_over(struct http_request *req, const struct http_heade
     h2o_http1_upgrade(ex->h2o, NULL, 0, exchange_upgraded, ex);
 }
 
+static void exchange_body_start(struct http_request *req, const struct http_body_events *events, void *arg)
+{
+    struct server_exchange *ex = req->exchange;
+
+    server_body_start(&ex->request_body, events, arg);
+    if (!h2o_socket_is_reading(ex->conn->sock))
+        exchange_arm(ex);
+}
+
+static void exchange_body_pause(struct http_request *req, bool paused)
+{
+    struct server_exchange *ex = req->exchange;
+
+    if (!ex->h2o || ex->request_body.whole || ex->request_body.dropped || ex->request_body.paused == paused)
+        return;
+    server_body_pause(&ex->request_body, paused);
+    if (paused)
+        h2o_socket_read_stop(ex->conn->sock);
+    else
+        exchange_arm(ex);
+}
+
 static void exchange_know_peer(struct http_request *req)
 {
     server_conn_know(((struct server_exchange *)req->exchange)->conn);
@@ -566,6 +653,8 @@ static void exchange_know_peer(struct http_request *req)
 
 static const struct http_exchange_ops exchange_ops = {
     .know_peer = exchange_know_peer,
+    .body_start = exchange_body_start,
+    .body_pause = exchange_body_pause,
     .header = exchange_header,
     .each_header = exchange_each_header,
     .respond = exchange_respond,

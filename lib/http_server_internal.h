@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "lib/http_guests.h"
+#include "lib/http_parse.h"
 #include "lib/http_server.h"
 #include "lib/list.h"
 
@@ -79,6 +80,25 @@ struct server_conn {
     size_t linger_bytes;
 };
 
+/* Of a request: its body, where that is read while the request is handled. */
+struct server_body {
+    struct server_conn *conn;
+    bool streams; /* all that follows means nothing otherwise */
+    bool expects; /* the client waits for "100 Continue" */
+    bool chunked;
+    bool started;
+    bool paused;
+    bool dropped; /* nobody wants it any more */
+    bool whole;
+    size_t head; /* bytes of the connection's input that are before it */
+    uint64_t length;
+    uint64_t left; /* unless chunked */
+    struct phr_chunked_decoder decoder;
+    struct http_body_events events;
+    void *arg;
+    h2o_timeout_entry_t later;
+};
+
 static inline struct server_conn *server_conn_of(h2o_socket_t *sock)
 {
     return sock->on_close.data;
@@ -102,6 +122,17 @@ void server_conn_cut(struct server_conn *conn);
 
 /* http_server_read.c: links it in; what it does needs no call. */
 void server_guard_reads(void);
+/* http_server_body.c */
+void server_body_choose(http_body_streams *streams);
+/* For the request that libh2o has just parsed. */
+void server_body_begin(struct server_body *body, struct server_conn *conn, const h2o_req_t *h2o);
+void server_body_end(struct server_body *body);
+bool server_body_is_unread(const struct server_body *body);
+/* Gives what has come of it; while it is started, not paused and not whole. */
+void server_body_take(struct server_body *body);
+/* The connection must be read on by the caller. */
+void server_body_start(struct server_body *body, const struct http_body_events *events, void *arg);
+void server_body_pause(struct server_body *body, bool paused);
 /* http_server_exchange.c: libh2o's handler; always 0. */
 int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o);
 /* http_server_socket.c: takes the socket of an upgraded connection. release(arg) is called when it has gone. */
@@ -111,6 +142,9 @@ struct http_socket *server_socket_new(struct server_conn *conn, h2o_socket_t *so
 void server_socket_abort(struct server_socket *socket);
 /* http_server_error.c: makes JSON of libh2o's own error answers. */
 void server_error_register(h2o_pathconf_t *path);
+/* All is written and the peer still sends: throws that away for a few seconds, then closes, so that he sees the answer
+ * first. */
+void server_conn_linger(struct server_conn *conn);
 /* A Status in JSON; the text is to be freed. */
 char *server_error_body(int code, size_t body_max);
 

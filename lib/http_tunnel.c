@@ -50,6 +50,7 @@ struct http_tunnel {
     void *arg;
     uv_poll_t poll;
     bool polls; /* `poll` is there */
+    bool plain; /* nothing is asked */
     struct loop_timer *later;
     struct loop_timer *timeout;
     struct buf queue;
@@ -60,6 +61,7 @@ struct http_tunnel {
     bool started;
     bool paused;
     bool blocked; /* the last piece did not go out whole */
+    bool deaf;    /* the peer takes no more; what he said before is still read */
 };
 
 /* ---- ends ---- */
@@ -209,6 +211,14 @@ static size_t tunnel_queued(const struct http_tunnel *t)
 
 /* ---- the answer ---- */
 
+static void tunnel_become_idle(struct http_tunnel *t)
+{
+    loop_timer_stop(t->timeout);
+    t->state = TUNNEL_IDLE;
+    tunnel_poll(t);
+    tunnel_give(t, &t->base, NULL);
+}
+
 static bool body_complete(const struct http_tunnel *t)
 {
     return t->input.len >= BODY_MAX || (t->head.body_len >= 0 && t->input.len >= (uint64_t)t->head.body_len);
@@ -231,10 +241,7 @@ static bool answer_take(struct http_tunnel *t)
             return false;
         }
         if (t->head.status == 101) {
-            loop_timer_stop(t->timeout);
-            t->state = TUNNEL_IDLE;
-            tunnel_poll(t);
-            tunnel_give(t, &t->base, NULL);
+            tunnel_become_idle(t);
             return false;
         }
         t->state = TUNNEL_REFUSED;
@@ -294,8 +301,14 @@ static bool tunnel_write_on(struct http_tunnel *t)
     bool had = tunnel_queued(t) > 0;
 
     if (!tunnel_flush(t)) {
-        tunnel_finish(t);
-        return false;
+        if (t->state != TUNNEL_OPEN) {
+            tunnel_finish(t);
+            return false;
+        }
+        t->deaf = true;
+        buf_reset(&t->queue);
+        buf_reset(&t->flying);
+        t->sent = 0;
     }
     if (tunnel_queued(t))
         return true;
@@ -348,6 +361,8 @@ static void tunnel_on_later(void *arg)
 
     if (t->state == TUNNEL_CONNECTING && !tunnel_begin(t))
         tunnel_fail(t, ERROR_IO, "the connection has no socket");
+    else if (t->state == TUNNEL_ASKING && t->plain)
+        tunnel_become_idle(t);
     else
         tunnel_act(t);
 }
@@ -375,7 +390,7 @@ static void socket_write(struct http_socket *socket, struct slice data)
 {
     struct http_tunnel *t = tunnel_of(socket);
 
-    if (t->state > TUNNEL_OPEN || !data.len)
+    if (t->state > TUNNEL_OPEN || t->deaf || !data.len)
         return;
     buf_append_slice(&t->queue, data);
     if (!t->blocked)
@@ -501,7 +516,9 @@ struct http_tunnel *http_tunnel_open(struct http_client *client, const struct ht
     t->later = loop_timer_new(client->loop, tunnel_on_later, t);
     t->timeout = loop_timer_new(client->loop, tunnel_on_time, t);
     loop_timer_start(t->timeout, options->timeout_ms ? options->timeout_ms : ANSWER_MS, 0);
-    tunnel_write_request(t, options, origin, target);
+    t->plain = options->plain;
+    if (!t->plain)
+        tunnel_write_request(t, options, origin, target);
     t->call = http_call_connect(client, &connect, &events, t);
     return t;
 }

@@ -12,6 +12,7 @@
 #include "lib/http_client.h"
 
 struct http_tunnel_options {
+    bool plain; /* only the connection to the URL's host and port: nothing is asked, the answer's status is 0 */
     const char *method;
     const char *url;
     const struct http_header *headers; /* `upgrade` among them; `host` and `connection` are added */
@@ -24,7 +25,7 @@ struct http_tunnel_answer {
     const struct http_header *headers;
     size_t header_count;
     struct slice body;          /* of a refusal, at most 64 KiB of it */
-    struct http_socket *socket; /* status 101: to be started by the caller, whose it is now; else NULL */
+    struct http_socket *socket; /* status 101, or plain: to be started by the caller, whose it is now; else NULL */
     const struct error *err;    /* codes as of http_client_call */
 };
 
