@@ -12,12 +12,12 @@
 #include "lib/http_client.h"
 
 struct http_tunnel_options {
-    bool plain; /* only the connection to the URL's host and port: nothing is asked, the answer's status is 0 */
     const char *method;
     const char *url;
     const struct http_header *headers; /* `upgrade` among them; `host` and `connection` are added */
     size_t header_count;
     unsigned timeout_ms; /* until the answer; 0 = 30 s */
+    bool plain; /* only the connection to the URL's host and port: nothing is asked, and the answer has no status */
 };
 
 struct http_tunnel_answer {

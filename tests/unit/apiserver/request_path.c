@@ -49,6 +49,65 @@ static void test_resources(void **state)
     }
 }
 
+static void test_proxies(void **state)
+{
+    static const struct {
+        const char *path, *resource, *name, *rest;
+    } rows[] = {
+        {"/api/v1/namespaces/a/pods/p/proxy", "pods", "p", ""},
+        {"/api/v1/namespaces/a/pods/p:80/proxy/", "pods", "p:80", "/"},
+        {"/api/v1/namespaces/a/services/https%3As%3Aweb/proxy/x/", "services", "https:s:web", "/x/"},
+        {"/api/v1/namespaces/a/services/s/proxy//a%2Fb//%41", "services", "s", "//a%2Fb//%41"},
+        {"/api/v1/namespaces/a/services/s/proxy/%ff/api/v1/namespaces/b/pods/q/proxy/y", "services", "s",
+         "/%ff/api/v1/namespaces/b/pods/q/proxy/y"},
+        {"/api/v1/namespaces/a/pods/p/proxy/1/2/3/4/5/6/7/8/9/1/2/3/4/5/6/7/8/9/1/2/3/4/5/6/7/8/9/1/2/3/4/5", "pods",
+         "p", "/1/2/3/4/5/6/7/8/9/1/2/3/4/5/6/7/8/9/1/2/3/4/5/6/7/8/9/1/2/3/4/5"},
+    };
+    static const char *const refused[] = {
+        "/api/v1/namespaces/a/pods/p/proxy/..",        "/api/v1/namespaces/a/pods/p/proxy/x/%2e%2E/y",
+        "/api/v1/namespaces/a/pods/p/proxy/./x",       "/api/v1/namespaces/a/pods/p/proxy/%0",
+        "/api/v1/namespaces/a/pods/p/proxy/a%00b",     "/api/v1/namespaces//pods/p/proxy/x",
+        "/api/v1/namespaces/a/pods/p%2fq/proxy/x",     "/api/v1/namespaces/../pods/p/proxy/x",
+        "/api/v1/namespaces/a/services/%2e%2e/proxy/x"};
+    static const char *const others[] = {"/api/v1/namespaces/a/pods/p/proxyx/y",
+                                         "/api/v1/namespaces/a/pods/p/log",
+                                         "/api/v1/nodes/n/proxy/metrics",
+                                         "/api/v1/namespaces/a/secrets/p/proxy/y",
+                                         "/apis/apps/v1/namespaces/a/pods/p/proxy/y",
+                                         "/api/v1/namespaces/a/pods/proxy",
+                                         "/api/v1/namespaces/a/pods/p/pro%78y/y"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+        struct request_info info = parse(pool, "POST", rows[i].path);
+
+        assert_true(info.proxied && request_path_is_proxy(slice_str(rows[i].path)));
+        assert_string_equal(info.verb_name, "create");
+        assert_string_equal(info.subresource, "proxy");
+        assert_string_equal(info.namespace_, "a");
+        assert_string_equal(info.resource, rows[i].resource);
+        assert_string_equal(info.name, rows[i].name);
+        assert_true(slice_is(info.proxy_rest, rows[i].rest));
+        assert_true(slice_ends(info.proxy_prefix, SLICE_LIT("/proxy")));
+        assert_int_equal(info.proxy_prefix.len + info.proxy_rest.len, strlen(rows[i].path));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+        struct request_info info;
+
+        assert_int_equal(request_path_parse(pool, SLICE_LIT("GET"), slice_str(refused[i]), &info, NULL),
+                         -(int)ERROR_BAD_REQUEST);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+
+        assert_false(parse(pool, "GET", others[i]).proxied);
+        assert_false(request_path_is_proxy(slice_str(others[i])));
+    }
+    assert_true(request_path_is_proxy(SLICE_LIT("/api/v1/namespaces/a/pods/p/proxy?x")));
+    assert_false(request_path_is_proxy(SLICE_LIT("/x?/api/v1/namespaces/a/pods/p/proxy")));
+}
+
 static void test_not_resources(void **state)
 {
     static const char *const paths[] = {
@@ -182,8 +241,8 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resources), cmocka_unit_test(test_not_resources), cmocka_unit_test(test_tricks),
-        cmocka_unit_test(test_watch),     cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_resources), cmocka_unit_test(test_not_resources), cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_tricks),    cmocka_unit_test(test_watch),         cmocka_unit_test(test_mutations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,6 +193,95 @@ static void handle_cut(struct http_request *req, struct fixture *f)
     http_stream_abort(stream);
 }
 
+/* ---- bodies that stream ---- */
+
+struct body_reader {
+    struct http_request *req;
+    struct http_stream *stream; /* /body/echo */
+    struct buf text;
+    size_t posted;
+    bool gone;
+};
+
+static void body_maybe_free(struct body_reader *r)
+{
+    if (!r->gone || r->posted)
+        return;
+    buf_free(&r->text);
+    free(r);
+}
+
+static void body_resume(void *arg)
+{
+    struct body_reader *r = arg;
+
+    r->posted--;
+    if (!r->gone)
+        http_body_pause(r->req, false);
+    body_maybe_free(r);
+}
+
+static void body_gone(void *arg)
+{
+    struct body_reader *r = arg;
+
+    r->gone = true;
+    body_maybe_free(r);
+}
+
+/* Holds back for a moment after every piece. */
+static void body_data(void *arg, struct slice data)
+{
+    struct body_reader *r = arg;
+    struct refbuf *piece CLEANUP_REFBUF = refbuf_new(data.data, data.len);
+
+    assert_true(data.len > 0);
+    if (r->stream)
+        http_stream_write(r->stream, piece);
+    else
+        buf_append_slice(&r->text, data);
+    http_body_pause(r->req, true);
+    r->posted++;
+    loop_post(r->req->loop, body_resume, r);
+}
+
+static void body_end(void *arg)
+{
+    struct body_reader *r = arg;
+    struct refbuf *body CLEANUP_REFBUF = NULL;
+
+    if (r->stream) {
+        http_stream_end(r->stream);
+        return;
+    }
+    body = refbuf_from(&r->text);
+    http_respond(r->req, 200, "text/plain", NULL, 0, body);
+}
+
+static void handle_body(struct http_request *req, struct fixture *f)
+{
+    static const struct http_body_events events = {body_data, body_end};
+    static const struct http_stream_events stream_events = {.closed = stream_closed};
+    struct body_reader *r = mem_zalloc(sizeof(*r));
+    struct refbuf *no CLEANUP_REFBUF = refbuf_new("no more", 7);
+
+    r->req = req;
+    pool_on_free(req->pool, body_gone, r);
+    if (slice_is(req->path, "/body/early") || !req->body_streams) {
+        http_respond(req, req->body_streams ? 413 : 200, "text/plain", NULL, 0, no);
+        return;
+    }
+    if (slice_is(req->path, "/body/echo"))
+        r->stream = http_stream_start(req, 200, "text/plain", NULL, 0, &stream_events, f);
+    http_body_start(req, &events, r);
+}
+
+bool fixture_body_streams(struct slice method, struct slice target)
+{
+    (void)method;
+    return slice_starts(target, SLICE_LIT("/body/"));
+}
+
 static const struct {
     const char *path;
     void (*fn)(struct http_request *req, struct fixture *f);
@@ -211,7 +300,10 @@ static void fixture_handler(struct http_request *req, void *arg)
             return;
         }
     }
-    handle_echo(req, arg);
+    if (fixture_body_streams(req->method, req->path))
+        handle_body(req, arg);
+    else
+        handle_echo(req, arg);
 }
 
 /* The server. */

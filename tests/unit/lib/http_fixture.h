@@ -9,6 +9,7 @@
  *     /big      200, 4 MiB of 'x'                               /upgrade 101, echoes
  *     /created  201 with a Location that has a line break in it
  *     /known    as /echo; the peer is known from then on
+ *     /body...  streams its body: /body/whole 200 with what came, /body/early 413 at once, /body/echo 200 stream of it
  *     /redirect 302 to /target, which echoes                    /cut     200 stream, aborted
  */
 #ifndef KNARR_TESTS_UNIT_LIB_HTTP_FIXTURE_H
@@ -45,6 +46,8 @@ struct fixture {
     sem_t arrived; /* /late, /stream, /flood, /upgrade: the handler was called */
 };
 
+/* For options: what of the above streams. */
+bool fixture_body_streams(struct slice method, struct slice target);
 /* `options` may be NULL; its texts are filled in. */
 void fixture_start(struct fixture *f, size_t fronts, const struct http_server_options *options);
 void fixture_stop(struct fixture *f, unsigned grace_ms);

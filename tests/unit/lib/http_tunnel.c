@@ -121,6 +121,30 @@ static void test_bytes_go_both_ways(void **state)
     assert_true(fixture_wait(&fixture.sockets_closed));
 }
 
+static void test_a_plain_connection_asks_nothing(void **state)
+{
+    char *url CLEANUP_FREE = mem_printf("https://127.0.0.1:%u", http_listener_port(fixture.listener));
+    const struct http_tunnel_options options = {.url = url, .plain = true};
+    OUTCOME_LOCAL(o);
+    OUTCOME_LOCAL(none);
+
+    (void)state;
+    o.tunnel = http_tunnel_open(client, &options, on_opened, &o);
+    TURN_UNTIL(o.opened);
+    assert_int_equal(o.status, 0);
+    assert_non_null(o.socket);
+    http_socket_start(o.socket, &socket_events, &o);
+    http_socket_write(o.socket, SLICE_LIT("GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    TURN_UNTIL(o.closed);
+    assert_true(slice_find_text(buf_slice(&o.data), SLICE_LIT("GET /echo")) > 0);
+
+    none.tunnel = http_tunnel_open(client, &(struct http_tunnel_options){.url = "http://127.0.0.1:1", .plain = true},
+                                   on_opened, &none);
+    TURN_UNTIL(none.opened);
+    assert_null(none.socket);
+    assert_int_equal(none.code, ERROR_UNAVAILABLE);
+}
+
 static void test_pause_holds_what_comes(void **state)
 {
     OUTCOME_LOCAL(o);
@@ -273,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_go_both_ways),
+        cmocka_unit_test(test_a_plain_connection_asks_nothing),
         cmocka_unit_test(test_pause_holds_what_comes),
         cmocka_unit_test(test_close_sends_what_is_queued_and_abort_does_not_wait),
         cmocka_unit_test(test_refusals_come_with_their_body),
