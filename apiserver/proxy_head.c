@@ -225,23 +225,21 @@ static struct slice location_path(struct slice location, struct slice *ret_host)
 
 static bool is_host(struct slice host, const struct http_request *req, const struct proxy_way *way)
 {
-    struct slice pod = slice_str(way->host);
-    ptrdiff_t colon = slice_find_text(pod, SLICE_LIT("]:")) >= 0 ? slice_find_text(pod, SLICE_LIT("]:")) + 1
-                                                                 : slice_find(pod, ':');
+    const char *port = strrchr(way->host, ':');
 
     /* A port that the scheme implies may be left out. */
-    return slice_equal_nocase(host, pod) || slice_equal_nocase(host, req->authority) ||
-           (colon > 0 && slice_equal(host, slice_make(pod.data, (size_t)colon)));
+    return slice_is(host, way->host) || slice_equal_nocase(host, req->authority) ||
+           slice_equal(host, slice_make(way->host, port ? (size_t)(port - way->host) : strlen(way->host)));
 }
 
 struct slice proxy_location(const struct http_request *req, const struct proxy_way *way, struct slice location)
 {
     struct slice host;
     struct slice path = location_path(location, &host);
+    bool rooted = slice_starts(path, SLICE_LIT("/"));
     BUF_LOCAL(text);
 
-    if ((host.data && !is_host(host, req, way)) || (host.data && path.len && path.data[0] != '/') ||
-        (!host.data && (!path.len || path.data[0] != '/')))
+    if (!location.data || (host.data ? !is_host(host, req, way) || (path.len && !rooted) : !rooted))
         return location;
     if (!slice_starts(path, way->prefix))
         buf_append_slice(&text, way->prefix);
