@@ -75,7 +75,7 @@ static const struct openapi_parameter port_parameters[] = {
     {NULL, NULL, NULL},
 };
 static const struct openapi_parameter proxy_parameters[] = {
-    {"path", "string", "The path to ask the node for."},
+    {"path", "string", "The path to ask for."},
     {NULL, NULL, NULL},
 };
 static const struct openapi_parameter no_parameters[] = {{NULL, NULL, NULL}};
