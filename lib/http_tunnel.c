@@ -11,6 +11,8 @@
  * may hold bytes that no poll tells of: reading goes on until libcurl has no more, and again (by the timer `later`)
  * after a pause.
  *
+ * A plain tunnel asks nothing and goes from ASKING to IDLE at once.
+ *
  * Invariant: events come from tunnel_on_poll, tunnel_on_later, tunnel_on_time, and libcurl's result; never from a call.
  */
 #include "lib/http_tunnel.h"
