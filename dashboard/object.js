@@ -79,9 +79,10 @@ function conditions(o) {
       h('td', { class: 'level1' }, c.message || '—'), h('td', { class: 'level2' }, age(c.lastTransitionTime))))))));
 }
 
-function containerState(s) {
+function containerState(s, counts) {
   const { running, waiting, terminated } = s?.state ?? {};
-  if (running) return badge(s.ready ? 'running' : 'running, not ready', s.ready ? 'good' : 'busy');
+  const well = s?.ready || !counts;
+  if (running) return badge(well ? 'running' : 'running, not ready', well ? 'good' : 'busy');
   if (terminated) {
     const { reason, exitCode, message } = terminated;
     return badge(reason || `exit code ${exitCode}`, exitCode ? 'bad' : 'done', message);
@@ -90,11 +91,12 @@ function containerState(s) {
 }
 
 function containers(pod) {
+  const kinds = { initContainerStatuses: ' (init)', ephemeralContainerStatuses: ' (ephemeral)' };
   const row = (what) => (c) => {
     const s = pod.status?.[what]?.find((each) => each.name === c.name);
     const end = s?.lastState?.terminated;
-    return h('tr', {}, h('th', { scope: 'row' }, c.name, what === 'initContainerStatuses' ? muted(' (init)') : ''),
-      h('td', {}, containerState(s)), h('td', { class: 'number' }, s?.restartCount ?? 0),
+    return h('tr', {}, h('th', { scope: 'row' }, c.name, kinds[what] ? muted(kinds[what]) : ''),
+      h('td', {}, containerState(s, what !== 'ephemeralContainerStatuses')), h('td', { class: 'number' }, s?.restartCount ?? 0),
       h('td', { class: 'level1' }, end ? [`${end.reason || 'ended'}, code ${end.exitCode}, `, age(end.finishedAt), ' ago'] : '—'),
       h('td', { class: 'level2 mono small' }, c.image),
       h('td', { class: 'level3 mono small' }, (c.ports ?? []).map((p) => `${p.containerPort}/${p.protocol ?? 'TCP'}`).join(', ') || '—'));
@@ -102,7 +104,8 @@ function containers(pod) {
   const titles = [['Container'], ['State'], ['Restarts', 'number'], ['Ended before', 'level1'], ['Image', 'level2'], ['Ports', 'level3']];
   return h('section', {}, h('h2', {}, 'Containers'), h('div', { class: 'table' }, h('table', { 'aria-label': 'Containers' },
     h('thead', {}, h('tr', {}, titles.map(([t, c]) => h('th', { scope: 'col', class: c }, t)))),
-    h('tbody', {}, (pod.spec.initContainers ?? []).map(row('initContainerStatuses')), pod.spec.containers.map(row('containerStatuses'))))));
+    h('tbody', {}, (pod.spec.initContainers ?? []).map(row('initContainerStatuses')), pod.spec.containers.map(row('containerStatuses')),
+      (pod.spec.ephemeralContainers ?? []).map(row('ephemeralContainerStatuses'))))));
 }
 
 function nodeUse(node, pods) {

@@ -78,7 +78,8 @@ function screen() {
 }
 
 function controls(pod, pre, changed) {
-  const names = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].map((c) => c.name);
+  const { containers, initContainers = [], ephemeralContainers = [] } = pod.spec;
+  const names = [...containers, ...initContainers, ...ephemeralContainers].map((c) => c.name);
   const check = (id, text, on) => {
     const box = h('input', { type: 'checkbox', id, checked: on, onchange: id === 'log-wrap' ? undefined : changed });
     return [box, h('label', { class: 'check', for: id }, box, text)];

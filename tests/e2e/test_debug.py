@@ -2,6 +2,7 @@
 """kubectl debug into pods that run: ephemeral containers from the request to the end of their pod."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -85,14 +86,19 @@ def test_a_guest_sees_the_processes_of_its_target(node):
 
     assert re.search(r'^ +1 root +sh -c echo kept', looks('ps'), re.M), looks('ps')
     assert looks('cat', '/proc/1/root/tmp/file') == 'kept\n'
+    debug(node, 'target', 'past', command=['sh', '-c', 'exit 4'])
+    past = wait_for(lambda: 'terminated' in (s := status(node, 'target', 'past')).get('state', {}) and s, 'one to end')
     refused = debug(node, 'target', 'lost', '--target=nobody', check=False)
     assert refused.returncode == 1 and 'targetContainerName: Not found: "nobody"' in refused.stderr
-    # The agent dies, and another one goes on with what runs.
+    # The agent dies, and another one goes on with what runs. What had ended is forgotten, as after a start of the host.
     node.nodes[0].stop(signal.SIGKILL)
+    shutil.rmtree(node.nodes[0].home / 'run/agent/containers' / past['containerID'].removeprefix('knarr://'))
     node.nodes[0].start()
     wait_for(lambda: looks('echo', 'here') == 'here\n', 'the new agent to know it')
     assert status(node, 'target', 'looks')['containerID'] == before['containerID']
     assert status(node, 'target', 'looks')['state'] == before['state']
+    # Its end is known from what was told of it, and it does not run again.
+    assert status(node, 'target', 'past') == past and node.kubectl('logs', 'target', '-c', 'past', check=False).returncode == 0
     # Its target's end is its own.
     looks('touch', '/proc/1/root/tmp/go')
     wait_for(lambda: status(node, 'target', 'looks')['state'].get('terminated', {}).get('exitCode') == 137, 'both to end')

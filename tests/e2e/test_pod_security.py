@@ -2,6 +2,7 @@
 """What a container may do, asked of the kernel from inside: system calls, capabilities, users and groups, owners of files,
 kernel settings."""
 import json
+import re
 
 import pytest
 
@@ -340,6 +341,10 @@ def test_users_of_its_own(cluster):
     # What is run in it later is confined in the same way.
     said = c.kubectl('exec', 'mapped-2', '--', 'grep', '-hE', '^Seccomp:|^CapEff:|^ ', '/proc/self/status', '/proc/self/uid_map').stdout
     assert 'Seccomp:\t2' in said and 'CapEff:\t00000000000005fb' in said and any(str(0x70000000 + n * 65536) in said for n in (0, 1))
+    # Who looks into it has its users and no others.
+    said = c.kubectl('debug', 'mapped-2', '-i', '--image=localhost/knarr/hello:v1', '--profile=general', '--target=main', '--', 'sh', '-c',
+                     'cut -c1-22 /proc/self/uid_map; cat /proc/1/comm; touch /proc/1/root/x').stdout
+    assert re.search(r'^ +0 +18\d{8}\b', said, re.M) and re.search('^sleep$', said, re.M), said
     users = {run('stat', '-c', '%u', f'/proc/{main_process(c, c.get("pod", n))}').stdout.strip() for n in ('mapped-1', 'mapped-2')}
     assert len(users) == 2 and all(int(u) >= 0x70000000 and int(u) % 65536 == 0 for u in users)
     ranges = c.nodes[0].home / 'run/agent/users'

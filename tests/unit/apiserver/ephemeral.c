@@ -70,6 +70,44 @@ static void test_a_container_is_added(void **state)
     drop_pod();
 }
 
+static void test_it_is_discovered(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 200, "GET", "/api/v1", NULL, &a);
+    assert_true(answer_has(&a,
+                           "{\"name\":\"pods/ephemeralcontainers\",\"singularName\":\"\",\"namespaced\":true,\"kind\":"
+                           "\"Pod\",\"verbs\":[\"get\",\"patch\",\"update\"]}"));
+    harness_expect(&h, 200, "GET", "/openapi/v3/api/v1", NULL, &b);
+    assert_true(answer_has(&b, "\"/api/v1/namespaces/{namespace}/pods/{name}/ephemeralcontainers\":{\"get\":{"));
+}
+
+/* A node reads what they refer to, as for all that it runs. */
+static void test_a_node_reads_for_them(void **state)
+{
+    const struct ask ask = {.method = "GET",
+                            .path = "/api/v1/namespaces/default/secrets/s",
+                            .user = "system:node:n",
+                            .group = "system:nodes"};
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+
+    make_pod();
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces/default/secrets", "{\"metadata\":{\"name\":\"s\"}}", NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 403);
+    patch(200, SUB, STRATEGIC,
+          "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"envFrom\":[{\"secretRef\":{\"name\":"
+          "\"s\"}}]"
+          "}]}}",
+          &b);
+    answer_clear(&a);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    drop_pod();
+}
+
 /* Nothing else goes that way, and they go no other way. */
 static void test_only_they_change(void **state)
 {
@@ -178,6 +216,8 @@ int main(void)
         cmocka_unit_test(test_what_was_added_stays),
         cmocka_unit_test(test_apply),
         cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_it_is_discovered),
+        cmocka_unit_test(test_a_node_reads_for_them),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
