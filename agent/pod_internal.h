@@ -49,7 +49,7 @@ enum pod_state {
 enum container_state {
     CONTAINER_WAITING,
     CONTAINER_REFERENCES, /* its ConfigMaps and Secrets are being read */
-    CONTAINER_IMAGE,      /* its image is being found or pulled */
+    CONTAINER_IMAGE,      /* its image is being found or pulled, then its target waited for */
     CONTAINER_STARTING,   /* a pool thread makes it */
     CONTAINER_POST_START, /* it runs, and so does its hook; the pod's next container waits for that */
     CONTAINER_RUNNING,

@@ -147,14 +147,17 @@ static bool container_target(const struct pod_container *c, const struct pod_con
     return *ret_target != NULL;
 }
 
+/* It waits for it with its image in hand, and says so once: who restarts again and again is up for a moment only, and
+ * his start is an event. */
 static void target_missing(struct pod_container *c)
 {
     char *why CLEANUP_FREE = mem_printf("unable to find target container \"%s\"",
                                         object_text(pod_container_spec(c->pod, c), "targetContainerName"));
 
-    image_free(c->image);
-    c->image = NULL;
-    start_failed(c, "CreateContainerConfigError", why);
+    if (c->waiting_message && !strcmp(c->waiting_message, why))
+        return;
+    pod_event(c->pod, c, true, "Failed", "Error: %s", why);
+    pod_container_set_waiting(c, "CreateContainerConfigError", why);
 }
 
 static void container_make(struct pod_container *c)

@@ -138,10 +138,16 @@ def test_a_pod_ends_whoever_looks_into_it(node):
     node.apply(pod('short', ['sh', '-c', wait], initContainers=[sidecar, first]))
     wait_for(lambda: 'running' in node.get('pod', 'short')['status'].get('initContainerStatuses', [{}, {}])[1].get('state', {}),
              'the init container to run')
+    # One whose target is not up yet waits for it.
+    debug(node, 'short', 'later', '--target=main')
+    waiting = wait_for(lambda: status(node, 'short', 'later').get('state', {}).get('waiting'), 'it to wait')
+    assert waiting['reason'] in ('PodInitializing', 'CreateContainerConfigError'), waiting
+    wait_for(lambda: [e for e in node.events('short', 'Failed') if 'target container "main"' in e['message']], 'it to say so')
     debug(node, 'short', 'early', '--target=first', command=['sh', '-c', 'touch /proc/1/root/tmp/go; sleep 100000'])
     wait_for(lambda: condition(node.get('pod', 'short'), 'Ready') == 'True', 'the pod to be ready')
     # Its target is gone, and so is it.
     assert wait_for(lambda: status(node, 'short', 'early')['state'].get('terminated'), 'it to end')['exitCode'] == 137
+    wait_for(lambda: 'running' in status(node, 'short', 'later')['state'], 'it to look at once', 5)
     debug(node, 'short', 'stays')
     wait_running(node, 'short', 'stays')
     node.kubectl('exec', 'short', '-c', 'main', '--', 'touch', '/tmp/go')
