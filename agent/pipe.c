@@ -54,6 +54,17 @@ static void pipe_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(p->chunk, sizeof(p->chunk));
 }
 
+/* libuv takes a short read together with a hang-up for the end. Of packets every read is short, and of a terminal many
+ * are: what the other side left behind is still there. */
+static void pipe_read_rest(struct pipe *p)
+{
+    int fd = pipe_fd(p);
+    ssize_t n;
+
+    while (!p->freed && (n = read(fd, p->chunk, sizeof(p->chunk))) > 0)
+        p->events.data(p->arg, slice_make(p->chunk, (size_t)n));
+}
+
 static void pipe_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct pipe *p = container_of((uv_pipe_t *)(void *)stream, struct pipe, handle);
@@ -64,6 +75,10 @@ static void pipe_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         (void)uv_read_stop(stream);
         p->reading = false;
         p->ended = true;
+        if (n == UV_EOF)
+            pipe_read_rest(p);
+        if (p->freed)
+            return;
         /* EIO: nobody holds the other side of a terminal any more. */
         p->events.end(p->arg, n == UV_EOF || n == UV_EIO ? p->write_error : (int)-n);
     }

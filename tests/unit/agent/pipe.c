@@ -191,6 +191,27 @@ static int start(void **state)
     return 0;
 }
 
+/* conmon writes its last packets and goes. */
+static void test_the_last_packets_come_before_the_end(void **state)
+{
+    static const char *const packets[] = {"one ", "two ", "three"};
+    struct seen seen = {0};
+    struct pipe *p;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(packets); i++)
+        assert_true(write(ends[1], packets[i], strlen(packets[i])) > 0);
+    assert_int_equal(close(ends[1]), 0);
+    p = pipe_open(loop, ends[0], true, &events, &seen);
+    TURN_UNTIL(seen.ended);
+    assert_slice_equal(buf_slice(&seen.data), "one two three");
+    assert_int_equal(seen.error, 0);
+    pipe_free(p);
+    buf_free(&seen.data);
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -204,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_a_socket_ends_one_half_after_the_other),
         cmocka_unit_test(test_a_pipe_is_closed_when_all_is_written),
         cmocka_unit_test(test_pause_and_drained),
+        cmocka_unit_test(test_the_last_packets_come_before_the_end),
         cmocka_unit_test(test_an_error_of_a_write_is_told_at_the_end),
         cmocka_unit_test(test_an_error_of_a_write_is_told_at_an_end_of_the_same_turn),
     };
