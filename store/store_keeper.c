@@ -356,14 +356,29 @@ static bool keep_heal(struct store *store)
     return true;
 }
 
+/* Who writes without pause fills one table after the other: in between compactions go on, but not so long that somebody
+ * who writes would have to wait for the next table, unless the log has become far too long. */
+static bool compact_has_turn(struct store *store)
+{
+    struct store_root *root;
+    bool has;
+
+    if (!store->compact_steps || compaction_wants_table(store))
+        return false;
+    root = store_root_take(store);
+    has = store_table_count(root->levels[0]->table) < STORE_TABLE_MAX / 2 ||
+          store_root_log_bytes(root) > 2 * store->history;
+    store_root_unref(root);
+    return has;
+}
+
 static bool keep_step(struct store *store)
 {
     struct store_root *root;
     bool frozen, several;
     ERROR_LOCAL(failure);
 
-    /* In its turn: who writes without pause fills one table after the other. */
-    if (store->compact_steps && !compaction_wants_table(store)) {
+    if (compact_has_turn(store)) {
         store->compact_steps--;
         if (compact_step(store))
             return true;
