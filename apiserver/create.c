@@ -11,7 +11,7 @@
 #include "apiserver/strategy.h"
 
 struct create {
-    struct value *body; /* decoded; each attempt works on a copy */
+    struct value *body; /* decoded; the first attempt takes it, another one decodes again */
 };
 
 /* Whether the place is free. `again`: when somebody takes it meanwhile, the next attempt does better: it draws another
@@ -72,10 +72,9 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
     return 0;
 }
 
-int create_plan_body(struct write *w, const struct value *body, bool managed, struct error *err)
+int create_plan_object(struct write *w, struct value *object, bool managed, struct error *err)
 {
     struct request *req = w->req;
-    struct value *object CLEANUP_VALUE = value_copy(body);
     struct slice key;
     int r = create_prepare(w, object, managed, &key, err);
 
@@ -96,9 +95,10 @@ int create_plan_body(struct write *w, const struct value *body, bool managed, st
 
 static int create_plan(struct write *w, struct error *err)
 {
-    const struct create *c = w->arg;
+    struct create *c = w->arg;
+    struct value *object CLEANUP_VALUE = c->body ? STEAL(c->body) : request_decode_again(w->req, w->req->kind, err);
 
-    return create_plan_body(w, c->body, false, err);
+    return object ? create_plan_object(w, object, false, err) : -(int)err->code;
 }
 
 static void create_done(struct write *w)
@@ -114,7 +114,7 @@ void verb_create(struct request *req)
     ERROR_LOCAL(err);
 
     if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "CreateOptions", &err) < 0 ||
-        !(c->body = request_own_value(req, request_decode_body(req, req->kind, &err)))) {
+        !(c->body = request_decode_body(req, req->kind, &err))) {
         reply_error(req, &err);
         return;
     }

@@ -5,8 +5,8 @@
 
 #include "apiserver/write.h"
 
-/* Plans to make `body` (copied) the object of its name; the request's verb may be another. `managed`: it has its list
- * of managers. As write_ops.plan. */
-int create_plan_body(struct write *w, const struct value *body, bool managed, struct error *err);
+/* Plans to make `object` (completed here) the object of its name; the request's verb may be another. `managed`: it has
+ * its list of managers. As write_ops.plan. */
+int create_plan_object(struct write *w, struct value *object, bool managed, struct error *err);
 
 #endif

@@ -85,6 +85,21 @@ int request_write_options(struct request *req, const char *options, struct error
     return 0;
 }
 
+struct value *request_decode_again(struct request *req, const struct schema_kind *kind, struct error *err)
+{
+    const struct schema_kind *sent = kind == req->kind ? req->shown : kind;
+    struct value *v = NULL;
+    enum codec_format format;
+
+    if (codec_format_of(http_request_header(req->http, "content-type"), &format))
+        v = codec_decode(sent, format, req->http->body, CODEC_IGNORE, NULL, err);
+    if (v && version_to_stored(sent, v, true, err) < 0) {
+        value_free(v);
+        return NULL;
+    }
+    return v;
+}
+
 struct value *request_decode_body(struct request *req, const struct schema_kind *kind, struct error *err)
 {
     struct codec_findings findings = {0};

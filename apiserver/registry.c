@@ -11,7 +11,8 @@
 
 static const char *registry_place_of(struct pool *pool, const struct schema_kind *kind)
 {
-    const char *plain = pool_printf(pool, "%s/%s", schema_stored(kind)->group, kind->plural);
+    const char *const pieces[] = {schema_stored(kind)->group, "/", kind->plural};
+    const char *plain = pool_join(pool, pieces, ARRAY_SIZE(pieces));
     char hash[SHA256_SIZE * 2 + 1];
 
     if (strlen(plain) <= RESOURCE_PLAIN_MAX)
@@ -22,20 +23,20 @@ static const char *registry_place_of(struct pool *pool, const struct schema_kind
 
 struct slice registry_key(struct pool *pool, const struct schema_kind *kind, const char *namespace_, const char *name)
 {
-    const char *place = registry_place_of(pool, kind);
-    const char *key = kind->namespaced ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/%s", place, namespace_, name)
-                                       : pool_printf(pool, REGISTRY_PREFIX "%s/%s", place, name);
+    const char *pieces[] = {REGISTRY_PREFIX, registry_place_of(pool, kind), "/", namespace_, "/", name};
 
-    return slice_str(key);
+    if (!kind->namespaced)
+        pieces[3] = pieces[4] = "";
+    return slice_str(pool_join(pool, pieces, ARRAY_SIZE(pieces)));
 }
 
 struct slice registry_prefix(struct pool *pool, const struct schema_kind *kind, const char *namespace_)
 {
-    const char *place = registry_place_of(pool, kind);
-    const char *key = kind->namespaced && *namespace_ ? pool_printf(pool, REGISTRY_PREFIX "%s/%s/", place, namespace_)
-                                                      : pool_printf(pool, REGISTRY_PREFIX "%s/", place);
+    const char *pieces[] = {REGISTRY_PREFIX, registry_place_of(pool, kind), "/", namespace_, "/"};
 
-    return slice_str(key);
+    if (!kind->namespaced || !*namespace_)
+        pieces[3] = pieces[4] = "";
+    return slice_str(pool_join(pool, pieces, ARRAY_SIZE(pieces)));
 }
 
 struct slice registry_prefix_of(struct pool *pool, const char *resource, const char *namespace_)

@@ -137,5 +137,7 @@ int request_invalid_option(struct request *req, const char *kind, const char *re
 /* Decodes the body as `kind` (req->kind: as what is shown, brought into the stored form); unknown fields become
  * warnings or an error as the request wants it. */
 struct value *request_decode_body(struct request *req, const struct schema_kind *kind, struct error *err);
+/* The same for another attempt, when the first has used its tree up: nothing is said of it twice. */
+struct value *request_decode_again(struct request *req, const struct schema_kind *kind, struct error *err);
 
 #endif

@@ -198,14 +198,26 @@ static int update_create(struct write *w, struct update *u, struct error *err)
         return r;
     error_clear(err); /* it was "not found" */
     u->created = true;
-    if (!u->applies)
-        return create_plan_body(w, u->body, false, err);
+    if (!u->applies) {
+        object = STEAL(u->put);
+        return create_plan_object(w, object, false, err);
+    }
     if ((r = manage_check_new(w->req, u->body, err)) < 0 ||
         (r = manage_apply(w->req, u, u->body, NULL, &object, err)) < 0)
         return r;
     /* As upstream, which asks nothing of the revision of what is not there. */
     (void)value_remove(value_get(object, "metadata"), "resourceVersion");
-    return create_plan_body(w, object, true, err);
+    return create_plan_object(w, object, true, err);
+}
+
+/* An attempt before may have taken it. */
+static int update_need_put(struct request *req, struct update *u, struct error *err)
+{
+    if (u->make != update_make_put || u->put)
+        return 0;
+    u->put = request_decode_again(req, req->kind, err);
+    u->body = u->put;
+    return u->put ? 0 : -(int)err->code;
 }
 
 static int update_plan(struct write *w, struct error *err)
@@ -219,6 +231,8 @@ static int update_plan(struct write *w, struct error *err)
     int r;
 
     u->created = false;
+    if ((r = update_need_put(req, u, err)) < 0)
+        return r;
     r = registry_get(req->server->store, req->shown, req->info.namespace_, u->name, &item, err);
     if (r == -(int)ERROR_NOT_FOUND && update_may_create(req, u))
         return update_create(w, u, err);
@@ -267,7 +281,8 @@ void update_start(struct request *req, struct update *u)
 int update_make_put(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
                     struct error *err)
 {
-    *ret_object = value_copy(u->body);
+    u->body = NULL;
+    *ret_object = STEAL(u->put);
     return 0;
 }
 
@@ -290,6 +305,13 @@ static int update_check_revision(struct request *req, const struct value *object
     return -(int)ERROR_INVALID;
 }
 
+static void update_free_put(void *arg)
+{
+    struct update *u = arg;
+
+    value_free(u->put);
+}
+
 void verb_update(struct request *req)
 {
     struct update *u = pool_alloc(req->pool, sizeof(*u));
@@ -298,8 +320,9 @@ void verb_update(struct request *req)
     u->subresource = req->info.subresource;
     u->name = req->info.name;
     u->make = update_make_put;
+    pool_on_free(req->pool, update_free_put, u);
     if (negotiate_media(req, false, &err) < 0 || request_write_options(req, "UpdateOptions", &err) < 0 ||
-        !(u->body = request_own_value(req, request_decode_body(req, req->kind, &err))) ||
+        !(u->body = u->put = request_decode_body(req, req->kind, &err)) ||
         meta_check_identity(req, u->body, &err) < 0 || update_check_revision(req, u->body, &err) < 0) {
         reply_error(req, &err);
         return;

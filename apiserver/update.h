@@ -13,6 +13,7 @@ struct update {
     const char *subresource;  /* "" = the object itself */
     const char *name;         /* in the object's namespace of the request's URL */
     const struct value *body; /* decoded; for `make`; of an apply its configuration */
+    struct value *put;        /* of a PUT: `body`, for an attempt to take; NULL = it is to be decoded again */
     struct slice patch;       /* raw; for `make` */
     const char *patch_type;
     bool created;     /* set by the plan: nothing was there, and the write makes it */
@@ -30,7 +31,7 @@ struct update {
 const char *update_writes(const struct request *req, const struct update *u);
 /* `u` in the request's pool. */
 void update_start(struct request *req, struct update *u);
-/* make: the body as it is. */
+/* make: the body as it is, which is u->put. */
 int update_make_put(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
                     struct error *err);
 /* Checks Content-Type and options of a PATCH of `kind` and takes type and body over. */

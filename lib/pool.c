@@ -84,6 +84,19 @@ char *pool_strdup(struct pool *pool, const char *s)
     return pool_slice_dup(pool, slice_str(s));
 }
 
+char *pool_join(struct pool *pool, const char *const *pieces, size_t count)
+{
+    size_t len = 0;
+    char *joined, *at;
+
+    for (size_t i = 0; i < count; i++)
+        len += strlen(pieces[i]);
+    at = joined = pool_alloc(pool, len + 1);
+    for (size_t i = 0; i < count; i++)
+        at = stpcpy(at, pieces[i]);
+    return joined;
+}
+
 char *pool_printf(struct pool *pool, const char *fmt, ...)
 {
     va_list args;

@@ -17,6 +17,8 @@ void pool_free(struct pool *pool);
 void *pool_alloc(struct pool *pool, size_t size);
 char *pool_strdup(struct pool *pool, const char *s);
 char *pool_slice_dup(struct pool *pool, struct slice s);
+/* All of them, one behind the other. */
+char *pool_join(struct pool *pool, const char *const *pieces, size_t count);
 char *pool_printf(struct pool *pool, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void pool_on_free(struct pool *pool, void (*fn)(void *arg), void *arg);
 

@@ -627,6 +627,36 @@ static void test_many_finalizers_of_what_is_deleted(void **state)
     harness_expect(&h, 404, "GET", CM "/many", NULL, NULL);
 }
 
+/* Each is another attempt for those that come after: all are carried out, and say once what is to be said. */
+static void test_updates_at_once(void **state)
+{
+    struct answer answers[8] = {0};
+    struct answer before CLEANUP_ANSWER = {0}, after CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"busy\"}}", &before);
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        char *body CLEANUP_FREE =
+            mem_printf("{\"metadata\":{\"name\":\"busy\"},\"data\":{\"by\":\"%zu\"},\"unknown\":1}", i);
+        const struct ask ask = {.method = "PUT", .path = CM "/busy", .body = body};
+
+        harness_begin(&h, &ask, &answers[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        char *by CLEANUP_FREE = mem_printf("{\"by\":\"%zu\"}", i);
+        const char *warning;
+
+        harness_wait_for(&answers[i], by);
+        assert_int_equal(answers[i].status, 200);
+        warning = strstr(buf_cstr(&answers[i].headers), "unknown field");
+        assert_non_null(warning);
+        assert_null(strstr(warning + 1, "unknown field"));
+        answer_clear(&answers[i]);
+    }
+    harness_expect(&h, 200, "GET", CM "/busy", NULL, &after);
+    assert_true(answer_has(&after, "\"by\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,6 +685,7 @@ int main(void)
         cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_reviews),
         cmocka_unit_test(test_many_finalizers_of_what_is_deleted),
+        cmocka_unit_test(test_updates_at_once),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -39,11 +39,22 @@ static void test_memory_is_zeroed_and_aligned(void **state)
     }
 }
 
+static void test_join(void **state)
+{
+    struct pool *pool CLEANUP_POOL = pool_new();
+    const char *const pieces[] = {"", "ab", "", "c"};
+
+    (void)state;
+    assert_string_equal(pool_join(pool, pieces, ARRAY_SIZE(pieces)), "abc");
+    assert_string_equal(pool_join(pool, pieces, 0), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hooks_run_in_reverse_before_the_memory_goes),
         cmocka_unit_test(test_memory_is_zeroed_and_aligned),
+        cmocka_unit_test(test_join),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
