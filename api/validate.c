@@ -139,9 +139,8 @@ static bool same(const char *a, const char *b)
 /* All rules by the names of their types, those of one type in the order of the tables: made once, then read only. */
 static const struct rule *rule_index[VALIDATE_RULES_MAX];
 static size_t rule_count;
-static pthread_once_t rule_once = PTHREAD_ONCE_INIT;
 
-static void index_rules(void)
+static void sort_rules(void)
 {
     const struct rule *r;
 
@@ -185,12 +184,10 @@ struct rules {
     uint64_t fields; /* value_name_bit of each field that has one: most have none */
 };
 
-static struct rules rules_of_type(const struct schema_type *type)
+static struct rules find_rules(const struct schema_type *type)
 {
     struct rules rules = {0};
 
-    if (type->custom) /* a Probe of somebody's is no probe of a container */
-        return rules;
     rules.ranges[0] = rules_of(type->name);
     rules.ranges[1] = rules_of(schema_long_name(type));
     for (size_t n = 0; n < ARRAY_SIZE(rules.ranges); n++)
@@ -200,6 +197,31 @@ static struct rules rules_of_type(const struct schema_type *type)
             rules.fields |= field ? value_name_bit(field) : 0;
         }
     return rules;
+}
+
+/* Of every built-in type, in the order of schema_types. */
+static struct rules *rules_by_type;
+static pthread_once_t rule_once = PTHREAD_ONCE_INIT;
+
+static void index_rules(void)
+{
+    size_t count;
+    const struct schema_type *types = schema_types(&count);
+
+    sort_rules();
+    rules_by_type = mem_calloc(count, sizeof(*rules_by_type));
+    for (size_t i = 0; i < count; i++)
+        rules_by_type[i] = find_rules(&types[i]);
+}
+
+static const struct rules *rules_of_type(const struct schema_type *type)
+{
+    static const struct rules none;
+    size_t count;
+    size_t at = (size_t)(type - schema_types(&count));
+
+    /* A type of a user's is in no table: his Probe is no probe of a container. */
+    return type->custom || at >= count ? &none : &rules_by_type[at];
 }
 
 static void run_rules(const struct rules *rules, const char *field, const struct rule_site *site)
@@ -331,7 +353,7 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
 {
     const struct pair pair = {object, old, value_names(object), value_names(old)};
     struct rule_site site = {v, object, old, object, at};
-    struct rules rules = rules_of_type(type);
+    const struct rules *rules = rules_of_type(type);
     bool status_write = writes_status(v);
 
     for (size_t i = 0; i < type->field_count; i++) {
@@ -346,15 +368,15 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
             bool is_status = v->kind->has_status && same(field->name, "status");
 
             if (same(field->name, "metadata"))
-                run_rules(&rules, field->name, &site);
+                run_rules(rules, field->name, &site);
             if (same(field->name, "metadata") || same(field->name, "apiVersion") || same(field->name, "kind") ||
                 is_status != status_write)
                 continue;
         }
-        walk_field(v, type, &rules, field, &pair, at);
+        walk_field(v, type, rules, field, &pair, at);
     }
     if (at || !status_write)
-        run_rules(&rules, NULL, &site);
+        run_rules(rules, NULL, &site);
 }
 
 static bool said_before(const struct error *err, size_t index)

@@ -407,7 +407,7 @@ static void write_value(const struct value *v, struct buf *out, size_t end)
         buf_append_str(out, value_bool(v) ? "true" : "false");
         break;
     case VALUE_INT:
-        buf_printf(out, "%lld", (long long)value_int(v));
+        buf_append_int64(out, value_int(v));
         break;
     case VALUE_REAL:
         write_real(value_real(v), out);

@@ -244,6 +244,13 @@ static struct value *read_literal(struct reader *r)
     return fail_at(r, "looking for beginning of value");
 }
 
+static void path_add_index(struct buf *path, size_t i)
+{
+    buf_append_byte(path, '[');
+    buf_append_uint64(path, i);
+    buf_append_byte(path, ']');
+}
+
 static struct value *read_array(struct reader *r)
 {
     struct value *array CLEANUP_VALUE = value_new_array();
@@ -259,7 +266,7 @@ static struct value *read_array(struct reader *r)
         struct value *element;
 
         if (r->duplicate)
-            buf_printf(&r->path, "[%zu]", i);
+            path_add_index(&r->path, i);
         element = read_value(r);
         r->path.len = path_len;
         if (!element)

@@ -139,6 +139,13 @@ void buf_append_uint64(struct buf *b, uint64_t number)
     buf_append(b, text + at, sizeof(text) - at);
 }
 
+void buf_append_int64(struct buf *b, int64_t number)
+{
+    if (number < 0)
+        buf_append_byte(b, '-');
+    buf_append_uint64(b, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
 void buf_append_str(struct buf *b, const char *s)
 {
     buf_append(b, s, strlen(s));

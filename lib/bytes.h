@@ -101,6 +101,7 @@ static inline void buf_append_byte(struct buf *b, char c)
 }
 /* In decimal. */
 void buf_append_uint64(struct buf *b, uint64_t number);
+void buf_append_int64(struct buf *b, int64_t number);
 void buf_append_str(struct buf *b, const char *s);
 static inline void buf_append_slice(struct buf *b, struct slice s)
 {

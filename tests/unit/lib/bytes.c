@@ -51,6 +51,18 @@ static void test_buf_grows_and_consumes(void **state)
     assert_int_equal(b.len, 0);
 }
 
+static void test_numbers_as_text(void **state)
+{
+    BUF_LOCAL(b);
+
+    (void)state;
+    buf_append_int64(&b, INT64_MIN);
+    buf_append_int64(&b, 0);
+    buf_append_int64(&b, -7);
+    buf_append_int64(&b, INT64_MAX);
+    assert_string_equal(buf_cstr(&b), "-92233720368547758080-79223372036854775807");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -58,6 +70,7 @@ int main(void)
         cmocka_unit_test(test_find_text),
         cmocka_unit_test(test_int64_bounds),
         cmocka_unit_test(test_buf_grows_and_consumes),
+        cmocka_unit_test(test_numbers_as_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
