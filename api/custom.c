@@ -192,8 +192,7 @@ static void custom_set_columns(struct custom_kind *k, const struct value *versio
     size_t count = value_is(wanted, VALUE_ARRAY) ? value_count(wanted) : 0;
     struct schema_column *columns = pool_alloc(k->pool, (count + 2) * sizeof(*columns));
 
-    columns[0] =
-        (struct schema_column){"Name", "{.metadata.name}", "The object's name.", "name", SCHEMA_COLUMN_STRING, 0};
+    columns[0] = (struct schema_column){"Name", "{.metadata.name}", NULL, "name", SCHEMA_COLUMN_STRING, 0};
     for (size_t i = 0; i < count; i++) {
         const struct value *c = value_at(wanted, i);
         uint8_t type = column_type(value_string(value_get(c, "type")));
@@ -212,7 +211,7 @@ static void custom_set_columns(struct custom_kind *k, const struct value *versio
         };
     }
     if (!count)
-        columns[1] = (struct schema_column){"Age", "@age", "How long ago it was made.", "", SCHEMA_COLUMN_DATE, 0};
+        columns[1] = (struct schema_column){"Age", "@age", NULL, "", SCHEMA_COLUMN_DATE, 0};
     k->schema.columns = columns;
     k->schema.column_count = count ? count + 1 : 2;
 }

@@ -16,14 +16,33 @@
 
 /* What upstream shows for a kind without a printer of its own. */
 static const struct schema_column default_columns[] = {
-    {"Name", "{.metadata.name}", "The object's name.", "name", SCHEMA_COLUMN_STRING, 0},
-    {"Created At", "{.metadata.creationTimestamp}", "When the object was made.", "", SCHEMA_COLUMN_DATE, 0},
+    {"Name", "{.metadata.name}", NULL, "name", SCHEMA_COLUMN_STRING, 0},
+    {"Created At", "{.metadata.creationTimestamp}", NULL, "", SCHEMA_COLUMN_DATE, 0},
 };
 
 static const struct schema_column *columns_of(const struct schema_kind *kind, size_t *ret_count)
 {
     *ret_count = kind->column_count ? kind->column_count : ARRAY_SIZE(default_columns);
     return kind->column_count ? kind->columns : default_columns;
+}
+
+/* A column that has none of its own shows what upstream's tables say of the name and of the time of creation. */
+static const char *description_of(const struct schema_column *column)
+{
+    if (column->description && *column->description)
+        return column->description;
+    if (column->format && !strcmp(column->format, "name"))
+        return "Name must be unique within a namespace. Is required when creating resources, although some resources "
+               "may allow a client to request the generation of an appropriate name automatically. Name is primarily "
+               "intended for creation idempotence and configuration definition. Cannot be updated. More info: "
+               "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+    if (!strcmp(column->cell, "@age") || !strcmp(column->cell, "{.metadata.creationTimestamp}"))
+        return "CreationTimestamp is a timestamp representing the server time when this object was created. It is not "
+               "guaranteed to be set in happens-before order across separate operations. Clients may not set this "
+               "value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null "
+               "for lists. More info: "
+               "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+    return "";
 }
 
 void table_write_columns(struct buf *out, const struct schema_kind *kind)
@@ -41,7 +60,7 @@ void table_write_columns(struct buf *out, const struct schema_kind *kind)
         emit_member(out, "name", columns[i].name);
         emit_member(out, "type", types[columns[i].type]);
         emit_member(out, "format", columns[i].format ? columns[i].format : "");
-        emit_member(out, "description", columns[i].description ? columns[i].description : "");
+        emit_member(out, "description", description_of(&columns[i]));
         emit_raw(out, "priority", columns[i].priority ? "1" : "0");
         emit_close(out, '}');
     }

@@ -439,6 +439,8 @@ int validate_object(const struct schema_kind *kind, const struct value *object, 
     walk_object(&v, kind->type, object, old, NULL);
     if (kind->type->structural)
         check_structural(&v, kind->type->structural);
+    if (kind->custom)
+        check_custom_scale(&v);
     return finish(&v, err);
 }
 

@@ -107,6 +107,8 @@ void check_label_selector(struct validator *v, const struct vpath *at, const str
 void check_metadata(struct validator *v);
 /* A custom resource against the schema of its version. */
 void check_structural(struct validator *v, const struct structural *schema);
+/* And the places where its definition says that its replicas are. */
+void check_custom_scale(struct validator *v);
 /* Any value against a schema; what is found is told at `at`. *steps are left, STRUCTURAL_STEPS_MAX at first. */
 void check_structural_value(struct validator *v, const struct structural *schema, const struct value *value,
                             const struct vpath *at, int64_t *steps);

@@ -7,6 +7,7 @@
 #include "apiserver/admission_internal.h"
 
 #include "api/scan.h"
+#include "apiserver/meta.h"
 #include "apiserver/rbac.h"
 #include "apiserver/registry.h"
 
@@ -111,6 +112,15 @@ static int default_tolerations(const struct admission *a, struct error *err)
     return 0;
 }
 
+/* What is in use outlives its deletion: controllers/protection.c takes these off. */
+static int protect_storage(const struct admission *a, struct error *err)
+{
+    bool claim = admission_is_kind(a, "", "persistentvolumeclaims");
+
+    meta_add_finalizer(a->object, claim ? "kubernetes.io/pvc-protection" : "kubernetes.io/pv-protection");
+    return 0;
+}
+
 /* ---- the chain ---- */
 
 #define CREATE ADMISSION_CREATE
@@ -141,6 +151,8 @@ static const struct {
     {"Priority", CREATE | UPDATE | DELETE, "scheduling.k8s.io", "priorityclasses", "", NULL, admit_priority_class},
     {"DefaultTolerationSeconds", CREATE, "", "pods", "", default_tolerations, NULL},
     {"DefaultStorageClass", CREATE, "", "persistentvolumeclaims", "", admit_default_class, NULL},
+    {"StorageObjectInUseProtection", CREATE, "", "persistentvolumeclaims", "", protect_storage, NULL},
+    {"StorageObjectInUseProtection", CREATE, "", "persistentvolumes", "", protect_storage, NULL},
     {"PersistentVolumeClaimResize", UPDATE, "", "persistentvolumeclaims", "", NULL, admit_claim_size},
     {"RuntimeClass", CREATE, "", "pods", "", admit_pod_runtime, NULL},
     {"CertificateApproval", UPDATE, "certificates.k8s.io", "certificatesigningrequests", "approval", NULL,

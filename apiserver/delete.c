@@ -228,8 +228,9 @@ static bool delete_apply(struct request *req, struct value *object, const struct
         delete_shorten(req, object, grace);
     else
         delete_mark(req, object, now + grace, grace);
-    if (req->strategy->flags & STRATEGY_SPEC_FINALIZERS) {
+    if (req->strategy->flags & (STRATEGY_SPEC_FINALIZERS | STRATEGY_ONLY_MARKED))
         (void)value_remove(value_get(object, "metadata"), "deletionGracePeriodSeconds");
+    if (req->strategy->flags & STRATEGY_SPEC_FINALIZERS) {
         value_set_str(value_need_object(object, "status"), "phase", "Terminating");
         if (value_count(value_path(object, "spec", "finalizers", NULL)))
             return false;
@@ -246,7 +247,8 @@ static int delete_commit(struct write *w, struct value *object, const struct val
     bool changed = !value_equal(object, old);
     BUF_LOCAL(header);
 
-    if (!w->deleted && changed && req->kind->generation && !meta_is_deleting(old))
+    if (!w->deleted && changed && req->kind->generation && !meta_is_deleting(old) &&
+        !(req->strategy->flags & STRATEGY_ONLY_MARKED))
         value_set(value_get(object, "metadata"), "generation",
                   value_new_int(value_int(value_path(old, "metadata", "generation", NULL)) + 1));
     meta_order(object);

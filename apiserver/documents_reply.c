@@ -9,6 +9,7 @@
 
 #include "apiserver/customs.h"
 #include "apiserver/documents.h"
+#include "apiserver/info.h"
 
 struct documents_job {
     struct front *front;
@@ -57,10 +58,26 @@ static void documents_send(struct request *req, const struct document *d)
         http_respond(req->http, 200, d->content_type, headers, count, d->body);
 }
 
+/* Below /api, or of a group that is always there. */
+static bool documents_is_below_served(const struct request_info *info)
+{
+    size_t count;
+    const struct schema_kind *const *kinds = schema_kinds(&count);
+
+    if (info->segment_count < 2 || !strcmp(info->segments[0], "api"))
+        return info->segment_count >= 2;
+    for (size_t i = 0; i < count && !strcmp(info->segments[0], "apis"); i++)
+        if (!strcmp(kinds[i]->group, info->segments[1]))
+            return true;
+    return false;
+}
+
 static void documents_answer(struct request *req, bool found, const struct document *d)
 {
     if (found)
         documents_send(req, d);
+    else if (!documents_is_below_served(&req->info))
+        info_missing(req);
     else
         reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
 }

@@ -139,7 +139,19 @@ static const struct schema_subresource *front_find_subresource(const struct sche
     return NULL;
 }
 
-/* Finds the kind and checks that the path has the shape of its scope. */
+/* Whether the group has kinds that are always there. Of any other, a path that is not served is one of no page. */
+static bool front_is_own_group(const char *group)
+{
+    size_t count;
+    const struct schema_kind *const *kinds = schema_kinds(&count);
+
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(kinds[i]->group, group))
+            return true;
+    return false;
+}
+
+/* Finds the kind and checks that the path has the shape of its scope. No kind: the group is not known at all. */
 static int front_route(struct request *req, struct error *err)
 {
     const struct request_info *info = &req->info;
@@ -153,7 +165,7 @@ static int front_route(struct request *req, struct error *err)
         kind = customs_find(req, info->group, info->version, info->resource);
     if (!kind || (!kind->namespaced && in_namespace) ||
         (kind->namespaced && !in_namespace && *info->name && !info->old_watch))
-        return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);
+        return front_is_own_group(info->group) ? error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND) : 0;
     if (*info->subresource && !(req->sub = front_find_subresource(kind, info->subresource)))
         return error_set(err, ERROR_NOT_FOUND, FRONT_NOT_FOUND);
     req->shown = kind;
@@ -225,6 +237,10 @@ void front_handle(struct http_request *http, void *arg)
         }
     if (!req->info.is_resource) {
         info_handle(req);
+        return;
+    }
+    if (!req->kind) {
+        info_missing(req);
         return;
     }
     if (!(handler = front_handler(req))) {

@@ -22,6 +22,13 @@ static void info_version(struct request *req)
 
 static const char *const info_checks[] = {"ping", "store"};
 
+void info_missing(struct request *req)
+{
+    const struct slice page = SLICE_LIT("404 page not found\n");
+
+    reply_pieces(req, 404, "text/plain; charset=utf-8", &page, 1);
+}
+
 static void info_health(struct request *req)
 {
     const char *probe = req->info.segments[0];
@@ -30,7 +37,7 @@ static void info_health(struct request *req)
     struct slice piece;
 
     if (req->info.segment_count > 2) {
-        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+        info_missing(req);
         return;
     }
     for (size_t i = 0; i < ARRAY_SIZE(info_checks); i++) {
@@ -40,7 +47,7 @@ static void info_health(struct request *req)
             buf_printf(&text, "[+]%s ok\n", info_checks[i]);
     }
     if (!known) {
-        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+        info_missing(req);
         return;
     }
     if (text.len)
@@ -57,11 +64,6 @@ static void info_index(struct request *req)
         req, 200,
         SLICE_LIT("{\"paths\":[\"/.well-known/openid-configuration\",\"/api\",\"/apis\",\"/healthz\",\"/livez\","
                   "\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/openid/v1/jwks\",\"/readyz\",\"/version\"]}"));
-}
-
-static void info_missing(struct request *req)
-{
-    reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
 }
 
 /* What others verify tokens of ServiceAccounts by. */
@@ -99,7 +101,7 @@ static void info_metrics(struct request *req)
     if (req->info.segment_count == 1)
         metrics_get(req);
     else
-        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+        info_missing(req);
 }
 
 static void info_knarr(struct request *req)
@@ -141,7 +143,7 @@ void info_handle(struct request *req)
     bool reads = slice_is(req->http->method, "GET") || slice_is(req->http->method, "HEAD");
 
     if (i < 0)
-        reply_error_text(req, ERROR_NOT_FOUND, "the server could not find the requested resource");
+        info_missing(req);
     else if (!reads && !info_routes[i].any_method)
         reply_error_text(req, ERROR_METHOD_NOT_ALLOWED,
                          "the server does not allow this method on the requested resource");

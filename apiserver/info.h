@@ -9,5 +9,7 @@
 
 /* Answers a request whose path is not of a resource. */
 void info_handle(struct request *req);
+/* Answers that there is no such page: as text, upstream does so for all that is no resource. */
+void info_missing(struct request *req);
 
 #endif

@@ -119,12 +119,13 @@ static int list_continue_read(struct request *req, const char *token, struct lis
     const char *start;
     int64_t revision, left;
     BUF_LOCAL(json);
+    ERROR_LOCAL(why);
 
     if (!base64url_decode(&json, slice_str(token)))
         return list_continue_bad(
             err, pool_printf(req->pool, "illegal base64 data at input byte %zu", strspn(token, LIST_TOKEN_ALPHABET)));
-    if (!(v = list_continue_parse(&json, NULL)))
-        return list_continue_bad(err, "it is not JSON");
+    if (!(v = list_continue_parse(&json, &why)))
+        return list_continue_bad(err, error_text(&why));
     if (!slice_is(value_string(value_get(v, "v")), "meta.k8s.io/v1"))
         return list_continue_bad(err, "server does not recognize this encoded version");
     revision = value_int(value_get(v, "rv"));

@@ -2,6 +2,7 @@
 /* The scale subresource of every kind whose schema says where its replicas are. */
 #include "api/managed.h"
 #include "api/object.h"
+#include "api/scan.h"
 #include "api/selector.h"
 #include "apiserver/manage.h"
 #include "apiserver/meta.h"
@@ -41,21 +42,66 @@ static void scale_set_selector(struct value *status, const struct value *selecto
     value_set(status, "selector", value_new_string(buf_slice(&text)));
 }
 
+/* The object in which the last part of ".spec.replicas" is to be; *ret_name is that part. Makes what is missing. */
+static struct value *scale_need_parent(struct value *object, const char *path, const char **ret_name)
+{
+    struct value *at = object;
+
+    path += *path == '.';
+    for (const char *dot; (dot = strchr(path, '.')) != NULL; path = dot + 1) {
+        char *part CLEANUP_FREE = mem_strndup(path, (size_t)(dot - path));
+
+        at = value_need_object(at, part);
+    }
+    *ret_name = path;
+    return at;
+}
+
+static void scale_set(struct value *object, const char *path, int64_t replicas)
+{
+    const char *name;
+    struct value *parent = scale_need_parent(object, path, &name);
+
+    value_set(parent, name, value_new_int(replicas));
+}
+
+/* The one field at a path. */
+static const struct fieldset *scale_field(struct pool *pool, const char *path)
+{
+    struct fieldset *below = NULL;
+    const char *start = path + (*path == '.');
+    const char *end = start + strlen(start);
+
+    while (end > start) {
+        struct fieldset *here = pool_alloc(pool, sizeof(*here));
+        struct fieldset_step step = {.kind = FIELDSET_FIELD};
+        const char *at = end;
+
+        while (at > start && at[-1] != '.')
+            at--;
+        step.text = slice_make(at, (size_t)(end - at));
+        fieldset_add(pool, here, step, !below, below);
+        below = here;
+        end = at > start ? at - 1 : start;
+    }
+    return below;
+}
+
 /* Who set the replicas, as the Scale's own managers. */
-static void scale_set_managers(struct value *metadata, const struct value *object)
+static void scale_set_managers(struct value *metadata, const struct schema_kind *kind, const struct value *object)
 {
     struct pool *pool CLEANUP_POOL = pool_new();
-    struct fieldset *spec = pool_alloc(pool, sizeof(*spec));
-    struct fieldset *replicas = pool_alloc(pool, sizeof(*replicas));
+    const struct fieldset *replicas = scale_field(pool, kind->scale->spec_replicas);
+    const struct fieldset *own = scale_field(pool, ".spec.replicas");
     struct managed managed = {0};
     struct value *list;
 
-    fieldset_add(pool, spec, (struct fieldset_step){FIELDSET_FIELD, SLICE_LIT("replicas")}, true, NULL);
-    fieldset_add(pool, replicas, (struct fieldset_step){FIELDSET_FIELD, SLICE_LIT("spec")}, false, spec);
     if (managed_parse(pool, value_path(object, "metadata", "managedFields", NULL), &managed, NULL) < 0)
         return;
     for (size_t i = 0; i < managed.count; i++) {
-        managed.entries[i].fields = fieldset_intersection(pool, managed.entries[i].fields, replicas);
+        const struct fieldset *his = fieldset_intersection(pool, managed.entries[i].fields, replicas);
+
+        managed.entries[i].fields = fieldset_is_empty(his) ? his : own;
         managed.entries[i].api_version = SLICE_LIT("autoscaling/v1");
     }
     if ((list = managed_write(&managed)) != NULL)
@@ -79,7 +125,7 @@ static struct value *scale_of(const struct schema_kind *kind, const struct value
         if (v)
             value_set(metadata, copied[i], value_copy(v));
     }
-    scale_set_managers(metadata, object);
+    scale_set_managers(metadata, kind, object);
     if (replicas)
         value_set(value_need_object(scale, "spec"), "replicas", value_new_int(replicas));
     else
@@ -138,6 +184,19 @@ static void scale_missing(struct request *req)
     reply_error(req, &err);
 }
 
+/* Of what users define, upstream shows no scale before somebody has said how many there are to be. */
+static int scale_check_replicas(const struct request *req, struct slice stored, struct error *err)
+{
+    const char *path = req->kind->scale->spec_replicas;
+
+    if (!req->kind->custom || scan_get(stored, path + (*path == '.')).len)
+        return 0;
+    (void)error_set(err, ERROR_INTERNAL, "Internal error occurred: the spec replicas field \"%s\" does not exist",
+                    path);
+    error_add_cause(err, "", "", "the spec replicas field \"%s\" does not exist", path);
+    return -(int)ERROR_INTERNAL;
+}
+
 void scale_get(struct request *req)
 {
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
@@ -148,7 +207,9 @@ void scale_get(struct request *req)
     else if (registry_get(req->server->store, req->shown, req->info.namespace_, req->info.name, &item, &err) < 0)
         err.code == ERROR_NOT_FOUND ? scale_missing(req) : reply_error(req, &err);
     else
-        scale_reply(req, buf_slice(&item.value), item.revision);
+        scale_check_replicas(req, buf_slice(&item.value), &err) < 0
+            ? reply_error(req, &err)
+            : scale_reply(req, buf_slice(&item.value), item.revision);
 }
 
 static int scale_check(struct request *req, const struct value *scale, struct error *err)
@@ -156,7 +217,7 @@ static int scale_check(struct request *req, const struct value *scale, struct er
     int64_t replicas = value_int(value_path(scale, "spec", "replicas", NULL));
     struct status_details *details;
 
-    if (replicas >= 0)
+    if (replicas >= 0 || req->kind->custom) /* of what users define, the object is judged */
         return 0;
     details = pool_alloc(req->pool, sizeof(*details));
     *details = (struct status_details){req->info.name, "autoscaling", "Scale", NULL};
@@ -190,9 +251,7 @@ static int scale_apply(struct request *req, const struct value *scale, const str
         if (v)
             value_set(metadata, carried[i], value_copy(v));
     }
-    /* Every kind that scales keeps the number there; the schema's test holds it to that. */
-    value_set(value_need_object(object, "spec"), "replicas",
-              value_new_int(value_int(value_path(scale, "spec", "replicas", NULL))));
+    scale_set(object, req->kind->scale->spec_replicas, value_int(value_path(scale, "spec", "replicas", NULL)));
     *ret_object = STEAL(object);
     return 0;
 }
@@ -221,7 +280,7 @@ static int scale_make_apply(struct request *req, struct update *u, const struct 
     if (value_get(u->body, "metadata"))
         value_set(config, "metadata", value_copy(value_get(u->body, "metadata")));
     if (replicas)
-        value_set(value_need_object(config, "spec"), "replicas", value_copy(replicas));
+        scale_set(config, req->kind->scale->spec_replicas, value_int(replicas));
     return manage_apply(req, u, config, current, ret_object, err);
 }
 

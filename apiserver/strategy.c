@@ -108,6 +108,7 @@ static const struct strategy strategies[] = {
     {"certificates.k8s.io", "certificatesigningrequests", 0, csr_prepare_create, csr_prepare_update, csr_allocate},
     {.group = "apiextensions.k8s.io",
      .plural = "customresourcedefinitions",
+     .flags = STRATEGY_ONLY_MARKED,
      .prepare_create = custom_prepare_create,
      .prepare_update = custom_prepare_update,
      .prepare_delete = custom_prepare_delete},

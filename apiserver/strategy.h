@@ -14,6 +14,7 @@ enum strategy_flag {
     STRATEGY_SPEC_FINALIZERS = 1 << 3,   /* spec.finalizers hold it too (namespaces) */
     STRATEGY_MADE_BY_PUT = 1 << 4,       /* a PUT to a free name makes it */
     STRATEGY_ORPHANS = 1 << 5,           /* a deletion that says nothing of dependents lets them be */
+    STRATEGY_ONLY_MARKED = 1 << 6,       /* the first deletion writes when it was, and nothing else beside it */
 };
 
 struct strategy {

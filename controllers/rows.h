@@ -8,7 +8,7 @@
 extern const struct controller deployment_controller, replicaset_controller, serviceaccount_controller,
     root_ca_controller, csr_controller, node_ipam_controller, node_lifecycle_controller, namespace_controller,
     garbage_collector, pod_gc_controller, role_aggregation_controller, token_cleaner_controller,
-    resourcequota_controller, custom_finalizer;
+    resourcequota_controller, custom_finalizer, claim_protection, volume_protection;
 
 /* Gives a /24 of 10.244.0.0/16 to each node without one; nodes that have one keep it. False when none is free. */
 bool node_ipam_plan(const struct view *const *nodes, size_t count, struct plan *plan);
@@ -33,6 +33,9 @@ void resourcequota_plan(const struct view *quota, int64_t due, int64_t now, stru
 /* Empties a kind whose definition is being deleted, then lets the definition go; kind NULL = it is not served. */
 void custom_finalizer_plan(const struct view *definition, const struct view_kind *kind,
                            const struct view *const *objects, size_t count, struct plan *plan);
+/* Takes the finalizer off an object that is deleted and not used, and puts it on one that is not deleted. */
+void protection_plan(const struct view *object, const char *finalizer, bool used, struct plan *plan);
+bool protection_pod_uses(const struct view *pod, const struct view *claim);
 /* ServiceAccount default of a namespace. */
 void serviceaccount_plan(const struct view *ns, const struct view *account, struct plan *plan);
 

@@ -12,5 +12,6 @@ const struct controller *const controllers_table[] = {
     &pod_gc_controller,         &endpointslice_controller, &role_aggregation_controller,
     &disruption_controller,     &token_cleaner_controller, &resourcequota_controller,
     &custom_finalizer,          &endpoints_controller,     &endpointslice_mirroring_controller,
+    &claim_protection,          &volume_protection,
 };
 const size_t controllers_table_count = ARRAY_SIZE(controllers_table);

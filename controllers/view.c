@@ -25,13 +25,13 @@ struct view_reader {
     size_t count;
     char *paths[VIEW_FIELDS_MAX]; /* without the filter, owned */
     char *picks[VIEW_FIELDS_MAX]; /* what the filter picks, owned; NULL = everything */
-    char filter[VIEW_FIELDS_MAX]; /* '[', '{' or '(' */
+    char filter[VIEW_FIELDS_MAX]; /* '[', '{', '(' or '<' */
 };
 
 static void view_reader_add(struct view_reader *reader, const char *path)
 {
     size_t i = reader->count++;
-    size_t len = strcspn(path, "[{(");
+    size_t len = strcspn(path, "[{(<");
 
     reader->paths[i] = mem_strndup(path, len);
     reader->filter[i] = path[len];
@@ -84,6 +84,39 @@ static void view_gather(struct slice list, const char *name, struct buf *out)
     buf_append_byte(out, ']');
 }
 
+static bool view_is_named(const char *names, struct slice key)
+{
+    struct slice rest = slice_str(names);
+    struct slice name;
+
+    while (rest.len && slice_split(&rest, ',', &name))
+        if (slice_equal(name, key))
+            return true;
+    return false;
+}
+
+/* The elements of a list that have a member of one of the names. */
+static void view_choose(struct slice list, const char *names, struct buf *out)
+{
+    struct scan_cursor at = scan_open(list);
+    struct slice element, key, value;
+
+    buf_append_byte(out, '[');
+    while (scan_element(&at, &element)) {
+        struct scan_cursor inner = scan_open(element);
+        bool found = false;
+
+        while (!found && scan_member(&inner, &key, &value))
+            found = view_is_named(names, key);
+        if (!found)
+            continue;
+        if (out->len > 1)
+            buf_append_byte(out, ',');
+        buf_append_slice(out, element);
+    }
+    buf_append_byte(out, ']');
+}
+
 /* The element of a list whose "type" is that. */
 static struct slice view_typed_element(struct slice list, const char *type)
 {
@@ -129,6 +162,7 @@ struct view *view_read(const struct view_reader *reader, struct slice json)
     size_t at = sizeof(struct view) + reader->count * sizeof(struct view_part);
     struct view *v;
     BUF_LOCAL(gathered); /* of the one '(' that a row may have */
+    BUF_LOCAL(chosen);   /* of the one '<' */
 
     scan_run(reader->plan, json, values);
     for (size_t i = 0; i < reader->count; i++) {
@@ -139,6 +173,9 @@ struct view *view_read(const struct view_reader *reader, struct slice json)
         } else if (reader->filter[i] == '(') {
             view_gather(values[i], reader->picks[i], &gathered);
             values[i] = gathered.len > 2 ? buf_slice(&gathered) : SLICE_NONE;
+        } else if (reader->filter[i] == '<') {
+            view_choose(values[i], reader->picks[i], &chosen);
+            values[i] = chosen.len > 2 ? buf_slice(&chosen) : SLICE_NONE;
         }
         if (slice_is(values[i], "null"))
             values[i] = SLICE_NONE;

@@ -25,7 +25,8 @@ enum view_field {
 };
 
 /* A path ending in "[Ready]" keeps the element whose "type" is Ready; one ending in "{a.b/c}" keeps that member; one
- * ending in "(ports)" keeps one list of all that the elements' lists of that name hold. */
+ * ending in "(ports)" keeps one list of all that the elements' lists of that name hold; one ending in "<a,b>" keeps the
+ * elements that have one of these members. */
 struct view_kind {
     const char *api_version; /* "apps/v1" */
     const char *kind;
@@ -100,7 +101,7 @@ void view_key(const struct view *v, struct buf *out);
 /* ---- rows (views.c) ---- */
 extern const struct view_kind view_pods, view_replicasets, view_deployments, view_nodes, view_leases, view_namespaces,
     view_serviceaccounts, view_configmaps, view_csrs, view_services, view_endpointslices, view_cluster_roles,
-    view_budgets, view_secrets, view_quotas, view_definitions, view_endpoints;
+    view_budgets, view_secrets, view_quotas, view_definitions, view_endpoints, view_volumes, view_claims;
 /* The row of that kind, or NULL. */
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind);
 
@@ -115,6 +116,8 @@ enum view_pod_field {
     POD_PORTS, /* of all containers, one list */
     POD_HOSTNAME,
     POD_SUBDOMAIN,
+    POD_DELETION_GRACE, /* deletionGracePeriodSeconds */
+    POD_CLAIMS,         /* those of its volumes that are claims, or have one made for them */
 };
 enum view_replicaset_field {
     RS_REPLICAS = VIEW_OWN_FIELDS,
@@ -152,6 +155,9 @@ enum view_configmap_field {
 enum view_definition_field { /* of custom resources */
                              DEFINITION_GROUP = VIEW_OWN_FIELDS,
                              DEFINITION_PLURAL,
+};
+enum view_volume_field {
+    VOLUME_PHASE = VIEW_OWN_FIELDS,
 };
 enum view_secret_field {
     SECRET_TYPE = VIEW_OWN_FIELDS,

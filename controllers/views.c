@@ -7,7 +7,8 @@
 
 VIEW_ROW(view_pods, "v1", "Pod", "pods", "spec.nodeName", "status.phase", "status.conditions[Ready]",
          "status.containerStatuses", "metadata.annotations{controller.kubernetes.io/pod-deletion-cost}",
-         "spec.tolerations", "status.podIP", "spec.containers(ports)", "spec.hostname", "spec.subdomain");
+         "spec.tolerations", "status.podIP", "spec.containers(ports)", "spec.hostname", "spec.subdomain",
+         "metadata.deletionGracePeriodSeconds", "spec.volumes<persistentVolumeClaim,ephemeral>");
 VIEW_ROW(view_replicasets, "apps/v1", "ReplicaSet", "replicasets", "spec.replicas", "spec.selector", "spec.template",
          "spec.minReadySeconds", "metadata.annotations", "status");
 VIEW_ROW(view_deployments, "apps/v1", "Deployment", "deployments", "spec", "status", "metadata.annotations");
@@ -33,13 +34,15 @@ VIEW_ROW(view_secrets, "v1", "Secret", "secrets", "type", "data{expiration}");
 VIEW_ROW(view_quotas, "v1", "ResourceQuota", "resourcequotas", "spec.hard", "status.hard", "status.used");
 VIEW_ROW(view_definitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
          "spec.group", "spec.names.plural");
+VIEW_ROW(view_volumes, "v1", "PersistentVolume", "persistentvolumes", "status.phase");
+const struct view_kind view_claims = {"v1", "PersistentVolumeClaim", "persistentvolumeclaims", NULL};
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};
 
 static const struct view_kind *const view_rows[] = {
     &view_pods,           &view_replicasets,   &view_deployments,     &view_nodes,   &view_leases,
     &view_namespaces,     &view_configmaps,    &view_serviceaccounts, &view_csrs,    &view_services,
     &view_endpointslices, &view_cluster_roles, &view_budgets,         &view_secrets, &view_quotas,
-    &view_definitions,    &view_endpoints,
+    &view_definitions,    &view_endpoints,     &view_volumes,         &view_claims,
 };
 
 const struct view_kind *view_find_kind(struct slice api_version, struct slice kind)

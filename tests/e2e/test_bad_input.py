@@ -90,7 +90,9 @@ def test_too_large_a_body(server):
 
 def test_unknown_paths_and_methods(server):
     assert status(server, '/api/v1/nonsense', 404)['reason'] == 'NotFound'
-    assert status(server, '/nonsense', 404)
+    for path in ('/nonsense', '/apis/nonsense.io', '/apis/nonsense.io/v1/things', '/healthz/nonsense'):
+        assert server.curl(path) == (404, b'404 page not found\n')
+    assert status(server, '/apis/apps/v9/deployments', 404)['reason'] == 'NotFound'
     assert status(server, CONFIGMAPS, 405, method='PUT', data='{}')['reason'] == 'MethodNotAllowed'
 
 

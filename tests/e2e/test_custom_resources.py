@@ -108,6 +108,23 @@ def test_what_does_not_fit_is_refused(shop):
     assert done.returncode and 'strategic' in done.stderr
 
 
+def test_a_scale_whose_number_is_elsewhere(shop):
+    version = {'name': 'v1', 'served': True, 'storage': True, 'schema': {'openAPIV3Schema': {
+        'type': 'object', 'properties': {'spec': {'type': 'object', 'x-kubernetes-preserve-unknown-fields': True}}}},
+        'subresources': {'scale': {'specReplicasPath': '.spec.pool.size', 'statusReplicasPath': '.status.size'}}}
+    shop.apply({'apiVersion': 'apiextensions.k8s.io/v1', 'kind': 'CustomResourceDefinition', 'metadata': {'name': 'pools.shop.example.com'}, 'spec': {
+        'group': 'shop.example.com', 'scope': 'Namespaced', 'names': {'plural': 'pools', 'kind': 'Pool'}, 'versions': [version]}})
+    shop.apply({'apiVersion': 'shop.example.com/v1', 'kind': 'Pool', 'metadata': {'name': 'p'}, 'spec': {}})
+    path = '/apis/shop.example.com/v1/namespaces/default/pools/p/scale'
+    assert 'the spec replicas field ".spec.pool.size" does not exist' in shop.kubectl('get', '--raw', path, check=False).stderr
+    shop.kubectl('scale', 'pool', 'p', '--replicas=3')
+    assert shop.get('pool', 'p')['spec'] == {'pool': {'size': 3}}
+    assert json.loads(shop.kubectl('get', '--raw', path).stdout)['spec'] == {'replicas': 3}
+    done = shop.kubectl('patch', 'pool', 'p', '--type=merge', '-p', '{"spec":{"pool":{"size":-1}}}', check=False)
+    assert 'The Pool "p" is invalid: .spec.pool.size: Invalid value: -1: should be a non-negative integer' in done.stderr
+    shop.kubectl('delete', 'crd', 'pools.shop.example.com')
+
+
 def test_subresources_and_selection(shop):
     shop.apply(widget('scaled', color='green', replicas=1))
     shop.kubectl('scale', 'widget', 'scaled', '--replicas=4')

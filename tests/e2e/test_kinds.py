@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from cluster import wait_for
+
 # kubectl's own commands, which send protobuf; what is to be found in the table; whether there is a Warning.
 MADE = [
     (['create', 'ingress', 'in', '--class=c', '--rule=a.b/x*=web:80,tls=secret'], 'ingress', r'in c a.b 80, 443', 'no ingress controller'),
@@ -69,3 +71,39 @@ def test_applied(server, version, kind, resource, more, shown, warning):
     assert 'FIELDS' in c.kubectl('explain', resource).stdout
     assert kind in c.kubectl('describe', resource, 'x').stdout or 'x' in c.kubectl('describe', resource, 'x').stdout
     c.kubectl('delete', resource, 'x')
+
+
+def volume_claim(name):
+    return {'apiVersion': 'v1', 'kind': 'PersistentVolumeClaim', 'metadata': {'name': name},
+            'spec': {'accessModes': ['ReadWriteOnce'], 'resources': {'requests': {'storage': '1Gi'}}}}
+
+
+def test_a_claim_in_use_outlives_its_deletion(server):
+    c = server
+    c.apply(volume_claim('used'))
+    assert c.get('pvc', 'used')['metadata']['finalizers'] == ['kubernetes.io/pvc-protection']
+    c.apply({'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': 'user'}, 'spec': {
+        'nodeName': 'nowhere', 'containers': [{'name': 'c', 'image': 'i'}],
+        'volumes': [{'name': 'v', 'persistentVolumeClaim': {'claimName': 'used'}}]}})
+    c.kubectl('delete', 'pvc', 'used', '--wait=false')
+    c.apply(volume_claim('free'))
+    c.kubectl('delete', 'pvc', 'free')  # what nobody uses goes, and so the controller has been at work
+    assert c.get('pvc', 'used')['metadata']['deletionTimestamp']
+    c.kubectl('delete', 'pod', 'user', '--force', '--grace-period=0')
+    wait_for(lambda: c.get('pvc', 'used') is None, 'the claim to go')
+
+
+def test_a_bound_volume_outlives_its_deletion(server):
+    c = server
+    c.apply({'apiVersion': 'v1', 'kind': 'PersistentVolume', 'metadata': {'name': 'bound'}, 'spec': {
+        'capacity': {'storage': '1Gi'}, 'accessModes': ['ReadWriteOnce'], 'hostPath': {'path': '/x'}}})
+    assert c.get('pv', 'bound')['metadata']['finalizers'] == ['kubernetes.io/pv-protection']
+
+    def phase(name):
+        c.kubectl('patch', 'pv', 'bound', '--subresource=status', '--type=merge', '-p', json.dumps({'status': {'phase': name}}))
+
+    phase('Bound')
+    c.kubectl('delete', 'pv', 'bound', '--wait=false')
+    assert c.get('pv', 'bound')['metadata']['deletionTimestamp']
+    phase('Released')
+    wait_for(lambda: c.get('pv', 'bound') is None, 'the volume to go')

@@ -157,10 +157,16 @@ static void test_objects(void **state)
         {"", "{\"spec\":{\"size\":0}}",
          "spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"},
         {"", "{\"spec\":{\"size\":\"1\"}}",
-         "spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\""},
+         "spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\"\n"
+         ".spec.size: Invalid value: 0: .spec.size accessor error: 1 is of the type string, expected int64"},
         {"", "{\"spec\":{\"size\":1.5}}",
-         "spec.size: Invalid value: \"number\": spec.size in body must be of type integer: \"number\""},
+         "spec.size: Invalid value: \"number\": spec.size in body must be of type integer: \"number\"\n"
+         ".spec.size: Invalid value: 0: .spec.size accessor error: 1.5 is of the type float64, expected int64"},
         {"", "{\"spec\":{\"size\":2.0}}", ""},
+        {"", "{\"spec\":[{\"a\":\"b\"},null]}",
+         "spec: Invalid value: \"array\": spec in body must be of type object: \"array\"\n"
+         ".spec.size: Invalid value: 0: .spec.size accessor error: [map[a:b] <nil>] is of the type []interface {}, "
+         "expected map[string]interface{}"},
         {"", "{\"spec\":{\"color\":\"blue\"}}",
          "spec.color: Unsupported value: \"blue\": supported values: \"red\", \"green\""},
         {"", "{\"spec\":{\"word\":\"A1\"}}",
