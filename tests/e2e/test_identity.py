@@ -328,7 +328,7 @@ def test_what_nobody_may_see(cluster):
     known = {'/healthz', '/livez', '/readyz', '/version', '/version/', '/.well-known/knarr/ca.crt', '/dashboard',
              '/dashboard/', '/dashboard/index.html', '/dashboard/nothing'}
     paths = set(json.loads(cluster.kubectl('get', '--raw', '/').stdout)['paths']) | known
-    paths |= {'/', '/metrics', '/api/v1', '/healthz/ping', '/livez/ping', '/readyz/store', '/openapi/v3/api/v1',
+    paths |= {'/', '/metrics', '/api/v1', '/healthz/ping', '/livez/ping', '/readyz/etcd', '/openapi/v3/api/v1',
               '/.well-known/x', '/openid/v1', '/logs', '/debug/pprof', '/dashboards', '/dashboard2/', '/ui', '/favicon.ico', '/index.html'}
     groups = json.loads(cluster.kubectl('get', '--raw', '/apis').stdout)['groups']
     versions = ['/api/v1'] + [f'/apis/{v["groupVersion"]}' for g in groups for v in g['versions']]

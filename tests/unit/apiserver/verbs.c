@@ -46,7 +46,7 @@ static void test_version_and_health(void **state)
     assert_int_equal(a.status, 200);
     assert_slice_equal(buf_slice(&a.body), "ok");
     harness_expect(&h, 200, "GET", "/readyz?verbose", NULL, &a);
-    assert_true(answer_has(&a, "[+]store ok"));
+    assert_true(answer_has(&a, "[+]etcd ok"));
     harness_ask(&h, &discovery, &a);
     assert_int_equal(a.status, 403);
     assert_answer(&a, "message", "forbidden: User \"system:anonymous\" cannot get path \"/api\"");
