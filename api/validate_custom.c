@@ -64,7 +64,7 @@ const struct vpath *custom_place(const struct validator *v, const char *type, co
     size_t p = 0;
 
     *step = (struct vpath){.up = up, .step = VPATH_FIELD, .name = slice_str(field)};
-    while (p < ARRAY_SIZE(places) && (strcmp(places[p].type, type) || strcmp(places[p].field, field)))
+    while (p < ARRAY_SIZE(places) && (strcmp(places[p].type, type) != 0 || strcmp(places[p].field, field) != 0))
         p++;
     if (p == ARRAY_SIZE(places) || !(v->common & UINT32_C(1) << p))
         return step;

@@ -190,17 +190,12 @@ static void check_system(const struct rule_site *s)
 {
     static const char *const systems[] = {"linux", "windows", NULL};
     static const char *const of_windows[] = {"windowsOptions", NULL};
-    static const char *const of_pods[] = {"appArmorProfile",
-                                          "seLinuxOptions",
-                                          "seccompProfile",
-                                          "fsGroup",
-                                          "fsGroupChangePolicy",
-                                          "sysctls",
-                                          "runAsUser",
-                                          "runAsGroup",
-                                          "supplementalGroups",
-                                          "supplementalGroupsPolicy",
-                                          NULL};
+    static const char *const of_pods[] = {"appArmorProfile",     "seLinuxOptions",
+                                          "seccompProfile",      "fsGroup",
+                                          "fsGroupChangePolicy", "sysctls",
+                                          "runAsUser",           "runAsGroup",
+                                          "supplementalGroups",  "supplementalGroupsPolicy",
+                                          "seLinuxChangePolicy", NULL};
     static const char *const of_containers[] = {"appArmorProfile",
                                                 "seLinuxOptions",
                                                 "seccompProfile",
