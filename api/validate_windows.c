@@ -186,27 +186,29 @@ static void check_containers_absent(const struct rule_site *s, const char *const
     }
 }
 
+/* Of Linux, in a pod and in a container. */
+static const char *const of_pods[] = {"appArmorProfile",     "seLinuxOptions",
+                                      "seccompProfile",      "fsGroup",
+                                      "fsGroupChangePolicy", "sysctls",
+                                      "runAsUser",           "runAsGroup",
+                                      "supplementalGroups",  "supplementalGroupsPolicy",
+                                      "seLinuxChangePolicy", NULL};
+static const char *const of_containers[] = {"appArmorProfile",
+                                            "seLinuxOptions",
+                                            "seccompProfile",
+                                            "capabilities",
+                                            "readOnlyRootFilesystem",
+                                            "privileged",
+                                            "allowPrivilegeEscalation",
+                                            "procMount",
+                                            "runAsUser",
+                                            "runAsGroup",
+                                            NULL};
+
 static void check_system(const struct rule_site *s)
 {
     static const char *const systems[] = {"linux", "windows", NULL};
     static const char *const of_windows[] = {"windowsOptions", NULL};
-    static const char *const of_pods[] = {"appArmorProfile",     "seLinuxOptions",
-                                          "seccompProfile",      "fsGroup",
-                                          "fsGroupChangePolicy", "sysctls",
-                                          "runAsUser",           "runAsGroup",
-                                          "supplementalGroups",  "supplementalGroupsPolicy",
-                                          "seLinuxChangePolicy", NULL};
-    static const char *const of_containers[] = {"appArmorProfile",
-                                                "seLinuxOptions",
-                                                "seccompProfile",
-                                                "capabilities",
-                                                "readOnlyRootFilesystem",
-                                                "privileged",
-                                                "allowPrivilegeEscalation",
-                                                "procMount",
-                                                "runAsUser",
-                                                "runAsGroup",
-                                                NULL};
     static const char not_here[] = "cannot be set for a windows pod";
     static const char no_windows[] = "windows options cannot be set for a linux pod";
     static const char *const shared[] = {"hostPID", "hostIPC"};
