@@ -8,6 +8,7 @@
 #include "apiserver/authn.h"
 #include "apiserver/authz.h"
 #include "apiserver/customs.h"
+#include "apiserver/hub.h"
 #include "apiserver/info.h"
 #include "apiserver/request.h"
 #include "apiserver/request_metrics.h"
@@ -228,6 +229,7 @@ void front_handle(struct http_request *http, void *arg)
     req->server = req->front->server;
     req->pool = http->pool;
     req->info.path = "";
+    hub_catch_up(req->front->hub);
     pool_on_free(req->pool, customs_let_go, req);
     request_metrics_begin(req);
     for (size_t i = 0; i < ARRAY_SIZE(front_phases); i++)

@@ -158,15 +158,21 @@ static void hub_dispatch(struct hub *hub, struct store_event *store_event)
     frame_event_clear(&event);
 }
 
-static void hub_flush(struct hub *hub)
+/* How many there were. */
+static size_t hub_flush(void *arg)
 {
+    struct hub *hub = arg;
+    size_t count = 0;
+
     while (!list_empty(&hub->flushing)) {
         struct hub_watcher *w = list_first(&hub->flushing, struct hub_watcher, flushing);
 
         list_remove(&w->flushing);
         hub->visits++;
+        count++;
         w->flush(w);
     }
+    return count;
 }
 
 static bool hub_redefines(struct store_event *const *events, size_t count)
@@ -194,9 +200,13 @@ static void hub_take(void *arg, struct store_event *const *events, size_t count,
     for (size_t i = 0; i < count; i++)
         hub_dispatch(hub, events[i]);
     hub->revision = revision;
-    hub_flush(hub);
     if (hub_redefines(events, count))
         hub_redefined(hub);
+}
+
+void hub_catch_up(struct hub *hub)
+{
+    hub_queue_catch_up(hub->queue);
 }
 
 /* A share of the watchers at each tick: ten thousand answers at once would hold up everybody else. */
@@ -232,7 +242,7 @@ struct hub *hub_new(struct store *store, struct loop *loop)
     list_init(&hub->flushing);
     hub->bookmarks = loop_timer_new(loop, hub_on_tick, hub);
     loop_timer_start(hub->bookmarks, HUB_TICK_MS, HUB_TICK_MS);
-    hub->queue = hub_queue_new(store, loop, hub_take, hub, &hub->revision);
+    hub->queue = hub_queue_new(store, loop, hub_take, hub_flush, hub, &hub->revision);
     return hub;
 }
 

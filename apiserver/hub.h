@@ -5,6 +5,7 @@
  * selectable field), so that the event of one pod reaches the one node that asked for it without a look at the others:
  * what an event costs depends on those whom it concerns, not on how many there are.
  *
+ * To wake a watcher costs more than the bytes of an event: who got some of what there was at a moment is flushed once.
  * All on the front's loop; how events get there, and when they wake it, is the hub's queue (hub_queue.h).
  */
 #ifndef KNARR_APISERVER_HUB_H
@@ -28,7 +29,7 @@ struct hub_watcher {
     bool patient;    /* it may get a stream of changes by gathered pieces (hub_queue.h) */
     /* One event that may concern it. */
     void (*event)(struct hub_watcher *w, struct frame_event *event);
-    /* The hub is through with a batch; called for watchers that asked with hub_want_flush. */
+    /* The hub is through with all batches that there were; called for watchers that asked with hub_want_flush. */
     struct list flushing; /* linked to itself when it did not ask */
     void (*flush)(struct hub_watcher *w);
     /* Every minute, not all at once: say where it stands. */
@@ -58,10 +59,12 @@ struct hub_interest {
 /* From now on it gets events. */
 void hub_attach(struct hub *hub, struct hub_watcher *w, const struct hub_interest *interest);
 void hub_detach(struct hub *hub, struct hub_watcher *w);
-/* From inside `event`: `flush` follows when the batch is through. */
+/* From inside `event`: `flush` follows, once, when the batches that there are have been handed out. */
 void hub_want_flush(struct hub *hub, struct hub_watcher *w);
 /* By itself every second: the turn of a part of the watchers to get a bookmark. For tests, which do not wait. */
 void hub_tick(struct hub *hub);
+/* Hands out what has come and does not gather, before other work that would hold it up. */
+void hub_catch_up(struct hub *hub);
 /* How many watchers were looked at so far, over all events. */
 uint64_t hub_visits(const struct hub *hub);
 /* Tells every watcher to stop. */

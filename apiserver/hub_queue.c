@@ -28,6 +28,7 @@ struct hub_queue {
     struct loop *loop;
     struct store_watch *watch;
     hub_queue_take *take;
+    hub_queue_taken *taken;
     void *arg;
     struct loop_timer *pause;
     uint64_t window_ms; /* when it began */
@@ -39,7 +40,8 @@ struct hub_queue {
     struct hub_batch **last;
     bool posted;    /* a drain is on its way */
     bool paused;    /* the patient wait for the timer */
-    size_t waiting; /* batches for which neither is so */
+    bool gathering; /* all wait for it */
+    size_t waiting; /* batches for which none of these is so */
 };
 
 /* ---- on the store's writer thread ---------------------------------------------------------------------------------
@@ -59,7 +61,7 @@ static bool hub_wished(const struct hub_wishes *wishes, const struct hub_batch *
 /* Whether the front is to be woken for it. */
 static bool hub_queue_hurries(struct hub_queue *q, const struct hub_batch *batch)
 {
-    if (q->posted)
+    if (q->posted || q->gathering)
         return false;
     if (hub_wished(&q->wishes[HUB_PROMPT], batch))
         return true;
@@ -88,7 +90,7 @@ static void hub_queue_on_events(void *arg, struct store_event *const *events, si
 
 static void hub_queue_on_post(void *arg)
 {
-    hub_queue_drain(arg);
+    hub_queue_catch_up(arg);
 }
 
 static void hub_queue_on_told(void *arg)
@@ -115,6 +117,19 @@ static bool hub_queue_is_often(struct hub_queue *q)
     return ++q->drains > HUB_OFTEN;
 }
 
+/* After a drain that wrote to so many. */
+static void hub_queue_gather(struct hub_queue *q, size_t written)
+{
+    size_t ms = written / HUB_MANY;
+
+    if (!ms)
+        return;
+    (void)pthread_mutex_lock(&q->lock);
+    q->gathering = true;
+    (void)pthread_mutex_unlock(&q->lock);
+    loop_timer_start(q->pause, ms < HUB_GATHER_MS ? ms : HUB_GATHER_MS, 0);
+}
+
 void hub_queue_drain(struct hub_queue *q)
 {
     bool often = hub_queue_is_often(q);
@@ -139,6 +154,18 @@ void hub_queue_drain(struct hub_queue *q)
         free(batch);
         batch = next;
     }
+    hub_queue_gather(q, q->taken(q->arg));
+}
+
+void hub_queue_catch_up(struct hub_queue *q)
+{
+    bool due;
+
+    (void)pthread_mutex_lock(&q->lock);
+    due = q->posted && !q->gathering;
+    (void)pthread_mutex_unlock(&q->lock);
+    if (due)
+        hub_queue_drain(q);
 }
 
 static void hub_queue_on_pause(void *arg)
@@ -147,7 +174,7 @@ static void hub_queue_on_pause(void *arg)
     bool any;
 
     (void)pthread_mutex_lock(&q->lock);
-    q->paused = false;
+    q->paused = q->gathering = false;
     any = q->first != NULL;
     (void)pthread_mutex_unlock(&q->lock);
     if (any)
@@ -177,7 +204,7 @@ void hub_queue_add(struct hub_queue *q, unsigned wish, enum hub_haste haste)
         return;
     (void)pthread_mutex_lock(&q->lock);
     hub_wishes_set(&q->wishes[haste], wish, true);
-    post = q->first && !q->posted;
+    post = q->first && !q->posted && !q->gathering;
     q->posted |= post;
     (void)pthread_mutex_unlock(&q->lock);
     if (post)
@@ -193,13 +220,14 @@ void hub_queue_remove(struct hub_queue *q, unsigned wish, enum hub_haste haste)
     (void)pthread_mutex_unlock(&q->lock);
 }
 
-struct hub_queue *hub_queue_new(struct store *store, struct loop *loop, hub_queue_take *take, void *arg,
-                                uint64_t *ret_revision)
+struct hub_queue *hub_queue_new(struct store *store, struct loop *loop, hub_queue_take *take, hub_queue_taken *taken,
+                                void *arg, uint64_t *ret_revision)
 {
     struct hub_queue *q = mem_zalloc(sizeof(*q));
 
     q->loop = loop;
     q->take = take;
+    q->taken = taken;
     q->arg = arg;
     q->last = &q->first;
     (void)pthread_mutex_init(&q->lock, NULL);

@@ -58,11 +58,6 @@ static struct hub *watch_hub(const struct watch *w)
     return w->req->front->hub;
 }
 
-static void watch_write(struct watch *w, struct refbuf *frame)
-{
-    http_stream_write(w->stream, frame);
-}
-
 static void watch_end(struct watch *w)
 {
     if (w->state == WATCH_ENDING)
@@ -78,7 +73,7 @@ static void watch_fail(struct watch *w, const struct error *err)
 
     if (w->state == WATCH_ENDING)
         return;
-    watch_write(w, frame);
+    http_stream_queue(w->stream, frame);
     watch_end(w);
 }
 
@@ -86,10 +81,11 @@ static void watch_bookmark_now(struct watch *w, uint64_t revision, bool initial_
 {
     struct refbuf *frame CLEANUP_REFBUF = frame_bookmark(&w->format, revision, initial_end);
 
-    watch_write(w, frame);
+    http_stream_write(w->stream, frame);
 }
 
-/* A Table's first frame carries the columns and is nobody else's. */
+/* Goes out with what else there is: after the hub's batches, or with the page that is read. A Table's first frame
+ * carries the columns and is nobody else's. */
 static void watch_send(struct watch *w, struct frame_event *e, enum frame_type type)
 {
     metric_add(w->sent, 1);
@@ -97,10 +93,10 @@ static void watch_send(struct watch *w, struct frame_event *e, enum frame_type t
         struct refbuf *own CLEANUP_REFBUF = frame_make(&w->format, type, e->event->value, e->event->revision, true);
 
         w->columns_sent = true;
-        watch_write(w, own);
+        http_stream_queue(w->stream, own);
         return;
     }
-    watch_write(w, frame_of_event(e, &w->format, type));
+    http_stream_queue(w->stream, frame_of_event(e, &w->format, type));
 }
 
 /* What an event is to somebody who sees only a selection: coming in, staying, or leaving. -1 = nothing. */
@@ -123,15 +119,17 @@ static int watch_classify(const struct watch *w, const struct frame_event *e)
     return before ? FRAME_DELETED : -1;
 }
 
-static void watch_take(struct watch *w, struct frame_event *e)
+/* Whether it concerned him. */
+static bool watch_take(struct watch *w, struct frame_event *e)
 {
     const char *namespace_ = w->req->info.namespace_;
     int type;
 
     if (w->req->kind->namespaced && *namespace_ && !slice_is(e->place.namespace_, namespace_))
-        return;
+        return false;
     if ((type = watch_classify(w, e)) >= 0)
         watch_send(w, e, (enum frame_type)type);
+    return type >= 0;
 }
 
 /* ---- reading from the store ---------------------------------------------------------------------------------------
@@ -150,7 +148,7 @@ static int watch_list_item(void *arg, const struct store_item *item)
     struct refbuf *frame CLEANUP_REFBUF =
         frame_make(&w->format, FRAME_ADDED, item->value, item->mod_revision, !w->columns_sent);
     w->columns_sent = true;
-    watch_write(w, frame);
+    http_stream_queue(w->stream, frame);
     return 0;
 }
 
@@ -184,7 +182,7 @@ static int watch_log_event(void *arg, const struct store_event *event)
     struct frame_event e = {.event = event};
 
     if (registry_parse(event->key, w->req->kind->namespaced, &e.place))
-        watch_take(w, &e);
+        (void)watch_take(w, &e);
     frame_event_clear(&e);
     return 0;
 }
@@ -232,6 +230,7 @@ static void watch_step(struct watch *w)
     w->stepping = true;
     while (r == 0 && w->state < WATCH_LIVE && http_stream_pending(w->stream) < WATCH_LOW_BYTES)
         r = w->state == WATCH_LISTING ? watch_list_page(w, &err) : watch_catch_up(w, &err);
+    http_stream_flush(w->stream);
     w->stepping = false;
     if (r < 0) {
         if (err.code == ERROR_EXPIRED)
@@ -249,17 +248,19 @@ static void watch_on_event(struct hub_watcher *hub, struct frame_event *event)
 {
     struct watch *w = container_of(hub, struct watch, hub);
 
-    watch_take(w, event);
-    if (http_stream_pending(w->stream) > WATCH_HIGH_BYTES)
+    if (watch_take(w, event))
         hub_want_flush(watch_hub(w), &w->hub);
 }
 
-/* Between two batches of the hub, so that `after` cuts no transaction. */
+/* Behind whole batches of the hub, so that `after` cuts no transaction. */
 static void watch_on_flush(struct hub_watcher *hub)
 {
     struct watch *w = container_of(hub, struct watch, hub);
 
     if (w->state != WATCH_LIVE)
+        return;
+    http_stream_flush(w->stream);
+    if (http_stream_pending(w->stream) <= WATCH_HIGH_BYTES)
         return;
     hub_detach(watch_hub(w), &w->hub);
     if (hub_revision(watch_hub(w)) > w->hub.after)

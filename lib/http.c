@@ -45,7 +45,19 @@ struct http_stream *http_stream_start(struct http_request *req, int status, cons
 
 void http_stream_write(struct http_stream *stream, struct refbuf *data)
 {
-    stream->ops->write(stream, data);
+    http_stream_queue(stream, data);
+    http_stream_flush(stream);
+}
+
+void http_stream_queue(struct http_stream *stream, struct refbuf *data)
+{
+    stream->ops->queue(stream, data);
+}
+
+void http_stream_flush(struct http_stream *stream)
+{
+    if (stream->ops->flush)
+        stream->ops->flush(stream);
 }
 
 size_t http_stream_pending(const struct http_stream *stream)

@@ -100,6 +100,10 @@ struct http_stream *http_stream_start(struct http_request *req, int status, cons
 /* Queues the buffer (takes its own reference). Coalesces: what is queued while one write is under way goes out in one.
  */
 void http_stream_write(struct http_stream *stream, struct refbuf *data);
+/* The same, but nothing need go out before http_stream_flush or http_stream_end: who has several buffers for a stream
+ * sends them as one. */
+void http_stream_queue(struct http_stream *stream, struct refbuf *data);
+void http_stream_flush(struct http_stream *stream);
 /* Bytes queued and not yet handed to the kernel. The writer bounds it. */
 size_t http_stream_pending(const struct http_stream *stream);
 /* Ends cleanly after what is queued; `closed` follows. */
@@ -152,7 +156,8 @@ struct http_stream {
     const struct http_stream_ops *ops;
 };
 struct http_stream_ops {
-    void (*write)(struct http_stream *stream, struct refbuf *data);
+    void (*queue)(struct http_stream *stream, struct refbuf *data);
+    void (*flush)(struct http_stream *stream); /* NULL = what is queued goes out by itself */
     size_t (*pending)(const struct http_stream *stream);
     void (*end)(struct http_stream *stream);
     void (*abort)(struct http_stream *stream);

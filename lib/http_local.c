@@ -109,7 +109,7 @@ static void local_drained(void *arg)
         local->stream_events.drained(local->stream_arg);
 }
 
-static void local_stream_write(struct http_stream *stream, struct refbuf *data)
+static void local_stream_queue(struct http_stream *stream, struct refbuf *data)
 {
     struct http_local *local = container_of(stream, struct http_local, stream);
 
@@ -137,7 +137,7 @@ static void local_stream_abort(struct http_stream *stream)
 }
 
 static const struct http_stream_ops local_stream_ops = {
-    .write = local_stream_write,
+    .queue = local_stream_queue,
     .pending = local_stream_pending,
     .end = local_stream_end,
     .abort = local_stream_abort,

@@ -476,6 +476,9 @@ void http_server_stop(struct http_server *server, unsigned grace_ms, void (*done
 
 void http_server_free(struct http_server *server)
 {
+    if (!server)
+        return;
+    buf_free(&server->frame);
     free(server);
 }
 

@@ -52,9 +52,8 @@ struct server_exchange {
     size_t sent;
     struct http_stream_events events;
     void *arg;
-    struct refbufs queue;  /* waits */
-    struct refbufs flying; /* handed to libh2o */
-    struct buf frame;      /* what of it was copied */
+    struct refbufs queue; /* waits */
+    size_t flying;        /* bytes, encrypted, that libh2o has to send */
     void (*opened)(void *arg, struct http_socket *socket);
     void *opened_arg;
 };
@@ -77,15 +76,25 @@ static void refbufs_add(struct refbufs *list, struct refbuf *data)
     list->bytes += data->len;
 }
 
-/* Moves buffers over, as many as stay within `bytes`, but one at least. */
-static void refbufs_move(struct refbufs *to, struct refbufs *from, size_t bytes)
+/* The first of some; the caller owns it. */
+static struct refbuf *refbufs_take(struct refbufs *list)
 {
-    while (from->first < from->count && (!to->count || to->bytes + from->items[from->first]->len <= bytes)) {
-        from->bytes -= from->items[from->first]->len;
-        refbufs_add(to, from->items[from->first++]);
-    }
-    if (from->first == from->count)
-        from->first = from->count = 0;
+    struct refbuf *data = list->items[list->first];
+
+    list->bytes -= data->len;
+    if (++list->first == list->count)
+        list->first = list->count = 0;
+    return data;
+}
+
+/* How many of the first have no more than `max` bytes together; *ret_bytes is what they have. */
+static size_t refbufs_fit(const struct refbufs *list, size_t max, size_t *ret_bytes)
+{
+    size_t i = list->first;
+
+    for (*ret_bytes = 0; i < list->count && *ret_bytes + list->items[i]->len <= max; i++)
+        *ret_bytes += list->items[i]->len;
+    return i - list->first;
 }
 
 static void refbufs_free(struct refbufs *list)
@@ -260,8 +269,6 @@ static void exchange_free(struct server_exchange *ex)
 {
     refbuf_unref(ex->body);
     refbufs_free(&ex->queue);
-    refbufs_free(&ex->flying);
-    buf_free(&ex->frame);
     pool_free(ex->req.pool); /* the exchange is of it */
 }
 
@@ -433,63 +440,96 @@ static void exchange_respond(struct http_request *req, int status, const char *c
 
 /* Streams. */
 
-/* Small ones: in one piece of our own. */
-static void stream_send_copied(struct server_exchange *ex, bool last)
+/* Until the answer is complete libh2o keeps the request's bytes, of which it needs the number, in the buffer that they
+ * were read into: 8 KiB of every watch. They move into one of their size. */
+static void exchange_settle_input(h2o_socket_t *sock)
 {
-    h2o_iovec_t out;
+    static h2o_buffer_prototype_t exact; /* makes buffers as large as they are asked for; never changes */
+    h2o_buffer_t *kept;
 
-    if (ex->chunked && ex->flying.bytes)
-        buf_printf(&ex->frame, "%zx\r\n", ex->flying.bytes);
-    for (size_t i = 0; i < ex->flying.count; i++)
-        buf_append_slice(&ex->frame, refbuf_slice(ex->flying.items[i]));
-    if (ex->chunked && ex->flying.bytes)
-        buf_append_str(&ex->frame, "\r\n");
-    if (ex->chunked && last)
-        buf_append_str(&ex->frame, "0\r\n\r\n");
-    out = h2o_iovec_init(ex->frame.data, ex->frame.len);
-    h2o_send(ex->h2o, &out, out.len ? 1 : 0, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+    if (!sock->input->size || sock->input->_fd >= 0)
+        return;
+    h2o_buffer_init(&kept, &exact);
+    memcpy(h2o_buffer_reserve(&kept, sock->input->size).base, sock->input->bytes, sock->input->size);
+    kept->size = sock->input->size;
+    h2o_buffer_set_prototype(&kept, sock->input->_prototype);
+    h2o_buffer_dispose(&sock->input);
+    sock->input = kept;
 }
 
-/* A large one, as it is. */
-static void stream_send_referenced(struct server_exchange *ex, bool last)
+/* libh2o encrypts what it is given before h2o_send returns, so one frame serves all streams of a loop, and what it was
+ * made of is let go at once. The exchange may be gone afterwards when it was the last. */
+static void stream_send_pieces(struct server_exchange *ex, h2o_iovec_t *pieces, size_t count, bool last)
 {
-    const struct refbuf *only = ex->flying.items[0];
-    h2o_iovec_t out[3];
-    size_t count = 0;
-
-    if (ex->chunked) {
-        buf_printf(&ex->frame, "%zx\r\n", ex->flying.bytes);
-        out[count++] = h2o_iovec_init(ex->frame.data, ex->frame.len);
-    }
-    out[count++] = h2o_iovec_init(only->data, only->len);
-    if (ex->chunked)
-        out[count++] = last ? h2o_iovec_init(H2O_STRLIT("\r\n0\r\n\r\n")) : h2o_iovec_init(H2O_STRLIT("\r\n"));
-    h2o_send(ex->h2o, out, count, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
-}
-
-/* Sends some of what waits, and in ENDING, when it is all, the end. The exchange may be gone afterwards in ENDING. What
- * is sent is the connection's own until the peer takes it, encrypted; what waits is shared. */
-static void stream_flush(struct server_exchange *ex)
-{
-    bool last;
-
-    refbufs_move(&ex->flying, &ex->queue, STREAM_MAX);
-    last = ex->state == EXCHANGE_ENDING && !ex->queue.count;
     if (last && server_body_is_unread(&ex->request_body)) {
         ex->lingers = true;
-        if (!ex->flying.bytes && !ex->chunked) {
+        if (!count) {
             server_conn_linger(ex->conn);
             return;
         }
     }
-    buf_reset(&ex->frame);
     ex->writing = true;
     if (last && ex->conn->server->state != SERVER_RUNNING)
         ex->h2o->http1_is_persistent = 0;
-    if (ex->flying.bytes <= STREAM_MAX)
-        stream_send_copied(ex, last);
+    h2o_send(ex->h2o, pieces, count, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
+}
+
+static bool stream_is_last(const struct server_exchange *ex)
+{
+    return ex->state == EXCHANGE_ENDING && !ex->queue.count;
+}
+
+/* A large one, as it is. */
+static void stream_send_referenced(struct server_exchange *ex)
+{
+    struct refbuf *data CLEANUP_REFBUF = refbufs_take(&ex->queue);
+    bool last = stream_is_last(ex);
+    h2o_iovec_t out[3];
+    size_t count = 0;
+    char head[24];
+
+    if (ex->chunked)
+        out[count++] = h2o_iovec_init(head, (size_t)snprintf(head, sizeof(head), "%zx\r\n", data->len));
+    out[count++] = h2o_iovec_init(data->data, data->len);
+    if (ex->chunked)
+        out[count++] = last ? h2o_iovec_init(H2O_STRLIT("\r\n0\r\n\r\n")) : h2o_iovec_init(H2O_STRLIT("\r\n"));
+    ex->flying = data->len;
+    stream_send_pieces(ex, out, count, last);
+}
+
+/* Small ones: in one piece of our own, one chunk. */
+static void stream_send_copied(struct server_exchange *ex, size_t count)
+{
+    struct buf *frame = &ex->conn->server->frame;
+    h2o_iovec_t out;
+    bool last;
+
+    buf_reset(frame);
+    if (ex->chunked && ex->flying)
+        buf_printf(frame, "%zx\r\n", ex->flying);
+    for (; count; count--) {
+        struct refbuf *data CLEANUP_REFBUF = refbufs_take(&ex->queue);
+
+        buf_append_slice(frame, refbuf_slice(data));
+    }
+    if (ex->chunked && ex->flying)
+        buf_append_str(frame, "\r\n");
+    last = stream_is_last(ex);
+    if (ex->chunked && last)
+        buf_append_str(frame, "0\r\n\r\n");
+    out = h2o_iovec_init(frame->data, frame->len);
+    stream_send_pieces(ex, &out, out.len ? 1 : 0, last);
+}
+
+/* Sends some of what waits, and in ENDING, when it is all, the end. */
+static void stream_send(struct server_exchange *ex)
+{
+    size_t count = refbufs_fit(&ex->queue, STREAM_MAX, &ex->flying);
+
+    if (count || !ex->queue.count)
+        stream_send_copied(ex, count);
     else
-        stream_send_referenced(ex, last);
+        stream_send_referenced(ex);
 }
 
 static void stream_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
@@ -498,31 +538,36 @@ static void stream_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
 
     (void)h2o;
     ex->writing = false;
-    refbufs_clear(&ex->flying);
+    ex->flying = 0;
     if (ex->lingers)
         server_conn_linger(ex->conn);
     else if (ex->queue.count || ex->state == EXCHANGE_ENDING)
-        stream_flush(ex);
+        stream_send(ex);
     else if (ex->events.drained)
         ex->events.drained(ex->arg);
 }
 
-static void stream_write(struct http_stream *stream, struct refbuf *data)
+static void stream_queue(struct http_stream *stream, struct refbuf *data)
 {
     struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
 
-    if (ex->state != EXCHANGE_STREAMING || !ex->h2o || ex->silent || !data->len)
-        return;
-    refbufs_add(&ex->queue, refbuf_ref(data));
-    if (!ex->writing)
-        stream_flush(ex);
+    if (ex->state == EXCHANGE_STREAMING && ex->h2o && !ex->silent && data->len)
+        refbufs_add(&ex->queue, refbuf_ref(data));
+}
+
+static void stream_flush(struct http_stream *stream)
+{
+    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
+
+    if (ex->state == EXCHANGE_STREAMING && ex->h2o && ex->queue.count && !ex->writing)
+        stream_send(ex);
 }
 
 static size_t stream_pending(const struct http_stream *stream)
 {
     const struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
 
-    return ex->queue.bytes + ex->flying.bytes;
+    return ex->queue.bytes + ex->flying;
 }
 
 static void stream_finish(h2o_timeout_entry_t *entry)
@@ -530,7 +575,7 @@ static void stream_finish(h2o_timeout_entry_t *entry)
     struct server_exchange *ex = container_of(entry, struct server_exchange, later);
 
     if (!ex->writing)
-        stream_flush(ex);
+        stream_send(ex);
 }
 
 static void stream_end(struct http_stream *stream)
@@ -561,7 +606,8 @@ static void stream_abort(struct http_stream *stream)
 }
 
 static const struct http_stream_ops stream_ops = {
-    .write = stream_write,
+    .queue = stream_queue,
+    .flush = stream_flush,
     .pending = stream_pending,
     .end = stream_end,
     .abort = stream_abort,
@@ -584,6 +630,8 @@ static struct http_stream *exchange_stream_start(struct http_request *req, int s
         h2o->http1_is_persistent = 0; /* the end of the connection is the end of the body */
     ex->generator.proceed = stream_proceed;
     ex->writing = true;
+    if (!ex->request_body.streams)
+        exchange_settle_input(ex->conn->sock);
     h2o_start_response(h2o, &ex->generator);
     h2o_send(h2o, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
     if (!h2o_socket_is_reading(ex->conn->sock))

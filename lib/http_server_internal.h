@@ -52,6 +52,7 @@ struct http_server {
     bool giving_back;         /* on a pool thread */
     struct loop_timer *sweep; /* looks for peers that take nothing */
     struct loop_timer *grace;
+    struct buf frame; /* what a stream sends, while it is encrypted */
     void (*done)(void *arg);
     void *done_arg;
 };

@@ -28,7 +28,7 @@ static void stream_on_closed(void *arg, bool clean)
         s->events.closed(s->arg);
 }
 
-static void stream_write(struct http_stream *stream, struct refbuf *data)
+static void stream_queue(struct http_stream *stream, struct refbuf *data)
 {
     websocket_send(container_of(stream, struct websocket_stream, base)->conn, WEBSOCKET_TEXT, refbuf_slice(data),
                    SLICE_NONE);
@@ -50,7 +50,7 @@ static void stream_abort(struct http_stream *stream)
 }
 
 static const struct http_stream_ops stream_ops = {
-    .write = stream_write,
+    .queue = stream_queue,
     .pending = stream_pending,
     .end = stream_end,
     .abort = stream_abort,

@@ -96,7 +96,7 @@ static void engine_respond(struct http_request *req, int status, const char *con
     peer_finish(p, RECORD_CLEAN);
 }
 
-static void engine_write(struct http_stream *stream, struct refbuf *data)
+static void engine_queue(struct http_stream *stream, struct refbuf *data)
 {
     struct peer *p = container_of(stream, struct peer, stream);
 
@@ -132,7 +132,8 @@ static void engine_abort(struct http_stream *stream)
     peer_finish(container_of(stream, struct peer, stream), RECORD_CUT);
 }
 
-static const struct http_stream_ops stream_ops = {engine_write, engine_pending, engine_end, engine_abort};
+static const struct http_stream_ops stream_ops = {
+    .queue = engine_queue, .pending = engine_pending, .end = engine_end, .abort = engine_abort};
 
 static struct http_stream *engine_stream_start(struct http_request *req, int status, const char *content_type,
                                                const struct http_header *headers, size_t header_count,

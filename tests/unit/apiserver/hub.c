@@ -7,6 +7,7 @@
 #include "api/custom.h"
 #include "api/value.h"
 #include "apiserver/hub.h"
+#include "apiserver/hub_queue.h"
 
 #define CROWD 10000
 
@@ -240,6 +241,22 @@ static void test_flush(void **state)
     disperse(f, others);
 }
 
+/* However many batches there are, who got some of them is flushed once. */
+static void test_one_flush_for_all_batches(void **state)
+{
+    struct fixture *f = *state;
+    struct listener one;
+
+    put_pod(f, "n1", "Pending", false); /* nobody wants it yet */
+    put_pod(f, "n1", "Running", false);
+    listen(f, &one, f->pods, "", "");
+    one.asks = true;
+    hub_catch_up(f->hub);
+    assert_int_equal(one.events, 2);
+    assert_int_equal(one.flushes, 1);
+    hub_remove(f->hub, &one.hub);
+}
+
 /* What nobody watches does not wake the front; who comes later and needs it gets it, and nothing waits without bound.
  */
 static void test_nobody_is_woken(void **state)
@@ -311,6 +328,34 @@ static void test_the_prompt_do_not_wait(void **state)
         assert_int_equal(prompt.events, i + 1);
     }
     hub_remove(f->hub, &prompt.hub);
+}
+
+/* When many were written to, what comes next gathers, also for who is prompt, and comes by itself. */
+static void test_events_for_many_gather(void **state)
+{
+    const size_t many = (size_t)HUB_MANY * HUB_GATHER_MS;
+    struct fixture *f = *state;
+    struct listener *all = mem_calloc(many, sizeof(*all));
+    uint64_t since;
+
+    for (size_t i = 0; i < many; i++) {
+        listen(f, &all[i], f->pods, "", "");
+        all[i].asks = true;
+    }
+    since = loop_now_ms(f->loop);
+    put_pod(f, "n1", "Pending", false);
+    assert_int_equal(all[0].events, 1);
+    put_pod(f, "n1", "Running", false);
+    put_pod(f, "n1", "Failed", false);
+    hub_catch_up(f->hub);
+    if (loop_now_ms(f->loop) - since < HUB_GATHER_MS) /* a slow disk has them come alone */
+        assert_int_equal(all[0].events, 1);
+    wait_ms(f, 2 * HUB_GATHER_MS);
+    for (size_t i = 0; i < many; i++) {
+        assert_int_equal(all[i].events, 3);
+        hub_remove(f->hub, &all[i].hub);
+    }
+    free(all);
 }
 
 /* Written before a field could be selected: found all the same. */
@@ -389,6 +434,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_the_concerned, setup, teardown),
         cmocka_unit_test_setup_teardown(test_common_value_beside_a_rare_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_flush_for_all_batches, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_events_for_many_gather, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nobody_is_woken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_patient_get_a_stream_gathered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_prompt_do_not_wait, setup, teardown),

@@ -124,6 +124,43 @@ static void handle_count(struct http_request *req, struct fixture *f)
     http_stream_end(stream);
 }
 
+struct gathered {
+    struct fixture *fixture;
+    struct http_stream *stream;
+    size_t drained;
+};
+
+static void gathered_drained(void *arg)
+{
+    struct gathered *g = arg;
+
+    if (g->drained++) {
+        http_stream_end(g->stream);
+        return;
+    }
+    for (const char *digit = "123"; *digit; digit++) {
+        struct refbuf *data CLEANUP_REFBUF = refbuf_new(digit, 1);
+
+        http_stream_queue(g->stream, data);
+    }
+    assert_int_equal(http_stream_pending(g->stream), 3);
+    http_stream_flush(g->stream);
+}
+
+static void gathered_closed(void *arg)
+{
+    stream_closed(((struct gathered *)arg)->fixture);
+}
+
+static void handle_gathered(struct http_request *req, struct fixture *f)
+{
+    static const struct http_stream_events events = {gathered_drained, gathered_closed};
+    struct gathered *g = pool_alloc(req->pool, sizeof(*g));
+
+    g->fixture = f;
+    g->stream = http_stream_start(req, 200, "text/plain", NULL, 0, &events, g);
+}
+
 static void handle_flood(struct http_request *req, struct fixture *f)
 {
     static const struct http_stream_events events = {.closed = stream_closed};
@@ -289,7 +326,7 @@ static const struct {
     {"/who", handle_who},           {"/stream", handle_stream},   {"/count", handle_count},
     {"/flood", handle_flood},       {"/late", handle_late},       {"/big", handle_big},
     {"/known", handle_known},       {"/upgrade", handle_upgrade}, {"/created", handle_created},
-    {"/redirect", handle_redirect}, {"/cut", handle_cut},
+    {"/redirect", handle_redirect}, {"/cut", handle_cut},         {"/gathered", handle_gathered},
 };
 
 static void fixture_handler(struct http_request *req, void *arg)

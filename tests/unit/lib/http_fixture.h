@@ -10,6 +10,7 @@
  *     /created  201 with a Location that has a line break in it
  *     /known    as /echo; the peer is known from then on
  *     /body...  streams its body: /body/whole 200 with what came, /body/early 413 at once, /body/echo 200 stream of it
+ *     /gathered 200 stream "1" "2" "3", queued and flushed when the headers are out; ended
  *     /redirect 302 to /target, which echoes                    /cut     200 stream, aborted
  */
 #ifndef KNARR_TESTS_UNIT_LIB_HTTP_FIXTURE_H

@@ -117,6 +117,22 @@ static void test_stream_ends_with_its_last_chunk(void **state)
     client_close(&c);
 }
 
+/* What is queued waits for its flush and goes out as one chunk; the request that was kept meanwhile, in a buffer of its
+ * size, is over like any other. */
+static void test_queued_pieces_are_one_chunk(void **state)
+{
+    struct test_client c;
+    char *answer CLEANUP_FREE = NULL;
+
+    (void)state;
+    assert_true(client_open(&c, &fixture, NULL));
+    client_send(&c, "GET /gathered HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n");
+    answer = client_read_until(&c, "/next");
+    assert_contains(answer, "\r\n\r\n3\r\n123\r\n0\r\n\r\nHTTP/1.1 200");
+    assert_true(fixture_wait(&fixture.streams_closed));
+    client_close(&c);
+}
+
 static void test_stream_to_http_1_0_ends_with_the_connection(void **state)
 {
     struct test_client c;
@@ -607,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_large_answer),
         cmocka_unit_test(test_header_cannot_be_split),
         cmocka_unit_test(test_stream_ends_with_its_last_chunk),
+        cmocka_unit_test(test_queued_pieces_are_one_chunk),
         cmocka_unit_test(test_stream_to_http_1_0_ends_with_the_connection),
         cmocka_unit_test(test_watcher_that_closes_is_noticed),
         cmocka_unit_test(test_watcher_that_resets_is_noticed),
