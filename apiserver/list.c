@@ -44,7 +44,7 @@ static int list_visit(void *arg, const struct store_item *item)
         p->more = true;
         return LIST_LIMIT;
     }
-    if (p->piece && list_write_size(p->out) >= p->piece)
+    if (p->piece && list_write_items(p->out).len >= p->piece)
         return LIST_PIECE_FULL;
     list_write_item(p->out, item->value, item->mod_revision);
     p->count++;
@@ -102,21 +102,22 @@ static void list_finish(struct list_pass *p, const struct store_range_result *re
  */
 
 /* The next piece; 0 when the list ends with it, negative when it cannot go on. */
-static int list_next_piece(void *arg, struct buf *piece)
+static int list_next_piece(void *arg, struct slice *ret_piece)
 {
     struct list_pass *p = arg;
     ERROR_LOCAL(err);
     int r;
 
+    list_write_forget(p->out);
     p->range.after = buf_slice(&p->last);
     r = store_list(p->req->server->store, &p->range, list_visit, p, NULL, &err);
     if (r < 0) {
         log_warning("apiserver", "a list of %s is cut: %s", p->req->info.path, error_text(&err));
         return r;
     }
-    list_write_take(p->out, piece);
     if (r == LIST_ALL)
-        buf_append_str(piece, LIST_WRITE_END);
+        list_write_end(p->out);
+    *ret_piece = list_write_items(p->out);
     return r == LIST_PIECE_FULL;
 }
 
@@ -125,7 +126,7 @@ static void list_begin_stream(struct list_pass *p)
     BUF_LOCAL(head);
 
     list_write_head(p->out, &head, p->range.at_revision, NULL, 0);
-    list_write_take(p->out, &head);
+    buf_append_slice(&head, list_write_items(p->out));
     p->piece = LIST_PIECE;
     list_stream_start(p->req, buf_slice(&head), list_next_piece, p);
 }

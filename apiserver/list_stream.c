@@ -18,7 +18,6 @@ struct list_stream {
     struct http_stream *stream;
     list_piece *next;
     void *arg;
-    struct buf piece;
     struct buf packed;
     bool gzip;
     z_stream z;
@@ -28,44 +27,43 @@ static void list_stream_free(void *arg)
 {
     struct list_stream *s = arg;
 
-    buf_free(&s->piece);
     buf_free(&s->packed);
     if (s->gzip)
         (void)deflateEnd(&s->z);
 }
 
-/* What is in `piece`, compressed, to `packed`. */
-static void list_stream_pack(struct list_stream *s, bool last)
+/* The piece compressed, as far as it comes out yet; lives until the next call. */
+static struct slice list_stream_pack(struct list_stream *s, struct slice piece, bool last)
 {
-    s->z.next_in = (Bytef *)s->piece.data;
-    s->z.avail_in = (uInt)s->piece.len;
+    buf_reset(&s->packed);
+    s->z.next_in = (Bytef *)piece.data;
+    s->z.avail_in = (uInt)piece.len;
     do {
         s->z.next_out = (Bytef *)buf_reserve(&s->packed, DEFLATE_ROOM);
         s->z.avail_out = DEFLATE_ROOM;
         (void)deflate(&s->z, last ? Z_FINISH : Z_NO_FLUSH); /* fails only for want of room */
         s->packed.len += DEFLATE_ROOM - s->z.avail_out;
     } while (!s->z.avail_out);
+    return buf_slice(&s->packed);
 }
 
-static void list_stream_send(struct list_stream *s, struct buf *from)
+static void list_stream_send(struct list_stream *s, struct slice piece)
 {
-    struct refbuf *data CLEANUP_REFBUF = refbuf_from(from);
+    struct refbuf *data CLEANUP_REFBUF = refbuf_new(piece.data, piece.len);
 
-    buf_reset(from);
     http_stream_write(s->stream, data);
 }
 
 /* Makes pieces until one goes out: a compressed one may be nothing yet. */
 static void list_stream_go_on(struct list_stream *s)
 {
-    struct buf *out = s->gzip ? &s->packed : &s->piece;
+    struct slice piece = SLICE_NONE;
     int more = 1;
 
-    while (more > 0 && !out->len) {
-        buf_reset(&s->piece);
-        more = s->next(s->arg, &s->piece);
+    while (more > 0 && !piece.len) {
+        more = s->next(s->arg, &piece);
         if (more >= 0 && s->gzip)
-            list_stream_pack(s, !more);
+            piece = list_stream_pack(s, piece, !more);
     }
     if (more < 0) {
         s->state = LIST_STREAM_ENDED;
@@ -74,7 +72,7 @@ static void list_stream_go_on(struct list_stream *s)
     }
     if (!more)
         s->state = LIST_STREAM_ENDED;
-    list_stream_send(s, out);
+    list_stream_send(s, piece);
     if (!more)
         http_stream_end(s->stream);
 }
@@ -108,12 +106,11 @@ void list_stream_start(struct request *req, struct slice first, list_piece *next
     pool_on_free(req->pool, list_stream_free, s);
     if (s->gzip)
         count += reply_gzip_headers(headers + count);
-    buf_append_slice(&s->piece, first);
     if (s->gzip)
-        list_stream_pack(s, false);
+        first = list_stream_pack(s, first, false);
     s->stream = http_stream_start(req->http, 200, "application/json", headers, count, &list_stream_events, s);
-    if (s->gzip && !s->packed.len)
-        list_stream_go_on(s);
+    if (first.len)
+        list_stream_send(s, first);
     else
-        list_stream_send(s, s->gzip ? &s->packed : &s->piece);
+        list_stream_go_on(s);
 }

@@ -6,8 +6,9 @@
 
 #include "apiserver/request.h"
 
-/* Appends a piece: 1 = more follow, 0 = it was the last, negative = it cannot go on, and the connection is cut. */
-typedef int list_piece(void *arg, struct buf *piece);
+/* Makes a piece, which lives until the next call: 1 = more follow, 0 = it was the last, negative = it cannot go on, and
+ * the connection is cut. */
+typedef int list_piece(void *arg, struct slice *ret_piece);
 
 /* Answers 200 with `first` and what `next` makes; `arg` lives as long as the request. */
 void list_stream_start(struct request *req, struct slice first, list_piece *next, void *arg);

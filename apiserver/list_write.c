@@ -6,6 +6,8 @@
 #include "api/version.h"
 #include "lib/encoding.h"
 
+#define LIST_WRITE_END "]}"
+
 struct list_write {
     const struct schema_kind *kind;
     const struct schema_kind *shown;
@@ -63,14 +65,18 @@ void list_write_item(struct list_write *out, struct slice stored, uint64_t revis
         object_write(&out->items, shown.document, revision, out->kind->custom);
 }
 
-size_t list_write_size(const struct list_write *out)
+struct slice list_write_items(const struct list_write *out)
 {
-    return out->items.len;
+    return buf_slice(&out->items);
 }
 
-void list_write_take(struct list_write *out, struct buf *to)
+void list_write_end(struct list_write *out)
 {
-    buf_append_slice(to, buf_slice(&out->items));
+    buf_append_str(&out->items, LIST_WRITE_END);
+}
+
+void list_write_forget(struct list_write *out)
+{
     buf_reset(&out->items);
 }
 

@@ -10,14 +10,14 @@ struct list_write;
 struct list_write *list_write_new(const struct request *req);
 void list_write_free(struct list_write *out);
 void list_write_item(struct list_write *out, struct slice stored, uint64_t revision);
-/* Bytes of items that were written and not taken. */
-size_t list_write_size(const struct list_write *out);
-/* In pieces, for an answer that is streamed: the head (before the first items), the items so far (which are then
- * forgotten), the end. Not as YAML or protobuf. */
+/* Items that were written and not forgotten; lives until the next is written. */
+struct slice list_write_items(const struct list_write *out);
+/* In pieces, for an answer that is streamed: the head (before the first items), the items so far, which are then
+ * forgotten, the end behind the last of them. Not as YAML or protobuf. */
 void list_write_head(const struct list_write *out, struct buf *head, uint64_t revision, const char *token,
                      uint64_t remaining);
-void list_write_take(struct list_write *out, struct buf *to);
-#define LIST_WRITE_END "]}"
+void list_write_end(struct list_write *out);
+void list_write_forget(struct list_write *out);
 /* Answers. token NULL = complete; remaining 0 = unknown. */
 void list_write_reply(struct list_write *out, struct request *req, uint64_t revision, const char *token,
                       uint64_t remaining);
