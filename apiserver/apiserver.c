@@ -51,7 +51,6 @@ static void front_unmake(struct front *front)
     node_link_free(front);
     rbac_index_unref(front->rbac_index);
     account_cache_free(front->accounts);
-    customs_snapshot_unref(front->customs);
     hub_free(front->hub);
     loop_free(front->loop);
 }

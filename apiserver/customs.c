@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store's writer thread leaves the revision of the newest change of any definition in `changed` before the writer
- * is told that it is durable. Every front holds a snapshot and compares one number before it uses it; only when it is
- * behind it takes the lock, and whoever comes first makes the new one. So a kind is there, and gone, with the answer to
- * the write. Definitions that did not change go from snapshot to snapshot with what was compiled of them.
+ * One table of all definitions, kept by what the store's writer thread hands over: before a writer is told that his
+ * change is durable, its event lies in `pending`, and whoever asks next takes that in first. So a kind is there, and
+ * gone, with the answer to the write, and a change costs what one definition costs, however many there are. Everything
+ * but `pending` is under the lock; what leaves it is counted by references.
  */
 #include "apiserver/customs.h"
 
@@ -14,7 +14,8 @@
 #define CUSTOMS_GROUP "apiextensions.k8s.io"
 #define CUSTOMS_KIND  "customresourcedefinitions"
 
-#define CUSTOMS_NAMES_MAX 100
+#define CUSTOMS_NAMES_MAX   100
+#define CUSTOMS_PENDING_MAX 100
 
 struct custom_version_entry {
     struct custom_kind *head;
@@ -22,41 +23,56 @@ struct custom_version_entry {
 };
 
 struct custom_definition {
-    unsigned refs; /* atomic */
     uint64_t revision;
-    char *name;  /* of the object */
-    char *place; /* "GROUP/PLURAL" */
+    char *name; /* of the object */
     char *list_kind;
     struct custom_version_entry *versions; /* served ones; none when it is not established */
     size_t version_count;
 };
 
+/* All kinds at one moment, and the documents about them. */
 struct customs_snapshot {
     unsigned refs; /* atomic */
     struct customs *customs;
-    struct custom_definition **definitions;
+    uint64_t generation;
+    const struct schema_kind **kinds; /* built-in ones, then heads */
+    size_t builtin;
     size_t count;
-    size_t cap;
-    struct map by_name; /* of the object */
-    struct map by_place;
-    const struct schema_kind **kinds; /* built-in ones, then heads; NULL until somebody wants documents */
-    struct documents *documents;      /* NULL likewise; made under the lock */
+    struct documents *documents;
 };
 
 struct customs {
     struct store *store;
     struct store_watch *watch;
     char *server_address;
-    uint64_t changed; /* atomic */
+    pthread_mutex_t pending_lock;
+    struct store_event **pending; /* in order */
+    size_t pending_count;
+    size_t pending_cap;
+    bool overrun; /* more than that happened, and nobody asked: all is to be read anew */
     pthread_mutex_t lock;
-    struct customs_snapshot *current; /* guarded by lock */
-    uint64_t current_revision;        /* guarded by lock: what `changed` was when it was made */
+    bool loaded;                       /* what there was before the pending events */
+    uint64_t generation;               /* counts the changes of the table */
+    struct map by_name;                /* of the object; owns */
+    struct map by_place;               /* what is served, by "GROUP/PLURAL" */
+    struct map names;                  /* of what is served, by "GROUP/NAME": plurals, singulars, short names */
+    struct map kinds;                  /* likewise: kinds and kinds of lists */
+    struct customs_snapshot *snapshot; /* the newest anybody wanted; NULL = none */
 };
 
 /* On the store's writer thread. */
 static void customs_on_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
 {
-    __atomic_store_n(&((struct customs *)arg)->changed, revision, __ATOMIC_RELEASE);
+    struct customs *customs = arg;
+
+    (void)pthread_mutex_lock(&customs->pending_lock);
+    customs->overrun = customs->overrun || customs->pending_count + count > CUSTOMS_PENDING_MAX;
+    if (!customs->overrun)
+        customs->pending = mem_grow(customs->pending, &customs->pending_cap, customs->pending_count + count,
+                                    sizeof(struct store_event *));
+    for (size_t i = 0; i < count && !customs->overrun; i++)
+        customs->pending[customs->pending_count++] = store_event_ref(events[i]);
+    (void)pthread_mutex_unlock(&customs->pending_lock);
 }
 
 struct customs *customs_new(struct store *store, const char *server_address)
@@ -66,37 +82,26 @@ struct customs *customs_new(struct store *store, const char *server_address)
 
     customs->store = store;
     customs->server_address = mem_strdup(server_address);
-    customs->changed = 1; /* more than the 0 of a front that has none yet */
+    customs->generation = 1;
+    (void)pthread_mutex_init(&customs->pending_lock, NULL);
     (void)pthread_mutex_init(&customs->lock, NULL);
     customs->watch = store_watch_open(store, SLICE_LIT(REGISTRY_PREFIX REGISTRY_DEFINITIONS "/"), customs_on_events,
                                       customs, &revision);
     return customs;
 }
 
-void customs_free(struct customs *customs)
-{
-    if (!customs)
-        return;
-    store_watch_close(customs->watch);
-    customs_snapshot_unref(customs->current);
-    (void)pthread_mutex_destroy(&customs->lock);
-    free(customs->server_address);
-    free(customs);
-}
-
 /* ---- definitions ---- */
 
-static void definition_unref(struct custom_definition *d)
+static void definition_free(void *arg)
 {
-    if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
-        return;
+    struct custom_definition *d = arg;
+
     for (size_t i = 0; i < d->version_count; i++) {
         custom_kind_unref(d->versions[i].head);
         custom_kind_unref(d->versions[i].whole);
     }
     free(d->versions);
     free(d->name);
-    free(d->place);
     free(d->list_kind);
     free(d);
 }
@@ -107,11 +112,8 @@ static struct custom_definition *definition_read(const struct value *object, uin
     const struct value *versions = value_path(object, "spec", "versions", NULL);
     const struct value *names = custom_names(object);
 
-    d->refs = 1;
     d->revision = revision;
     d->name = slice_dup(value_string(value_path(object, "metadata", "name", NULL)));
-    d->place = mem_printf("%.*s/%.*s", SLICE_ARGS(value_string(value_path(object, "spec", "group", NULL))),
-                          SLICE_ARGS(value_string(value_get(names, "plural"))));
     d->list_kind = slice_dup(value_string(value_get(names, "listKind")));
     if (!custom_is_established(object))
         return d;
@@ -133,15 +135,165 @@ static struct value *definition_object(struct customs *customs, const char *name
     return value_parse(buf_slice(&item.value), NULL);
 }
 
-/* ---- snapshots ---- */
+/* ---- the table, all under the lock ---- */
+
+static void index_set(struct map *index, const struct custom_definition *d, const char *name, bool add)
+{
+    char *key CLEANUP_FREE = mem_printf("%s/%s", custom_kind_schema(d->versions[0].head)->group, name);
+
+    if (add)
+        (void)map_put(index, slice_str(key), (void *)d);
+    else if (map_get(index, slice_str(key)) == d)
+        (void)map_remove(index, slice_str(key));
+}
+
+/* Enters what is served by the definition, or takes it out. */
+static void customs_index(struct customs *customs, const struct custom_definition *d, bool add)
+{
+    const struct schema_kind *kind;
+
+    if (!d->version_count)
+        return;
+    kind = custom_kind_schema(d->versions[0].head);
+    index_set(&customs->by_place, d, kind->plural, add);
+    index_set(&customs->names, d, kind->plural, add);
+    index_set(&customs->names, d, kind->singular, add);
+    for (size_t i = 0; kind->short_names[i]; i++)
+        index_set(&customs->names, d, kind->short_names[i], add);
+    index_set(&customs->kinds, d, kind->kind, add);
+    index_set(&customs->kinds, d, d->list_kind, add);
+}
+
+static void customs_remove(struct customs *customs, struct slice name)
+{
+    struct custom_definition *d = map_remove(&customs->by_name, name);
+
+    if (!d)
+        return;
+    customs_index(customs, d, false);
+    definition_free(d);
+}
+
+static void customs_put(struct customs *customs, struct slice name, struct slice json, uint64_t revision)
+{
+    struct value *object CLEANUP_VALUE = value_parse(json, NULL);
+    struct custom_definition *d;
+
+    customs_remove(customs, name);
+    if (!object) {
+        log_error("apiserver", "a stored definition of custom resources cannot be read and is not served");
+        return;
+    }
+    d = definition_read(object, revision);
+    (void)map_put(&customs->by_name, name, d);
+    customs_index(customs, d, true);
+}
+
+static void customs_clear(struct customs *customs)
+{
+    map_clear(&customs->by_place, NULL);
+    map_clear(&customs->names, NULL);
+    map_clear(&customs->kinds, NULL);
+    map_clear(&customs->by_name, definition_free);
+}
+
+static int customs_load_one(void *arg, const struct store_item *item)
+{
+    struct registry_place place;
+
+    if (registry_parse(item->key, false, &place))
+        customs_put(arg, place.name, item->value, item->mod_revision);
+    return 0;
+}
+
+/* What cannot be read is tried again by the next request. */
+static void customs_load(struct customs *customs)
+{
+    const struct schema_kind *kind = registry_need_kind(CUSTOMS_GROUP, CUSTOMS_KIND);
+    struct pool *pool CLEANUP_POOL = pool_new();
+    const struct store_range range = {.prefix = registry_prefix(pool, kind, ""), .skip_count = true};
+    struct store_range_result result;
+    ERROR_LOCAL(err);
+
+    customs_clear(customs);
+    customs->generation++;
+    customs->loaded = store_list(customs->store, &range, customs_load_one, customs, &result, &err) == 0;
+    if (!customs->loaded)
+        log_error("apiserver", "definitions of custom resources cannot be read: %s", error_text(&err));
+}
+
+/* Events that are older than what was loaded change nothing. */
+static void customs_take(struct customs *customs, const struct store_event *event)
+{
+    const struct custom_definition *known;
+    struct registry_place place;
+
+    if (!registry_parse(event->key, false, &place))
+        return;
+    known = map_get(&customs->by_name, place.name);
+    if (known && known->revision >= event->revision)
+        return;
+    if (event->kind == STORE_EVENT_DELETE)
+        customs_remove(customs, place.name);
+    else
+        customs_put(customs, place.name, event->value, event->revision);
+    customs->generation++;
+}
+
+/* Locks the table, and brings it up to date. */
+static struct customs *customs_lock(struct front *front)
+{
+    struct customs *customs = front->server->customs;
+    struct store_event **events;
+    size_t count;
+
+    (void)pthread_mutex_lock(&customs->lock);
+    (void)pthread_mutex_lock(&customs->pending_lock);
+    events = STEAL(customs->pending);
+    count = customs->pending_count;
+    customs->pending_count = customs->pending_cap = 0;
+    customs->loaded = customs->loaded && !customs->overrun;
+    customs->overrun = false;
+    (void)pthread_mutex_unlock(&customs->pending_lock);
+    if (!customs->loaded)
+        customs_load(customs);
+    for (size_t i = 0; i < count; i++) {
+        customs_take(customs, events[i]);
+        store_event_unref(events[i]);
+    }
+    free(events);
+    return customs;
+}
+
+static void customs_unlock(struct customs *customs)
+{
+    (void)pthread_mutex_unlock(&customs->lock);
+}
+
+void customs_free(struct customs *customs)
+{
+    if (!customs)
+        return;
+    store_watch_close(customs->watch);
+    for (size_t i = 0; i < customs->pending_count; i++)
+        store_event_unref(customs->pending[i]);
+    free(customs->pending);
+    customs_snapshot_unref(customs->snapshot);
+    customs_clear(customs);
+    (void)pthread_mutex_destroy(&customs->pending_lock);
+    (void)pthread_mutex_destroy(&customs->lock);
+    free(customs->server_address);
+    free(customs);
+}
+
+/* ---- documents ---- */
 
 /* From any thread: what it looks at does not change. */
 static const struct schema_kind *snapshot_describe(void *arg, const struct schema_kind *kind, bool v2)
 {
-    struct customs_snapshot *s = arg;
-    char *place CLEANUP_FREE = mem_printf("%s/%s", kind->group, kind->plural);
-    const struct custom_definition *d = map_get(&s->by_place, slice_str(place));
-    struct value *object CLEANUP_VALUE = d ? definition_object(s->customs, d->name) : NULL;
+    struct customs_snapshot *all = arg;
+    char *name CLEANUP_FREE = mem_printf("%s.%s", kind->plural, kind->group); /* as validation wants it */
+    struct value *object CLEANUP_VALUE = kind->custom ? definition_object(all->customs, name) : NULL;
     const struct value *version = object ? custom_version(object, slice_str(kind->version)) : NULL;
 
     return version ? custom_kind_schema(custom_kind_documented(object, version, v2 ? CUSTOM_V2 : CUSTOM_V3)) : kind;
@@ -152,139 +304,69 @@ static void snapshot_described(void *arg, const struct schema_kind *kind)
     custom_kind_unref(custom_kind_of(kind));
 }
 
-static void snapshot_add(struct customs_snapshot *s, struct custom_definition *d)
+void customs_snapshot_unref(struct customs_snapshot *all)
 {
-    s->definitions = mem_grow(s->definitions, &s->cap, s->count + 1, sizeof(struct custom_definition *));
-    s->definitions[s->count++] = d;
-    (void)map_put(&s->by_name, slice_str(d->name), d);
-    if (d->version_count)
-        (void)map_put(&s->by_place, slice_str(d->place), d);
+    if (!all || __atomic_sub_fetch(&all->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    documents_free(all->documents);
+    for (size_t i = all->builtin; i < all->count; i++)
+        custom_kind_unref(custom_kind_of(all->kinds[i]));
+    free(all->kinds);
+    free(all);
+}
+
+static int definition_order(const void *a, const void *b)
+{
+    return strcmp((*(const struct custom_definition *const *)a)->name,
+                  (*(const struct custom_definition *const *)b)->name);
+}
+
+/* All kinds: the built-in ones, then those of the definitions in the order of their names. Under the lock. */
+static void snapshot_add_kinds(struct customs_snapshot *all, const struct customs *customs)
+{
+    CLEANUP_FREE const struct custom_definition **list = mem_calloc(customs->by_place.count + 1, sizeof(*list));
+    const struct schema_kind *const *builtin = schema_kinds(&all->builtin);
+    size_t total = all->builtin;
+    size_t count = 0;
+
+    map_for_each (e, &customs->by_place) {
+        list[count++] = e->value;
+        total += list[count - 1]->version_count;
+    }
+    qsort(list, count, sizeof(*list), definition_order);
+    all->kinds = mem_calloc(total + 1, sizeof(*all->kinds));
+    memcpy(all->kinds, builtin, all->builtin * sizeof(*all->kinds));
+    all->count = all->builtin;
+    for (size_t i = 0; i < count; i++)
+        for (size_t v = 0; v < list[i]->version_count; v++)
+            all->kinds[all->count++] = custom_kind_schema(custom_kind_ref(list[i]->versions[v].head));
 }
 
 /* Under the lock. */
-static void snapshot_make_documents(struct customs_snapshot *s)
+static struct customs_snapshot *snapshot_new(struct customs *customs)
 {
-    size_t count;
-    const struct schema_kind *const *builtin = schema_kinds(&count);
-    size_t total = count;
+    struct customs_snapshot *all = mem_zalloc(sizeof(*all));
 
-    for (size_t i = 0; i < s->count; i++)
-        total += s->definitions[i]->version_count;
-    s->kinds = mem_calloc(total + 1, sizeof(*s->kinds));
-    memcpy(s->kinds, builtin, count * sizeof(*s->kinds));
-    for (size_t i = 0; i < s->count; i++)
-        for (size_t v = 0; v < s->definitions[i]->version_count; v++)
-            s->kinds[count++] = custom_kind_schema(s->definitions[i]->versions[v].head);
-    s->documents = documents_make(&(struct documents_options){
-        s->customs->server_address, s->kinds, count, {snapshot_describe, snapshot_described, s}});
-}
-
-struct snapshot_reading {
-    struct customs_snapshot *made;
-    const struct customs_snapshot *before; /* NULL = none */
-};
-
-static int snapshot_visit(void *arg, const struct store_item *item)
-{
-    struct snapshot_reading *r = arg;
-    struct registry_place place;
-    struct custom_definition *known = NULL;
-    struct value *object CLEANUP_VALUE = NULL;
-
-    if (r->before && registry_parse(item->key, false, &place))
-        known = map_get(&r->before->by_name, place.name);
-    if (known && known->revision == item->mod_revision) {
-        (void)__atomic_add_fetch(&known->refs, 1, __ATOMIC_RELAXED);
-        snapshot_add(r->made, known);
-        return 0;
-    }
-    object = value_parse(item->value, NULL);
-    if (object)
-        snapshot_add(r->made, definition_read(object, item->mod_revision));
-    else
-        log_error("apiserver", "a stored definition of custom resources cannot be read and is not served");
-    return 0;
-}
-
-void customs_snapshot_unref(struct customs_snapshot *s)
-{
-    if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
-        return;
-    documents_free(s->documents);
-    for (size_t i = 0; i < s->count; i++)
-        definition_unref(s->definitions[i]);
-    map_clear(&s->by_name, NULL);
-    map_clear(&s->by_place, NULL);
-    free(s->definitions);
-    free(s->kinds);
-    free(s);
-}
-
-/* NULL when the store cannot be read. */
-static struct customs_snapshot *snapshot_read(struct customs *customs)
-{
-    const struct schema_kind *kind = registry_need_kind(CUSTOMS_GROUP, CUSTOMS_KIND);
-    struct pool *pool CLEANUP_POOL = pool_new();
-    const struct store_range range = {.prefix = registry_prefix(pool, kind, ""), .skip_count = true};
-    struct snapshot_reading reading = {mem_zalloc(sizeof(*reading.made)), customs->current};
-    struct store_range_result result;
-    ERROR_LOCAL(err);
-
-    reading.made->refs = 1;
-    reading.made->customs = customs;
-    if (store_list(customs->store, &range, snapshot_visit, &reading, &result, &err) == 0)
-        return reading.made;
-    log_error("apiserver", "definitions of custom resources cannot be read: %s", error_text(&err));
-    customs_snapshot_unref(reading.made);
-    return NULL;
-}
-
-/* Under the lock. What changes while it is read makes it old again; what cannot be read stays as it was, until the next
- * request tries again. */
-static void customs_refresh(struct customs *customs)
-{
-    uint64_t changed = __atomic_load_n(&customs->changed, __ATOMIC_ACQUIRE);
-    struct customs_snapshot *made;
-
-    if (customs->current_revision >= changed)
-        return;
-    made = snapshot_read(customs);
-    if (made) {
-        customs_snapshot_unref(customs->current);
-        customs->current = made;
-        customs->current_revision = changed;
-    } else if (!customs->current) {
-        customs->current = mem_zalloc(sizeof(*made));
-        customs->current->refs = 1;
-        customs->current->customs = customs;
-    }
-}
-
-static struct customs_snapshot *customs_current(struct front *front)
-{
-    struct customs *customs = front->server->customs;
-
-    if (front->customs_revision >= __atomic_load_n(&customs->changed, __ATOMIC_ACQUIRE))
-        return front->customs;
-    customs_snapshot_unref(front->customs);
-    (void)pthread_mutex_lock(&customs->lock);
-    customs_refresh(customs);
-    front->customs = customs->current;
-    (void)__atomic_add_fetch(&front->customs->refs, 1, __ATOMIC_RELAXED);
-    front->customs_revision = customs->current_revision;
-    (void)pthread_mutex_unlock(&customs->lock);
-    return front->customs;
+    all->refs = 1;
+    all->customs = customs;
+    all->generation = customs->generation;
+    snapshot_add_kinds(all, customs);
+    all->documents = documents_make(&(struct documents_options){
+        customs->server_address, all->kinds, all->count, {snapshot_describe, snapshot_described, all}});
+    return all;
 }
 
 struct documents *customs_documents(struct front *front, struct customs_snapshot **ret_snapshot)
 {
-    struct customs_snapshot *s = customs_current(front);
+    struct customs *customs = customs_lock(front);
+    struct customs_snapshot *s = customs->snapshot;
 
-    (void)pthread_mutex_lock(&s->customs->lock);
-    if (!s->documents)
-        snapshot_make_documents(s);
+    if (!s || s->generation != customs->generation) {
+        customs_snapshot_unref(s);
+        s = customs->snapshot = snapshot_new(customs);
+    }
     (void)__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
-    (void)pthread_mutex_unlock(&s->customs->lock);
+    customs_unlock(customs);
     *ret_snapshot = s;
     return s->documents;
 }
@@ -292,8 +374,8 @@ struct documents *customs_documents(struct front *front, struct customs_snapshot
 void customs_tidy(struct customs *customs)
 {
     (void)pthread_mutex_lock(&customs->lock);
-    if (customs->current && customs->current->documents)
-        documents_tidy(customs->current->documents);
+    if (customs->snapshot)
+        documents_tidy(customs->snapshot->documents);
     (void)pthread_mutex_unlock(&customs->lock);
 }
 
@@ -304,13 +386,10 @@ void customs_let_go(void *request)
     custom_kind_unref(((struct request *)request)->custom);
 }
 
-/* The whole kind of a version, compiled when it is not yet; a reference, or NULL. */
+/* The whole kind of a version, compiled when it is not yet; a reference, or NULL. Under the lock. */
 static struct custom_kind *definition_compile(struct customs *customs, struct custom_definition *d,
                                               struct custom_version_entry *v)
 {
-    struct custom_kind *kind;
-
-    (void)pthread_mutex_lock(&customs->lock);
     if (!v->whole) {
         struct value *object CLEANUP_VALUE = definition_object(customs, d->name);
         const struct value *version = object ? custom_version(object, slice_str(custom_kind_schema(v->head)->version))
@@ -318,18 +397,16 @@ static struct custom_kind *definition_compile(struct customs *customs, struct cu
 
         v->whole = version ? custom_kind_whole(object, version) : NULL;
     }
-    kind = v->whole ? custom_kind_ref(v->whole) : NULL;
-    (void)pthread_mutex_unlock(&customs->lock);
-    return kind;
+    return v->whole ? custom_kind_ref(v->whole) : NULL;
 }
 
-/* The version that is served there, or NULL. */
-static struct custom_version_entry *snapshot_find(const struct customs_snapshot *s, const char *group,
-                                                  const char *version, const char *plural,
-                                                  struct custom_definition **ret_definition)
+/* The version that is served there, or NULL. Under the lock. */
+static struct custom_version_entry *customs_version(const struct customs *customs, const char *group,
+                                                    const char *version, const char *plural,
+                                                    struct custom_definition **ret_definition)
 {
     char *place CLEANUP_FREE = mem_printf("%s/%s", group, plural);
-    struct custom_definition *d = map_get(&s->by_place, slice_str(place));
+    struct custom_definition *d = map_get(&customs->by_place, slice_str(place));
 
     *ret_definition = d;
     for (size_t i = 0; d && i < d->version_count; i++)
@@ -340,10 +417,12 @@ static struct custom_version_entry *snapshot_find(const struct customs_snapshot 
 
 const struct schema_kind *customs_find(struct request *req, const char *group, const char *version, const char *plural)
 {
+    struct customs *customs = customs_lock(req->front);
     struct custom_definition *d;
-    struct custom_version_entry *v = snapshot_find(customs_current(req->front), group, version, plural, &d);
-    struct custom_kind *kind = v ? definition_compile(req->server->customs, d, v) : NULL;
+    struct custom_version_entry *v = customs_version(customs, group, version, plural, &d);
+    struct custom_kind *kind = v ? definition_compile(customs, d, v) : NULL;
 
+    customs_unlock(customs);
     if (!kind)
         return NULL;
     req->custom = kind;
@@ -352,39 +431,26 @@ const struct schema_kind *customs_find(struct request *req, const char *group, c
 
 bool customs_is_current(struct front *front, const struct schema_kind *kind)
 {
+    struct customs *customs = customs_lock(front);
     struct custom_definition *d;
-    const struct custom_version_entry *v =
-        snapshot_find(customs_current(front), kind->group, kind->version, kind->plural, &d);
+    const struct custom_version_entry *v = customs_version(customs, kind->group, kind->version, kind->plural, &d);
+    bool current = v && custom_kind_schema(v->head)->hash == kind->hash;
 
-    return v && custom_kind_schema(v->head)->hash == kind->hash;
+    customs_unlock(customs);
+    return current;
 }
 
 /* ---- names ---- */
 
-static bool names_have(const struct schema_kind *kind, const char *name)
-{
-    if (!strcmp(kind->plural, name) || !strcmp(kind->singular, name))
-        return true;
-    for (size_t i = 0; kind->short_names[i]; i++)
-        if (!strcmp(kind->short_names[i], name))
-            return true;
-    return false;
-}
-
-/* Whether another definition of the group is served by this resource name, or has this kind or list kind. */
-static bool customs_taken(const struct customs_snapshot *s, const char *own, const char *group, const char *name,
+/* Whether another definition of the group is served by this resource name, or has this kind or list kind. Under the
+ * lock. */
+static bool customs_taken(const struct customs *customs, const char *own, const char *group, const char *name,
                           bool of_kind)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        const struct custom_definition *d = s->definitions[i];
-        const struct schema_kind *kind = d->version_count ? custom_kind_schema(d->versions[0].head) : NULL;
+    char *key CLEANUP_FREE = mem_printf("%s/%s", group, name);
+    const struct custom_definition *d = map_get(of_kind ? &customs->kinds : &customs->names, slice_str(key));
 
-        if (!kind || !strcmp(d->name, own) || strcmp(kind->group, group) != 0)
-            continue;
-        if (of_kind ? !strcmp(kind->kind, name) || !strcmp(d->list_kind, name) : names_have(kind, name))
-            return true;
-    }
-    return false;
+    return d && strcmp(d->name, own) != 0;
 }
 
 const char *customs_conflict(struct request *req, const struct value *definition, const char **ret_message)
@@ -398,23 +464,26 @@ const char *customs_conflict(struct request *req, const struct value *definition
                  {"shortNames", "ShortNamesConflict", false},
                  {"kind", "KindConflict", true},
                  {"listKind", "ListKindConflict", true}};
-    const struct customs_snapshot *s = customs_current(req->front);
     const struct value *wanted = value_path(definition, "spec", "names", NULL);
     const char *own = value_str(value_path(definition, "metadata", "name", NULL));
     const char *group = value_str(value_path(definition, "spec", "group", NULL));
 
-    for (size_t i = 0; own && group && i < ARRAY_SIZE(names); i++) {
+    struct customs *customs = customs_lock(req->front);
+    const char *reason = NULL;
+
+    for (size_t i = 0; own && group && !reason && i < ARRAY_SIZE(names); i++) {
         const struct value *v = value_get(wanted, names[i].member);
         size_t count = value_is(v, VALUE_ARRAY) ? value_count(v) : 1;
 
-        for (size_t k = 0; k < count && k < CUSTOMS_NAMES_MAX; k++) { /* more are refused */
+        for (size_t k = 0; k < count && k < CUSTOMS_NAMES_MAX && !reason; k++) { /* more are refused */
             const char *name = value_str(value_is(v, VALUE_ARRAY) ? value_at(v, k) : v);
 
-            if (!name || !*name || !customs_taken(s, own, group, name, names[i].of_kind))
+            if (!name || !*name || !customs_taken(customs, own, group, name, names[i].of_kind))
                 continue;
             *ret_message = pool_printf(req->pool, "\"%s\" is already in use", name);
-            return names[i].reason;
+            reason = names[i].reason;
         }
     }
-    return NULL;
+    customs_unlock(customs);
+    return reason;
 }

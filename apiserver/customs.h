@@ -10,7 +10,7 @@
 #include "apiserver/request.h"
 
 struct customs;          /* shared by all fronts */
-struct customs_snapshot; /* all definitions at one moment, immutable */
+struct customs_snapshot; /* all kinds at one moment, immutable */
 
 struct customs *customs_new(struct store *store, const char *server_address);
 void customs_free(struct customs *customs);

@@ -16,7 +16,6 @@
 #include "lib/list.h"
 
 struct customs;
-struct customs_snapshot;
 struct hub;
 struct account_cache;
 struct account_issuer;
@@ -41,19 +40,17 @@ struct front {
     struct apiserver *server;
     struct loop *loop;
     struct hub *hub;
-    struct list streams;              /* of exec, attach, port-forward, and upgrades through proxies */
-    struct list proxies;              /* requests on their way through one */
-    struct http_client *node_client;  /* to node servers; made when first used */
-    struct pki_pair node_identity;    /* what it shows there; loop only once it runs */
-    struct usage_cache *usage;        /* what nodes said lately; NULL = nothing */
-    struct event_expiry *expiry;      /* of the first front; NULL elsewhere */
-    struct loop_timer *keeper;        /* of the first front: looks after the default objects; NULL elsewhere */
-    struct http_server *http;         /* NULL in tests and before it listens */
-    struct rbac_index *rbac_index;    /* the front's own reference; loop only */
-    uint64_t rbac_revision;           /* of the change that it has seen */
-    struct customs_snapshot *customs; /* the front's own reference; loop only */
-    uint64_t customs_revision;        /* of the change that it has seen */
-    struct account_cache *accounts;   /* tokens that were verified; loop only */
+    struct list streams;             /* of exec, attach, port-forward, and upgrades through proxies */
+    struct list proxies;             /* requests on their way through one */
+    struct http_client *node_client; /* to node servers; made when first used */
+    struct pki_pair node_identity;   /* what it shows there; loop only once it runs */
+    struct usage_cache *usage;       /* what nodes said lately; NULL = nothing */
+    struct event_expiry *expiry;     /* of the first front; NULL elsewhere */
+    struct loop_timer *keeper;       /* of the first front: looks after the default objects; NULL elsewhere */
+    struct http_server *http;        /* NULL in tests and before it listens */
+    struct rbac_index *rbac_index;   /* the front's own reference; loop only */
+    uint64_t rbac_revision;          /* of the change that it has seen */
+    struct account_cache *accounts;  /* tokens that were verified; loop only */
     pthread_t thread;
     bool running;        /* the thread was started */
     bool http_stopped;   /* loop only */
