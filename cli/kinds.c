@@ -52,30 +52,44 @@ static struct custom_kind *kind_of_resource(const struct value *group, const str
     return custom_kind_head(definition, own);
 }
 
+static bool kinds_have(const struct session *s, struct slice group, struct slice version, struct slice plural)
+{
+    for (size_t i = 0; i < s->kind_count; i++) {
+        const struct schema_kind *kind = custom_kind_schema(s->kinds[i]);
+
+        if (slice_is(plural, kind->plural) && slice_is(group, kind->group) &&
+            (!version.data || slice_is(version, kind->version)))
+            return true;
+    }
+    return false;
+}
+
 static void kinds_add_version(struct session *s, const struct value *group, const struct value *version)
 {
     const struct value *resources = value_get(version, "resources");
 
     for (size_t i = 0; i < value_count(resources); i++) {
         const struct value *r = value_at(resources, i);
+        struct slice name = value_string(value_path(group, "metadata", "name", NULL));
+        struct slice of = value_string(value_get(version, "version"));
+        struct slice plural = value_string(value_get(r, "resource"));
 
-        if (schema_find_resource(value_string(value_path(group, "metadata", "name", NULL)),
-                                 value_string(value_get(version, "version")), value_string(value_get(r, "resource"))))
+        if (schema_find_resource(name, of, plural) || kinds_have(s, name, of, plural))
             continue;
         s->kinds = mem_grow(s->kinds, &s->kind_cap, s->kind_count + 1, sizeof(struct custom_kind *));
         s->kinds[s->kind_count++] = kind_of_resource(group, version, r);
     }
 }
 
-static int kinds_ask(struct session *s, struct error *err)
+int session_ask_kinds(struct session *s, struct error *err)
 {
     const struct client_request request = {.method = "GET", .path = "/apis", .accept = DISCOVERY};
     struct value *answer CLEANUP_VALUE = NULL;
     const struct value *groups;
     BUF_LOCAL(body);
-    int r = s->asked ? 0 : session_call(s, &request, &body, err);
+    int r = session_call(s, &request, &body, err);
 
-    if (s->asked || r < 0)
+    if (r < 0)
         return r;
     s->asked = true;
     answer = value_parse(buf_slice(&body), NULL);
@@ -87,6 +101,24 @@ static int kinds_ask(struct session *s, struct error *err)
             kinds_add_version(s, value_at(groups, i), value_at(versions, k));
     }
     return 0;
+}
+
+static int kinds_ask(struct session *s, struct error *err)
+{
+    return s->asked ? 0 : session_ask_kinds(s, err);
+}
+
+const struct schema_kind *session_next_kind(const struct session *s, size_t *at)
+{
+    while (*at < s->kind_count) {
+        const struct schema_kind *kind = custom_kind_schema(s->kinds[*at]);
+        struct session before = {.kinds = s->kinds, .kind_count = (*at)++};
+
+        /* Versions of one resource stand in the order in which the server prefers them. */
+        if (!kinds_have(&before, slice_str(kind->group), SLICE_NONE, slice_str(kind->plural)))
+            return kind;
+    }
+    return NULL;
 }
 
 void session_forget_kinds(struct session *s)

@@ -10,7 +10,6 @@
 #include "cli/span.h"
 #include "lib/encoding.h"
 
-#define KINDS_MAX  128
 #define PAGE       "500"
 #define SPAN_MAX_S (365L * 24 * 3600)
 
@@ -26,8 +25,10 @@ struct rewind {
     const char *to;
     bool all;
     bool dry_run;
-    struct rewind_target targets[KINDS_MAX];
+    struct rewind_target *targets;
     size_t target_count;
+    size_t target_cap;
+    size_t kinds_seen; /* of the session's kinds that are not built in */
     bool named;        /* kinds were named */
     uint64_t revision; /* 0 = not known yet: the first list of the past tells it */
     char time[TIME_TEXT_MAX];
@@ -36,6 +37,7 @@ struct rewind {
     struct rewind_writer writer;
     size_t done[REWIND_LEAVE]; /* by action */
     size_t recreated;
+    size_t definitions; /* that came back */
     size_t left;
     size_t failed;
 };
@@ -68,8 +70,8 @@ static bool read_to(struct rewind *r)
 
 static void add_target(struct rewind *r, const struct schema_kind *kind, const char *name)
 {
-    if (r->target_count < KINDS_MAX)
-        r->targets[r->target_count++] = (struct rewind_target){kind, name};
+    r->targets = mem_grow(r->targets, &r->target_cap, r->target_count + 1, sizeof(*r->targets));
+    r->targets[r->target_count++] = (struct rewind_target){kind, name};
 }
 
 /* "deployments", "configmap/x" or several with commas; `text` must stay. 0 or the exit code. */
@@ -89,10 +91,28 @@ static int add_named(struct rewind *r, const char *text)
             return 2;
         if (!rewind_kind_fits(kind))
             return wrong_usage(kind->plural, " say what was seen, not what is wanted, and are not rewound");
-        if (one && (!name.len || rest.len || r->target_count + 1 > KINDS_MAX))
+        if (one && (!name.len || rest.len))
             return wrong_usage(text, ": name one object as TYPE/NAME");
         add_target(r, kind, one ? name.data : NULL);
     }
+    return 0;
+}
+
+static void add_fitting(struct rewind *r, const struct schema_kind *kind)
+{
+    if (rewind_kind_fits(kind) && (r->all || kind->namespaced))
+        add_target(r, kind, NULL);
+}
+
+/* Those that users defined, as far as they are not among the targets yet. */
+static int add_custom(struct rewind *r, struct error *err)
+{
+    const struct schema_kind *kind;
+
+    if (session_ask_kinds(&r->session, err) < 0)
+        return -(int)err->code;
+    while ((kind = session_next_kind(&r->session, &r->kinds_seen)))
+        add_fitting(r, kind);
     return 0;
 }
 
@@ -100,6 +120,7 @@ static int read_targets(struct rewind *r, const struct arguments *arguments)
 {
     size_t count;
     const struct schema_kind *const *kinds = schema_kinds(&count);
+    ERROR_LOCAL(err);
 
     r->named = arguments->count;
     for (size_t i = 0; i < arguments->count; i++) {
@@ -109,9 +130,8 @@ static int read_targets(struct rewind *r, const struct arguments *arguments)
             return code;
     }
     for (size_t i = 0; !r->named && i < count; i++)
-        if (rewind_kind_fits(kinds[i]) && (r->all || kinds[i]->namespaced))
-            add_target(r, kinds[i], NULL);
-    return 0;
+        add_fitting(r, kinds[i]);
+    return r->named || add_custom(r, &err) == 0 ? 0 : session_fail(&err);
 }
 
 /* ---- lists ---- */
@@ -292,6 +312,11 @@ static void leave(struct rewind *r, const char *title, const char *why, bool fai
     (void)printf("%s left alone: %s\n", title, why);
 }
 
+static bool is_definition(const struct schema_kind *kind)
+{
+    return !kind->custom && !strcmp(kind->kind, "CustomResourceDefinition");
+}
+
 static void take_step(struct rewind *r, const struct rewind_step *step)
 {
     static const char *const words[] = {
@@ -325,6 +350,7 @@ static void take_step(struct rewind *r, const struct rewind_step *step)
     } else {
         r->recreated += result == REWIND_RECREATED;
         r->done[step->action] += result == REWIND_DONE;
+        r->definitions += step->action == REWIND_CREATE && is_definition(step->kind);
         if (!r->dry_run)
             (void)printf("%s %s\n", buf_cstr(&title), result == REWIND_RECREATED ? "recreated" : words[step->action]);
     }
@@ -342,6 +368,8 @@ static int summary(const struct rewind *r)
     if (!r->dry_run && changes)
         (void)printf("it was revision %llu before: --to %llu undoes this\n", (unsigned long long)r->before,
                      (unsigned long long)r->before);
+    if (r->dry_run && r->definitions && !r->named)
+        (void)printf("what lay in the kinds that would come back is not shown\n");
     if (r->dry_run)
         return r->failed ? 2 : changes > 0;
     return r->failed > 0;
@@ -357,14 +385,43 @@ static int fail_before(const struct rewind *r, const struct error *err)
     return r->dry_run ? 2 : 1;
 }
 
+/* Definitions that came back are served at once: what they held comes back behind them. */
+static int plan_again(struct rewind *r, struct error *err)
+{
+    struct rewind_plan next = {.unchanged = r->plan.unchanged, .namespaces = r->plan.namespaces};
+    size_t known = r->target_count;
+
+    r->plan.namespaces = (struct map){0};
+    rewind_plan_clear(&r->plan);
+    r->plan = next;
+    if (add_custom(r, err) < 0)
+        return -(int)err->code;
+    for (size_t i = known; i < r->target_count; i++)
+        if (add_kind(r, &r->targets[i], err) < 0)
+            return -(int)err->code;
+    rewind_plan_sort(&r->plan);
+    return 0;
+}
+
+static void take_steps(struct rewind *r)
+{
+    for (size_t i = 0; i < r->plan.count; i++)
+        take_step(r, &r->plan.steps[i]);
+}
+
 static int run(struct rewind *r)
 {
     ERROR_LOCAL(err);
 
     if (make_plan(r, &err) < 0)
         return fail_before(r, &err);
-    for (size_t i = 0; i < r->plan.count; i++)
-        take_step(r, &r->plan.steps[i]);
+    take_steps(r);
+    if (r->definitions && !r->named && !r->dry_run) {
+        if (plan_again(r, &err) == 0)
+            take_steps(r);
+        else
+            r->failed += session_fail(&err) != 0;
+    }
     return summary(r);
 }
 
@@ -373,7 +430,7 @@ void cli_rewind_help(FILE *to)
     (void)fprintf(
         to,
         "  --to REV|TIME    a revision, a time (2006-01-02T15:04:05Z), or how long ago (90s, 10m, 2h, 1d)\n"
-        "  TYPE[/NAME]      only these; without any, all kinds of the namespace\n"
+        "  TYPE[/NAME]      only these; without any, all kinds of the namespace, also those that users defined\n"
         "  -n NAMESPACE     that of the kubeconfig when it is not given\n"
         "  -A               all namespaces, and without TYPE what lies in none, too\n"
         "  --dry-run        shows what would change as a diff; the server checks it and changes nothing\n"
@@ -419,6 +476,7 @@ int cli_rewind(int argc, char **argv)
     if (session_open(&r.session, r.kubeconfig, &err) < 0)
         return session_fail(&err);
     if ((code = read_targets(&r, &arguments))) {
+        free(r.targets);
         session_close(&r.session);
         return code;
     }
@@ -429,6 +487,7 @@ int cli_rewind(int argc, char **argv)
     code = run(&r);
     rewind_writer_clear(&r.writer);
     rewind_plan_clear(&r.plan);
+    free(r.targets);
     session_close(&r.session);
     return code;
 }

@@ -23,10 +23,17 @@ bool rewind_kind_fits(const struct schema_kind *kind)
            (kind->verbs & needed) == needed;
 }
 
+/* Whether it is a kind of ours: users may use the same word for theirs. */
+static bool is_ours(const struct schema_kind *kind, const char *plural)
+{
+    return !kind->custom && !strcmp(kind->plural, plural);
+}
+
 /* ---- order ---- */
 
-/* What others need comes first. Namespaces, what else lies in none, identities and what pods read, rights; then all
- * that has no place of its own; then what makes pods, then pods; and last what is owned by another of these. */
+/* What others need comes first. Namespaces, what else lies in none (definitions before what they define), identities
+ * and what pods read, rights; then all that has no place of its own; then what makes pods, then pods; and last what is
+ * owned by another of these. */
 static unsigned rank(const struct rewind_step *step)
 {
     static const char *const first[] = {"",      "serviceaccounts",     "configmaps",  "secrets", "clusterroles",
@@ -35,12 +42,14 @@ static unsigned rank(const struct rewind_step *step)
 
     if (step->action == REWIND_CREATE && value_count(value_path(step->then, "metadata", "ownerReferences", NULL)))
         return 100;
-    if (!strcmp(kind->plural, "namespaces"))
+    if (kind->custom)
+        return kind->namespaced ? 50 : 2;
+    if (is_ours(kind, "namespaces"))
         return 0;
     for (unsigned i = 1; i < ARRAY_SIZE(first); i++)
-        if (!strcmp(kind->plural, first[i]))
+        if (is_ours(kind, first[i]))
             return 2 + i;
-    if (!strcmp(kind->plural, "pods"))
+    if (is_ours(kind, "pods"))
         return 52;
     if (schema_find_path(kind->type, "spec.template"))
         return 51;
@@ -102,13 +111,13 @@ static bool has_ended(const struct schema_kind *kind, const struct value *object
 {
     struct slice phase = value_string(value_path(object, "status", "phase", NULL));
 
-    return !strcmp(kind->plural, "pods") && (slice_is(phase, "Succeeded") || slice_is(phase, "Failed"));
+    return is_ours(kind, "pods") && (slice_is(phase, "Succeeded") || slice_is(phase, "Failed"));
 }
 
 /* A namespace that is another one than then. */
 static bool is_made_again(const struct rewind_plan *plan, const struct rewind_step *step)
 {
-    return !strcmp(step->kind->plural, "namespaces") &&
+    return is_ours(step->kind, "namespaces") &&
            map_get(&plan->namespaces, slice_str(rewind_step_name(step))) == namespace_again;
 }
 

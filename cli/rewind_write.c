@@ -118,7 +118,7 @@ static enum rewind_result create(struct rewind_writer *w, const struct rewind_st
         return REWIND_DONE; /* the server cannot say: the namespace is not there yet */
     if (!w->dry_run && (*ret_why = missing_owner(w, body, ns)))
         return REWIND_LEFT;
-    if (!strcmp(step->kind->plural, "namespaces"))
+    if (!step->kind->custom && !strcmp(step->kind->plural, "namespaces"))
         (void)map_put(&w->made, slice_str(name), w);
     if (send_to(w, "POST", collection, body, err) == 0)
         return REWIND_DONE;

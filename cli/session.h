@@ -47,5 +47,10 @@ const struct schema_kind *session_kind(struct session *s, const char *text);
 int session_find_kind(struct session *s, const char *api_version, const char *name, const struct schema_kind **ret_kind,
                       struct error *err);
 /* Part of session_close. */
+/* Asks which kinds there are that are not built in; when it was asked before, adds what is new since. */
+int session_ask_kinds(struct session *s, struct error *err);
+/* Of those that were asked for, each in the version that the server prefers: the first from *at on, and *at behind it;
+ * NULL when there is no more. They live as long as the session. */
+const struct schema_kind *session_next_kind(const struct session *s, size_t *at);
 void session_forget_kinds(struct session *s);
 #endif

@@ -208,3 +208,59 @@ def test_namespaces(past):
     assert 'configmap/c -n fresh left alone: it goes with its namespace' in done.stdout and '0 failed' in done.stdout
     wait_for(lambda: not c.get('namespace', 'fresh'), 'the namespace to go')
     assert c.get('node', 'node-1')
+
+
+def test_kinds_that_users_defined(past):
+    """Without a type they are rewound as all others; with -A their definitions too, and what those held."""
+    c = past
+
+    def definition(plural, kind, scope):
+        schema = {'openAPIV3Schema': {'type': 'object', 'properties': {'spec': {
+            'type': 'object', 'x-kubernetes-preserve-unknown-fields': True}}}}
+        versions = [{'name': name, 'served': True, 'storage': name == 'v1', 'schema': schema} for name in ('v1', 'v1beta1')]
+        return {'apiVersion': 'apiextensions.k8s.io/v1', 'kind': 'CustomResourceDefinition',
+                'metadata': {'name': f'{plural}.past.example.com'},
+                'spec': {'group': 'past.example.com', 'scope': scope, 'names': {'plural': plural, 'kind': kind}, 'versions': versions}}
+
+    def put(kind, name, **spec):
+        c.apply({'apiVersion': 'past.example.com/v1', 'kind': kind, 'metadata': {'name': name}, 'spec': spec}, *in_custom)
+
+    in_custom = ('-n', 'custom')
+    c.kubectl('create', 'namespace', 'custom')
+    # One is named as a kind of ours, and is none.
+    for one in (definition('clocks', 'Clock', 'Namespaced'), definition('namespaces', 'Realm', 'Cluster')):
+        c.apply(one)
+    put('Clock', 'changed', hour=1)
+    put('Clock', 'gone', hour=2)
+    put('Realm', 'realm', wide=True)
+    then = revision(c)
+    put('Clock', 'changed', hour=3)
+    put('Clock', 'made', hour=4)
+    c.kubectl(*in_custom, 'delete', 'clock', 'gone')
+    c.kubectl('delete', 'realm', 'realm')
+
+    done = c.knarr('rewind', '--to', then, *in_custom)
+    for line in ('clock.past.example.com/changed rewound', 'clock.past.example.com/gone created', 'clock.past.example.com/made deleted'):
+        assert line in done.stdout.splitlines(), done.stdout
+    assert c.get('clock', 'changed', *in_custom)['spec'] == {'hour': 1} and 'realm' not in done.stdout
+    assert ' 1 rewound, 1 created, 1 deleted' in done.stdout, done.stdout  # each once, of two versions
+    rows = c.knarr('history', 'clock', 'changed', *in_custom).stdout.splitlines()
+    assert len(rows) == 4 and ' update ' in rows[1] and '.spec.hour' in rows[1], rows
+
+    # Definitions that are gone come back, and then what they held.
+    for plural in ('clocks', 'namespaces'):
+        c.kubectl('delete', 'crd', f'{plural}.past.example.com', '--timeout=20s')
+    dry = c.knarr('rewind', '--to', then, '-A', '--dry-run', check=False)
+    assert 'what lay in the kinds that would come back is not shown' in dry.stdout, dry
+    done = c.knarr('rewind', '--to', then, '-A', check=False)
+    assert 'customresourcedefinition.apiextensions.k8s.io/clocks.past.example.com created' in done.stdout, done
+    assert 'clock.past.example.com/gone -n custom created' in done.stdout and 'realm.past.example.com/realm created' in done.stdout, done
+    assert c.get('clock', 'gone', *in_custom)['spec'] == {'hour': 2} and c.get('realm', 'realm')['spec'] == {'wide': True}
+
+    # A definition made since goes, with what lies in it.
+    c.apply(definition('news', 'News', 'Cluster'))
+    c.apply({'apiVersion': 'past.example.com/v1', 'kind': 'News', 'metadata': {'name': 'new'}})
+    done = c.knarr('rewind', '--to', then, '-A', check=False)
+    assert 'news.past.example.com/new deleted' in done.stdout, done
+    assert 'customresourcedefinition.apiextensions.k8s.io/news.past.example.com deleted' in done.stdout, done
+    wait_for(lambda: not c.get('crd', 'news.past.example.com'), 'the definition to go')
