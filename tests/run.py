@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -99,10 +100,27 @@ def sim_commands(build, arguments):
             for program in ('sim-store', 'sim-watch') for first in range(1, seeds + 1, share)]
 
 
+def fuzz_commands(build, arguments):
+    """Each target from the inputs that are kept; what it finds by itself is forgotten, what breaks it is written down."""
+    seconds = arguments[0] if arguments else '60'
+    found = pathlib.Path(build) / 'found'
+    found.mkdir(exist_ok=True)
+    commands = []
+    programs = sorted(p for p in (pathlib.Path(build) / 'tests/fuzz').glob('fuzz-*') if p.is_file() and os.access(p, os.X_OK))
+    for program in programs:
+        name = program.name.removeprefix('fuzz-')
+        scratch = pathlib.Path(build) / 'scratch' / name
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        commands.append([program, f'-max_total_time={seconds}', '-max_len=8192', '-timeout=30', '-rss_limit_mb=3000', '-print_final_stats=0',
+               f'-artifact_prefix={found}/{name}-', scratch, ROOT / 'tests/fuzz/corpus' / name])
+    return commands
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--build', required=True)
-    parser.add_argument('--what', choices=['all', 'unit', 'e2e', 'watch', 'crash', 'sim'], required=True)
+    parser.add_argument('--what', choices=['all', 'unit', 'e2e', 'watch', 'crash', 'sim', 'fuzz'], required=True)
     parser.add_argument('rest', nargs='*')
     options = parser.parse_args()
     total = {'passed': 0, 'failed': 0, 'skipped': 0}
@@ -115,7 +133,7 @@ def main():
     if options.what in ('all', 'e2e'):
         for key, value in run_e2e(options.build, options.rest).items():
             total[key] += value
-    for what, commands in (('crash', crash_commands), ('sim', sim_commands)):
+    for what, commands in (('crash', crash_commands), ('sim', sim_commands), ('fuzz', fuzz_commands)):
         if options.what == what:
             total = run_campaigns(commands(options.build, options.rest))
     skipped = f", {total['skipped']} skipped" if total['skipped'] else ''
