@@ -220,3 +220,34 @@ def test_events(k):
            ('events --types=Normal --for=pod/lonely', 'No events found'),
            ('get events --sort-by=.lastTimestamp', 'FailedScheduling'),
            ('describe pod lonely', r'Warning +FailedScheduling'), ('delete pod lonely --now', 'deleted'))
+
+
+def test_folders_and_templates_in_files(k):
+    """What kubectl takes from files besides objects, and several files at once."""
+    for name in ('a', 'b/c', 'b/d'):
+        k.file(f'tree/{name}.json', json.dumps(config_map(f'tree-{name[-1]}', {'tree': 'yes'}, text=name)))
+    k.file('names.jsonpath', '{range .items[*]}{.metadata.name}={.data.text} {end}')
+    k.file('names.gotemplate', '{{range .items}}{{.metadata.name}}/{{len .data}} {{end}}')
+    k.file('names.columns', 'WHO WHAT\nmetadata.name data.text\n')
+    k.says(('apply -f tree', r'\Aconfigmap/tree-a created\n\Z'), ('apply -R -f tree', r'tree-a unchanged\n(.*\n)*configmap/tree-d created'),
+           ('apply -R -f tree --dry-run=client', r'tree-a unchanged \(dry run\)|tree-a configured \(dry run\)'),
+           ('get cm -l tree -o jsonpath-file=names.jsonpath', r'\Atree-a=a tree-c=b/c tree-d=b/d \Z'),
+           ('get cm -l tree -o go-template-file=names.gotemplate', r'\Atree-a/1 tree-c/1 tree-d/1 \Z'),
+           ('get cm -l tree --template "{{len .items}}"', r'\A3\Z'),
+           ('get cm -l tree -o custom-columns-file=names.columns', r'\AWHO +WHAT\ntree-a +a\n'),
+           ('get -R -f tree -o name', r'\Aconfigmap/tree-a\n'))
+    k.file('tree/a.json', json.dumps(config_map('tree-a', {'tree': 'yes'}, text='new')))
+    k.says(('diff -R -f tree --prune -l tree=yes --prune-allowlist=core/v1/ConfigMap', r'^\+  text: new', 1),
+           ('apply -f tree --prune -l tree=yes --prune-allowlist=core/v1/ConfigMap', r'tree-a configured\n(.*pruned\n){2}'))
+
+
+def test_several_at_once(k):
+    k.says('create deployment both --image=a --replicas=1', 'wait --for=create rs,pod -l app=both --timeout=20s',
+           ('get deploy,rs,pod -l app=both', r'^deployment.apps/both +0/1'), ('scale deploy/both --replicas=0', 'scaled'),
+           ("wait rs -l app=both --for=jsonpath='{.status.replicas}'=0 --timeout=20s", 'met'))
+    name = k.names('rs -l app=both')[0]
+    k.says((f'expose rs {name} --port=80 --name=exposed', 'service/exposed exposed'), (f'scale rs {name} --replicas=0', 'scaled'),
+           ('label deploy,svc both exposed both=yes', "not found", 1), ('annotate deploy/both svc/exposed a=b', r'both annotated\nservice/exposed annotated'),
+           ('get deploy,svc -o jsonpath={.items[*].metadata.annotations.a}', r'\bb b\b'),
+           ('get all -l app=both --no-headers', 'both'),
+           ('delete deploy/both svc/exposed', r'"both" deleted(.*\n)+.*"exposed" deleted'), ('wait --for=delete rs -l app=both --timeout=20s', ''))
