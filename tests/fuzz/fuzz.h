@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The harness of every fuzz target: a target defines fuzz_one, which must hold its claims by FUZZ_CHECK and must not
- * crash, leak or hang on anything. `./test fuzz` builds and runs them all, each from what lies in corpus/; an input that
- * finds something is written to the build folder, and goes to corpus/ with what mends it.
+ * crash, leak or hang on anything. `./test fuzz` builds and runs them all, each from what lies in corpus/; an input
+ * that finds something is written to the build folder, and goes to corpus/ with what mends it.
  */
 #ifndef KNARR_TESTS_FUZZ_FUZZ_H
 #define KNARR_TESTS_FUZZ_FUZZ_H
