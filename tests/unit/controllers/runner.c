@@ -192,6 +192,40 @@ static void test_a_key_waits_until_its_own_writes_are_seen(void **state)
     world_end(&w);
 }
 
+/* Changes of pods are not looked at before all is listed: whichever comes first, the Service's pods are found then. */
+static void test_pods_behind_a_service_are_found_at_the_start(void **state)
+{
+    static const char service[] = "{\"metadata\":{\"name\":\"s\",\"namespace\":\"a\",\"uid\":\"s\",\"resourceVersion\":"
+                                  "\"50\"},\"spec\":{\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80}]}}";
+    static const char pod[] =
+        "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"p\",\"resourceVersion\":\"51\","
+        "\"labels\":{\"app\":\"web\"}},\"status\":{\"podIP\":\"10.0.0.1\"}}";
+    static const char *const lists[2][4] = {{"services", "pods", "endpoints", "endpointslices"},
+                                            {"pods", "services", "endpointslices", "endpoints"}};
+
+    (void)state;
+    for (size_t first = 0; first < 2; first++) {
+        struct world w;
+        struct fake_call *call;
+
+        world_start(&w);
+        for (size_t i = 0; i < 4; i++) {
+            const char *plural = lists[first][i];
+
+            world_list(&w, plural, strcmp(plural, "services") == 0 ? service : strcmp(plural, "pods") == 0 ? pod : "");
+        }
+        call = world_call(&w, "endpoint-controller");
+        assert_string_equal(call->method, "POST");
+        assert_string_equal(call->path, "/api/v1/namespaces/a/endpoints");
+        assert_non_null(strstr(call->body, "10.0.0.1"));
+        call = world_call(&w, "endpointslice-controller");
+        assert_string_equal(call->path, "/apis/discovery.k8s.io/v1/namespaces/a/endpointslices");
+        assert_non_null(strstr(call->body, "10.0.0.1"));
+        assert_null(world_call(&w, "endpointslicemirroring-controller"));
+        world_end(&w);
+    }
+}
+
 static void test_events_name_what_was_made(void **state)
 {
     struct world w;
@@ -347,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_informer_per_kind_and_nothing_before_all_are_read),
         cmocka_unit_test(test_a_key_waits_until_its_own_writes_are_seen),
+        cmocka_unit_test(test_pods_behind_a_service_are_found_at_the_start),
         cmocka_unit_test(test_events_name_what_was_made),
         cmocka_unit_test(test_a_refused_batch_stops_the_next_and_comes_back),
         cmocka_unit_test(test_dependents_of_a_deleted_owner_go),
