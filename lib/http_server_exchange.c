@@ -16,92 +16,12 @@
  * Invariants: h2o_send is called only when !writing; `closed` comes from the disposal of libh2o's request and from
  * nowhere else, hence exactly once and never from inside a call of the handler.
  */
-#include "lib/http_server_internal.h"
+#include "lib/http_server_exchange.h"
 
 #define PIECE_MAX     (256u << 10) /* of a body that is encrypted at once */
-#define STREAM_MAX    (64u << 10)  /* of a stream, copied together: few TLS records; what is larger goes alone */
 #define PIPELINED_MAX (64u << 10)  /* bytes of next requests read while one is in progress */
 
-enum exchange_state { EXCHANGE_WAITING, EXCHANGE_ANSWERING, EXCHANGE_STREAMING, EXCHANGE_ENDING, EXCHANGE_UPGRADING };
-
-struct refbufs {
-    struct refbuf **items; /* from `first` */
-    size_t first;
-    size_t count;
-    size_t cap;
-    size_t bytes;
-};
-
-struct server_exchange {
-    struct http_request req;
-    struct http_stream stream;
-    h2o_generator_t generator;
-    h2o_req_t *h2o; /* NULL once disposed of */
-    struct server_conn *conn;
-    struct http_header *headers;
-    size_t header_count;
-    struct server_body request_body;
-    enum exchange_state state;
-    size_t armed_at; /* size of the input buffer when we began to read on */
-    bool writing;    /* an h2o_send whose proceed has not come */
-    bool silent;     /* HEAD: no body goes out */
-    bool chunked;
-    bool lingers; /* the end went out, but for that of the connection */
-    h2o_timeout_entry_t later;
-    struct refbuf *body; /* ANSWERING */
-    size_t sent;
-    struct http_stream_events events;
-    void *arg;
-    struct refbufs queue; /* waits */
-    size_t flying;        /* bytes, encrypted, that libh2o has to send */
-    void (*opened)(void *arg, struct http_socket *socket);
-    void *opened_arg;
-};
-
 static const struct http_exchange_ops exchange_ops;
-static const struct http_stream_ops stream_ops;
-
-static void refbufs_clear(struct refbufs *list)
-{
-    for (size_t i = list->first; i < list->count; i++)
-        refbuf_unref(list->items[i]);
-    list->first = list->count = list->bytes = 0;
-}
-
-/* Takes the reference over. */
-static void refbufs_add(struct refbufs *list, struct refbuf *data)
-{
-    list->items = mem_grow(list->items, &list->cap, list->count + 1, sizeof(struct refbuf *));
-    list->items[list->count++] = data;
-    list->bytes += data->len;
-}
-
-/* The first of some; the caller owns it. */
-static struct refbuf *refbufs_take(struct refbufs *list)
-{
-    struct refbuf *data = list->items[list->first];
-
-    list->bytes -= data->len;
-    if (++list->first == list->count)
-        list->first = list->count = 0;
-    return data;
-}
-
-/* How many of the first have no more than `max` bytes together; *ret_bytes is what they have. */
-static size_t refbufs_fit(const struct refbufs *list, size_t max, size_t *ret_bytes)
-{
-    size_t i = list->first;
-
-    for (*ret_bytes = 0; i < list->count && *ret_bytes + list->items[i]->len <= max; i++)
-        *ret_bytes += list->items[i]->len;
-    return i - list->first;
-}
-
-static void refbufs_free(struct refbufs *list)
-{
-    refbufs_clear(list);
-    free(list->items);
-}
 
 /* Reading on. */
 
@@ -118,7 +38,7 @@ static void exchange_on_read(h2o_socket_t *sock, const char *err)
         h2o_socket_read_stop(sock);
 }
 
-static void exchange_arm(struct server_exchange *ex)
+void server_exchange_arm(struct server_exchange *ex)
 {
     h2o_socket_t *sock = ex->conn->sock;
 
@@ -188,7 +108,7 @@ static struct server_exchange *exchange_new(struct http_server *server, h2o_req_
     ex->h2o = h2o;
     ex->conn = server_conn_of(h2o->conn->callbacks->get_socket(h2o->conn));
     ex->conn->exchange = ex;
-    ex->stream.ops = &stream_ops;
+    server_stream_init(&ex->stream);
     ex->req = (struct http_request){
         .pool = pool,
         .loop = server->loop,
@@ -218,7 +138,7 @@ static void exchange_handle(struct server_exchange *ex)
 
     server->handler(&ex->req, server->arg);
     if (ex->state == EXCHANGE_WAITING)
-        exchange_arm(ex);
+        server_exchange_arm(ex);
 }
 
 static void exchange_on_continued(h2o_socket_t *sock, const char *err)
@@ -268,7 +188,7 @@ int server_exchange_accept(h2o_handler_t *handler, h2o_req_t *h2o)
 static void exchange_free(struct server_exchange *ex)
 {
     refbuf_unref(ex->body);
-    refbufs_free(&ex->queue);
+    server_stream_free(ex);
     pool_free(ex->req.pool); /* the exchange is of it */
 }
 
@@ -363,7 +283,7 @@ static void exchange_add_header(h2o_req_t *h2o, struct slice name, struct slice 
 }
 
 /* Common to all answers. */
-static void exchange_begin(struct server_exchange *ex, enum exchange_state state, int status, const char *content_type,
+void server_exchange_begin(struct server_exchange *ex, enum exchange_state state, int status, const char *content_type,
                            const struct http_header *headers, size_t header_count)
 {
     h2o_req_t *h2o = ex->h2o;
@@ -425,7 +345,7 @@ static void exchange_respond(struct http_request *req, int status, const char *c
 {
     struct server_exchange *ex = req->exchange;
 
-    exchange_begin(ex, EXCHANGE_ANSWERING, status, content_type, headers, header_count);
+    server_exchange_begin(ex, EXCHANGE_ANSWERING, status, content_type, headers, header_count);
     ex->request_body.dropped = true;
     h2o_socket_read_stop(ex->conn->sock);
     if (status != 204 && status != 304)
@@ -436,207 +356,6 @@ static void exchange_respond(struct http_request *req, int status, const char *c
     ex->generator.proceed = answer_proceed;
     h2o_start_response(ex->h2o, &ex->generator);
     answer_send(ex);
-}
-
-/* Streams. */
-
-/* Until the answer is complete libh2o keeps the request's bytes, of which it needs the number, in the buffer that they
- * were read into: 8 KiB of every watch. They move into one of their size. */
-static void exchange_settle_input(h2o_socket_t *sock)
-{
-    static h2o_buffer_prototype_t exact; /* makes buffers as large as they are asked for; never changes */
-    h2o_buffer_t *kept;
-
-    if (!sock->input->size || sock->input->_fd >= 0)
-        return;
-    h2o_buffer_init(&kept, &exact);
-    memcpy(h2o_buffer_reserve(&kept, sock->input->size).base, sock->input->bytes, sock->input->size);
-    kept->size = sock->input->size;
-    h2o_buffer_set_prototype(&kept, sock->input->_prototype);
-    h2o_buffer_dispose(&sock->input);
-    sock->input = kept;
-}
-
-/* libh2o encrypts what it is given before h2o_send returns, so one frame serves all streams of a loop, and what it was
- * made of is let go at once. The exchange may be gone afterwards when it was the last. */
-static void stream_send_pieces(struct server_exchange *ex, h2o_iovec_t *pieces, size_t count, bool last)
-{
-    if (last && server_body_is_unread(&ex->request_body)) {
-        ex->lingers = true;
-        if (!count) {
-            server_conn_linger(ex->conn);
-            return;
-        }
-    }
-    ex->writing = true;
-    if (last && ex->conn->server->state != SERVER_RUNNING)
-        ex->h2o->http1_is_persistent = 0;
-    h2o_send(ex->h2o, pieces, count, last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
-}
-
-static bool stream_is_last(const struct server_exchange *ex)
-{
-    return ex->state == EXCHANGE_ENDING && !ex->queue.count;
-}
-
-/* A large one, as it is. */
-static void stream_send_referenced(struct server_exchange *ex)
-{
-    struct refbuf *data CLEANUP_REFBUF = refbufs_take(&ex->queue);
-    bool last = stream_is_last(ex);
-    h2o_iovec_t out[3];
-    size_t count = 0;
-    char head[24];
-
-    if (ex->chunked)
-        out[count++] = h2o_iovec_init(head, (size_t)snprintf(head, sizeof(head), "%zx\r\n", data->len));
-    out[count++] = h2o_iovec_init(data->data, data->len);
-    if (ex->chunked)
-        out[count++] = last ? h2o_iovec_init(H2O_STRLIT("\r\n0\r\n\r\n")) : h2o_iovec_init(H2O_STRLIT("\r\n"));
-    ex->flying = data->len;
-    stream_send_pieces(ex, out, count, last);
-}
-
-/* Small ones: in one piece of our own, one chunk. */
-static void stream_send_copied(struct server_exchange *ex, size_t count)
-{
-    struct buf *frame = &ex->conn->server->frame;
-    h2o_iovec_t out;
-    bool last;
-
-    buf_reset(frame);
-    if (ex->chunked && ex->flying)
-        buf_printf(frame, "%zx\r\n", ex->flying);
-    for (; count; count--) {
-        struct refbuf *data CLEANUP_REFBUF = refbufs_take(&ex->queue);
-
-        buf_append_slice(frame, refbuf_slice(data));
-    }
-    if (ex->chunked && ex->flying)
-        buf_append_str(frame, "\r\n");
-    last = stream_is_last(ex);
-    if (ex->chunked && last)
-        buf_append_str(frame, "0\r\n\r\n");
-    out = h2o_iovec_init(frame->data, frame->len);
-    stream_send_pieces(ex, &out, out.len ? 1 : 0, last);
-}
-
-/* Sends some of what waits, and in ENDING, when it is all, the end. */
-static void stream_send(struct server_exchange *ex)
-{
-    size_t count = refbufs_fit(&ex->queue, STREAM_MAX, &ex->flying);
-
-    if (count || !ex->queue.count)
-        stream_send_copied(ex, count);
-    else
-        stream_send_referenced(ex);
-}
-
-static void stream_proceed(h2o_generator_t *generator, h2o_req_t *h2o)
-{
-    struct server_exchange *ex = container_of(generator, struct server_exchange, generator);
-
-    (void)h2o;
-    ex->writing = false;
-    ex->flying = 0;
-    if (ex->lingers)
-        server_conn_linger(ex->conn);
-    else if (ex->queue.count || ex->state == EXCHANGE_ENDING)
-        stream_send(ex);
-    else if (ex->events.drained)
-        ex->events.drained(ex->arg);
-}
-
-static void stream_queue(struct http_stream *stream, struct refbuf *data)
-{
-    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
-
-    if (ex->state == EXCHANGE_STREAMING && ex->h2o && !ex->silent && data->len)
-        refbufs_add(&ex->queue, refbuf_ref(data));
-}
-
-static void stream_flush(struct http_stream *stream)
-{
-    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
-
-    if (ex->state == EXCHANGE_STREAMING && ex->h2o && ex->queue.count && !ex->writing)
-        stream_send(ex);
-}
-
-static size_t stream_pending(const struct http_stream *stream)
-{
-    const struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
-
-    return ex->queue.bytes + ex->flying;
-}
-
-static void stream_finish(h2o_timeout_entry_t *entry)
-{
-    struct server_exchange *ex = container_of(entry, struct server_exchange, later);
-
-    if (!ex->writing)
-        stream_send(ex);
-}
-
-static void stream_end(struct http_stream *stream)
-{
-    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
-
-    if (ex->state != EXCHANGE_STREAMING || !ex->h2o)
-        return;
-    ex->state = EXCHANGE_ENDING;
-    ex->request_body.dropped = true;
-    if (ex->writing)
-        return; /* stream_proceed goes on */
-    ex->later.cb = stream_finish;
-    h2o_timeout_link(ex->h2o->conn->ctx->loop, &ex->h2o->conn->ctx->zero_timeout, &ex->later);
-}
-
-static void stream_abort(struct http_stream *stream)
-{
-    struct server_exchange *ex = container_of(stream, struct server_exchange, stream);
-
-    if (!ex->h2o)
-        return;
-    ex->request_body.dropped = true;
-    ex->request_body.paused = false;
-    if (!h2o_socket_is_reading(ex->conn->sock))
-        exchange_arm(ex); /* so that the cut is seen */
-    server_conn_cut(ex->conn);
-}
-
-static const struct http_stream_ops stream_ops = {
-    .queue = stream_queue,
-    .flush = stream_flush,
-    .pending = stream_pending,
-    .end = stream_end,
-    .abort = stream_abort,
-};
-
-static struct http_stream *exchange_stream_start(struct http_request *req, int status, const char *content_type,
-                                                 const struct http_header *headers, size_t header_count,
-                                                 const struct http_stream_events *events, void *arg)
-{
-    struct server_exchange *ex = req->exchange;
-    h2o_req_t *h2o = ex->h2o;
-
-    exchange_begin(ex, EXCHANGE_STREAMING, status, content_type, headers, header_count);
-    ex->events = *events;
-    ex->arg = arg;
-    ex->chunked = h2o->version >= 0x101 && !ex->silent && h2o->res.content_length == SIZE_MAX;
-    if (h2o->res.content_length == SIZE_MAX && h2o->version >= 0x101)
-        h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, H2O_STRLIT("chunked"));
-    else if (h2o->res.content_length == SIZE_MAX)
-        h2o->http1_is_persistent = 0; /* the end of the connection is the end of the body */
-    ex->generator.proceed = stream_proceed;
-    ex->writing = true;
-    if (!ex->request_body.streams)
-        exchange_settle_input(ex->conn->sock);
-    h2o_start_response(h2o, &ex->generator);
-    h2o_send(h2o, NULL, 0, H2O_SEND_STATE_IN_PROGRESS);
-    if (!h2o_socket_is_reading(ex->conn->sock))
-        exchange_arm(ex);
-    return &ex->stream;
 }
 
 /* Upgrades. */
@@ -665,7 +384,7 @@ static void exchange_take_over(struct http_request *req, const struct http_heade
 {
     struct server_exchange *ex = req->exchange;
 
-    exchange_begin(ex, EXCHANGE_UPGRADING, 101, NULL, headers, header_count);
+    server_exchange_begin(ex, EXCHANGE_UPGRADING, 101, NULL, headers, header_count);
     ex->opened = opened;
     ex->opened_arg = arg;
     h2o_socket_read_stop(ex->conn->sock);
@@ -678,7 +397,7 @@ static void exchange_body_start(struct http_request *req, const struct http_body
 
     server_body_start(&ex->request_body, events, arg);
     if (!h2o_socket_is_reading(ex->conn->sock))
-        exchange_arm(ex);
+        server_exchange_arm(ex);
 }
 
 static void exchange_body_pause(struct http_request *req, bool paused)
@@ -691,7 +410,7 @@ static void exchange_body_pause(struct http_request *req, bool paused)
     if (paused)
         h2o_socket_read_stop(ex->conn->sock);
     else
-        exchange_arm(ex);
+        server_exchange_arm(ex);
 }
 
 static void exchange_know_peer(struct http_request *req)
@@ -706,6 +425,6 @@ static const struct http_exchange_ops exchange_ops = {
     .header = exchange_header,
     .each_header = exchange_each_header,
     .respond = exchange_respond,
-    .stream_start = exchange_stream_start,
+    .stream_start = server_stream_start,
     .take_over = exchange_take_over,
 };

@@ -308,8 +308,13 @@ static void handle_body(struct http_request *req, struct fixture *f)
         http_respond(req, req->body_streams ? 413 : 200, "text/plain", NULL, 0, no);
         return;
     }
-    if (slice_is(req->path, "/body/echo"))
+    if (!slice_is(req->path, "/body/whole"))
         r->stream = http_stream_start(req, 200, "text/plain", NULL, 0, &stream_events, f);
+    if (slice_is(req->path, "/body/early-stream")) {
+        http_stream_write(r->stream, no);
+        http_stream_end(r->stream);
+        return;
+    }
     http_body_start(req, &events, r);
 }
 
