@@ -15,12 +15,13 @@
 
 #define CUSTOM_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 
-static struct value *custom_find_condition(struct value *conditions, const char *type)
+static size_t custom_condition_place(const struct value *conditions, const char *type)
 {
-    for (size_t i = 0; i < value_count(conditions); i++)
-        if (slice_is(value_string(value_get(value_at(conditions, i), "type")), type))
-            return value_at(conditions, i);
-    return NULL;
+    size_t i = 0;
+
+    while (i < value_count(conditions) && !slice_is(value_string(value_get(value_at(conditions, i), "type")), type))
+        i++;
+    return i;
 }
 
 /* Sets a condition; its time is that of the last change of its status. */
@@ -28,7 +29,7 @@ static void custom_set_condition(struct request *req, struct value *object, cons
                                  const char *reason, const char *message)
 {
     struct value *conditions = value_need_array(value_need_object(object, "status"), "conditions");
-    struct value *c = custom_find_condition(conditions, type);
+    struct value *c = value_at(conditions, custom_condition_place(conditions, type));
     const char *status = holds ? "True" : "False";
 
     if (!c) {
@@ -90,13 +91,40 @@ void custom_prepare_create(struct request *req, struct value *object)
     custom_note_storage(object);
 }
 
+/* What the server says of a definition is not for clients to say, who come for `storedVersions` (when their objects
+ * were written anew) and conditions of their own. */
+static void custom_keep_status(struct value *object, const struct value *old)
+{
+    static const char *const own[] = {"NamesAccepted", "Established", "Terminating"};
+    struct value *status = value_need_object(object, "status");
+    struct value *conditions = value_need_array(status, "conditions");
+    const struct value *names = value_path(old, "status", "acceptedNames", NULL);
+
+    if (names)
+        value_set(status, "acceptedNames", value_copy(names));
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+        const struct value *was = value_path(old, "status", "conditions", NULL);
+        const struct value *before = value_at(was, custom_condition_place(was, own[i]));
+        size_t at = custom_condition_place(conditions, own[i]);
+
+        if (before && at < value_count(conditions))
+            value_replace_at(conditions, at, value_copy(before));
+        else if (before)
+            value_append(conditions, value_copy(before));
+        else if (at < value_count(conditions))
+            value_remove_at(conditions, at);
+    }
+}
+
 int custom_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                           struct error *err)
 {
     bool same_names = value_equal(value_path(object, "spec", "names", NULL), value_path(old, "spec", "names", NULL));
 
-    if (!strcmp(sub, "status"))
+    if (!strcmp(sub, "status")) {
+        custom_keep_status(object, old);
         return 0;
+    }
     default_apply(req->kind, object);
     if (!meta_is_deleting(old) && (!same_names || !custom_is_established(old)))
         custom_accept_names(req, object);

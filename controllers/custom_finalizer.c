@@ -55,23 +55,6 @@ void custom_finalizer_plan(const struct view *definition, const struct view_kind
 
 /* ---- reconcile ---- */
 
-/* The kind that the definition's objects are of, where it is watched. */
-static const struct view_kind *custom_kind_of_definition(struct run *run, const struct view *definition)
-{
-    struct slice group = view_text(definition, DEFINITION_GROUP);
-
-    for (size_t i = 0; run_kind(run, i); i++) {
-        const struct view_kind *kind = run_kind(run, i);
-        struct slice own;
-        struct slice version;
-
-        schema_split_api_version(slice_str(kind->api_version), &own, &version);
-        if (slice_equal(own, group) && slice_is(view_text(definition, DEFINITION_PLURAL), kind->plural))
-            return kind;
-    }
-    return NULL;
-}
-
 static void custom_collect(void *arg, const struct view *v)
 {
     view_array_add(arg, (struct view_list){&v, 1});
@@ -80,13 +63,13 @@ static void custom_collect(void *arg, const struct view *v)
 static void custom_reconcile(struct run *run, struct slice key, struct plan *plan)
 {
     const struct view *definition = run_get_key(run, &view_definitions, key);
-    const struct view_kind *kind = definition ? custom_kind_of_definition(run, definition) : NULL;
+    const struct view_kind *kind = NULL;
     struct view_array objects = {0};
 
     if (!definition)
         return;
     plan_about(plan, definition);
-    if (kind && !run_kind_has_synced(run, kind)) {
+    if (!run_custom_kind(run, key, &kind)) {
         plan_again(plan, 100);
         return;
     }

@@ -107,6 +107,16 @@ static void definition_changed(void *arg, struct slice key, const void *before, 
         custom_slot_open(arg, is->head);
 }
 
+bool run_custom_kind(struct run *run, struct slice key, const struct view_kind **ret_kind)
+{
+    struct controllers *c = run->controllers;
+    const struct definition *d = informer_has_synced(c->definitions) ? informer_get(c->definitions, key) : NULL;
+    const struct slot *slot = d && d->head ? custom_slot_find(c, custom_kind_schema(d->head)) : NULL;
+
+    *ret_kind = slot ? slot->kind : NULL;
+    return d && (!slot || (slot->informer && informer_has_synced(slot->informer)));
+}
+
 void custom_slots_start(struct controllers *c)
 {
     const struct schema_kind *kind = schema_find_resource(SLICE_LIT("apiextensions.k8s.io"), SLICE_LIT("v1"),

@@ -202,13 +202,6 @@ const struct view_kind *run_kind(struct run *run, size_t index)
     return index < run->controllers->slot_count ? run->controllers->slots[index]->kind : NULL;
 }
 
-bool run_kind_has_synced(struct run *run, const struct view_kind *kind)
-{
-    struct slot *slot = controllers_slot(run->controllers, kind);
-
-    return slot && slot->informer && informer_has_synced(slot->informer);
-}
-
 bool run_kind_is_namespaced(struct run *run, const struct view_kind *kind)
 {
     struct slot *slot = controllers_slot(run->controllers, kind);

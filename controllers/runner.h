@@ -86,8 +86,9 @@ int64_t run_now(struct run *run); /* wall clock, nanoseconds */
 const struct controllers_options *run_options(struct run *run);
 /* The kinds that are watched, in a fixed order: for what works on every kind. NULL after the last. */
 const struct view_kind *run_kind(struct run *run, size_t index);
-/* Whether all objects of the kind have been listed: not at once for one that was just defined. */
-bool run_kind_has_synced(struct run *run, const struct view_kind *kind);
+/* The kind that the objects of a definition of custom resources are of, by the definition's key; *ret_kind NULL = no
+ * version is served. False while not all of them are listed: it is to be asked again. */
+bool run_custom_kind(struct run *run, struct slice key, const struct view_kind **ret_kind);
 bool run_kind_is_namespaced(struct run *run, const struct view_kind *kind);
 /* The kind's row by the names of an owner reference; NULL when it is not stored here. */
 const struct view_kind *run_find_kind(struct run *run, struct slice api_version, struct slice kind);

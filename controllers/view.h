@@ -153,8 +153,7 @@ enum view_configmap_field {
     CONFIGMAP_CA = VIEW_OWN_FIELDS, /* data["ca.crt"] of any ConfigMap named kube-root-ca.crt */
 };
 enum view_definition_field { /* of custom resources */
-                             DEFINITION_GROUP = VIEW_OWN_FIELDS,
-                             DEFINITION_PLURAL,
+                             DEFINITION_PLURAL = VIEW_OWN_FIELDS,
 };
 enum view_volume_field {
     VOLUME_PHASE = VIEW_OWN_FIELDS,

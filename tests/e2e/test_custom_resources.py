@@ -151,6 +151,24 @@ def test_versions_of_one_object(shop):
         assert {json.loads(line)['object']['apiVersion'] for line in raw.splitlines()} == {f'shop.example.com/{version}'}
 
 
+def test_stored_versions_are_for_who_wrote_objects_anew(shop):
+    """Storage migrations end with a write of the definition's status; what the server says there stays its own."""
+    name = 'crates.shop.example.com'
+    crate = yaml.safe_load(yaml.safe_dump(WIDGET).replace('widgets', 'crates').replace('Widget', 'Crate'))
+    crate['spec']['names'].pop('shortNames')
+    shop.kubectl('apply', '-f', '-', input=json.dumps(crate))
+    crate['spec']['versions'][0]['storage'], crate['spec']['versions'][1]['storage'] = False, True
+    shop.kubectl('apply', '-f', '-', input=json.dumps(crate))
+    assert json.loads(shop.kubectl('get', 'crd', name, '-o', 'json').stdout)['status']['storedVersions'] == ['v1', 'v1beta1']
+    shop.kubectl('patch', 'crd', name, '--subresource=status', '--type=merge', '-p', json.dumps(
+        {'status': {'storedVersions': ['v1beta1'], 'acceptedNames': {'plural': 'x', 'kind': 'X'}, 'conditions': []}}))
+    status = json.loads(shop.kubectl('get', 'crd', name, '--subresource=status', '-o', 'json').stdout)['status']
+    assert status['storedVersions'] == ['v1beta1'] and status['acceptedNames']['kind'] == 'Crate'
+    assert {c['type'] for c in status['conditions'] if c['status'] == 'True'} == {'NamesAccepted', 'Established'}
+    assert not json.loads(shop.kubectl('get', 'crates', '-o', 'json').stdout)['items']
+    shop.kubectl('delete', 'crd', name)
+
+
 def test_server_side_apply(shop):
     one = widget('shared', ports=[{'name': 'a', 'port': 1}])
     two = {**widget('shared'), 'spec': {'ports': [{'name': 'b', 'port': 'http'}]}}
