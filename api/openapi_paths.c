@@ -222,10 +222,10 @@ static void write_capital(struct buf *out, const char *text)
     buf_printf(out, "%c%s", text[0] & ~0x20, text + 1);
 }
 
-/* A subresource that is neither objects nor their log: exec, proxy ... */
-static bool is_connection(const struct path *path)
+/* The options of a subresource that is neither objects nor their log: exec, proxy ...; NULL = it is. */
+static const char *connection_options(const struct path *path)
 {
-    return path->sub && !path->kind && path->sub->kind;
+    return path->sub && !path->kind ? path->sub->kind : NULL;
 }
 
 /* "RbacAuthorization" of rbac.authorization.k8s.io, "Core". */
@@ -245,10 +245,10 @@ static void write_operation_id(struct openapi_doc *doc, const struct path *path,
     struct buf *out = doc->out;
     const struct schema_kind *owner = path->owner;
     emit_key(out, "operationId");
-    buf_printf(out, "\"%s", is_connection(path) ? "connect" : op->id);
+    buf_printf(out, "\"%s", connection_options(path) ? "connect" : op->id);
     write_group_name(out, owner);
     write_capital(out, owner->version);
-    if (is_connection(path))
+    if (connection_options(path))
         write_capital(out, op->method);
     if (op->verb == SCHEMA_VERB_DELETECOLLECTION)
         buf_append_str(out, "Collection");
@@ -277,11 +277,11 @@ static void write_tag(struct buf *out, const struct schema_kind *owner)
 static void write_operation_kind(struct openapi_doc *doc, const struct path *path, const struct operation *op)
 {
     struct schema_kind options = {.group = "", .version = "v1"};
-    bool connection = is_connection(path);
+    const char *connection = connection_options(path);
     emit_member(doc->out, "x-kubernetes-action", connection ? "connect" : op->action);
     emit_key(doc->out, "x-kubernetes-group-version-kind");
     if (connection)
-        options.kind = path->sub->kind;
+        options.kind = connection;
     openapi_write_gvk(doc->out, connection ? &options : path->kind ? path->kind : path->owner, "");
 }
 
