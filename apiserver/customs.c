@@ -246,6 +246,7 @@ static struct customs *customs_lock(struct front *front)
     struct customs *customs = front->server->customs;
     struct store_event **events;
     size_t count;
+    bool take;
 
     (void)pthread_mutex_lock(&customs->lock);
     (void)pthread_mutex_lock(&customs->pending_lock);
@@ -255,10 +256,12 @@ static struct customs *customs_lock(struct front *front)
     customs->loaded = customs->loaded && !customs->overrun;
     customs->overrun = false;
     (void)pthread_mutex_unlock(&customs->pending_lock);
+    take = customs->loaded;
     if (!customs->loaded)
-        customs_load(customs);
+        customs_load(customs); /* with what they tell, and with what did not find room behind them */
     for (size_t i = 0; i < count; i++) {
-        customs_take(customs, events[i]);
+        if (take)
+            customs_take(customs, events[i]);
         store_event_unref(events[i]);
     }
     free(events);
