@@ -26,7 +26,7 @@ struct chunk {
 struct store_table {
     struct chunk *arena;
     struct store_node *head; /* without a key, HEIGHT_MAX high */
-    size_t count;
+    _Atomic size_t count;    /* the writer's; the keeper looks at it */
     size_t keys;
     struct store_node *_Atomic *_Atomic buckets; /* BUCKETS of them; NULL = few keys */
     uint64_t dice;
@@ -92,7 +92,7 @@ void store_table_free(struct store_table *t)
 
 size_t store_table_count(const struct store_table *t)
 {
-    return t->count;
+    return atomic_load_explicit(&t->count, memory_order_relaxed);
 }
 
 /* ---- the list ---- */
@@ -202,7 +202,7 @@ void store_table_add(struct store_table *t, struct slice key, const struct store
     v->older = atomic_load_explicit(&n->newest, memory_order_relaxed);
     v->entry = *entry;
     atomic_store_explicit(&n->newest, v, memory_order_release);
-    t->count++;
+    (void)atomic_fetch_add_explicit(&t->count, 1, memory_order_relaxed);
 }
 
 void store_table_revert(struct store_table *t, uint64_t revision)
@@ -213,7 +213,7 @@ void store_table_revert(struct store_table *t, uint64_t revision)
         if (!v || v->entry.revision <= revision)
             continue;
         for (; v && v->entry.revision > revision; v = v->older)
-            t->count--;
+            (void)atomic_fetch_sub_explicit(&t->count, 1, memory_order_relaxed);
         atomic_store_explicit(&n->newest, v, memory_order_release);
     }
 }
