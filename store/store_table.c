@@ -5,8 +5,8 @@
 
 #define HEIGHT_MAX  16
 #define ARENA_CHUNK (32u << 10)
-#define HASHED_FROM 64 /* keys; an idle store's table stays small */
-#define BUCKETS     4096
+#define HASHED_FROM 1024 /* keys; an idle store's table stays small */
+#define BUCKETS     16384
 
 struct store_node {
     struct slice key;
