@@ -357,19 +357,20 @@ static bool keep_heal(struct store *store)
 }
 
 /* Who writes without pause fills one table after the other: in between compactions go on, but not so long that somebody
- * who writes would have to wait for the next table, unless the log has become far too long. */
+ * who writes would have to wait for the next table, unless the log has become far too long. Then what may go from it
+ * does, although more is to go than what LMDB has: there might be more again after every table. */
 static bool compact_has_turn(struct store *store)
 {
     struct store_root *root;
-    bool has;
+    bool room, long_log;
 
-    if (!store->compact_steps || compaction_wants_table(store))
+    if (!store->compact_steps)
         return false;
     root = store_root_take(store);
-    has = store_table_count(root->levels[0]->table) < STORE_TABLE_MAX / 2 ||
-          store_root_log_bytes(root) > 2 * store->history;
+    room = store_table_count(root->levels[0]->table) < STORE_TABLE_MAX / 2;
+    long_log = store_root_log_bytes(root) > 2 * store->history;
     store_root_unref(root);
-    return has;
+    return compaction_wants_table(store) ? long_log && !compaction_waits(store) : room || long_log;
 }
 
 static bool keep_step(struct store *store)

@@ -180,6 +180,21 @@ static void test_history_is_bounded_by_bytes(void **state)
     assert_list(f, "/old", "", compacted, 0, "/old=1@2");
 }
 
+/* ... also when more than that is written again while the keeper writes one table. */
+static void test_history_goes_among_writes(void **state)
+{
+    struct fixture *f = *state;
+
+    f->history = 32 << 10;
+    f->checkpoint_count = 300;
+    fixture_reopen(f);
+    for (int i = 0; i < 20; i++) {
+        fill(f, 8);
+        assert_true(store_step(f->store));
+    }
+    assert_true(store_compacted(f->store) > 80);
+}
+
 static int fixture_setup_small(void **state)
 {
     struct fixture *f;
@@ -315,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_compaction_ends_among_writes, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_compaction_goes_on_after_reopen, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_history_is_bounded_by_bytes, fixture_setup_segments, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_history_goes_among_writes, fixture_setup_segments, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_stops_puts_and_deletions_free, fixture_setup_small,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_quota_spares_the_neighbours, fixture_setup_small, fixture_teardown),
