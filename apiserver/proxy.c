@@ -301,6 +301,7 @@ static void proxy_send(struct proxy *p)
 
     p->answer = http_answer_new(slice_is(http->method, "HEAD"), &answer_events, p);
     proxy_write_head(http, &p->way, &head);
+    http_socket_be_patient(p->node); /* `idle` bounds how long the pod may take nothing */
     http_socket_start(p->node, &node_events, p);
     http_socket_write(p->node, buf_slice(&head));
     http_socket_write(p->node, http->body);

@@ -17,6 +17,9 @@
  */
 #include "lib/http_tunnel.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "lib/http_client_internal.h"
@@ -437,9 +440,15 @@ static void socket_abort(struct http_socket *socket)
     tunnel_act_later(t);
 }
 
+/* Nobody is cut here; but the kernel gives up a peer that takes nothing for as long as calls may hang. */
 static void socket_be_patient(struct http_socket *socket)
 {
-    (void)socket; /* nobody is cut here */
+    struct http_tunnel *t = tunnel_of(socket);
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    unsigned off = 0;
+
+    if (t->call && curl_easy_getinfo(t->call->easy, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK && fd != CURL_SOCKET_BAD)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &off, sizeof(off));
 }
 
 static const struct http_socket_ops tunnel_ops = {

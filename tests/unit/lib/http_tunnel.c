@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/http_tunnel.h"
 
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <sys/socket.h>
 
 #include "tests/unit/lib/http_fixture.h"
 
@@ -164,6 +167,39 @@ static void test_pause_holds_what_comes(void **state)
     assert_true(fixture_wait(&fixture.sockets_closed));
 }
 
+/* After how many milliseconds the kernel gives up a peer that takes nothing, of our side of the one connection to the
+ * server; -1 = there is no connection. */
+static int kernel_patience(void)
+{
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t len = sizeof(peer);
+        int ms = -1;
+        socklen_t size = sizeof(ms);
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == http_listener_port(fixture.listener) &&
+            getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &size) == 0)
+            return ms;
+    }
+    return -1;
+}
+
+/* A program that does not read its input for a minute does not lose it. */
+static void test_a_patient_one_waits_for_a_peer_that_takes_nothing(void **state)
+{
+    OUTCOME_LOCAL(o);
+
+    (void)state;
+    open_echo(&o);
+    assert_true(kernel_patience() > 0);
+    http_socket_be_patient(o.socket);
+    assert_int_equal(kernel_patience(), 0);
+    http_socket_abort(o.socket);
+    TURN_UNTIL(o.closed);
+    assert_true(fixture_wait(&fixture.sockets_closed));
+}
+
 static void test_close_sends_what_is_queued_and_abort_does_not_wait(void **state)
 {
     OUTCOME_LOCAL(o);
@@ -299,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_bytes_go_both_ways),
         cmocka_unit_test(test_a_plain_connection_asks_nothing),
         cmocka_unit_test(test_pause_holds_what_comes),
+        cmocka_unit_test(test_a_patient_one_waits_for_a_peer_that_takes_nothing),
         cmocka_unit_test(test_close_sends_what_is_queued_and_abort_does_not_wait),
         cmocka_unit_test(test_refusals_come_with_their_body),
         cmocka_unit_test(test_no_answer),
