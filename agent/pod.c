@@ -325,7 +325,7 @@ static void clean_work(void *arg)
 
     /* Nothing else touches the containers while the pod is cleaned. */
     for (size_t i = 0; i < s->pod->count; i++) {
-        c = s->pod->containers[i]->current;
+        c = s->pod->containers[i]->lost ? NULL : s->pod->containers[i]->current;
         if (c && (s->purge ? runtime_remove(&config->runtime, c->id, &s->err)
                            : runtime_release(&config->runtime, c->id, &s->err)) < 0)
             return;

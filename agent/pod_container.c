@@ -239,6 +239,7 @@ static void container_lost(struct pod_container *c)
     if (!time_parse(value_string(value_get(end, "finishedAt")), &r->finished_ns))
         r->finished_ns = clock_wall_ns(c->pod->agent->clock);
     c->current = r;
+    c->lost = true;
     c->state = CONTAINER_ENDED;
 }
 

@@ -95,6 +95,7 @@ struct pod_container {
     enum container_state state;
     struct runtime_container *current;
     struct runtime_container *last;
+    bool lost; /* `current` is what the API server told of it: nothing of it is here, and its id may be anybody's */
     unsigned next_attempt;
     struct runtime_watch *watch;
     struct images_request *request;

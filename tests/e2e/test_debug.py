@@ -76,6 +76,25 @@ def test_a_guest_comes_and_goes(node):
     node.kubectl('delete', 'pod', 'host', '--timeout=20s')
 
 
+def test_a_status_is_no_order_to_remove(node):
+    """Who may write a pod's status names no container of another pod to be removed with it."""
+    make(node, 'victim', ['sleep', '100000'])
+    theirs = node.get('pod', 'victim')['status']['containerStatuses'][0]['containerID']
+    node.apply(pod('liar', ['sleep', '100000'], schedulingGates=[{'name': 'example.com/later'}]))
+    node.kubectl('patch', 'pod', 'liar', '--subresource=ephemeralcontainers', '-p',
+                 f"spec: {{ephemeralContainers: [{{name: guest, image: '{IMAGE}'}}]}}")
+    lie = {'name': 'guest', 'containerID': theirs, 'image': IMAGE, 'imageID': '', 'ready': False, 'restartCount': 0}
+    node.kubectl('patch', 'pod', 'liar', '--subresource=status', '-p', f'status: {{ephemeralContainerStatuses: [{lie}]}}'
+                 .replace('False', 'false'))
+    node.kubectl('patch', 'pod', 'liar', '--type=json', '-p', '[{"op": "remove", "path": "/spec/schedulingGates"}]')
+    wait_for(lambda: condition(node.get('pod', 'liar'), 'Ready') == 'True', 'it to be ready')
+    assert status(node, 'liar', 'guest')['state']['terminated']['reason'] == 'ContainerStatusUnknown'
+    node.kubectl('delete', 'pod', 'liar', '--timeout=20s')
+    assert node.kubectl('exec', 'victim', '--', 'echo', 'alive').stdout == 'alive\n'
+    assert node.get('pod', 'victim')['status']['containerStatuses'][0]['containerID'] == theirs
+    node.kubectl('delete', 'pod', 'victim', '--timeout=20s')
+
+
 def test_a_guest_sees_the_processes_of_its_target(node):
     make(node, 'target', ['sh', '-c', 'echo kept >/tmp/file; while [ ! -e /tmp/go ]; do sleep 0.05; done'], restart='Always')
     debug(node, 'target', 'looks', '--target=main', '-i=false')
