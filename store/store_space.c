@@ -290,12 +290,24 @@ bool store_space_keep(struct store *store)
     return store_space_refill(store) == 0 && (lacked || store->data_end != data_end);
 }
 
+/* From the writer, who does not wait for the keeper while that one makes it. */
+static bool spare_is_known(struct store *store)
+{
+    bool there;
+
+    if (pthread_mutex_trylock(&store->spare_lock))
+        return false;
+    there = store->spare != NULL;
+    (void)pthread_mutex_unlock(&store->spare_lock);
+    return there;
+}
+
 void store_space_watch(struct store *store)
 {
     struct store_root *root;
     bool low;
 
-    if (store_space_is_full(store) || spare_is_there(store))
+    if (store_space_is_full(store) || spare_is_known(store))
         return;
     root = store_root_take(store);
     low = store_segment_room(store_root_last(root)) < store_root_last(root)->size / 2;

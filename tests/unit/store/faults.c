@@ -5,7 +5,10 @@
  */
 #include <errno.h>
 #include <lmdb.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/store/fixture.h"
@@ -19,7 +22,8 @@ static struct {
     bool commit_sickens; /* LMDB refuses to write after the failed commit */
     bool sync_anyway;    /* what the failed fdatasync was to do is done */
     MDB_env *sick;
-    void (*before_read)(struct fixture *f); /* what happens just before the next view of LMDB; once */
+    void (*before_read)(struct fixture *f);    /* what happens just before the next view of LMDB; once */
+    void (*slow_fallocate)(struct fixture *f); /* what happens while a file's beginning is allocated; atomic */
     struct fixture *fixture;
 } fault;
 
@@ -81,8 +85,11 @@ int __wrap_fsync(int fd)
 
 int __wrap_posix_fallocate64(int fd, off_t at, off_t len)
 {
+    void (*slow)(struct fixture * f) = __atomic_load_n(&fault.slow_fallocate, __ATOMIC_ACQUIRE);
     int number = fails(FALLOCATE);
 
+    if (slow && !at)
+        slow(fault.fixture);
     return number ? number : __real_posix_fallocate64(fd, at, len);
 }
 
@@ -454,6 +461,75 @@ static void test_failed_compaction_can_be_repeated(void **state)
     assert_log(f, "", 1, 0, 0, "E:Expired");
 }
 
+/* ---- while the keeper waits for the disk ---- */
+
+static struct {
+    sem_t done;        /* the test's own write */
+    sem_t done_beside; /* that of the keeper's thread */
+    sem_t over;        /* the keeper's thread goes on */
+    pthread_t writer;
+    bool asked;
+    bool waited;
+} beside;
+
+static void note_done(void *arg, uint64_t revision, size_t failed_condition, const struct error *err)
+{
+    if (!beside.writer)
+        beside.writer = pthread_self();
+    (void)sem_post(arg);
+}
+
+static bool wait_for(sem_t *sem)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    return sem_timedwait(sem, &until) == 0;
+}
+
+static void commit_beside(struct fixture *f)
+{
+    const struct store_operation write[] = {OP_PUT("/beside", "1")};
+
+    if (beside.asked || pthread_equal(pthread_self(), beside.writer))
+        return;
+    beside.asked = true;
+    store_commit(f->store, &(struct store_transaction){NULL, 0, write, 1}, note_done, &beside.done_beside);
+    beside.waited = !wait_for(&beside.done_beside);
+    (void)sem_post(&beside.over);
+}
+
+/* Who writes goes on while the keeper makes the next segment, as long as there is room in the present one. */
+static void test_writes_beside_a_new_segment(void **state)
+{
+    static char text[16384];
+    const struct store_operation write[] = {{STORE_PUT, SLICE_LIT("/a"), SLICE_NONE, slice_make(text, sizeof(text))}};
+    struct fixture *f = *state;
+    struct store_stats begin, now;
+
+    (void)sem_init(&beside.done, 0, 0);
+    (void)sem_init(&beside.done_beside, 0, 0);
+    (void)sem_init(&beside.over, 0, 0);
+    fault.fixture = f;
+    store_get_stats(f->store, &begin);
+    do {
+        store_commit(f->store, &(struct store_transaction){NULL, 0, write, 1}, note_done, &beside.done);
+        assert_true(wait_for(&beside.done));
+        __atomic_store_n(&fault.slow_fallocate, commit_beside, __ATOMIC_RELEASE); /* the writer is known */
+        store_get_stats(f->store, &now);
+    } while (now.log_bytes == begin.log_bytes);
+    assert_true(wait_for(&beside.over));
+    __atomic_store_n(&fault.slow_fallocate, NULL, __ATOMIC_RELEASE);
+    assert_false(beside.waited);
+}
+
+static int setup_threaded(void **state)
+{
+    memset(&fault, 0, sizeof(fault));
+    return fixture_setup_threaded(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_checkpoint, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lmdb_is_gone_for_a_while, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_compaction_can_be_repeated, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_writes_beside_a_new_segment, setup_threaded, fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
