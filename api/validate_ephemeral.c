@@ -4,6 +4,7 @@
  * traffic, readiness or place on a node would depend on may be said of them, and what was added once stays as it is.
  */
 #include "api/validate_internal.h"
+#include "lib/map.h"
 
 #define WHY "cannot be set for an Ephemeral Container"
 
@@ -34,14 +35,6 @@ static bool ephemeral_may_have(struct slice name)
     return false;
 }
 
-static const struct value *ephemeral_find(const struct value *list, struct slice name)
-{
-    for (size_t i = 0; i < value_count(list); i++)
-        if (slice_equal(value_string(value_get(value_at(list, i), "name")), name))
-            return value_at(list, i);
-    return NULL;
-}
-
 /* An empty object or list says nothing. */
 static bool ephemeral_says_nothing(const struct value *v)
 {
@@ -60,15 +53,15 @@ static void check_ephemeral_mounts(const struct rule_site *s, const struct vpath
                 report_forbidden(s->v, VFIELD(VINDEX(VFIELD(at, "volumeMounts"), i), parts[p]), WHY);
 }
 
-void check_ephemeral_container(const struct rule_site *s, const struct vpath *at, const struct value *container)
+void check_ephemeral_container(const struct rule_site *s, const struct map *targets, const struct vpath *at,
+                               const struct value *container)
 {
     struct slice target = value_string(value_get(container, "targetContainerName"));
     struct value_iter it = value_iter_start(container);
     struct slice name;
     struct value *v;
 
-    if (target.len && !ephemeral_find(value_get(s->object, "containers"), target) &&
-        !ephemeral_find(value_get(s->object, "initContainers"), target))
+    if (target.len && !map_get(targets, target))
         report_not_found(s->v, VFIELD(at, "targetContainerName"), target);
     while (value_iter_next(&it, &name, &v)) {
         const struct vpath here = {.up = at, .step = VPATH_FIELD, .name = name};
@@ -85,19 +78,28 @@ static bool is_mirror(const struct value *pod)
     return value_path(pod, "metadata", "annotations", "kubernetes.io/config.mirror", NULL) != NULL;
 }
 
+/* By name; how many there are nobody bounds. */
+static void read_names(const struct value *list, struct map *ret_names)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        (void)map_put(ret_names, value_string(value_get(value_at(list, i), "name")), (void *)value_at(list, i));
+}
+
 void check_ephemeral_update(struct validator *v)
 {
     const struct vpath *at = VFIELD(VFIELD(NULL, "spec"), "ephemeralContainers");
     const struct value *now = value_path(v->object, "spec", "ephemeralContainers", NULL);
     const struct value *before = value_path(v->old, "spec", "ephemeralContainers", NULL);
+    struct map names = {0};
 
     if (is_mirror(v->old)) {
         report_forbidden(v, VFIELD(NULL, ""), "static pods do not support ephemeral containers");
         return;
     }
+    read_names(now, &names);
     for (size_t i = 0; i < value_count(before); i++) {
         struct slice name = value_string(value_get(value_at(before, i), "name"));
-        const struct value *kept = ephemeral_find(now, name);
+        const struct value *kept = map_get(&names, name);
         char *why CLEANUP_FREE = NULL;
 
         if (kept && value_equal(kept, value_at(before, i)))
@@ -106,4 +108,5 @@ void check_ephemeral_update(struct validator *v)
                          kept ? "changed" : "removed");
         report_forbidden(v, at, why);
     }
+    map_clear(&names, NULL);
 }

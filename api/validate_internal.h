@@ -121,8 +121,10 @@ const struct vpath *custom_place(const struct validator *v, const char *type, co
 /* Rule: the openAPIV3Schema of a definition. */
 void check_custom_schema(const struct rule_site *site);
 void check_pod_update(struct validator *v);
-/* One of spec.ephemeralContainers, `at`; the pod's spec is s->object. */
-void check_ephemeral_container(const struct rule_site *s, const struct vpath *at, const struct value *container);
+struct map;
+/* One of spec.ephemeralContainers, `at`; `targets` has the names of whom it may look into. */
+void check_ephemeral_container(const struct rule_site *s, const struct map *targets, const struct vpath *at,
+                               const struct value *container);
 /* A write of the subresource `ephemeralcontainers`: what is there stays as it is. */
 void check_ephemeral_update(struct validator *v);
 /* A pod template's restart policy and deadline: of pods that are started again for ever. `owner` is named. */

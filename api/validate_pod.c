@@ -173,6 +173,7 @@ static void check_containers(const struct rule_site *s)
 {
     static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
     struct map names CLEANUP(map_free_keys) = {0};
+    struct map targets CLEANUP(map_free_keys) = {0}; /* whom an ephemeral one may look into */
     struct map volumes CLEANUP(map_free_keys) = {0};
     struct map ports CLEANUP(map_free_keys) = {0};
     const struct value *list = value_get(s->object, "volumes");
@@ -189,6 +190,8 @@ static void check_containers(const struct rule_site *s)
 
             if (name.len && !map_take_name(&names, name))
                 report_duplicate_text(s->v, VFIELD(at, "name"), name);
+            if (n < 2)
+                (void)map_take_name(&targets, name);
             check_mounted_volumes(s, &volumes, at, container);
             check_devices(s, at, container);
             check_lifecycle(s, at, container);
@@ -197,7 +200,7 @@ static void check_containers(const struct rule_site *s)
             if (n == 1)
                 check_init_container(s, at, container);
             if (n == 2)
-                check_ephemeral_container(s, at, container);
+                check_ephemeral_container(s, &targets, at, container);
         }
     }
 }

@@ -2,6 +2,8 @@
 /* Containers added to a pod that runs, through pods/ephemeralcontainers: by PUT, by patches and by an apply. */
 #include "tests/unit/apiserver/harness.h"
 
+#include <time.h>
+
 static struct harness h;
 
 #define PODS "/api/v1/namespaces/default/pods"
@@ -208,9 +210,42 @@ static void test_rights(void **state)
     drop_pod();
 }
 
+#define MANY 8000
+
+/* The pod with that many of them, first or last name first. */
+static void write_many(struct buf *out, bool backwards)
+{
+    buf_append_str(out, "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n\",\"containers\":[{\"name\":\"c\","
+                        "\"image\":\"i\"}],\"ephemeralContainers\":[");
+    for (int i = 0; i < MANY; i++)
+        buf_printf(out, "%s{\"name\":\"e%d\",\"image\":\"i\"}", i ? "," : "", backwards ? MANY - 1 - i : i);
+    buf_append_str(out, "]}}");
+}
+
+/* The server's loop is everybody's: what one pod says costs what it has, not its square. */
+static void test_many_cost_no_square(void **state)
+{
+    clock_t begin;
+    clock_t first;
+    BUF_LOCAL(there);
+    BUF_LOCAL(back);
+
+    make_pod();
+    write_many(&there, false);
+    write_many(&back, true);
+    begin = clock();
+    harness_expect(&h, 200, "PUT", SUB, buf_cstr(&there), NULL);
+    first = clock() - begin;
+    begin = clock();
+    harness_expect(&h, 200, "PUT", SUB, buf_cstr(&back), NULL);
+    assert_true(clock() - begin < 5 * first);
+    drop_pod();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_cost_no_square),
         cmocka_unit_test(test_a_container_is_added),
         cmocka_unit_test(test_only_they_change),
         cmocka_unit_test(test_what_was_added_stays),
