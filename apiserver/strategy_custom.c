@@ -12,6 +12,7 @@
 
 #include "apiserver/customs.h"
 #include "apiserver/meta.h"
+#include "apiserver/registry.h"
 
 #define CUSTOM_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 
@@ -116,15 +117,61 @@ static void custom_keep_status(struct value *object, const struct value *old)
     }
 }
 
+static bool custom_is_held(const struct value *object)
+{
+    const struct value *finalizers = value_path(object, "metadata", "finalizers", NULL);
+
+    for (size_t i = 0; i < value_count(finalizers); i++)
+        if (slice_is(value_string(value_at(finalizers, i)), CUSTOM_FINALIZER))
+            return true;
+    return false;
+}
+
+static bool custom_is_served(const struct value *definition)
+{
+    const struct value *versions = value_path(definition, "spec", "versions", NULL);
+
+    for (size_t i = 0; i < value_count(versions); i++)
+        if (value_bool(value_get(value_at(versions, i), "served")))
+            return custom_is_established(definition);
+    return false;
+}
+
+static int custom_count(void *arg, const struct store_item *item)
+{
+    ++*(size_t *)arg;
+    return 0;
+}
+
+/* The cluster's own parts let it go when they see no objects any more; but the last one made may not have come to them
+ * yet, and would be left behind. What nobody can ask for is. Others may let go of it as they like, as upstream. */
+static int custom_check_empty(struct request *req, const struct value *old, struct error *err)
+{
+    const char *name = meta_name(old);
+    struct store_range range = {.prefix = registry_prefix_of(req->pool, name, ""), .limit = 1, .skip_count = true};
+    struct store_range_result result;
+    size_t count = 0;
+
+    if (!req->http->peer->local_user || !custom_is_served(old))
+        return 0;
+    range.prefix.len--; /* it has no namespace */
+    if (store_list(req->server->store, &range, custom_count, &count, &result, err) < 0)
+        return -(int)err->code;
+    return count ? status_conflict(err, req->kind, slice_str(name), "there are objects of it") : 0;
+}
+
 int custom_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                           struct error *err)
 {
     bool same_names = value_equal(value_path(object, "spec", "names", NULL), value_path(old, "spec", "names", NULL));
+    int r;
 
     if (!strcmp(sub, "status")) {
         custom_keep_status(object, old);
         return 0;
     }
+    if (custom_is_held(old) && !custom_is_held(object) && (r = custom_check_empty(req, old, err)) < 0)
+        return r;
     default_apply(req->kind, object);
     if (!meta_is_deleting(old) && (!same_names || !custom_is_established(old)))
         custom_accept_names(req, object);

@@ -90,10 +90,45 @@ static void test_what_went_unseen_is_gone(void **state)
     harness_expect(&h, 200, "GET", "/apis/x.io", NULL, &a);
 }
 
+#define DEFINITIONS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+#define GADGETS                                                                                                        \
+    "{\"metadata\":{\"name\":\"gadgets.y.io\"},\"spec\":{\"group\":\"y.io\",\"scope\":\"Cluster\",\"names\":"          \
+    "{\"plural\":\"gadgets\",\"kind\":\"Gadget\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,"    \
+    "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}"
+#define GADGET "{\"apiVersion\":\"y.io/v1\",\"kind\":\"Gadget\",\"metadata\":{\"name\":\"a\"}}"
+
+/* Whoever empties it may not have seen the last object yet. */
+static void test_no_object_is_left_behind(void **state)
+{
+    const struct ask let_go = {.method = "PATCH",
+                               .path = DEFINITIONS "/gadgets.y.io",
+                               .body = "{\"metadata\":{\"finalizers\":null}}",
+                               .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(&h, 201, "POST", DEFINITIONS, GADGETS, &a);
+    answer_clear(&a);
+    harness_expect(&h, 201, "POST", "/apis/y.io/v1/gadgets", GADGET, &a);
+    answer_clear(&a);
+    harness_expect(&h, 200, "DELETE", DEFINITIONS "/gadgets.y.io", NULL, &a);
+    answer_clear(&a);
+    harness_expect(&h, 405, "POST", "/apis/y.io/v1/gadgets", GADGET, &a);
+    harness_ask(&h, &let_go, &a);
+    assert_int_equal(a.status, 409);
+    answer_clear(&a);
+    harness_expect(&h, 200, "DELETE", "/apis/y.io/v1/gadgets/a", NULL, &a);
+    harness_ask(&h, &let_go, &a);
+    assert_int_equal(a.status, 200);
+    answer_clear(&a);
+    harness_expect(&h, 404, "GET", DEFINITIONS "/gadgets.y.io", NULL, &a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_went_unseen_is_gone),
+        cmocka_unit_test(test_no_object_is_left_behind),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
