@@ -136,13 +136,21 @@ static void hub_offer_fields(struct hub *hub, struct hub_resource *r, struct fra
     }
 }
 
+/* A custom kind may be of another scope now, and be watched as that before the hub has heard of it: the key says. */
+static bool hub_parse(const struct hub_resource *r, struct slice key, struct registry_place *place)
+{
+    if (!r->custom)
+        return registry_parse(key, r->kind->namespaced, place);
+    return registry_parse(key, true, place) || registry_parse(key, false, place);
+}
+
 static void hub_dispatch(struct hub *hub, struct store_event *store_event)
 {
     struct hub_resource *r = map_get(&hub->resources, registry_resource_of(store_event->key));
     struct frame_event event = {.event = store_event};
     BUF_LOCAL(key);
 
-    if (!r || !registry_parse(store_event->key, r->kind->namespaced, &event.place))
+    if (!r || !hub_parse(r, store_event->key, &event.place))
         return;
     hub_offer(hub, r, &key, &event);
     hub_key_name(&key, SLICE_NONE, event.place.name);

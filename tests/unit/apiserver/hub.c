@@ -374,13 +374,13 @@ static void test_stale_header(void **state)
 }
 
 /* A custom kind whose objects can be selected by that field. */
-static struct custom_kind *widgets(const char *field)
+static struct custom_kind *widgets(const char *field, const char *scope)
 {
     char *text CLEANUP_FREE = mem_printf(
-        "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"group\":\"x.io\",\"scope\":\"Namespaced\",\"names\":{\"plural\":"
+        "{\"metadata\":{\"uid\":\"%s\"},\"spec\":{\"group\":\"x.io\",\"scope\":\"%s\",\"names\":{\"plural\":"
         "\"widgets\",\"kind\":\"Widget\"},\"versions\":[{\"name\":\"v1\",\"selectableFields\":[{\"jsonPath\":\"%s\"}]}]"
         "}}",
-        field, field);
+        field, scope, field);
     struct value *definition CLEANUP_VALUE = value_parse(slice_str(text), NULL);
 
     return custom_kind_whole(definition, custom_version(definition, SLICE_LIT("v1")));
@@ -391,8 +391,8 @@ static void test_a_kind_defined_anew(void **state)
 {
     static const char widget[] = "{\"metadata\":{\"name\":\"x\",\"namespace\":\"b\"},\"spec\":{\"b\":\"1\"}}";
     struct fixture *f = *state;
-    struct custom_kind *first = widgets(".spec.a");
-    struct custom_kind *second = widgets(".spec.b");
+    struct custom_kind *first = widgets(".spec.a", "Namespaced");
+    struct custom_kind *second = widgets(".spec.b", "Namespaced");
     struct listener one, other;
     uint64_t before;
 
@@ -411,6 +411,25 @@ static void test_a_kind_defined_anew(void **state)
     hub_remove(f->hub, &one.hub);
     hub_remove(f->hub, &other.hub);
     custom_kind_unref(second);
+}
+
+/* Defined anew in another scope, and watched before the front has heard of it: what comes is heard all the same. */
+static void test_a_kind_in_another_scope(void **state)
+{
+    static const char widget[] = "{\"metadata\":{\"name\":\"x\"}}";
+    struct fixture *f = *state;
+    struct custom_kind *namespaced = widgets(".spec.a", "Namespaced");
+    struct custom_kind *cluster = widgets(".spec.b", "Cluster");
+    struct listener one, other;
+
+    listen(f, &one, custom_kind_schema(namespaced), "", "");
+    listen(f, &other, custom_kind_schema(cluster), "", "metadata.name=x");
+    hub_remove(f->hub, &one.hub);
+    put(f, custom_kind_schema(cluster), REGISTRY_PREFIX "x.io/widgets/x", widget);
+    assert_int_equal(other.events, 1);
+    hub_remove(f->hub, &other.hub);
+    custom_kind_unref(namespaced);
+    custom_kind_unref(cluster);
 }
 
 static void test_definitions_are_told(void **state)
@@ -441,6 +460,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_prompt_do_not_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_header, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_kind_defined_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_kind_in_another_scope, setup, teardown),
         cmocka_unit_test_setup_teardown(test_definitions_are_told, setup, teardown),
     };
 
