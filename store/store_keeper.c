@@ -321,12 +321,7 @@ void store_compact_cancel(struct store *store)
 
 static bool compaction_waits(struct store *store)
 {
-    bool waits;
-
-    (void)pthread_mutex_lock(&store->lock);
-    waits = !list_empty(&store->compactions);
-    (void)pthread_mutex_unlock(&store->lock);
-    return waits;
+    return compaction_first(store) != NULL;
 }
 
 /* A compaction wants what it is about to dissolve in LMDB first, and no more than that. */
