@@ -67,7 +67,7 @@ static void attach_finish(struct attach *a, const char *failure)
 static void conmon_on_data(void *arg, struct slice data)
 {
     struct attach *a = arg;
-    struct slice rest = slice_make(data.data + 1, data.len - 1);
+    struct slice rest = slice_from(data, 1);
 
     if (a->finished)
         return;
@@ -106,7 +106,7 @@ static void attach_on_input(void *arg, struct slice data)
         size_t n = data.len < PACKET_MAX ? data.len : PACKET_MAX;
 
         pipe_write(a->conmon, slice_make(data.data, n));
-        data = slice_make(data.data + n, data.len - n);
+        data = slice_from(data, n);
     }
     if (!a->input_paused && pipe_pending(a->conmon) > INPUT_HIGH) {
         a->input_paused = true;

@@ -209,7 +209,7 @@ int64_t cgroup_oom_kills(enum cgroup_version version, const char *path)
     rest = buf_slice(&text);
     while (slice_split(&rest, '\n', &line))
         if (slice_starts(line, SLICE_LIT("oom_kill ")))
-            (void)slice_to_int64(slice_make(line.data + 9, line.len - 9), &count);
+            (void)slice_to_int64(slice_from(line, 9), &count);
     return count;
 }
 

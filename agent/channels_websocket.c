@@ -47,7 +47,7 @@ static void on_message(void *arg, enum websocket_opcode opcode, struct slice dat
     (void)opcode; /* python sends its input as text */
     if (!data.len || w->over)
         return;
-    payload = slice_make(data.data + 1, data.len - 1);
+    payload = slice_from(data, 1);
     switch ((unsigned char)data.data[0]) {
     case CHANNEL_STDIN:
         if (c->options.in && !w->input_ended && payload.len)

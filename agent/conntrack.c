@@ -150,7 +150,7 @@ static int forget_all(struct mnl_socket *socket, struct slice stale)
         r = talk(socket, message, NULL, NULL);
         if (r < 0 && r != -ENOENT) /* it has ended meanwhile */
             return r;
-        stale = slice_make(stale.data + len, stale.len - len);
+        stale = slice_from(stale, len);
     }
     return 0;
 }

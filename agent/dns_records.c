@@ -254,7 +254,7 @@ static const char *protocol_of(struct slice label)
     static const char *const names[] = {"tcp", "udp", "sctp"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (label.len && same(slice_make(label.data + 1, label.len - 1), names[i]))
+        if (label.len && same(slice_from(label, 1), names[i]))
             return names[i];
     return NULL;
 }
@@ -282,7 +282,7 @@ static int answer_svc(struct look *l, const struct slice *labels, size_t count)
         part.protocol = protocol_of(labels[1]);
         if (!is_tag(labels[0]) || !is_tag(labels[1]) || !part.protocol)
             return ns_r_nxdomain;
-        part.port = slice_make(labels[0].data + 1, labels[0].len - 1);
+        part.port = slice_from(labels[0], 1);
         return answer_service(l, labels[3], labels[2], &part);
     default:
         return ns_r_nxdomain;

@@ -134,7 +134,7 @@ static struct slice env_find(const struct str_list *env, struct slice name)
         struct slice item = slice_str(env->items[i]);
 
         if (item.len > name.len && item.data[name.len] == '=' && slice_starts(item, name))
-            return slice_make(item.data + name.len + 1, item.len - name.len - 1);
+            return slice_from(item, name.len + 1);
     }
     return SLICE_NONE;
 }
@@ -142,7 +142,7 @@ static struct slice env_find(const struct str_list *env, struct slice name)
 void env_expand(struct slice text, const struct str_list *env, struct buf *out)
 {
     for (size_t i = 0; i < text.len; i++) {
-        struct slice rest = slice_make(text.data + i, text.len - i);
+        struct slice rest = slice_from(text, i);
         struct slice value;
         ptrdiff_t close;
 

@@ -197,7 +197,7 @@ static bool is_child(pid_t pid, pid_t parent)
     rest = buf_slice(&text);
     for (size_t i = rest.len; i-- > 0;) /* the name before it may hold anything */
         if (rest.data[i] == ')') {
-            rest = slice_make(rest.data + i + 1, rest.len - i - 1);
+            rest = slice_from(rest, i + 1);
             break;
         }
     for (int i = 0; i < 3; i++) /* "", state, parent */

@@ -68,7 +68,7 @@ static int write_all(int fd, struct slice data)
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n > 0)
-            data = slice_make(data.data + n, data.len - (size_t)n);
+            data = slice_from(data, (size_t)n);
     }
     return 0;
 }

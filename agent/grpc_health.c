@@ -39,7 +39,7 @@ static bool take_varint(struct slice *in, uint64_t *ret)
     for (unsigned shift = 0; shift < 64 && in->len; shift += 7) {
         unsigned char c = (unsigned char)*in->data;
 
-        *in = slice_make(in->data + 1, in->len - 1);
+        *in = slice_from(*in, 1);
         n |= (uint64_t)(c & 0x7F) << shift;
         if (!(c & 0x80)) {
             *ret = n;
@@ -60,7 +60,7 @@ static bool skip_field(struct slice *in, uint64_t wire)
         return false;
     if ((wire != WIRE_64 && wire != WIRE_32 && wire != WIRE_BYTES) || len > in->len)
         return false;
-    *in = slice_make(in->data + len, in->len - len);
+    *in = slice_from(*in, len);
     return true;
 }
 

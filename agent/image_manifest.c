@@ -108,7 +108,7 @@ int image_config_layers(const struct value *config, struct str_list *ret_layers,
 
         if (!image_digest_valid(id))
             return error_set(err, ERROR_INVALID, "the image's config has a bad layer \"%.*s\"", SLICE_ARGS(id));
-        str_list_take(ret_layers, slice_dup(slice_make(id.data + 7, id.len - 7)));
+        str_list_take(ret_layers, slice_dup(slice_from(id, 7)));
     }
     return 0;
 }

@@ -92,7 +92,7 @@ static ptrdiff_t find_last(struct slice s, char c)
 
 static struct slice cut(struct slice *text, ptrdiff_t at)
 {
-    struct slice after = slice_make(text->data + at + 1, text->len - (size_t)at - 1);
+    struct slice after = slice_from(*text, (size_t)at + 1);
 
     text->len = (size_t)at;
     return after;
@@ -127,7 +127,7 @@ int image_ref_parse(struct slice text, struct image_ref *ret_ref, struct error *
     slash = slice_find(rest, '/');
     if (slash >= 0 && is_host(slice_make(rest.data, (size_t)slash))) {
         registry = slice_make(rest.data, (size_t)slash);
-        rest = slice_make(rest.data + slash + 1, rest.len - (size_t)slash - 1);
+        rest = slice_from(rest, (size_t)slash + 1);
     }
     at = find_last(rest, ':');
     if (at >= 0) {

@@ -70,7 +70,7 @@ void log_filter_feed(struct log_filter *f, struct slice data, struct buf *out)
         } else {
             filter_entry(f, slice_make(data.data, (size_t)end), out);
         }
-        data = slice_make(data.data + end + 1, data.len - (size_t)end - 1);
+        data = slice_from(data, (size_t)end + 1);
     }
 }
 

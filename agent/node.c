@@ -98,7 +98,7 @@ static int64_t memory_available(void)
     while (slice_split(&rest, '\n', &line)) {
         if (!slice_starts(line, key))
             continue;
-        line = slice_trim(slice_make(line.data + key.len, line.len - key.len));
+        line = slice_trim(slice_from(line, key.len));
         if (slice_ends(line, SLICE_LIT(" kB")) && slice_to_int64(slice_make(line.data, line.len - 3), &kib))
             return kib * 1024;
     }

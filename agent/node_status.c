@@ -50,7 +50,7 @@ static char *read_os_image(void)
     while (slice_split(&rest, '\n', &line)) {
         if (!slice_starts(line, key))
             continue;
-        line = slice_make(line.data + key.len, line.len - key.len);
+        line = slice_from(line, key.len);
         if (line.len > 1 && line.data[0] == '"')
             line = slice_make(line.data + 1, line.len - 2);
         return slice_dup(line);

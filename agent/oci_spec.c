@@ -120,7 +120,7 @@ static bool capability_listed(const struct str_list *names, const char *capabili
         struct slice name = slice_str(names->items[i]);
 
         if (name.len > 4 && slice_equal_nocase(slice_make(name.data, 4), SLICE_LIT("CAP_")))
-            name = slice_make(name.data + 4, name.len - 4);
+            name = slice_from(name, 4);
         if (slice_equal_nocase(name, slice_str(capability)))
             return true;
     }

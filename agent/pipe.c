@@ -147,7 +147,7 @@ void pipe_write(struct pipe *p, struct slice data)
         return;
     }
     if (n > 0)
-        data = slice_make(data.data + n, data.len - (size_t)n);
+        data = slice_from(data, (size_t)n);
     if (!data.len)
         return;
     chunk = mem_alloc(sizeof(*chunk) + data.len);

@@ -98,7 +98,7 @@ static void ports_on_message(void *arg, enum websocket_opcode opcode, struct sli
     (void)opcode;
     if (!pod || f->over)
         return;
-    forward_conn_write(pod, slice_make(data.data + 1, data.len - 1));
+    forward_conn_write(pod, slice_from(data, 1));
     if (!f->input_paused && forward_conn_pending(pod) > FORWARD_INPUT_HIGH) {
         f->input_paused = true;
         websocket_pause(f->conn, true);

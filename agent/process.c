@@ -93,7 +93,7 @@ static void child_feed(struct child *c)
     ssize_t n = write(c->fds[FD_IN].fd, c->input.data, c->input.len);
 
     if (n > 0)
-        c->input = slice_make(c->input.data + n, c->input.len - (size_t)n);
+        c->input = slice_from(c->input, (size_t)n);
     if (!c->input.len || (n < 0 && errno != EAGAIN && errno != EINTR))
         child_close(c, FD_IN);
 }

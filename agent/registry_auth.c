@@ -30,14 +30,14 @@ static struct slice challenge_get(struct slice header, const char *key)
     size_t len = strlen(key);
 
     for (size_t i = 0; i + len + 2 < header.len; i++) {
-        struct slice rest = slice_make(header.data + i, header.len - i);
+        struct slice rest = slice_from(header, i);
         ptrdiff_t end;
 
         if (!slice_starts(rest, slice_str(key)) || rest.data[len] != '=' || rest.data[len + 1] != '"')
             continue;
         if (i && header.data[i - 1] != ' ' && header.data[i - 1] != ',')
             continue;
-        rest = slice_make(rest.data + len + 2, rest.len - len - 2);
+        rest = slice_from(rest, len + 2);
         end = slice_find(rest, '"');
         return end < 0 ? SLICE_NONE : slice_make(rest.data, (size_t)end);
     }

@@ -75,15 +75,15 @@ static char *place_read(struct slice text)
 
     for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
         if (slice_starts(text, slice_str(schemes[i]))) {
-            text = slice_make(text.data + strlen(schemes[i]), text.len - strlen(schemes[i]));
+            text = slice_from(text, strlen(schemes[i]));
             break;
         }
     slash = slice_find(text, '/');
     if (slash < 0)
         return slice_dup(text);
-    path = slice_make(text.data + slash, text.len - (size_t)slash);
+    path = slice_from(text, (size_t)slash);
     if (slice_starts(path, SLICE_LIT("/v1/")) || slice_starts(path, SLICE_LIT("/v2/")))
-        path = slice_make(path.data + 3, path.len - 3);
+        path = slice_from(path, 3);
     if (slice_is(path, "/"))
         path = SLICE_NONE;
     return mem_printf("%.*s%.*s", (int)slash, text.data, SLICE_ARGS(path));
@@ -205,13 +205,13 @@ int registry_logins_add_secret(struct registry_logins *logins, const struct valu
 static struct slice cut_port(struct slice *host)
 {
     ptrdiff_t end = host->len && host->data[0] == '[' ? slice_find(*host, ']') : 0;
-    struct slice tail = slice_make(host->data + (end > 0 ? end : 0), host->len - (size_t)(end > 0 ? end : 0));
+    struct slice tail = slice_from(*host, end > 0 ? (size_t)end : 0);
     ptrdiff_t colon = slice_find(tail, ':');
     struct slice port;
 
     if (colon < 0)
         return SLICE_NONE;
-    port = slice_make(tail.data + colon + 1, tail.len - (size_t)colon - 1);
+    port = slice_from(tail, (size_t)colon + 1);
     host->len = (size_t)(tail.data - host->data) + (size_t)colon;
     return port;
 }

@@ -24,7 +24,7 @@ static bool next_word(struct slice *line, struct slice *ret_word)
     *ret_word = slice_make(line->data, 0);
     while (ret_word->len < line->len && line->data[ret_word->len] != ' ' && line->data[ret_word->len] != '\t')
         ret_word->len++;
-    *line = slice_make(line->data + ret_word->len, line->len - ret_word->len);
+    *line = slice_from(*line, ret_word->len);
     return true;
 }
 

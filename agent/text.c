@@ -10,7 +10,7 @@ char *text_clean(struct slice raw, size_t max)
     BUF_LOCAL(out);
 
     for (size_t i = 0; i < raw.len;) {
-        size_t len = utf8_sequence(slice_make(raw.data + i, raw.len - i));
+        size_t len = utf8_sequence(slice_from(raw, i));
 
         if (out.len + (len ? len : 3) > max)
             break;

@@ -23,7 +23,7 @@ static bool usage_find(struct slice text, const char *name, int64_t *ret_number)
         if (!slice_starts(line, want) || line.len == want.len ||
             (line.data[want.len] != ' ' && line.data[want.len] != ':'))
             continue;
-        line = slice_trim(slice_make(line.data + want.len + 1, line.len - want.len - 1));
+        line = slice_trim(slice_from(line, want.len + 1));
         return slice_split(&line, ' ', &number) && slice_to_int64(number, ret_number);
     }
     return false;
@@ -116,7 +116,7 @@ static bool usage_read_node_cpu(const char *proc, uint64_t *ret_ns)
     rest = buf_slice(&text);
     if (!slice_split(&rest, '\n', &line) || !slice_starts(line, SLICE_LIT("cpu ")))
         return false;
-    line = slice_trim(slice_make(line.data + 4, line.len - 4));
+    line = slice_trim(slice_from(line, 4));
     for (size_t i = 0; i < ARRAY_SIZE(counts) && slice_split(&line, ' ', &part); i++) {
         uint64_t number;
 

@@ -462,7 +462,7 @@ static problem open_envelope(struct slice body, struct slice *ret_raw, char **re
 
     if (!slice_starts(body, slice_make(PROTOBUF_MAGIC, PROTOBUF_MAGIC_LEN)))
         return "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
-    p = read_flat(slice_make(body.data + PROTOBUF_MAGIC_LEN, body.len - PROTOBUF_MAGIC_LEN), parts, numbers, 4);
+    p = read_flat(slice_from(body, PROTOBUF_MAGIC_LEN), parts, numbers, 4);
     if (!p)
         p = read_flat(parts[ENVELOPE_TYPE - 1], type, numbers, 2);
     if (p)

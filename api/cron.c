@@ -190,7 +190,7 @@ static size_t read_part(struct slice text, double *total)
             number += (text.data[i] - '0') * (place /= 10);
     if (!i || i == text.len)
         return 0;
-    if (slice_starts(slice_make(text.data + i, text.len - i), SLICE_LIT("ms"))) {
+    if (slice_starts(slice_from(text, i), SLICE_LIT("ms"))) {
         *total += number / 1000;
         return i + 2;
     }
@@ -208,7 +208,7 @@ static int read_every(struct slice text, int64_t *ret_seconds, struct error *err
     size_t read;
 
     while (rest.len && (read = read_part(rest, &total)) > 0)
-        rest = slice_make(rest.data + read, rest.len - read);
+        rest = slice_from(rest, read);
     if (!text.len || rest.len || total > (double)INT32_MAX)
         return error_set(err, ERROR_INVALID, "failed to parse duration @every %.*s: time: invalid duration \"%.*s\"",
                          SLICE_ARGS(text), SLICE_ARGS(text));
@@ -228,7 +228,7 @@ int cron_parse(struct slice text, struct cron *ret_cron, struct error *err)
     if (text.len > CRON_TEXT_MAX)
         return error_set(err, ERROR_INVALID, "may not be more than %d bytes", CRON_TEXT_MAX);
     if (slice_starts(text, slice_str(every))) {
-        r = read_every(slice_make(text.data + sizeof(every) - 1, text.len - sizeof(every) + 1), &cron.every_s, err);
+        r = read_every(slice_from(text, sizeof(every) - 1), &cron.every_s, err);
     } else if (text.data[0] == '@') {
         r = error_set(err, ERROR_INVALID, "unrecognized descriptor: %.*s", SLICE_ARGS(text));
         for (size_t i = 0; i < ARRAY_SIZE(descriptors); i++)

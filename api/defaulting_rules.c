@@ -42,7 +42,7 @@ static struct slice image_tag(struct slice image)
 
     for (size_t i = name.len; i > 0 && name.data[i - 1] != '/'; i--) {
         if (name.data[i - 1] == ':')
-            return slice_make(name.data + i, name.len - i);
+            return slice_from(name, i);
     }
     return at < 0 && name.len ? SLICE_LIT("latest") : SLICE_LIT("");
 }

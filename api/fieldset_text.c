@@ -63,7 +63,7 @@ static int text_parse_step(struct pool *pool, struct slice name, struct fieldset
 
     if (name.len < 2 || name.data[1] != ':')
         return text_bad(name, err);
-    text = slice_make(name.data + 2, name.len - 2);
+    text = slice_from(name, 2);
     *ret_step = (struct fieldset_step){(enum fieldset_kind)name.data[0], text};
     switch (name.data[0]) {
     case FIELDSET_FIELD:

@@ -45,7 +45,7 @@ static bool take_text(struct slice *rest, struct slice *ret_text)
     if (len > rest->len - 4)
         return false;
     *ret_text = slice_make(rest->data + 4, len);
-    *rest = slice_make(rest->data + 4 + len, rest->len - 4 - len);
+    *rest = slice_from(*rest, 4 + len);
     return true;
 }
 
@@ -96,7 +96,7 @@ void object_encode(const struct schema_kind *kind, const struct value *object, s
         before = ',';
     }
     buf_append_str(ret_value, before == '{' ? "{}" : "}");
-    object_encode_meta(kind, slice_make(ret_value->data + start, ret_value->len - start), ret_meta);
+    object_encode_meta(kind, slice_from(buf_slice(ret_value), start), ret_meta);
 }
 
 /* Selectable fields whose value is not simply at their path. An Event's source is its component; events of the newer
@@ -194,7 +194,7 @@ struct slice object_as(const struct schema_kind *kind, struct slice stored, stru
 
     if (!kind->stored_version || !slice_starts(stored, slice_str(head)))
         return stored;
-    rest = slice_make(stored.data + sizeof(head) - 1, stored.len - sizeof(head) + 1);
+    rest = slice_from(stored, sizeof(head) - 1);
     if (!slice_split(&rest, '"', &version) || slice_is(version, schema_api_version(kind, own, sizeof(own))) ||
         !slice_starts(version, slice_str(kind->group)))
         return stored;
@@ -258,7 +258,7 @@ bool object_meta_read(struct slice meta, struct object_meta *ret_meta)
         return false;
     ret_meta->deleting = meta.data[1] & FLAG_DELETING;
     ret_meta->schema_hash = read_u32(meta.data + 2);
-    rest = slice_make(meta.data + HEADER_FIXED, meta.len - HEADER_FIXED);
+    rest = slice_from(meta, HEADER_FIXED);
     return take_text(&rest, &ret_meta->uid) && take_text(&rest, &ret_meta->labels) &&
            take_text(&rest, &ret_meta->fields) && !rest.len;
 }

@@ -53,7 +53,7 @@ static bool pointer_token(struct pointer *p, struct buf *out)
         }
         buf_append_byte(out, c);
     }
-    p->rest = slice_make(p->rest.data + i, p->rest.len - i);
+    p->rest = slice_from(p->rest, i);
     (void)buf_cstr(out);
     return true;
 }

@@ -247,7 +247,7 @@ int patch_merge_object(const struct patch_scope *scope, struct value *target, st
         } else if (slice_starts(name, SLICE_LIT(PATCH_DELETE_FROM))) {
             size_t skip = strlen(PATCH_DELETE_FROM);
 
-            rc = apply_deletion(scope, target, slice_make(name.data + skip, name.len - skip), member, err);
+            rc = apply_deletion(scope, target, slice_from(name, skip), member, err);
         } else {
             rc = merge_member(scope, target, name, member, err);
         }

@@ -74,7 +74,7 @@ static bool number_read(struct slice *text, struct number *n)
         else
             break;
     }
-    *text = slice_make(text->data + i, text->len - i);
+    *text = slice_from(*text, i);
     return i > start;
 }
 
@@ -98,9 +98,9 @@ static bool suffix_read_exponent(struct slice s, int *ret_exponent)
 
     if (s.len < 2 || (s.data[0] != 'e' && s.data[0] != 'E'))
         return false;
-    s = slice_make(s.data + 1, s.len - 1);
+    s = slice_from(s, 1);
     if (s.data[0] == '+')
-        s = slice_make(s.data + 1, s.len - 1);
+        s = slice_from(s, 1);
     if (!slice_to_int64(s, &value))
         return false;
     *ret_exponent = (int)(value > EXPONENT_MAX ? EXPONENT_MAX : value < -EXPONENT_MAX ? -EXPONENT_MAX : value);

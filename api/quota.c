@@ -205,7 +205,7 @@ const char *quota_resource_of(struct pool *pool, struct slice name)
     const size_t skip = sizeof(count) - 1;
 
     if (slice_starts(name, SLICE_LIT("count/")))
-        return pool_slice_dup(pool, slice_make(name.data + skip, name.len - skip));
+        return pool_slice_dup(pool, slice_from(name, skip));
     if (slice_starts(name, SLICE_LIT("services")))
         return "services";
     if (slice_find_text(name, SLICE_LIT(STORAGE_CLASS_INFIX)) > 0 || slice_is(name, "requests.storage"))

@@ -172,7 +172,7 @@ static uint64_t many_enter(struct many *m, uint64_t wanted, struct slice name)
         if (!slice_starts(*rest, name) || (rest->len > name.len && rest->data[name.len] != '.') ||
             slice_find(name, '.') >= 0)
             continue;
-        *rest = rest->len == name.len ? SLICE_NONE : slice_make(rest->data + name.len + 1, rest->len - name.len - 1);
+        *rest = rest->len == name.len ? SLICE_NONE : slice_from(*rest, name.len + 1);
         inside |= (uint64_t)1 << i;
     }
     return inside;

@@ -48,7 +48,7 @@ void schema_split_api_version(struct slice api_version, struct slice *ret_group,
     ptrdiff_t slash = slice_find(api_version, '/');
 
     *ret_group = slice_make(api_version.data, slash < 0 ? 0 : (size_t)slash);
-    *ret_version = slash < 0 ? api_version : slice_make(api_version.data + slash + 1, api_version.len - slash - 1);
+    *ret_version = slash < 0 ? api_version : slice_from(api_version, slash + 1);
 }
 
 const char *schema_api_version(const struct schema_kind *kind, char *buffer, size_t size)

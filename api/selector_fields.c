@@ -15,7 +15,7 @@ static struct slice take_term(struct slice *rest)
             i++;
         } else if (rest->data[i] == ',') {
             term.len = i;
-            *rest = slice_make(rest->data + i + 1, rest->len - i - 1);
+            *rest = slice_from(*rest, i + 1);
             return term;
         }
     }
@@ -33,7 +33,7 @@ static bool split_term(struct slice term, struct slice *ret_path, struct slice *
     } operators[] = {{"!=", SELECTOR_NOT_EQUALS}, {"==", SELECTOR_DOUBLE_EQUALS}, {"=", SELECTOR_EQUALS}};
 
     for (size_t i = 0; i < term.len; i++) {
-        struct slice here = slice_make(term.data + i, term.len - i);
+        struct slice here = slice_from(term, i);
 
         if (term.data[i] == '\\') {
             i++;
@@ -45,7 +45,7 @@ static bool split_term(struct slice term, struct slice *ret_path, struct slice *
             if (!slice_starts(here, slice_str(operators[j].text)))
                 continue;
             *ret_path = slice_make(term.data, i);
-            *ret_value = slice_make(here.data + len, here.len - len);
+            *ret_value = slice_from(here, len);
             *ret_op = operators[j].op;
             return true;
         }

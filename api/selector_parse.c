@@ -58,7 +58,7 @@ static void parser_take(struct parser *p, size_t len, enum token token)
 {
     p->token = token;
     p->text = slice_make(p->rest.data, len);
-    p->rest = slice_make(p->rest.data + len, p->rest.len - len);
+    p->rest = slice_from(p->rest, len);
 }
 
 static void parser_next(struct parser *p)
@@ -67,7 +67,7 @@ static void parser_next(struct parser *p)
 
     p->is_word = false;
     while (p->rest.len && is_space(p->rest.data[0]))
-        p->rest = slice_make(p->rest.data + 1, p->rest.len - 1);
+        p->rest = slice_from(p->rest, 1);
     if (!p->rest.len) {
         parser_take(p, 0, TOKEN_END);
         return;

@@ -28,7 +28,7 @@ static void write_text(struct buf *out, struct slice text)
             buf_append(&clean, text.data, len);
         else
             utf8_append(&clean, 0xfffd);
-        text = slice_make(text.data + (len ? len : 1), text.len - (len ? len : 1));
+        text = slice_from(text, len ? len : 1);
     }
     json_write_string(out, buf_slice(&clean));
 }

@@ -81,7 +81,7 @@ static bool fits_email(struct slice text)
 {
     ptrdiff_t at = slice_find(text, '@');
 
-    return at > 0 && fits_hostname(slice_make(text.data + at + 1, text.len - (size_t)at - 1));
+    return at > 0 && fits_hostname(slice_from(text, (size_t)at + 1));
 }
 
 /* SCHEME:REST, or a path. */
@@ -161,7 +161,7 @@ static bool fits_duration(struct slice text)
         for (; i < text.len && (isdigit((unsigned char)text.data[i]) || text.data[i] == '.'); i++)
             digits += text.data[i] != '.';
         for (size_t u = 0; u < ARRAY_SIZE(units); u++)
-            if (slice_starts(slice_make(text.data + i, text.len - i), slice_str(units[u])) && strlen(units[u]) > unit)
+            if (slice_starts(slice_from(text, i), slice_str(units[u])) && strlen(units[u]) > unit)
                 unit = strlen(units[u]);
         if (!digits || !unit)
             return false;

@@ -151,7 +151,7 @@ static struct slice take_name(struct slice *path, char *name, size_t size)
             name[n++] = path->data[i];
         i++;
     }
-    *path = slice_make(path->data + i, path->len - i);
+    *path = slice_from(*path, i);
     return slice_make(name, n);
 }
 
@@ -170,7 +170,7 @@ static struct slice take_bracket(struct slice *path)
             depth++;
         else if (c == ']' && !--depth) {
             struct slice inside = slice_make(path->data + 1, i - 1);
-            *path = slice_make(path->data + i + 1, path->len - i - 1);
+            *path = slice_from(*path, i + 1);
             return inside;
         }
     }
@@ -202,11 +202,11 @@ static bool filter_passes(struct slice element, struct slice filter)
         if (at < 0)
             continue;
         struct slice left = slice_trim(slice_make(filter.data, (size_t)at));
-        struct slice right = unquote(slice_make(filter.data + at + 2, filter.len - (size_t)at - 2));
+        struct slice right = unquote(slice_from(filter, (size_t)at + 2));
         struct slice found = SLICE_NONE;
         if (!left.len || left.data[0] != '@')
             return false;
-        walk(&(struct path_walk){keep_first, &found}, element, slice_make(left.data + 1, left.len - 1));
+        walk(&(struct path_walk){keep_first, &found}, element, slice_from(left, 1));
         struct slice text = scan_is_string(found) ? table_raw(found) : found;
         return (found.data && slice_equal(text, right)) == (o == 0);
     }
@@ -240,7 +240,7 @@ static void walk(const struct path_walk *w, struct slice v, struct slice path)
     char name[NAME_MAX_BYTES];
     while (v.data && path.len) {
         if (path.data[0] == '.') {
-            path = slice_make(path.data + 1, path.len - 1);
+            path = slice_from(path, 1);
             v = member_of(v, take_name(&path, name, sizeof(name)));
         } else if (path.data[0] == '[') {
             struct slice inside = slice_trim(take_bracket(&path));
@@ -266,11 +266,11 @@ void table_each(struct table_row *row, struct slice path, void (*visit)(void *ar
     bool used;
     if (!path.len || path.data[0] != '.')
         return;
-    path = slice_make(path.data + 1, path.len - 1);
+    path = slice_from(path, 1);
     struct slice first = take_name(&path, names[0], sizeof(names[0]));
     rest = path;
     if (rest.len && rest.data[0] == '.') {
-        rest = slice_make(rest.data + 1, rest.len - 1);
+        rest = slice_from(rest, 1);
         second = take_name(&rest, names[1], sizeof(names[1]));
     }
     struct slice v = row_start(row, first, second, &used);
@@ -352,7 +352,7 @@ struct slice table_split_default(struct slice placeholder, struct slice *ret_pat
             quote = c;
         else if (c == '|') {
             *ret_path = slice_make(placeholder.data, i);
-            return slice_make(placeholder.data + i + 1, placeholder.len - i - 1);
+            return slice_from(placeholder, i + 1);
         }
     }
     *ret_path = placeholder;
@@ -403,7 +403,7 @@ static void write_template(struct table_row *row, struct slice text, struct buf 
         table_each(row, path, put_hit, &hits);
         if (out->len == start)
             table_put_plain(out, otherwise);
-        text = slice_make(text.data + close + 1, text.len - (size_t)close - 1);
+        text = slice_from(text, (size_t)close + 1);
     }
     buf_append_byte(out, '"');
 }
@@ -427,7 +427,7 @@ bool table_knows_function(struct slice name)
 static void write_cell(struct table_row *row, struct slice cell, struct buf *out)
 {
     if (cell.len && cell.data[0] == '@') {
-        struct slice arg = slice_make(cell.data + 1, cell.len - 1), name;
+        struct slice arg = slice_from(cell, 1), name;
         slice_split(&arg, ' ', &name);
         table_cell *function = find_function(name);
         if (function)

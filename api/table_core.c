@@ -53,7 +53,7 @@ static void write_node_roles(struct table_row *row, struct slice arg, struct buf
     size_t count = 0, start = table_open(out);
     while (count < ROLES_SHOWN_MAX && scan_member(&cursor, &key, &value)) {
         if (slice_starts(key, prefix) && key.len > prefix.len)
-            roles[count++] = slice_make(key.data + prefix.len, key.len - prefix.len);
+            roles[count++] = slice_from(key, prefix.len);
         else if (slice_is(key, "kubernetes.io/role") && table_some(value))
             roles[count++] = table_raw(value);
     }

@@ -82,7 +82,7 @@ static struct slice cut_behind(struct slice *text, char mark)
 
     if (at < 0)
         return behind;
-    behind = slice_make(text->data + at + 1, text->len - (size_t)at - 1);
+    behind = slice_from(*text, (size_t)at + 1);
     text->len = (size_t)at;
     return behind;
 }
@@ -90,7 +90,7 @@ static struct slice cut_behind(struct slice *text, char mark)
 static void check_url(struct validator *v, const struct vpath *at, struct slice url)
 {
     ptrdiff_t colon = slice_find_text(url, SLICE_LIT("://"));
-    struct slice rest = colon < 0 ? SLICE_LIT("") : slice_make(url.data + colon + 3, url.len - (size_t)colon - 3);
+    struct slice rest = colon < 0 ? SLICE_LIT("") : slice_from(url, (size_t)colon + 3);
     struct slice scheme = slice_make(url.data, colon < 0 ? 0 : (size_t)colon);
     struct slice fragment = cut_behind(&rest, '#');
     struct slice query = cut_behind(&rest, '?');
@@ -115,7 +115,7 @@ static void check_url(struct validator *v, const struct vpath *at, struct slice 
 /* "/a/b": every segment but a last empty one must be there. */
 static void check_service_path(struct validator *v, const struct vpath *at, struct slice path)
 {
-    struct slice rest = slice_make(path.data + 1, path.len - 1); /* upstream's too, whatever the first byte is */
+    struct slice rest = slice_from(path, 1); /* upstream's too, whatever the first byte is */
     struct slice segment;
     char why[48];
 

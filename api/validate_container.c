@@ -136,8 +136,7 @@ static void check_divisor(struct validator *v, const struct vpath *at, const str
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char *why CLEANUP_FREE = NULL;
 
-        if (!slice_is(slice_make(name.data + dot + 1, name.len - (size_t)dot - 1), rows[i].resource) ||
-            strstr(rows[i].allowed, wanted))
+        if (!slice_is(slice_from(name, (size_t)dot + 1), rows[i].resource) || strstr(rows[i].allowed, wanted))
             continue;
         why = mem_printf("only divisor's values %s are supported with the %s resource", rows[i].units, rows[i].shown);
         report_invalid_text(v, VFIELD(at, "divisor"), name, why);

@@ -110,7 +110,7 @@ const char *validate_qualified_name(struct slice s)
     if (slash >= 0) {
         struct slice prefix = slice_make(s.data, (size_t)slash);
 
-        name = slice_make(s.data + slash + 1, s.len - (size_t)slash - 1);
+        name = slice_from(s, (size_t)slash + 1);
         if (slice_find(name, '/') >= 0)
             return "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and "
                    "end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "

@@ -52,7 +52,7 @@ static bool read_block(struct slice text, struct address_block *ret)
     ptrdiff_t slash = slice_find(text, '/');
     char *address CLEANUP_FREE = NULL;
 
-    if (slash <= 0 || !slice_to_uint64(slice_make(text.data + slash + 1, text.len - (size_t)slash - 1), &ret->bits))
+    if (slash <= 0 || !slice_to_uint64(slice_from(text, (size_t)slash + 1), &ret->bits))
         return false;
     address = slice_dup(slice_make(text.data, (size_t)slash));
     ret->family = strchr(address, ':') ? AF_INET6 : AF_INET;
@@ -104,7 +104,7 @@ static void check_policy(const struct rule_site *s)
 
 static const char *wildcard_rule(struct slice s)
 {
-    if (slice_starts(s, SLICE_LIT("*.")) && !validate_dns1123_subdomain(slice_make(s.data + 2, s.len - 2)))
+    if (slice_starts(s, SLICE_LIT("*.")) && !validate_dns1123_subdomain(slice_from(s, 2)))
         return NULL;
     return "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist "
            "of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. "

@@ -32,9 +32,8 @@ static bool is_address_range(struct slice text)
     struct error ignored = ERROR_INIT;
     struct validator v = {.err = &ignored};
     uint64_t length;
-    bool good = slash > 0 &&
-                slice_to_uint64(slice_make(text.data + slash + 1, text.len - (size_t)slash - 1), &length) &&
-                length <= 128 && check_ip(&v, NULL, slice_make(text.data, (size_t)slash));
+    bool good = slash > 0 && slice_to_uint64(slice_from(text, (size_t)slash + 1), &length) && length <= 128 &&
+                check_ip(&v, NULL, slice_make(text.data, (size_t)slash));
 
     error_clear(&ignored);
     return good;

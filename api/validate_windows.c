@@ -86,7 +86,7 @@ static void check_user_name(const struct rule_site *s)
     struct slice text = value_string(s->value);
     ptrdiff_t cut = slice_find(text, '\\');
     struct slice domain = cut < 0 ? SLICE_NONE : slice_make(text.data, (size_t)cut);
-    struct slice user = cut < 0 ? text : slice_make(text.data + cut + 1, text.len - (size_t)cut - 1);
+    struct slice user = cut < 0 ? text : slice_from(text, (size_t)cut + 1);
 
     if (!value_is(s->value, VALUE_STRING))
         return;

@@ -159,7 +159,7 @@ static struct slice authn_bearer(const struct request *req)
 
     if (header.len < 7 || !slice_equal_nocase(slice_make(header.data, 7), SLICE_LIT("bearer ")))
         return SLICE_NONE;
-    return slice_trim(slice_make(header.data + 7, header.len - 7));
+    return slice_trim(slice_from(header, 7));
 }
 
 /*
@@ -282,7 +282,7 @@ static void authn_take_header(void *arg, struct slice name, struct slice value)
     else if (slice_equal_nocase(name, SLICE_LIT("impersonate-group")))
         authn_add_group(&mask->groups, pool_slice_dup(mask->req->pool, value));
     else if (name.len > extra.len && slice_equal_nocase(slice_make(name.data, extra.len), extra))
-        authn_take_extra(mask, slice_make(name.data + extra.len, name.len - extra.len), value);
+        authn_take_extra(mask, slice_from(name, extra.len), value);
 }
 
 /* A ServiceAccount is asked for as such, and comes with its groups when none are named. */

@@ -156,7 +156,7 @@ static bool authn_bootstrap_split(struct slice token, struct slice *ret_id, stru
             return false;
     }
     *ret_id = slice_make(token.data, 6);
-    *ret_secret = slice_make(token.data + 7, token.len - 7);
+    *ret_secret = slice_from(token, 7);
     return true;
 }
 

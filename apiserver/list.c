@@ -92,8 +92,7 @@ static void list_finish(struct list_pass *p, const struct store_range_result *re
 
         if (filter_is_empty(&p->options.filter))
             remaining = !p->range.skip_count ? result->remaining : known > p->count ? known - p->count : 0;
-        token = list_continue_make(req->pool, p->range.at_revision, slice_make(last.data + prefix, last.len - prefix),
-                                   remaining);
+        token = list_continue_make(req->pool, p->range.at_revision, slice_from(last, prefix), remaining);
     }
     list_write_reply(p->out, req, p->range.at_revision, token, remaining);
 }

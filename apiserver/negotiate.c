@@ -31,8 +31,7 @@ static struct negotiate_clause negotiate_read_clause(struct slice text)
     while (text.data && slice_split(&text, ';', &part)) {
         ptrdiff_t at = slice_find(part, '=');
         struct slice name = slice_trim(slice_make(part.data, at < 0 ? part.len : (size_t)at));
-        struct slice value = at < 0 ? SLICE_NONE
-                                    : negotiate_unquote(slice_make(part.data + at + 1, part.len - (size_t)at - 1));
+        struct slice value = at < 0 ? SLICE_NONE : negotiate_unquote(slice_from(part, (size_t)at + 1));
 
         if (first)
             c.type = slice_trim(part);

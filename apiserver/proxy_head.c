@@ -220,7 +220,7 @@ static struct slice location_path(struct slice location, struct slice *ret_host)
     while (end < location.len && location.data[end] != '/' && location.data[end] != '?' && location.data[end] != '#')
         end++;
     *ret_host = slice_make(location.data + at, end - at);
-    return slice_make(location.data + end, location.len - end);
+    return slice_from(location, end);
 }
 
 static bool is_host(struct slice host, const struct http_request *req, const struct proxy_way *way)

@@ -137,7 +137,7 @@ static bool rbac_holds_resource(const struct rbac_texts *held, struct slice aske
     if (rbac_has(held, asked))
         return true;
     for (size_t i = 0; slash >= 0 && i < held->count; i++)
-        if (rbac_is_any_subresource(held->items[i], slice_make(asked.data + slash + 1, asked.len - (size_t)slash - 1)))
+        if (rbac_is_any_subresource(held->items[i], slice_from(asked, (size_t)slash + 1)))
             return true;
     return false;
 }

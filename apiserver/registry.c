@@ -55,7 +55,7 @@ static struct slice registry_skip_prefix(struct slice key)
 
     if (!slice_starts(key, prefix))
         return SLICE_NONE;
-    return slice_make(key.data + prefix.len, key.len - prefix.len);
+    return slice_from(key, prefix.len);
 }
 
 struct slice registry_resource_of(struct slice key)
@@ -66,7 +66,7 @@ struct slice registry_resource_of(struct slice key)
 
     if (first < 0)
         return SLICE_NONE;
-    second = slice_find(slice_make(rest.data + first + 1, rest.len - (size_t)first - 1), '/');
+    second = slice_find(slice_from(rest, (size_t)first + 1), '/');
     return second < 0 ? SLICE_NONE : slice_make(rest.data, (size_t)(first + 1 + second));
 }
 
@@ -93,7 +93,7 @@ static bool registry_is_resource(struct slice resource, const struct schema_kind
 
     return resource.data && resource.len > group && resource.data[group] == '/' &&
            !memcmp(resource.data, kind->group, group) &&
-           slice_equal(slice_make(resource.data + group + 1, resource.len - group - 1), slice_str(kind->plural));
+           slice_equal(slice_from(resource, group + 1), slice_str(kind->plural));
 }
 
 enum store_class registry_class_of(struct slice key)
@@ -123,7 +123,7 @@ bool registry_parse(struct slice key, bool namespaced, struct registry_place *re
         return false;
     ret_place->resource = resource;
     ret_place->namespace_ = namespaced ? slice_make(rest.data, (size_t)at) : slice_make(rest.data, 0);
-    ret_place->name = namespaced ? slice_make(rest.data + at + 1, rest.len - (size_t)at - 1) : rest;
+    ret_place->name = namespaced ? slice_from(rest, (size_t)at + 1) : rest;
     return true;
 }
 

@@ -35,7 +35,7 @@ static int request_path_split(struct pool *pool, struct slice path, struct reque
 
     if (!path.len || path.data[0] != '/')
         return error_set(err, ERROR_BAD_REQUEST, "the request path must start with a slash");
-    rest = slice_make(path.data + 1, path.len - 1);
+    rest = slice_from(path, 1);
     if (rest.len && rest.data[rest.len - 1] == '/')
         rest.len--;
     if (!rest.len)
@@ -54,7 +54,7 @@ static int request_path_split(struct pool *pool, struct slice path, struct reque
 static size_t request_path_proxy_length(struct slice path)
 {
     static const char *const want[] = {"api", "v1", "namespaces", NULL, NULL, NULL, "proxy"};
-    struct slice rest = path.len && path.data[0] == '/' ? slice_make(path.data + 1, path.len - 1) : SLICE_NONE;
+    struct slice rest = path.len && path.data[0] == '/' ? slice_from(path, 1) : SLICE_NONE;
     struct slice part = SLICE_NONE;
 
     for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
@@ -155,7 +155,7 @@ int request_path_parse(struct pool *pool, struct slice method, struct slice path
     if (proxy) {
         info.proxied = true;
         info.proxy_prefix = slice_make(path.data, proxy);
-        info.proxy_rest = slice_make(path.data + proxy, path.len - proxy);
+        info.proxy_rest = slice_from(path, proxy);
         path = info.proxy_prefix;
     }
     if (request_path_check_rest(info.proxy_rest, err) < 0 || request_path_split(pool, path, &info, err) < 0)

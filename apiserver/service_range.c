@@ -12,8 +12,8 @@ int service_range_parse(const char *cidr, struct service_range *ret_range, struc
     struct in_addr in;
     int64_t bits;
 
-    if (at < 0 || at >= (ptrdiff_t)sizeof(address) ||
-        !slice_to_int64(slice_make(text.data + at + 1, text.len - (size_t)at - 1), &bits) || bits < 8 || bits > 28)
+    if (at < 0 || at >= (ptrdiff_t)sizeof(address) || !slice_to_int64(slice_from(text, (size_t)at + 1), &bits) ||
+        bits < 8 || bits > 28)
         return error_set(err, ERROR_BAD_REQUEST, "\"%s\" is not an IPv4 block between /8 and /28", cidr);
     memcpy(address, text.data, (size_t)at);
     address[at] = 0;

@@ -36,8 +36,8 @@ int upgrade_bearer(struct request *req, struct slice *ret_token, struct error *e
         if (!is_bearer(all[i]))
             continue;
         bearers++;
-        if (bearers > 1 || !base64url_decode(&token, slice_make(all[i].data + prefix, all[i].len - prefix)) ||
-            !token.len || !utf8_valid(buf_slice(&token)))
+        if (bearers > 1 || !base64url_decode(&token, slice_from(all[i], prefix)) || !token.len ||
+            !utf8_valid(buf_slice(&token)))
             return error_set(err, ERROR_UNAUTHORIZED, "Unauthorized");
     }
     if (!bearers)
@@ -54,8 +54,7 @@ bool upgrade_same_origin(const struct request *req)
     struct slice origin = slice_trim(http_request_header(req->http, "origin"));
 
     return !origin.len ||
-           (slice_starts(origin, scheme) &&
-            slice_equal_nocase(slice_make(origin.data + scheme.len, origin.len - scheme.len), req->http->authority));
+           (slice_starts(origin, scheme) && slice_equal_nocase(slice_from(origin, scheme.len), req->http->authority));
 }
 
 int upgrade_check_origin(const struct request *req, struct error *err)
@@ -68,8 +67,7 @@ int upgrade_check_origin(const struct request *req, struct error *err)
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
         if (slice_starts(origin, schemes[i]) &&
-            slice_equal_nocase(slice_make(origin.data + schemes[i].len, origin.len - schemes[i].len),
-                               req->http->authority))
+            slice_equal_nocase(slice_from(origin, schemes[i].len), req->http->authority))
             return 0;
     return error_set(err, ERROR_FORBIDDEN,
                      "a WebSocket from another origin is not taken with a client certificate; use a token");

@@ -170,7 +170,7 @@ static void write_all(int fd, struct slice data)
         if (n < 0 && errno != EINTR)
             return;
         if (n > 0)
-            data = slice_make(data.data + n, data.len - (size_t)n);
+            data = slice_from(data, (size_t)n);
     }
 }
 

@@ -189,7 +189,7 @@ int print_jsonpath(const char *template_, const struct value *v, struct buf *out
             emit_quoted(inner, out);
         } else {
             if (inner.len && inner.data[0] == '$')
-                inner = slice_make(inner.data + 1, inner.len - 1);
+                inner = slice_from(inner, 1);
             if (walk(inner, v, &o, err) < 0)
                 return -(int)ERROR_BAD_REQUEST;
         }

@@ -264,7 +264,7 @@ static void informer_on_data(void *arg, struct slice data)
     buf_append_slice(&inf->line, data);
     informer_enter(inf);
     for (;;) {
-        struct slice rest = slice_make(inf->line.data + at, inf->line.len - at);
+        struct slice rest = slice_from(buf_slice(&inf->line), at);
         ptrdiff_t end = inf->line.len > at ? slice_find(rest, '\n') : -1;
 
         if (end < 0)

@@ -75,7 +75,7 @@ struct slice csr_node_name(const struct view *csr)
     struct slice user = view_unquote(csr_spec(csr, "username"));
     struct slice prefix = SLICE_LIT(CSR_NODE_PREFIX);
 
-    return slice_starts(user, prefix) ? slice_make(user.data + prefix.len, user.len - prefix.len) : slice_make("", 0);
+    return slice_starts(user, prefix) ? slice_from(user, prefix.len) : slice_make("", 0);
 }
 
 int64_t csr_seconds(const struct view *csr, int64_t most)

@@ -89,7 +89,7 @@ static bool template_write(struct slice value, enum template_place place, unsign
         template_write_list(value, depth, out);
     else
         buf_append_slice(out, value);
-    value = slice_make(out->data + before, out->len - before);
+    value = slice_from(buf_slice(out), before);
     return !slice_is(value, "null") && !slice_is(value, "{}") && !slice_is(value, "[]");
 }
 

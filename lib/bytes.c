@@ -64,7 +64,7 @@ bool slice_split(struct slice *rest, char separator, struct slice *ret_part)
         return true;
     }
     *ret_part = slice_make(rest->data, (size_t)at);
-    *rest = slice_make(rest->data + at + 1, rest->len - (size_t)at - 1);
+    *rest = slice_from(*rest, (size_t)at + 1);
     return true;
 }
 
@@ -90,7 +90,7 @@ bool slice_to_int64(struct slice s, int64_t *ret_value)
     uint64_t magnitude;
 
     if (negative)
-        s = slice_make(s.data + 1, s.len - 1);
+        s = slice_from(s, 1);
     if (!slice_to_uint64(s, &magnitude) || magnitude > (uint64_t)INT64_MAX + (negative ? 1 : 0))
         return false;
     *ret_value = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;

@@ -35,6 +35,13 @@ static inline struct slice slice_str(const char *s)
     return (struct slice){s, s ? strlen(s) : 0};
 }
 
+/* What follows the first n bytes, n <= s.len. Of no bytes (data NULL) nothing follows: adding even 0 to NULL is
+ * undefined (C17 6.5.6). */
+static inline struct slice slice_from(struct slice s, size_t n)
+{
+    return (struct slice){n ? s.data + n : s.data, s.len - n};
+}
+
 static inline bool slice_equal(struct slice a, struct slice b)
 {
     return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));

@@ -103,7 +103,7 @@ static bool parse_digits(struct slice *s, int count, int *ret_value)
             return false;
         value = value * 10 + (s->data[i] - '0');
     }
-    *s = slice_make(s->data + count, s->len - (size_t)count);
+    *s = slice_from(*s, (size_t)count);
     *ret_value = value;
     return true;
 }
@@ -112,7 +112,7 @@ static bool parse_char(struct slice *s, const char *any)
 {
     if (!s->len || !strchr(any, s->data[0]) || !s->data[0])
         return false;
-    *s = slice_make(s->data + 1, s->len - 1);
+    *s = slice_from(*s, 1);
     return true;
 }
 
@@ -129,7 +129,7 @@ static bool parse_fraction(struct slice *s, int64_t *ret_nanos)
         nanos += (s->data[0] - '0') * unit;
         unit /= 10;
         any = true;
-        *s = slice_make(s->data + 1, s->len - 1);
+        *s = slice_from(*s, 1);
     }
     *ret_nanos = nanos;
     return any;

@@ -209,7 +209,7 @@ void json_write_string(struct buf *out, struct slice in)
         in = SLICE_LIT(""); /* an empty slice may have no bytes to count from */
     buf_append_byte(out, '"');
     for (;;) {
-        size_t run = json_plain_length(slice_make(in.data + from, in.len - from), false);
+        size_t run = json_plain_length(slice_from(in, from), false);
         unsigned char c;
 
         buf_append(out, in.data + from, run);
@@ -286,7 +286,7 @@ bool utf8_valid(struct slice s)
 
         if (!len)
             return false;
-        s = slice_make(s.data + len, s.len - len);
+        s = slice_from(s, len);
     }
     return true;
 }

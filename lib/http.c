@@ -146,7 +146,7 @@ const char *http_query_get(struct pool *pool, struct slice query, const char *na
         /* As net/url: a pair with a ';' or a bad escape is not there. */
         if (!pair.len || slice_find(pair, ';') >= 0 || !query_name_is(slice_make(pair.data, name_len), name))
             continue;
-        if (percent_decode(&value, slice_make(pair.data + value_at, pair.len - value_at), true))
+        if (percent_decode(&value, slice_from(pair, value_at), true))
             return pool_slice_dup(pool, buf_slice(&value));
     }
     return NULL;

@@ -115,7 +115,7 @@ static struct server_exchange *exchange_new(struct http_server *server, h2o_req_
         .method = exchange_copy(pool, h2o->input.method.base, h2o->input.method.len),
         .authority = exchange_copy(pool, h2o->input.authority.base, h2o->input.authority.len),
         .path = query < 0 ? target : slice_make(target.data, (size_t)query),
-        .query = query < 0 ? SLICE_NONE : slice_make(target.data + query + 1, target.len - (size_t)query - 1),
+        .query = query < 0 ? SLICE_NONE : slice_from(target, (size_t)query + 1),
         .body = exchange_copy(pool, h2o->entity.base, h2o->entity.len),
         .peer = &ex->conn->peer,
         .upgrade = h2o->upgrade.base != NULL,

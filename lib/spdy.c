@@ -186,7 +186,7 @@ static bool take_text(struct slice *from, struct slice *ret_text)
     if (from->len < 4 || (len = get32(from->data)) > from->len - 4)
         return false;
     *ret_text = slice_make(from->data + 4, len);
-    *from = slice_make(from->data + 4 + len, from->len - 4 - len);
+    *from = slice_from(*from, 4 + len);
     return true;
 }
 
@@ -201,7 +201,7 @@ static int read_block(struct spdy *s, struct slice packed, struct spdy_frame *fr
     left = buf_slice(&s->block);
     if (left.len < 4 || (count = get32(left.data)) > SPDY_HEADERS_MAX)
         return error_set(err, ERROR_BAD_REQUEST, "a SPDY header block is too short or has too many headers");
-    left = slice_make(left.data + 4, left.len - 4);
+    left = slice_from(left, 4);
     for (uint32_t i = 0; i < count; i++) {
         struct spdy_header *h = &frame->headers[frame->header_count++];
 
@@ -258,7 +258,7 @@ static int read_head(struct spdy *s, struct slice *input, struct error *err)
     if (n)
         memcpy(s->head + s->head_len, input->data, n);
     s->head_len += n;
-    *input = slice_make(input->data + n, input->len - n);
+    *input = slice_from(*input, n);
     if (s->head_len < HEAD_SIZE)
         return 0;
     s->left = get32(s->head + 4) & DATA_MAX;
@@ -281,7 +281,7 @@ static int read_data(struct spdy *s, struct slice *input, struct spdy_frame *fra
         return 0;
     *frame = (struct spdy_frame){.type = SPDY_DATA, .stream = get32(s->head) & 0x7fffffff};
     frame->data = slice_make(input->data, n);
-    *input = slice_make(input->data + n, input->len - n);
+    *input = slice_from(*input, n);
     s->left -= n;
     if (!s->left) {
         frame->fin = s->head[4] & FLAG_FIN;
@@ -303,7 +303,7 @@ static int read_control(struct spdy *s, struct slice *input, struct spdy_frame *
     int r = 0;
 
     buf_append(&s->control, input->data, n);
-    *input = slice_make(input->data + n, input->len - n);
+    *input = slice_from(*input, n);
     s->left -= n;
     if (s->left)
         return 0;
@@ -315,7 +315,7 @@ static int read_control(struct spdy *s, struct slice *input, struct spdy_frame *
     if (s->control.len >= 4)
         frame->stream = get32(s->control.data) & (frame->type == SPDY_PING ? 0xffffffff : 0x7fffffff);
     if (block)
-        r = read_block(s, slice_make(s->control.data + block, s->control.len - block), frame, err);
+        r = read_block(s, slice_from(buf_slice(&s->control), block), frame, err);
     frame_over(s);
     return r < 0 ? r : 1;
 }
@@ -368,7 +368,7 @@ void spdy_write_data(struct buf *out, uint32_t stream, struct slice data, bool f
         put32(out, stream & 0x7fffffff);
         put32(out, (uint32_t)n | (fin && last ? (uint32_t)FLAG_FIN << 24 : 0));
         buf_append(out, data.data, n);
-        data = slice_make(data.data + n, data.len - n);
+        data = slice_from(data, n);
     } while (data.len);
 }
 

@@ -87,7 +87,7 @@ static int read_head(struct websocket_reader *r, struct slice *input, struct err
 
     while (input->len && r->head_len < head_size(r)) {
         r->head[r->head_len++] = (unsigned char)*input->data;
-        *input = slice_make(input->data + 1, input->len - 1);
+        *input = slice_from(*input, 1);
     }
     if (r->head_len < 2 || r->head_len < head_size(r))
         return 0;
@@ -122,7 +122,7 @@ static void read_payload(struct websocket_reader *r, struct slice *input)
     to->len += len;
     r->place += len;
     r->left -= len;
-    *input = slice_make(input->data + len, input->len - len);
+    *input = slice_from(*input, len);
 }
 
 static void forget_message(struct websocket_reader *r)

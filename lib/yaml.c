@@ -157,8 +157,7 @@ static int write_node(struct reader *r, const struct node *node, unsigned depth)
 
 static bool node_tagged(const struct node *node, const char *name)
 {
-    return slice_starts(node->tag, SLICE_LIT("tag:yaml.org,2002:")) &&
-           slice_is(slice_make(node->tag.data + 18, node->tag.len - 18), name);
+    return slice_starts(node->tag, SLICE_LIT("tag:yaml.org,2002:")) && slice_is(slice_from(node->tag, 18), name);
 }
 
 static int write_scalar(struct reader *r, const struct node *node)

@@ -72,7 +72,7 @@ static size_t special_length(struct slice s)
 
 static size_t special_at(struct slice s, size_t at)
 {
-    return special_length(slice_make(s.data + at, s.len - at));
+    return special_length(slice_from(s, at));
 }
 
 static bool is_plain(struct slice s)

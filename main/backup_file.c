@@ -30,7 +30,7 @@ int backup_file_write(struct backup_file *f, struct slice bytes, struct error *e
             continue;
         if (n <= 0)
             return error_set_errno(err, n ? errno : EIO, "writing %s", f->temporary);
-        bytes = slice_make(bytes.data + n, bytes.len - (size_t)n);
+        bytes = slice_from(bytes, (size_t)n);
     }
     return 0;
 }

@@ -129,7 +129,7 @@ static int take_file(struct backup_reader *r)
     if (!r->visits || !r->visits->file)
         return 0;
     char *name CLEANUP_FREE = slice_dup(slice_make(raw.data + 4, length));
-    const struct store_backup_file file = {name, slice_make(raw.data + 4 + length, raw.len - 4 - length)};
+    const struct store_backup_file file = {name, slice_from(raw, 4 + length)};
     return r->visits->file(r->visits->arg, &file, r->err);
 }
 
@@ -254,7 +254,7 @@ static int write_at(int fd, struct slice bytes, off_t at, struct error *err)
             continue;
         if (n <= 0)
             return error_set_errno(err, n ? errno : EIO, "writing byte %lld", (long long)at);
-        bytes = slice_make(bytes.data + n, bytes.len - (size_t)n);
+        bytes = slice_from(bytes, (size_t)n);
         at += n;
     }
     return 0;

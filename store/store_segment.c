@@ -216,7 +216,7 @@ static int write_whole(int fd, const char *path, struct slice bytes, off_t at, s
         if (n <= 0 && errno != EINTR)
             return disk_error(err, n ? errno : EIO, "writing", path);
         if (n > 0) {
-            bytes = slice_make(bytes.data + n, bytes.len - (size_t)n);
+            bytes = slice_from(bytes, (size_t)n);
             at += n;
         }
     }

@@ -192,6 +192,6 @@ int store_records_next(struct slice *rest, struct store_record *ret_record, stru
     size = store_record_padded((size_t)(ret_record->value.data + ret_record->value.len - rest->data));
     if (size > rest->len)
         return error_set(err, ERROR_CORRUPT, "a record is damaged: it ends behind its frame");
-    *rest = slice_make(rest->data + size, rest->len - size);
+    *rest = slice_from(*rest, size);
     return 1;
 }

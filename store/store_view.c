@@ -68,8 +68,7 @@ static bool pending_record(const struct store_view *v, struct store_place place,
     if (!p || place.segment != p->place.segment || place.offset < p->place.offset)
         return false;
     at = (size_t)(place.offset - p->place.offset) * STORE_RECORD_ALIGN;
-    return at < p->bytes.len &&
-           store_record_read(slice_make(p->bytes.data + at, p->bytes.len - at), ret_record, NULL) == 0;
+    return at < p->bytes.len && store_record_read(slice_from(buf_slice(&p->bytes), at), ret_record, NULL) == 0;
 }
 
 static int log_record(const struct store_view *v, uint64_t revision, unsigned index, struct store_place place,

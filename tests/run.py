@@ -101,8 +101,9 @@ def sim_commands(build, arguments):
 
 
 def fuzz_commands(build, arguments):
-    """Each target from the inputs that are kept; what it finds by itself is forgotten, what breaks it is written down."""
-    seconds = arguments[0] if arguments else '60'
+    """Each target from the inputs that are kept; what it finds by itself is forgotten, what breaks it is written down.
+    With a seed the same inputs are tried each time (as many as there is time for)."""
+    seconds, seed = (arguments + ['60', '0'][len(arguments):])[:2]
     found = pathlib.Path(build) / 'found'
     found.mkdir(exist_ok=True)
     commands = []
@@ -112,7 +113,7 @@ def fuzz_commands(build, arguments):
         scratch = pathlib.Path(build) / 'scratch' / name
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        commands.append([program, f'-max_total_time={seconds}', '-max_len=8192', '-timeout=30', '-rss_limit_mb=3000', '-print_final_stats=0',
+        commands.append([program, f'-max_total_time={seconds}', f'-seed={seed}', '-max_len=8192', '-timeout=30', '-rss_limit_mb=3000', '-print_final_stats=0',
                f'-artifact_prefix={found}/{name}-', scratch, ROOT / 'tests/fuzz/corpus' / name])
     return commands
 

@@ -242,7 +242,7 @@ static int replay_event(void *arg, const struct store_event *event)
     uint64_t key = 0;
     uint32_t *at;
 
-    (void)slice_to_uint64(slice_make(event->key.data + (twin ? 6 : 5), event->key.len - (twin ? 6 : 5)), &key);
+    (void)slice_to_uint64(slice_from(event->key, (twin ? 6 : 5)), &key);
     at = &replay->twins[twin][key % KEYS];
     CHECK(replay->crash, event->revision == replay->revision + 1 - twin, "revision %llu follows %llu",
           (unsigned long long)event->revision, (unsigned long long)replay->revision);

@@ -39,7 +39,7 @@ static void head(struct buf *out)
 static void block(struct slice input, struct buf *out)
 {
     const unsigned char *in = (const unsigned char *)input.data;
-    struct slice stored = slice_make(input.data + 3, input.len - 3);
+    struct slice stored = slice_from(input, 3);
     const struct backup_block b = {.kind = (enum backup_kind)(1 + in[0] % 3),
                                    .packed = in[0] & 64,
                                    .stored = (uint32_t)stored.len,

@@ -18,7 +18,7 @@ static void read_websocket(struct slice input, bool masked, size_t step, struct 
         char *copy CLEANUP_FREE = mem_dup(input.data, input.len < step ? input.len : step);
         struct slice piece = slice_make(copy, input.len < step ? input.len : step);
 
-        input = slice_make(input.data + piece.len, input.len - piece.len);
+        input = slice_from(input, piece.len);
         while ((e = websocket_read(&r, &piece, &m, NULL)) > 0) {
             FUZZ_CHECK(m.data.len <= MESSAGE_MAX && m.opcode != WEBSOCKET_CONTINUATION);
             buf_printf(out, "%d %zu ", m.opcode, m.data.len);
@@ -41,7 +41,7 @@ static void read_spdy(struct slice input, size_t step, struct buf *out)
         char *copy CLEANUP_FREE = mem_dup(input.data, input.len < step ? input.len : step);
         struct slice piece = slice_make(copy, input.len < step ? input.len : step);
 
-        input = slice_make(input.data + piece.len, input.len - piece.len);
+        input = slice_from(input, piece.len);
         while ((e = spdy_read(s, &piece, &f, NULL)) > 0) {
             FUZZ_CHECK(f.header_count <= SPDY_HEADERS_MAX);
             for (size_t i = 0; i < f.header_count; i++) {

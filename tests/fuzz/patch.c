@@ -28,7 +28,7 @@ static void fuzz_one(struct slice input)
 
     if (!first.len)
         return;
-    document = value_parse(slice_make(first.data + 1, first.len - 1), NULL);
+    document = value_parse(slice_from(first, 1), NULL);
     patch = value_parse(input, NULL);
     if (!document || !patch)
         return;

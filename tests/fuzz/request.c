@@ -99,7 +99,7 @@ static void fuzz_one(struct slice input)
         }
     if (!ask.method || memchr(line.data, '\0', line.len))
         return;
-    line = slice_make(line.data + 2, line.len - 2);
+    line = slice_from(line, 2);
     query = slice_find(line, '?');
     if (line.data[-2] == 'g')
         path = slice_dup(line);

@@ -26,8 +26,7 @@ unsigned model_key_of(struct slice key)
 {
     uint64_t n = MODEL_KEYS;
 
-    return key.len > 3 && slice_to_uint64(slice_make(key.data + 3, key.len - 3), &n) && n < MODEL_KEYS ? (unsigned)n
-                                                                                                       : MODEL_KEYS;
+    return key.len > 3 && slice_to_uint64(slice_from(key, 3), &n) && n < MODEL_KEYS ? (unsigned)n : MODEL_KEYS;
 }
 
 bool model_key_under(unsigned key, struct slice prefix)

@@ -189,7 +189,7 @@ struct peer *peer_open(struct front *front, struct record_session *session, cons
                                    .loop = front->loop,
                                    .method = SLICE_LIT("GET"),
                                    .path = slice_make(whole.data, query),
-                                   .query = slice_make(whole.data + query + 1, whole.len - query - 1),
+                                   .query = slice_from(whole, query + 1),
                                    .peer = &p->who,
                                    .ops = &exchange_ops,
                                    .exchange = p};

@@ -175,7 +175,7 @@ static void conn_take_lines(struct wire_conn *c, struct slice data)
         if (c->events.line)
             c->events.line(c->arg, buf_slice(&c->text));
         buf_reset(&c->text);
-        data = slice_make(data.data + end + 1, data.len - (size_t)end - 1);
+        data = slice_from(data, (size_t)end + 1);
     }
 }
 
@@ -219,7 +219,7 @@ static void conn_take(struct wire_conn *c, struct slice data)
             if (*data.data == '\n')
                 c->reading = BODY_SIZE;
         }
-        data = slice_make(data.data + taken, data.len - taken);
+        data = slice_from(data, taken);
     }
 }
 

@@ -103,7 +103,7 @@ static ssize_t source_read(void *arg, void *data, size_t size, struct error *err
 
     if (n)
         memcpy(data, s->rest.data, n);
-    s->rest = slice_make(s->rest.data + n, s->rest.len - n);
+    s->rest = slice_from(s->rest, n);
     return (ssize_t)n;
 }
 

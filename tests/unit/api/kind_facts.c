@@ -230,8 +230,7 @@ static const struct value *resolve(const struct value *schemas, const struct val
     const struct value *all = value_get(node, "allOf");
     struct slice to = value_string(value_get(all ? value_at(all, 0) : node, "$ref"));
 
-    return to.len ? value_get_slice(schemas, slice_make(to.data + sizeof(front) - 1, to.len - sizeof(front) + 1))
-                  : node;
+    return to.len ? value_get_slice(schemas, slice_from(to, sizeof(front) - 1)) : node;
 }
 
 static void check_openapi(const struct fact *f, const struct value *schemas)

@@ -143,7 +143,7 @@ static void check_refs(const struct value *v, const struct value *schemas, const
         struct slice ref = value_string(member);
         if (slice_is(name, "$ref") && value_is(member, VALUE_STRING)) {
             assert_true(slice_starts(ref, slice_str(prefix)));
-            if (!value_get_slice(schemas, slice_make(ref.data + strlen(prefix), ref.len - strlen(prefix))))
+            if (!value_get_slice(schemas, slice_from(ref, strlen(prefix))))
                 fail_msg("%.*s is not there", SLICE_ARGS(ref));
         }
         check_refs(member, schemas, prefix);

@@ -88,6 +88,7 @@ static void test_malformed(void **state)
             fail_msg("took \"%s\"", suffix[i]);
         assert_string_equal(error_text(&err), "unable to parse quantity's suffix");
     }
+    assert_int_equal(quantity_parse(SLICE_NONE, &q, NULL), -ERROR_BAD_REQUEST); /* a field that is not there */
     assert_int_equal(q.nano, 7);
 }
 

@@ -306,7 +306,7 @@ static void test_all_columns(void **state)
         for (size_t c = 0; c < kinds[k]->column_count; c++) {
             struct slice name, cell = slice_str(kinds[k]->columns[c].cell);
             slice_split(&cell, ' ', &name);
-            if (slice_starts(name, SLICE_LIT("@")) && !table_knows_function(slice_make(name.data + 1, name.len - 1)))
+            if (slice_starts(name, SLICE_LIT("@")) && !table_knows_function(slice_from(name, 1)))
                 fail_msg("%s: %.*s is no function", kinds[k]->kind, SLICE_ARGS(name));
         }
         for (size_t d = 0; d < ARRAY_SIZE(documents); d++) {

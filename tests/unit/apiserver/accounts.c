@@ -515,7 +515,7 @@ static size_t times(const struct answer *a, const char *text)
 
     for (ptrdiff_t at = slice_find_text(rest, slice_str(text)); at >= 0; at = slice_find_text(rest, slice_str(text))) {
         count++;
-        rest = slice_make(rest.data + at + 1, rest.len - (size_t)at - 1);
+        rest = slice_from(rest, (size_t)at + 1);
     }
     return count;
 }

@@ -73,7 +73,7 @@ void harness_begin(struct harness *h, const struct ask *ask, struct answer *a)
         peer.local_user = ask->user ? ask->user : "admin";
     request.path = slice_make(path.data, query < 0 ? path.len : (size_t)query);
     if (query >= 0)
-        request.query = slice_make(path.data + query + 1, path.len - (size_t)query - 1);
+        request.query = slice_from(path, (size_t)query + 1);
     request.body = slice_str(ask->body);
     headers[request.header_count++] =
         (struct http_header){"content-type", slice_str(ask->content_type ? ask->content_type : "application/json")};

@@ -13,7 +13,7 @@ static void read_all(struct spdy *s, struct slice bytes, size_t step, struct buf
     while (bytes.len && r >= 0) {
         struct slice piece = slice_make(bytes.data, bytes.len < step ? bytes.len : step);
 
-        bytes = slice_make(bytes.data + piece.len, bytes.len - piece.len);
+        bytes = slice_from(bytes, piece.len);
         while ((r = spdy_read(s, &piece, &f, &err)) > 0) {
             buf_printf(out, "%d %u%s", f.type, f.stream, f.fin ? "!" : "");
             for (size_t i = 0; i < f.header_count; i++)

@@ -17,7 +17,7 @@ static void read_all(struct slice bytes, bool masked, size_t step, struct buf *o
     while (bytes.len && e >= 0) {
         struct slice piece = slice_make(bytes.data, bytes.len < step ? bytes.len : step);
 
-        bytes = slice_make(bytes.data + piece.len, bytes.len - piece.len);
+        bytes = slice_from(bytes, piece.len);
         while ((e = websocket_read(&r, &piece, &m, &err)) > 0)
             buf_printf(out, "%d:%.*s;", m.opcode, SLICE_ARGS(m.data));
     }
