@@ -112,9 +112,60 @@ static struct slice container_list(struct slice container, const char *list)
     return scan_get(scan_get(container, "resources"), list);
 }
 
-static void pod_add_init(struct amounts *total, struct slice pod, const char *list)
+/* A pod whose amounts are being added up. */
+struct pod_sum {
+    struct slice pod;
+    const char *list;
+    bool actual;     /* what the node says that a container has counts as well */
+    bool infeasible; /* ... and alone: what was asked for since will never be */
+};
+
+static bool resize_is_infeasible(struct slice pod)
 {
-    struct scan_cursor at = scan_open(scan_get(pod, "spec.initContainers"));
+    struct scan_cursor at = scan_open(scan_get(pod, "status.conditions"));
+    struct slice condition;
+
+    while (scan_element(&at, &condition))
+        if (scan_text_is(scan_get(condition, "type"), "PodResizePending"))
+            return scan_text_is(scan_get(condition, "reason"), "Infeasible");
+    return false;
+}
+
+static struct slice status_of(struct slice statuses, struct slice container)
+{
+    struct scan_cursor at = scan_open(statuses);
+    struct slice name = scan_get(container, "name");
+    struct slice status;
+
+    while (name.data && scan_element(&at, &status))
+        if (slice_equal(scan_get(status, "name"), name))
+            return status;
+    return SLICE_NONE;
+}
+
+/* `statuses`: where the node's word on it is; NULL = nowhere. */
+static void container_add(struct amounts *to, const struct pod_sum *p, struct slice container, const char *statuses)
+{
+    struct amounts asked = {.pool = to->pool};
+    struct amounts actual = {.pool = to->pool};
+    struct amounts allocated = {.pool = to->pool};
+    struct slice status = p->actual && statuses ? status_of(scan_get(p->pod, statuses), container) : SLICE_NONE;
+    bool told = scan_get(status, "resources").data != NULL;
+
+    if (told)
+        amounts_read(&actual, container_list(status, p->list));
+    if (told && !strcmp(p->list, "requests"))
+        amounts_read(&allocated, scan_get(status, "allocatedResources"));
+    if (!told || !p->infeasible)
+        amounts_read(&asked, container_list(container, p->list));
+    amounts_raise(&asked, &actual);
+    amounts_raise(&asked, &allocated);
+    amounts_add(to, &asked);
+}
+
+static void pod_add_init(struct amounts *total, const struct pod_sum *p)
+{
+    struct scan_cursor at = scan_open(scan_get(p->pod, "spec.initContainers"));
     struct amounts sidecars = {.pool = total->pool};
     struct amounts peak = {.pool = total->pool};
     struct slice container;
@@ -123,9 +174,9 @@ static void pod_add_init(struct amounts *total, struct slice pod, const char *li
         struct amounts moment = {.pool = total->pool};
 
         if (scan_text_is(scan_get(container, "restartPolicy"), "Always"))
-            amounts_read(&sidecars, container_list(container, list));
+            container_add(&sidecars, p, container, "status.initContainerStatuses");
         else
-            amounts_read(&moment, container_list(container, list));
+            container_add(&moment, p, container, NULL);
         amounts_add(&moment, &sidecars);
         amounts_raise(&peak, &moment);
     }
@@ -163,15 +214,19 @@ static void pod_add_overhead(struct amounts *total, struct slice pod, bool limit
     }
 }
 
-void amounts_of_pod(struct amounts *to, struct slice pod, const char *list, bool overhead)
+void amounts_of_pod(struct amounts *to, struct slice pod, const char *list, unsigned flags)
 {
+    const struct pod_sum p = {.pod = pod,
+                              .list = list,
+                              .actual = flags & AMOUNTS_ACTUAL,
+                              .infeasible = (flags & AMOUNTS_ACTUAL) && resize_is_infeasible(pod)};
     struct scan_cursor at = scan_open(scan_get(pod, "spec.containers"));
     struct slice container;
 
     while (scan_element(&at, &container))
-        amounts_read(to, container_list(container, list));
-    pod_add_init(to, pod, list);
+        container_add(to, &p, container, "status.containerStatuses");
+    pod_add_init(to, &p);
     pod_set_own(to, pod, list);
-    if (overhead)
+    if (flags & AMOUNTS_OVERHEAD)
         pod_add_overhead(to, pod, !strcmp(list, "limits"));
 }

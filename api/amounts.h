@@ -37,7 +37,10 @@ void amounts_write(const struct amounts *a, struct buf *out);
 
 /* What a pod (JSON) asks for: `list` is "requests" or "limits". Containers and restartable init containers together, or
  * the largest moment of initialisation if that is more; what the pod says for itself as a whole counts instead
- * (component-helpers/resource). `overhead`: with what the runtime takes. */
-void amounts_of_pod(struct amounts *to, struct slice pod, const char *list, bool overhead);
+ * (component-helpers/resource). */
+#define AMOUNTS_OVERHEAD 1u /* with what the runtime takes */
+/* While it is resized, what its containers have by the node's word, when that is more. */
+#define AMOUNTS_ACTUAL 2u
+void amounts_of_pod(struct amounts *to, struct slice pod, const char *list, unsigned flags);
 
 #endif

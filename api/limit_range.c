@@ -219,8 +219,8 @@ static void check_whole(struct check *c, struct slice limit, const char *kind, s
     struct amounts limits = {.pool = c->pool};
 
     if (pod) {
-        amounts_of_pod(&requests, object, "requests", false);
-        amounts_of_pod(&limits, object, "limits", false);
+        amounts_of_pod(&requests, object, "requests", 0);
+        amounts_of_pod(&limits, object, "limits", 0);
     } else {
         amounts_read(&requests, scan_get(object, "spec.resources.requests"));
     }

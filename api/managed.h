@@ -44,6 +44,7 @@ struct managed_writer {
     const char *api_version;
     const char *now; /* RFC 3339 */
     enum fieldset_part part;
+    const char *only; /* of an apply: all that it can own (api/places.h); NULL = whatever it says */
 };
 /* An Update: `from` became `to` (both without managedFields). */
 void managed_update(struct pool *pool, struct managed *managed, const struct schema_type *type,

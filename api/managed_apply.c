@@ -6,6 +6,7 @@
 #include "api/apply.h"
 #include "api/codec.h"
 #include "api/managed_internal.h"
+#include "api/places.h"
 
 #define CONFLICTS_SHOWN_MAX 256
 
@@ -202,6 +203,8 @@ int managed_apply(struct pool *pool, struct managed *m, const struct managed_wri
     if (r < 0)
         return error_wrap(err, "failed to create typed patch object (%s/%s; %s, Kind=%s)", a->namespace_, a->name,
                           who->api_version, a->kind->kind);
+    if (who->only)
+        set = places_own(pool, set, who->only);
     if ((r = apply_make(pool, m, who, a, set, &object, err)) < 0)
         return r;
     fieldset_compare(pool, a->kind->type, who->part, a->live, object, &change);

@@ -87,8 +87,8 @@ static void use_pod(struct amounts *to, struct slice pod, int64_t now_ns)
     if (pod_has_ended(pod) || pod_is_overdue(pod, now_ns))
         return; /* they use nothing of a node any more */
     use_count(to, "pods", 1);
-    amounts_of_pod(&requests, pod, "requests", true);
-    amounts_of_pod(&limits, pod, "limits", true);
+    amounts_of_pod(&requests, pod, "requests", AMOUNTS_OVERHEAD | AMOUNTS_ACTUAL);
+    amounts_of_pod(&limits, pod, "limits", AMOUNTS_OVERHEAD | AMOUNTS_ACTUAL);
     use_requests(to, &requests);
     use_limits(to, &limits);
 }

@@ -123,7 +123,7 @@ struct schema_subresource {
     const char *group; /* of the kind it exchanges; NULL = the parent's group and version */
     const char *version;
     const char *kind;   /* "Scale"; NULL = the parent's */
-    const char *writes; /* the one field that it may change: "spec.ephemeralContainers"; NULL = as its name says */
+    const char *writes; /* the fields that it may change (api/places.h); NULL = as its name says */
     uint8_t verbs;
 };
 

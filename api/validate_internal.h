@@ -127,6 +127,11 @@ void check_ephemeral_container(const struct rule_site *s, const struct map *targ
                                const struct value *container);
 /* A write of the subresource `ephemeralcontainers`: what is there stays as it is. */
 void check_ephemeral_update(struct validator *v);
+/* A write of the subresource `resize`. */
+void check_pod_resize(struct validator *v);
+/* What a container says of changes of its resources; `restart` is its pod's policy. */
+void check_resize_policy(struct validator *v, const struct vpath *at, const struct value *container,
+                         struct slice restart);
 /* A pod template's restart policy and deadline: of pods that are started again for ever. `owner` is named. */
 void check_lasting_template(struct validator *v, const struct vpath *at, const struct value *template_,
                             const char *owner);

@@ -195,6 +195,8 @@ static void check_containers(const struct rule_site *s)
             check_mounted_volumes(s, &volumes, at, container);
             check_devices(s, at, container);
             check_lifecycle(s, at, container);
+            if (n < 2)
+                check_resize_policy(s->v, at, container, value_string(value_get(s->object, "restartPolicy")));
             if (n == 0)
                 check_host_ports(s, &ports, at, container);
             if (n == 1)

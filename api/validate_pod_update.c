@@ -118,6 +118,10 @@ void check_pod_update(struct validator *v)
     BUF_LOCAL(why);
     size_t shown = 0;
 
+    if (!strcmp(v->subresource, "resize")) {
+        check_pod_resize(v);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
         if (lengths_differ(now, before, lists[i])) {
             report_forbidden(v, VFIELD(at, lists[i]),

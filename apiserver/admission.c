@@ -140,6 +140,7 @@ static const struct {
 } admission_chain[] = {
     {"NamespaceLifecycle", CREATE | DELETE, "", NULL, NULL, namespace_lifecycle, NULL},
     {"LimitRanger", CREATE, "", "pods", "", admit_limit_defaults, admit_limits},
+    {"LimitRanger", UPDATE, "", "pods", "resize", admit_limit_defaults, admit_limits},
     {"LimitRanger", CREATE | UPDATE, "", "persistentvolumeclaims", "", NULL, admit_limits},
     {"LimitRanger", CREATE | UPDATE, "", "limitranges", "", NULL, admit_limit_range},
     {"ServiceAccount", CREATE, "", "pods", "", admit_pod_account, NULL},

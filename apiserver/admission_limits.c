@@ -32,7 +32,18 @@ static int limits_apply(void *arg, const struct store_item *item)
 
 int admit_limit_defaults(const struct admission *a, struct error *err)
 {
-    return limits_each(a, limits_apply, (void *)a, err) < 0 ? -(int)err->code : 0;
+    struct value *metadata = value_get(a->object, "metadata");
+    const struct value *notes = value_get(metadata, "annotations");
+    struct value *before CLEANUP_VALUE = notes ? value_copy(notes) : NULL;
+
+    if (limits_each(a, limits_apply, (void *)a, err) < 0)
+        return -(int)err->code;
+    /* A resize says nothing in metadata, not even what was filled in. */
+    if (*a->subresource && before)
+        value_set(metadata, "annotations", STEAL(before));
+    else if (*a->subresource)
+        (void)value_remove(metadata, "annotations");
+    return 0;
 }
 
 static int limits_check(void *arg, const struct store_item *item)

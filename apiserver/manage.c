@@ -3,6 +3,7 @@
 
 #include "api/apply.h"
 #include "api/managed.h"
+#include "api/places.h"
 #include "api/version.h"
 #include "apiserver/meta.h"
 #include "lib/yaml.h"
@@ -234,33 +235,14 @@ static struct value *manage_part(const struct value *object, enum fieldset_part 
     return copy;
 }
 
-static void manage_keep_members(struct value *object, const char *const *names, size_t count)
+/* Of a configuration what is about the fields that the write may change, and which object it is for. */
+static void manage_only(struct value *config, const char *places)
 {
-    struct value_iter it = value_iter_start(object);
-    struct slice name;
-    struct value *v;
+    char *all CLEANUP_FREE = mem_printf("apiVersion,kind,metadata.name,metadata.namespace,metadata.uid,"
+                                        "metadata.resourceVersion,%s",
+                                        places);
 
-    while (value_iter_next(&it, &name, &v)) {
-        bool kept = false;
-
-        for (size_t i = 0; i < count; i++)
-            kept = kept || slice_is(name, names[i]);
-        if (!kept)
-            value_iter_remove(&it);
-    }
-}
-
-/* Of a configuration what is about the one field at `path`, and which object it is for. */
-static void manage_only(struct value *config, const char *path)
-{
-    static const char *const identity[] = {"name", "namespace", "uid", "resourceVersion"};
-    char *parent CLEANUP_FREE = mem_strndup(path, strcspn(path, "."));
-    const char *const members[] = {"apiVersion", "kind", "metadata", parent};
-    const char *const field[] = {path + strcspn(path, ".") + 1};
-
-    manage_keep_members(config, members, ARRAY_SIZE(members));
-    manage_keep_members(value_get(config, "metadata"), identity, ARRAY_SIZE(identity));
-    manage_keep_members(value_get(config, parent), field, ARRAY_SIZE(field));
+    places_keep(config, all);
 }
 
 /* The list of `current`, or where nobody was followed yet, all that is there (more than in `nothing`) as somebody's.
@@ -311,8 +293,9 @@ int manage_apply(struct request *req, const struct update *u, const struct value
     struct managed managed = {0};
     int r;
 
-    if (update_writes(req, u))
-        manage_only(part, update_writes(req, u));
+    who.only = update_writes(req, u);
+    if (who.only)
+        manage_only(part, who.only);
     (void)value_remove(value_get(live, "metadata"), "managedFields");
     (void)value_remove(value_get(live, "metadata"), "resourceVersion");
     manage_read_live(pool, req, &who, current, nothing, live, &managed);

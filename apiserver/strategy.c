@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/strategy.h"
 
+#include "api/pod_qos.h"
+
 static void namespace_prepare_create(struct request *req, struct value *object)
 {
     struct value *spec = value_need_object(object, "spec");
@@ -39,38 +41,6 @@ static int namespace_prepare_update(struct request *req, struct value *object, c
     value_set_str(value_need_object(metadata, "labels"), "kubernetes.io/metadata.name",
                   value_str(value_path(old, "metadata", "name", NULL)));
     return 0;
-}
-
-/* The class of service that requests and limits make: none, all equal, or something between. */
-static void pod_add_resources(const struct value *containers, bool *any, bool *all_guaranteed)
-{
-    static const char *const names[] = {"cpu", "memory"};
-
-    for (size_t i = 0; i < value_count(containers); i++) {
-        const struct value *resources = value_get(value_at(containers, i), "resources");
-
-        for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
-            const struct value *request = value_path(resources, "requests", names[n], NULL);
-            const struct value *limit = value_path(resources, "limits", names[n], NULL);
-
-            if (request || limit)
-                *any = true;
-            if (!limit || (request && !value_equal(request, limit)))
-                *all_guaranteed = false;
-        }
-    }
-}
-
-static const char *pod_qos_class(const struct value *pod)
-{
-    bool any = false;
-    bool guaranteed = true;
-
-    pod_add_resources(value_path(pod, "spec", "containers", NULL), &any, &guaranteed);
-    pod_add_resources(value_path(pod, "spec", "initContainers", NULL), &any, &guaranteed);
-    if (!any)
-        return "BestEffort";
-    return guaranteed ? "Guaranteed" : "Burstable";
 }
 
 static void pod_prepare_create(struct request *req, struct value *object)

@@ -35,7 +35,7 @@ static const struct {
 };
 
 /* The common verbs serve these: they differ in what an update keeps, which the strategies know. */
-static const char *const subresource_common[] = {"", "status", "finalize", "approval", "ephemeralcontainers"};
+static const char *const subresource_common[] = {"", "status", "finalize", "approval", "ephemeralcontainers", "resize"};
 
 static void subresource_missing(struct request *req)
 {

@@ -2,6 +2,7 @@
 #include "apiserver/update.h"
 
 #include "api/object.h"
+#include "api/places.h"
 #include "api/validate.h"
 #include "apiserver/admission.h"
 #include "apiserver/authz.h"
@@ -16,30 +17,21 @@ const char *update_writes(const struct request *req, const struct update *u)
     return req->sub && !strcmp(req->sub->name, u->subresource) ? req->sub->writes : NULL;
 }
 
-/* All but the field at `path` is as it was. */
-static void update_only(struct value *object, const struct value *old, const char *path)
+/* All but what is at `places` is as it was. */
+static void update_only(struct value *object, const struct value *old, const char *places)
 {
-    struct slice name = slice_str(path);
-    struct slice parent;
+    struct value *outcome CLEANUP_VALUE = value_copy(old);
     struct value_iter it = value_iter_start(object);
     struct slice member;
     struct value *v;
-    struct value *field;
 
-    (void)slice_split(&name, '.', &parent);
-    v = value_get_slice(object, parent);
-    field = value_get_slice(v, name) ? value_copy(value_get_slice(v, name)) : NULL;
+    places_take(outcome, object, places);
     while (value_iter_next(&it, &member, &v))
-        if (!value_get_slice(old, member))
+        if (!value_get_slice(outcome, member))
             value_iter_remove(&it);
-    it = value_iter_start(old);
+    it = value_iter_start(outcome);
     while (value_iter_next(&it, &member, &v))
         value_set_slice(object, member, value_copy(v));
-    v = value_get_slice(object, parent);
-    if (field)
-        value_set_slice(v, name, field);
-    else
-        (void)value_remove(v, name.data);
 }
 
 /* Main writes leave the status alone, status writes leave all but metadata and status alone. */

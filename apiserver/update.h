@@ -27,7 +27,7 @@ struct update {
     void (*answer)(struct request *req, struct update *u, struct slice stored, uint64_t revision);
 };
 
-/* The one field that this write may change (struct schema_subresource); NULL = it is not for one field. */
+/* The fields that this write may change (struct schema_subresource); NULL = it is not for single fields. */
 const char *update_writes(const struct request *req, const struct update *u);
 /* `u` in the request's pool. */
 void update_start(struct request *req, struct update *u);

@@ -342,6 +342,15 @@ static bool pod_may_fit_now(const struct pod_view *before, const struct pod_view
     return before->toleration_count != now->toleration_count || before->gated != now->gated;
 }
 
+/* It was made smaller on its node: others may fit beside it now. */
+static bool pod_shrank(const struct pod_view *before, const struct pod_view *now)
+{
+    for (int r = 0; before && before->node_name && r < RESOURCE_COUNT; r++)
+        if (now->requests.amount[r] < before->requests.amount[r])
+            return true;
+    return false;
+}
+
 static void pod_changed(void *arg, struct slice key, const void *before, const void *now)
 {
     struct scheduler *s = arg;
@@ -354,6 +363,8 @@ static void pod_changed(void *arg, struct slice key, const void *before, const v
         if (!map_get(&s->binding, key))
             queue_remove(&s->queue, key);
         node_table_place(&s->table, key, pod, pod->node_name);
+        if (pod_shrank(old, pod))
+            wake(s);
     } else if (!wants_node(s, pod)) {
         queue_remove(&s->queue, key);
     } else if (!map_get(&s->binding, key) && (!old || !wants_node(s, old) || pod_may_fit_now(old, pod))) {

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Reads pods and nodes. What a pod asks for is upstream's sum: containers and restartable init containers together, or
- * the largest moment of initialisation if that is more, plus the overhead (component-helpers/resource PodRequests).
- */
+/* Reads pods and nodes. */
 #include "scheduler/view.h"
 
-#include "api/quantity.h"
 #include "api/scan.h"
+#include "scheduler/requests.h"
 
 static char *dup_path(struct slice json, const char *path)
 {
@@ -45,6 +42,8 @@ enum pod_part {
     POD_HOST_NETWORK,
     POD_PHASE,
     POD_CONDITIONS,
+    POD_STATUSES,
+    POD_INIT_STATUSES,
     POD_PARTS
 };
 
@@ -67,6 +66,8 @@ static const char *const pod_paths[POD_PARTS] = {
     [POD_HOST_NETWORK] = "spec.hostNetwork",
     [POD_PHASE] = "status.phase",
     [POD_CONDITIONS] = "status.conditions",
+    [POD_STATUSES] = "status.containerStatuses",
+    [POD_INIT_STATUSES] = "status.initContainerStatuses",
 };
 
 /* Adds one item to an array that is grown by doubling; the count is the capacity's bound. */
@@ -78,79 +79,6 @@ static const char *const pod_paths[POD_PARTS] = {
         memset(&(array)[append_n_], 0, sizeof(*(array)));                                                              \
         &(array)[append_n_];                                                                                           \
     })
-
-/* ---- resources ----------------------------------------------------------------------------------------------------
- */
-
-static struct resources read_resources(struct slice list)
-{
-    struct resources out = {{0}};
-    struct scan_cursor c = scan_open(list);
-    struct slice key, value;
-
-    while (scan_member(&c, &key, &value)) {
-        char *text CLEANUP_FREE = scan_is_string(value) ? scan_text_dup(value) : slice_dup(value);
-        struct quantity q;
-
-        if (!text || quantity_parse(slice_str(text), &q, NULL) < 0)
-            continue;
-        if (slice_is(key, "cpu"))
-            out.amount[RESOURCE_CPU] = quantity_milli(&q);
-        else if (slice_is(key, "memory"))
-            out.amount[RESOURCE_MEMORY] = quantity_value(&q);
-        else if (slice_is(key, "ephemeral-storage"))
-            out.amount[RESOURCE_STORAGE] = quantity_value(&q);
-        else if (slice_is(key, "pods"))
-            out.amount[RESOURCE_PODS] = quantity_value(&q);
-    }
-    return out;
-}
-
-static void resources_add(struct resources *to, const struct resources *more)
-{
-    for (int i = 0; i < RESOURCE_COUNT; i++)
-        if (__builtin_add_overflow(to->amount[i], more->amount[i], &to->amount[i]))
-            to->amount[i] = INT64_MAX;
-}
-
-static void resources_max(struct resources *to, const struct resources *other)
-{
-    for (int i = 0; i < RESOURCE_COUNT; i++)
-        if (other->amount[i] > to->amount[i])
-            to->amount[i] = other->amount[i];
-}
-
-static struct resources pod_requests(const struct slice *parts)
-{
-    struct resources total = {{0}}, sidecars = {{0}}, init_peak = {{0}};
-    struct scan_cursor c = scan_open(parts[POD_CONTAINERS]);
-    struct slice container;
-
-    while (scan_element(&c, &container)) {
-        struct resources r = read_resources(scan_get(container, "resources.requests"));
-
-        resources_add(&total, &r);
-    }
-    c = scan_open(parts[POD_INIT_CONTAINERS]);
-    while (scan_element(&c, &container)) {
-        struct resources r = read_resources(scan_get(container, "resources.requests"));
-        bool sidecar = scan_text_is(scan_get(container, "restartPolicy"), "Always");
-
-        if (sidecar) {
-            resources_add(&sidecars, &r);
-            resources_max(&init_peak, &sidecars);
-        } else {
-            resources_add(&r, &sidecars);
-            resources_max(&init_peak, &r);
-        }
-    }
-    resources_add(&total, &sidecars);
-    resources_max(&total, &init_peak);
-    struct resources overhead = read_resources(parts[POD_OVERHEAD]);
-    resources_add(&total, &overhead);
-    total.amount[RESOURCE_PODS] = 1;
-    return total;
-}
 
 /* ---- affinity -----------------------------------------------------------------------------------------------------
  */
@@ -369,7 +297,12 @@ struct pod_view *pod_view_read(struct slice json)
     pod->finished = scan_text_is(parts[POD_PHASE], "Succeeded") || scan_text_is(parts[POD_PHASE], "Failed");
     pod->deleting = parts[POD_DELETION].len > 0;
     pod->gated = scan_count(parts[POD_GATES]) > 0;
-    pod->requests = pod_requests(parts);
+    pod->requests = pod_requests(&(struct pod_requests){.containers = parts[POD_CONTAINERS],
+                                                        .init_containers = parts[POD_INIT_CONTAINERS],
+                                                        .overhead = parts[POD_OVERHEAD],
+                                                        .statuses = parts[POD_STATUSES],
+                                                        .init_statuses = parts[POD_INIT_STATUSES],
+                                                        .conditions = parts[POD_CONDITIONS]});
     pod->node_selector = read_labels(parts[POD_NODE_SELECTOR], &pod->node_selector_count);
     read_affinity(parts[POD_NODE_AFFINITY], pod);
     read_tolerations(parts[POD_TOLERATIONS], pod);
@@ -431,7 +364,7 @@ struct node_view *node_view_read(struct slice json)
         return NULL;
     node = mem_zalloc(sizeof(*node));
     node->name = name;
-    node->allocatable = read_resources(scan_get(json, "status.allocatable"));
+    node->allocatable = resources_read(scan_get(json, "status.allocatable"));
     node->labels = read_labels(scan_get(json, "metadata.labels"), &node->label_count);
     node->unschedulable = scan_bool(scan_get(json, "spec.unschedulable"), false);
     while (scan_element(&c, &item)) {

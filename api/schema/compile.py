@@ -13,8 +13,8 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
     short NAME...                    in CATEGORY...            verbs VERB,... (all, or none when virtual)
     select PATH...                   selectable besides metadata.name and metadata.namespace
     scale SPEC STATUS SELECTOR       paths for the scale subresource
-    sub NAME VERB,... [KIND] [writes PATH]  KIND or GROUP/VERSION/KIND, the parent's own when missing; PATH: two names,
-                                     the one field that it may change
+    sub NAME VERB,... [KIND] [writes PLACES]  KIND or GROUP/VERSION/KIND, the parent's own when missing; PLACES: the
+                                     fields that it may change, as api/places.h has them
     history window|none              how long what an object was is kept, when not as long as the history is: for watches
                                      and pages under way; likewise, and its writes may wait a little (see store/store.h)
     also VERSION                     a body may name this older version of the same form, too

@@ -53,10 +53,45 @@ static void test_a_pod_asks_for_its_largest_moment(void **state)
         char *pod CLEANUP_FREE = mem_printf("{\"spec\":{%s}}", rows[i].spec);
         BUF_LOCAL(out);
 
-        amounts_of_pod(&a, slice_str(pod), "requests", true);
+        amounts_of_pod(&a, slice_str(pod), "requests", AMOUNTS_OVERHEAD);
         amounts_write(&a, &out);
         assert_string_equal(buf_cstr(&out), rows[i].requests);
     }
+}
+
+/* While a pod is resized, what it has and what was asked for, whichever is more; unless that will never be. */
+static void test_requests_of_a_resize(void **state)
+{
+    static const struct {
+        const char *asked, *status, *requests, *limits;
+    } rows[] = {
+        {"2", "\"resources\":{\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"1\"}}", "2", "2"},
+        {"1", "\"resources\":{\"requests\":{\"cpu\":\"2\"},\"limits\":{\"cpu\":\"3\"}}", "2", "3"},
+        {"1", "\"resources\":{\"requests\":{\"cpu\":\"2\"}},\"allocatedResources\":{\"cpu\":\"4\"}", "4", "1"},
+        {"2", "\"allocatedResources\":{\"cpu\":\"4\"}", "2", "2"},
+        {"9",
+         "\"resources\":{\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"1\"}}}],\"conditions\":[{\"type\":"
+         "\"PodResizePending\",\"reason\":\"Infeasible\"",
+         "1", "1"},
+    };
+    static const char *const lists[] = {"requests", "limits"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
+            struct pool *pool CLEANUP_POOL = pool_new();
+            struct amounts a = {.pool = pool};
+            char *pod CLEANUP_FREE =
+                mem_printf("{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":{\"%s\":{\"cpu\":\"%s\"}}}]},"
+                           "\"status\":{\"containerStatuses\":[{\"name\":\"c\",%s}]}}",
+                           lists[l], rows[i].asked, rows[i].status);
+            char *wanted CLEANUP_FREE = mem_printf("{\"cpu\":\"%s\"}", l ? rows[i].limits : rows[i].requests);
+            BUF_LOCAL(out);
+
+            amounts_of_pod(&a, slice_str(pod), lists[l], AMOUNTS_ACTUAL);
+            amounts_write(&a, &out);
+            assert_string_equal(buf_cstr(&out), wanted);
+        }
 }
 
 /* ---- limit ranges ---- */
@@ -262,6 +297,7 @@ static void test_what_must_be_stated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests_of_a_resize),
         cmocka_unit_test(test_amounts_add_up),
         cmocka_unit_test(test_a_pod_asks_for_its_largest_moment),
         cmocka_unit_test(test_bounds),

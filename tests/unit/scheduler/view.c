@@ -24,6 +24,32 @@ static void test_requests_are_the_larger_of_start_and_run(void **state)
     pod_view_free(pod);
 }
 
+/* Of a pod that is being resized its node's word counts as well: the larger, or it alone when the rest is infeasible.
+ */
+static void test_requests_of_a_resize(void **state)
+{
+    static const struct {
+        const char *reason;
+        int64_t cpu;
+    } rows[] = {{"Deferred", 3000 + 900}, {"Infeasible", 1000 + 900}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *json CLEANUP_FREE = mem_printf(
+            "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"a\",\"resources\":{\"requests\":{"
+            "\"cpu\":\"3\"}}}],\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\",\"resources\":{"
+            "\"requests\":{\"cpu\":\"100m\"}}}]},\"status\":{\"conditions\":[{\"type\":\"PodResizePending\","
+            "\"reason\":\"%s\"}],\"containerStatuses\":[{\"name\":\"a\",\"resources\":{\"requests\":{\"cpu\":\"1\"}},"
+            "\"allocatedResources\":{\"cpu\":\"1\"}}],\"initContainerStatuses\":[{\"name\":\"s\",\"resources\":{"
+            "\"requests\":{\"cpu\":\"900m\"}}}]}}",
+            rows[i].reason);
+        struct pod_view *pod = pod_view_read(slice_str(json));
+
+        assert_int_equal(pod->requests.amount[RESOURCE_CPU], rows[i].cpu);
+        pod_view_free(pod);
+    }
+}
+
 static void test_pod_fields(void **state)
 {
     struct pod_view *pod = pod_view_read(SLICE_LIT(
@@ -96,6 +122,7 @@ static void test_node_changes_that_may_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_requests_of_a_resize),
         cmocka_unit_test(test_requests_are_the_larger_of_start_and_run),
         cmocka_unit_test(test_pod_fields),
         cmocka_unit_test(test_broken_objects_are_left_out_or_bounded),
