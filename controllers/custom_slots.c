@@ -91,6 +91,7 @@ static void custom_slot_close(struct controllers *c, struct custom_kind *head)
     informer_free(slot->informer);
     slot->informer = NULL;
     slot_index_free(slot);
+    selection_free(slot);
 }
 
 static void definition_changed(void *arg, struct slice key, const void *before, const void *now)

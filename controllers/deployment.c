@@ -73,7 +73,7 @@ static void deployment_map_set(struct run *run, const struct view *before, const
 
     map_owner(run, before, now);
     if (now && !view_controller(now, &owner))
-        run_each(run, &view_deployments, deployment_match, &match);
+        run_each_selecting(run, &view_deployments, NULL, now, deployment_match, &match);
 }
 
 /* Recreate waits for the last old pod to go. */
@@ -115,7 +115,7 @@ static void deployment_reconcile(struct run *run, struct slice key, struct plan 
     view_array_add(&sets, run_owned(run, &view_replicasets, view_text(deployment, VIEW_UID)));
     for (size_t i = 0; i < sets.count; i++)
         view_array_add(&pods, run_owned(run, &view_pods, view_text(sets.items[i], VIEW_UID)));
-    view_array_add(&sets, run_unowned(run, &view_replicasets, find.ns));
+    run_add_unowned(run, &view_replicasets, deployment, &sets);
     in.sets = sets.items;
     in.set_count = sets.count;
     in.pods = pods.items;

@@ -320,7 +320,7 @@ static void disruption_reconcile(struct run *run, struct slice key, struct plan 
     gather.ns = view_text(budget, VIEW_NAMESPACE);
     gather.selector = disruption_selector(budget);
     if (gather.selector)
-        run_each(run, &view_pods, disruption_gather, &gather);
+        run_each_selected(run, &view_pods, budget, disruption_gather, &gather);
     if (gather.pods.count)
         qsort(gather.pods.items, gather.pods.count, sizeof(*gather.pods.items), disruption_by_name);
     in.unsure = disruption_scale(run, &gather.pods, &in.scale);
@@ -367,7 +367,7 @@ static void disruption_map_pod(struct run *run, const struct view *before, const
         slice_equal(view_raw(before, VIEW_OWNERS), view_raw(now, VIEW_OWNERS)) &&
         pod_is_ready(before) == pod_is_ready(now) && view_deleting(before) == view_deleting(now))
         return;
-    run_each(run, &view_budgets, disruption_wake, &wake);
+    run_each_selecting(run, &view_budgets, before, now, disruption_wake, &wake);
 }
 
 static void disruption_map_scale(struct run *run, const struct view *before, const struct view *now)

@@ -56,7 +56,7 @@ void endpoint_map_pod(struct run *run, const struct view *before, const struct v
 
     /* At the start each Service is looked at anyway. */
     if (run_has_started(run) && (!before || !now || !endpoint_pod_same(before, now)))
-        run_each(run, &view_services, endpoint_match, &match);
+        run_each_selecting(run, &view_services, before, now, endpoint_match, &match);
 }
 
 struct endpoint_gather {
@@ -76,7 +76,7 @@ void endpoint_gather_pods(struct run *run, const struct view *service, struct vi
 {
     struct endpoint_gather gather = {service, ret_pods};
 
-    run_each(run, &view_pods, endpoint_gather, &gather);
+    run_each_selected(run, &view_pods, service, endpoint_gather, &gather);
 }
 
 /* ---- one endpoint ---- */

@@ -2,9 +2,9 @@
 /*
  * Lookups: by key from the informer, by owner from an index beside it.
  *
- * Index: an object stands in the set of each of its owners, or in its namespace's set when it has none. Its place in
- * the first of these sets is kept in the view, so that leaving a large set is cheap; objects with several owners are
- * rare and look for themselves in the others.
+ * Index: an object stands in the set of each of its owners. Its place in the first of these sets is kept in the view,
+ * so that leaving a large set is cheap; objects with several owners are rare and look for themselves in the others.
+ * Who has no owner waits for a selector: selection.c.
  */
 #include "controllers/runner_internal.h"
 
@@ -62,13 +62,6 @@ static void slot_each_set(struct slot *slot, const struct view *v,
     while (view_next_owner(&at, &owner)) {
         fn(slot, owner.uid, v, first);
         first = false;
-    }
-    if (first) {
-        BUF_LOCAL(key);
-
-        buf_append_byte(&key, '/');
-        buf_append_slice(&key, view_text(v, VIEW_NAMESPACE));
-        fn(slot, buf_slice(&key), v, true);
     }
 }
 
@@ -158,15 +151,6 @@ struct view_list run_owned(struct run *run, const struct view_kind *kind, struct
     const struct slot_set *set = slot ? map_get(&slot->owners, uid) : NULL;
 
     return set ? (struct view_list){set->items, set->count} : (struct view_list){NULL, 0};
-}
-
-struct view_list run_unowned(struct run *run, const struct view_kind *kind, struct slice ns)
-{
-    BUF_LOCAL(key);
-
-    buf_append_byte(&key, '/');
-    buf_append_slice(&key, ns);
-    return run_owned(run, kind, buf_slice(&key));
 }
 
 void view_array_add(struct view_array *array, struct view_list more)

@@ -8,6 +8,7 @@
 
 #include "api/selector.h"
 #include "controllers/adopt.h"
+#include "lib/map.h"
 
 /* Owned pods of one set. */
 struct replicaset_pods {
@@ -86,18 +87,20 @@ static void replicaset_plan_creates(const struct view *set, size_t count, struct
         }
 }
 
-/* How many active related pods run on the pod's node. */
-static size_t replicaset_crowd(const struct replicaset_view *in, const struct view *pod)
+/* How crowded its node is, for each pod. */
+static void replicaset_rank(const struct replicaset_view *in, const struct replicaset_pods *mine, size_t *ret_ranks)
 {
-    struct slice node = view_text(pod, POD_NODE);
-    size_t count = 0;
+    struct map nodes = {0}; /* node -> number of active related pods */
 
-    if (!node.len)
-        return 0;
-    for (size_t i = 0; i < in->related_count; i++)
-        if (pod_is_active(in->related[i]) && slice_equal(view_text(in->related[i], POD_NODE), node))
-            count++;
-    return count;
+    for (size_t i = 0; i < in->related_count; i++) {
+        struct slice node = view_text(in->related[i], POD_NODE);
+
+        if (node.len && pod_is_active(in->related[i]))
+            (void)map_put(&nodes, node, (void *)((uintptr_t)map_get(&nodes, node) + 1));
+    }
+    for (size_t i = 0; i < mine->count; i++)
+        ret_ranks[i] = (uintptr_t)map_get(&nodes, view_text(mine->active[i], POD_NODE));
+    map_clear(&nodes, NULL);
 }
 
 static void replicaset_plan_deletes(const struct replicaset_view *in, const struct replicaset_pods *mine, size_t count,
@@ -105,11 +108,10 @@ static void replicaset_plan_deletes(const struct replicaset_view *in, const stru
 {
     size_t *ranks CLEANUP_FREE = mem_calloc(mine->count, sizeof(*ranks));
 
-    /* Where all go, the order does not matter. */
-    for (size_t i = 0; count < mine->count && i < mine->count; i++)
-        ranks[i] = replicaset_crowd(in, mine->active[i]);
-    if (count < mine->count)
+    if (count < mine->count) { /* where all go, the order does not matter */
+        replicaset_rank(in, mine, ranks);
         pods_sort_for_deletion(mine->active, ranks, mine->count, in->now);
+    }
     if (count > REPLICASET_BURST)
         count = REPLICASET_BURST;
     for (size_t i = 0; i < count; i++) {
@@ -268,7 +270,7 @@ static void replicaset_map_pod(struct run *run, const struct view *before, const
 
     map_owner(run, before, now);
     if (now && !view_controller(now, &owner))
-        run_each(run, &view_replicasets, replicaset_match, &match);
+        run_each_selecting(run, &view_replicasets, NULL, now, replicaset_match, &match);
 }
 
 static void replicaset_reconcile(struct run *run, struct slice key, struct plan *plan)
@@ -284,7 +286,7 @@ static void replicaset_reconcile(struct run *run, struct slice key, struct plan 
     in.refusal = refusal.reason;
     in.refusal_message = refusal.message;
     view_array_add(&pods, run_owned(run, &view_pods, view_text(in.set, VIEW_UID)));
-    view_array_add(&pods, run_unowned(run, &view_pods, view_text(in.set, VIEW_NAMESPACE)));
+    run_add_unowned(run, &view_pods, in.set, &pods);
     if (view_controller(in.set, &owner)) {
         struct view_list sets = run_owned(run, &view_replicasets, owner.uid);
 

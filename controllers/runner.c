@@ -81,10 +81,14 @@ static void slot_changed(void *arg, struct slice key, const void *before, const 
     struct slot *slot = arg;
 
     (void)key;
-    if (before)
+    if (before) {
         slot_unindex(slot, before);
-    if (now)
+        selection_unindex(slot, before);
+    }
+    if (now) {
         slot_index(slot, (struct view *)now);
+        selection_index(slot, (struct view *)now);
+    }
     for (size_t i = 0; i < slot->listener_count; i++)
         if (slot->listeners[i].map)
             slot->listeners[i].map(slot->listeners[i].run, before, now);
@@ -247,6 +251,7 @@ void controllers_free(struct controllers *c)
     }
     for (size_t i = 0; i < c->slot_count; i++) {
         slot_index_free(c->slots[i]);
+        selection_free(c->slots[i]);
         view_reader_free(c->slots[i]->reader);
         custom_kind_unref(c->slots[i]->custom);
         free(c->slots[i]->plain_version);

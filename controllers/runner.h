@@ -70,8 +70,18 @@ struct view_array {
 void view_array_add(struct view_array *array, struct view_list more);
 /* Objects of that kind with an owner reference to that uid. */
 struct view_list run_owned(struct run *run, const struct view_kind *kind, struct slice uid);
-/* Objects of that kind in the namespace without any owner. */
-struct view_list run_unowned(struct run *run, const struct view_kind *kind, struct slice ns);
+
+/* Who may select whom, told by marks (view_marks): all that do, and a few that do not, so the caller judges. Marks lie
+ * side by side, so that a thousand are looked at in a microsecond. */
+/* Objects of a kind that selects, which may select the object as it was or is (NULL = it was or is not). */
+void run_each_selecting(struct run *run, const struct view_kind *kind, const struct view *before,
+                        const struct view *now, void (*fn)(void *arg, const struct view *v), void *arg);
+/* Objects of a kind that is selected. */
+void run_each_selected(struct run *run, const struct view_kind *kind, const struct view *selector,
+                       void (*fn)(void *arg, const struct view *v), void *arg);
+/* Objects of any kind that nobody owns; they are added. */
+void run_add_unowned(struct run *run, const struct view_kind *kind, const struct view *selector,
+                     struct view_array *array);
 
 /* What the key's last plan was refused, where an action names a failure_reason; reason NULL = nothing. Borrowed. */
 struct run_refusal {

@@ -15,6 +15,16 @@ struct slot_listener {
     void (*map)(struct run *run, const struct view *before, const struct view *now); /* NULL = only looked at */
 };
 
+/* Views beside their marks, so that most are told apart without a look at them (selection.c). */
+struct marked_set {
+    struct marked {
+        uint64_t marks;
+        const struct view *view;
+    } * items;
+    size_t count;
+    size_t cap;
+};
+
 /* One kind: its informer and an index by owner. */
 struct slot {
     struct controllers *controllers;
@@ -25,7 +35,10 @@ struct slot {
     struct custom_kind *custom; /* whose schema that is, where a user has defined it; else NULL */
     struct view_reader *reader;
     struct informer *informer;
-    struct map owners; /* uid of an owner, or "/" and the namespace for objects without one -> struct slot_set */
+    struct map owners;           /* uid of an owner -> struct slot_set */
+    struct map unowned;          /* namespace -> struct marked_set: its objects without an owner */
+    struct marked_set all;       /* where the kind is selected */
+    struct marked_set selectors; /* where it selects: its objects with the marks that they want */
     struct slot_listener *listeners;
     size_t listener_count;
     size_t listener_cap;
@@ -72,10 +85,14 @@ void slot_start(struct slot *slot);
 void custom_slots_start(struct controllers *c);
 
 struct slot *controllers_slot(struct controllers *c, const struct view_kind *kind);
-/* Index (lookup.c). */
+/* By owner (lookup.c), */
 void slot_index(struct slot *slot, struct view *v);
 void slot_unindex(struct slot *slot, const struct view *v);
 void slot_index_free(struct slot *slot);
+/* and by who selects whom (selection.c). */
+void selection_index(struct slot *slot, struct view *v);
+void selection_unindex(struct slot *slot, const struct view *v);
+void selection_free(struct slot *slot);
 /* Takes the plan over and answers the queue when it is done (execute.c). */
 void execute_plan(struct run *run, struct slice key, struct plan *plan);
 /* Whether all that the key's plans wrote has been seen. */

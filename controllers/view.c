@@ -136,9 +136,9 @@ static uint64_t view_mark(struct slice name, struct slice value)
     return 1ULL << (hash >> 58) | 1ULL << (hash >> 52 & 63);
 }
 
-static uint64_t view_marks(const struct view *v)
+static uint64_t view_marks_of(const struct view *v, struct slice labels)
 {
-    struct scan_cursor at = scan_open(view_raw(v, v->kind->selector ? v->kind->selector : VIEW_LABELS));
+    struct scan_cursor at = scan_open(labels);
     uint64_t marks = view_mark(SLICE_NONE, view_raw(v, VIEW_NAMESPACE));
     struct slice name;
     struct slice value;
@@ -148,11 +148,27 @@ static uint64_t view_marks(const struct view *v)
     return marks;
 }
 
+uint64_t view_marks(const struct view *v)
+{
+    return view_marks_of(v, view_raw(v, VIEW_LABELS));
+}
+
+static struct slice view_selector(const struct view *v)
+{
+    struct slice raw = view_raw(v, v->kind->selector.field);
+
+    return v->kind->selector.path ? scan_get(raw, v->kind->selector.path) : raw;
+}
+
+uint64_t view_wanted_marks(const struct view *selector)
+{
+    return view_marks_of(selector, view_selector(selector));
+}
+
 bool view_selects(const struct view *selector, const struct view *object)
 {
-    return (object->marks & selector->marks) == selector->marks &&
-           slice_equal(view_raw(selector, VIEW_NAMESPACE), view_raw(object, VIEW_NAMESPACE)) &&
-           view_has_members(view_raw(object, VIEW_LABELS), view_raw(selector, selector->kind->selector));
+    return slice_equal(view_raw(selector, VIEW_NAMESPACE), view_raw(object, VIEW_NAMESPACE)) &&
+           view_has_members(view_raw(object, VIEW_LABELS), view_selector(selector));
 }
 
 struct view *view_read(const struct view_reader *reader, struct slice json)
@@ -183,15 +199,13 @@ struct view *view_read(const struct view_reader *reader, struct slice json)
     }
     v = mem_alloc(at + bytes);
     v->kind = reader->kind;
-    v->place = 0;
-    v->field_count = (uint32_t)reader->count;
+    v->place = v->place_among_all = 0;
     for (size_t i = 0; i < reader->count; i++) {
         v->parts[i] = (struct view_part){(uint32_t)at, (uint32_t)values[i].len};
         if (values[i].len)
             memcpy((char *)v + at, values[i].data, values[i].len);
         at += values[i].len;
     }
-    v->marks = view_marks(v);
     return v;
 }
 

@@ -32,7 +32,14 @@ struct view_kind {
     const char *kind;
     const char *plural;
     const char *const *paths; /* own fields, NULL-terminated; NULL = none */
-    unsigned selector;        /* the field that selects others by their labels; 0 = it is selected by its own */
+    /* Where it names the labels that it selects others by, a map: a field, and a path in there (NULL = the field
+     * itself).
+     */
+    struct {
+        unsigned field; /* 0 = it selects nothing */
+        const char *path;
+    } selector;
+    bool selected; /* selectors are asked for all of these (run_each_selected) */
 };
 
 struct view_part {
@@ -42,9 +49,8 @@ struct view_part {
 
 struct view {
     const struct view_kind *kind;
-    uint32_t place; /* in the owner index; the runner's */
-    uint32_t field_count;
-    uint64_t marks; /* two bits for its namespace, and for each label it has or selects by */
+    uint32_t place;           /* in the owner index; the runner's */
+    uint32_t place_among_all; /* the same, where its kind is selected */
     struct view_part parts[];
 };
 
@@ -77,9 +83,12 @@ struct slice view_member_of(struct slice object, struct slice name);
 bool view_has_members(struct slice object, struct slice wanted);
 /* Whether both have the same members; an absent object has none. */
 bool view_same_members(struct slice a, struct slice b);
-/* Whether the object is in the selector's namespace and has the labels that its kind's selector field (a raw map)
- * names. The marks answer for most that are not. */
+/* Whether the object is in the selector's namespace and has the labels that the selector names. */
 bool view_selects(const struct view *selector, const struct view *object);
+/* Two bits for its namespace, and for each label that it has, or that it names as a selector: who is selected has every
+ * bit that the selector wants, and few others have. */
+uint64_t view_marks(const struct view *v);
+uint64_t view_wanted_marks(const struct view *selector);
 bool view_has_finalizer(const struct view *v, const char *name);
 
 /* One owner reference. */

@@ -2,16 +2,28 @@
 /* What controllers keep of each kind: rows. The order of paths is that of the enums in view.h. */
 #include "controllers/view.h"
 
+#define VIEW_PATHS(...)                                                                                                \
+    (const char *const[])                                                                                              \
+    {                                                                                                                  \
+        __VA_ARGS__, NULL                                                                                              \
+    }
 #define VIEW_ROW(variable, version, name, resource, ...)                                                               \
-    const struct view_kind variable = {version, name, resource, (const char *const[]){__VA_ARGS__, NULL}}
+    const struct view_kind variable = {version, name, resource, VIEW_PATHS(__VA_ARGS__)}
 
-VIEW_ROW(view_pods, "v1", "Pod", "pods", "spec.nodeName", "status.phase", "status.conditions[Ready]",
-         "status.containerStatuses", "metadata.annotations{controller.kubernetes.io/pod-deletion-cost}",
-         "spec.tolerations", "status.podIP", "spec.containers(ports)", "spec.hostname", "spec.subdomain",
-         "metadata.deletionGracePeriodSeconds", "spec.volumes<persistentVolumeClaim,ephemeral>");
-VIEW_ROW(view_replicasets, "apps/v1", "ReplicaSet", "replicasets", "spec.replicas", "spec.selector", "spec.template",
-         "spec.minReadySeconds", "metadata.annotations", "status");
-VIEW_ROW(view_deployments, "apps/v1", "Deployment", "deployments", "spec", "status", "metadata.annotations");
+const struct view_kind view_pods = {
+    "v1", "Pod", "pods",
+    VIEW_PATHS("spec.nodeName", "status.phase", "status.conditions[Ready]", "status.containerStatuses",
+               "metadata.annotations{controller.kubernetes.io/pod-deletion-cost}", "spec.tolerations", "status.podIP",
+               "spec.containers(ports)", "spec.hostname", "spec.subdomain", "metadata.deletionGracePeriodSeconds",
+               "spec.volumes<persistentVolumeClaim,ephemeral>"),
+    .selected = true};
+const struct view_kind view_replicasets = {"apps/v1", "ReplicaSet", "replicasets",
+                                           VIEW_PATHS("spec.replicas", "spec.selector", "spec.template",
+                                                      "spec.minReadySeconds", "metadata.annotations", "status"),
+                                           .selector = {RS_SELECTOR, "matchLabels"}};
+const struct view_kind view_deployments = {"apps/v1", "Deployment", "deployments",
+                                           VIEW_PATHS("spec", "status", "metadata.annotations"),
+                                           .selector = {DEPLOYMENT_SPEC, "selector.matchLabels"}};
 VIEW_ROW(view_nodes, "v1", "Node", "nodes", "spec.taints", "status.conditions", "spec.podCIDR", "status.addresses",
          "spec.unschedulable");
 VIEW_ROW(view_leases, "coordination.k8s.io/v1", "Lease", "leases", "spec.renewTime", "spec.leaseDurationSeconds",
@@ -20,16 +32,18 @@ VIEW_ROW(view_namespaces, "v1", "Namespace", "namespaces", "status.phase", "spec
 VIEW_ROW(view_configmaps, "v1", "ConfigMap", "configmaps", "data{ca.crt}");
 VIEW_ROW(view_csrs, "certificates.k8s.io/v1", "CertificateSigningRequest", "certificatesigningrequests", "spec",
          "status.conditions", "status.certificate");
-const struct view_kind view_services = {"v1", "Service", "services",
-                                        (const char *const[]){"spec.type", "spec.selector", "spec.ports",
-                                                              "spec.clusterIP", "spec.publishNotReadyAddresses", NULL},
-                                        .selector = SERVICE_SELECTOR};
+const struct view_kind view_services = {
+    "v1", "Service", "services",
+    VIEW_PATHS("spec.type", "spec.selector", "spec.ports", "spec.clusterIP", "spec.publishNotReadyAddresses"),
+    .selector = {SERVICE_SELECTOR, NULL}};
 VIEW_ROW(view_endpointslices, "discovery.k8s.io/v1", "EndpointSlice", "endpointslices", "addressType", "endpoints",
          "ports", "metadata.annotations");
 VIEW_ROW(view_endpoints, "v1", "Endpoints", "endpoints", "subsets", "metadata.annotations");
 VIEW_ROW(view_cluster_roles, "rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", "rules",
          "aggregationRule.clusterRoleSelectors");
-VIEW_ROW(view_budgets, "policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "metadata", "spec", "status");
+const struct view_kind view_budgets = {"policy/v1", "PodDisruptionBudget", "poddisruptionbudgets",
+                                       VIEW_PATHS("metadata", "spec", "status"),
+                                       .selector = {BUDGET_SPEC, "selector.matchLabels"}};
 VIEW_ROW(view_secrets, "v1", "Secret", "secrets", "type", "data{expiration}");
 VIEW_ROW(view_quotas, "v1", "ResourceQuota", "resourcequotas", "spec.hard", "status.hard", "status.used");
 VIEW_ROW(view_definitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
