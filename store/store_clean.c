@@ -136,6 +136,10 @@ int store_clean_segment(struct store *store, struct store_segment *segment, stru
 
     frame_begin(&clean);
     rc = store_segment_walk(segment, &head, clean_frame, &clean);
+    /* A damaged frame looks like the end, and what is behind it would be gone with the file. */
+    if (rc == 0 && clean.newest != atomic_load(&segment->last_revision))
+        rc = error_set(err, ERROR_CORRUPT, "the log is damaged behind revision %llu (%s); it is kept",
+                       (unsigned long long)clean.newest, segment->path);
     if (rc == 0) {
         frame_end(&clean, atomic_load(&segment->last_revision));
         rc = store_segment_replace(segment, store->log_path, buf_slice(&clean.frames), &fresh, err);

@@ -29,10 +29,11 @@ static int segments_list(const struct store *store, struct found_segments *found
 {
     DIR *folder = opendir(store->log_path);
     struct dirent *entry;
+    int number;
 
     if (!folder)
         return error_set_errno(err, errno, "reading the folder %s", store->log_path);
-    while ((entry = readdir(folder)) && found->count < SEGMENTS_MAX) {
+    while ((errno = 0, entry = readdir(folder)) && found->count < SEGMENTS_MAX) {
         char name[16];
         unsigned id;
 
@@ -44,7 +45,10 @@ static int segments_list(const struct store *store, struct found_segments *found
         found->ids = mem_grow(found->ids, &found->cap, found->count + 1, sizeof(*found->ids));
         found->ids[found->count++] = id;
     }
+    number = entry ? EOVERFLOW : errno;
     (void)closedir(folder);
+    if (number) /* with those that were found the log might end too early */
+        return error_set_errno(err, number, "reading the folder %s", store->log_path);
     if (found->count)
         qsort(found->ids, found->count, sizeof(*found->ids), compare_ids);
     return 0;
@@ -186,26 +190,32 @@ static void remove_prepared(struct store_segment *segment)
     store_segment_unref(segment);
 }
 
-/* The first of those that were prepared is the next one; made anew when its size is not what it should be. */
-static void adopt_prepared(struct store *store, struct found_segments *found, struct store_segment **segments)
+/* The first of those that were prepared is the next one; made anew when its size is not what it should be. One that
+ * does not follow on the last that was begun was to follow on another. */
+static int adopt_prepared(struct store *store, struct found_segments *found, struct store_segment **segments,
+                          struct error *err)
 {
     struct store_segment *spare = NULL;
     uint32_t next = 1;
+    int rc = 0;
 
     while (found->count && store_segment_is_prepared(segments[found->count - 1])) {
         remove_prepared(spare);
         found->count--;
         spare = STEAL(segments[found->count]);
     }
-    if (spare)
-        next = spare->id;
-    else if (found->count)
+    if (found->count)
         next = found->ids[found->count - 1] + 1;
+    if (spare && found->count && spare->id != next)
+        rc = error_set(err, ERROR_CORRUPT, "the log in %s has lost segment %08x", store->log_path, next);
+    else if (spare)
+        next = spare->id;
     if (spare && spare->size - store->segment_bytes >= 4096) {
         remove_prepared(spare);
         spare = NULL;
     }
     store_space_adopt(store, spare, next);
+    return rc;
 }
 
 /* The first root, over what the folder holds; in a new store, over one empty segment. */
@@ -220,7 +230,7 @@ static int root_make(struct store *store, struct error *err)
     if (rc == 0)
         rc = segments_open(store, &found, segments, err);
     if (rc == 0)
-        adopt_prepared(store, &found, segments);
+        rc = adopt_prepared(store, &found, segments, err);
     if (rc == 0 && !found.count) {
         if (store->state.revision != STORE_FIRST_REVISION)
             rc = error_set(err, ERROR_CORRUPT, "the log in %s is gone; restore a backup", store->log_path);
@@ -250,14 +260,15 @@ static int root_make(struct store *store, struct error *err)
 
 int store_replay(struct store *store, struct error *err)
 {
+    const struct store_state *state = &store->state;
+    uint64_t least = state->revision > state->compacted ? state->revision : state->compacted;
     struct store_segment *newest;
     uint64_t last;
 
     store->keys = store->state.keys;
     store->bytes = store->state.bytes;
     /* Compaction may be ahead of what LMDB holds, never of the log: a view has to see no less. */
-    atomic_store(&store->visible,
-                 store->state.revision > store->state.compacted ? store->state.revision : store->state.compacted);
+    atomic_store(&store->visible, least);
     atomic_store(&store->compacted, store->state.compacted);
     atomic_store(&store->window, store->state.window);
     store_segment_remove_rest(store->log_path);
@@ -265,10 +276,10 @@ int store_replay(struct store *store, struct error *err)
         return -err->code;
     newest = store_root_last(store->root);
     last = atomic_load(&newest->last_revision);
-    if (last < store->state.revision)
+    if (last < least)
         return error_set(err, ERROR_CORRUPT,
                          "the log in %s ends at revision %llu, but %llu was durable; restore a backup", store->log_path,
-                         (unsigned long long)last, (unsigned long long)store->state.revision);
+                         (unsigned long long)last, (unsigned long long)least);
     if (store_table_count(store->root->levels[0]->table)) {
         store->root->levels[0]->since_ns = clock_monotonic_ns(store->clock);
         store->table_young = true;

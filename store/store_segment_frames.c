@@ -2,6 +2,9 @@
 /* A segment as a row of frames: what of it counts, walking over it, and places to start from. */
 #include "store/store_segment.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "store/crc32c.h"
 
 /* ---- what counts ---- */
@@ -116,6 +119,12 @@ struct store_mark store_segment_mark(struct store_segment *s, uint64_t revision)
 
 /* ---- after opening ---- */
 
+static int damaged(const struct store_segment *s, struct error *err)
+{
+    return error_set(err, ERROR_CORRUPT, "the log is damaged behind revision %llu (%s)",
+                     (unsigned long long)atomic_load(&s->last_revision), s->path);
+}
+
 /* 1 = every record of it is whole, and they are those that it was written with; 0 = its append was cut short. What is
  * whole and cannot be read, or was followed by another, was no such append: a negative error. */
 static int frame_check(const struct store_segment *s, const struct store_frame *frame, struct slice records,
@@ -135,17 +144,50 @@ static int frame_check(const struct store_segment *s, const struct store_frame *
         return 1;
     if (rc < 0 && store_record_is_sound(records))
         return error_pass(err, &failure, "%s", s->path);
-    if (frame_at(s, behind, frame->crc, s->size, &next, &records))
-        return error_set(err, ERROR_CORRUPT, "the log is damaged behind revision %llu (%s)",
-                         (unsigned long long)atomic_load(&s->last_revision), s->path);
-    return 0;
+    return frame_at(s, behind, frame->crc, s->size, &next, &records) ? damaged(s, err) : 0;
+}
+
+/* Is there a frame of this segment between `from` and `to`, which would come later than the one that begins at `end`?
+ */
+static bool frame_stands(const struct store_segment *s, size_t from, size_t to)
+{
+    uint64_t next = atomic_load(&s->last_revision) + 1;
+    struct store_frame frame;
+
+    for (size_t at = from; at < to; at += STORE_RECORD_ALIGN)
+        if (store_frame_read(slice_make(s->map + at, s->size - at), &frame) && frame.segment == s->id &&
+            frame.first_revision > next)
+            return true;
+    return false;
+}
+
+/* A frame is written only when the one before it is durable: with one behind the place where the log ends, what stood
+ * in that place was acknowledged. (Nobody can put one there as a value: those have no NUL, and a frame has many.) Looks
+ * only at what was ever written, so that it costs next to nothing after an orderly end. */
+static bool frame_is_behind(const struct store_segment *s)
+{
+    off_t from = (off_t)atomic_load(&s->end) + STORE_RECORD_ALIGN, to;
+
+    while (from < (off_t)s->size) {
+        off_t data = lseek(s->fd, from, SEEK_DATA);
+
+        if (data < 0 && errno == ENXIO)
+            return false;
+        to = data < 0 ? (off_t)s->size : lseek(s->fd, data, SEEK_HOLE);
+        if (to < 0 || to > (off_t)s->size)
+            to = (off_t)s->size;
+        if (frame_stands(s, (size_t)(data > from ? data : from), (size_t)to))
+            return true;
+        from = to;
+    }
+    return false;
 }
 
 static int end_check(const struct store_segment *s, struct error *err)
 {
     if (store_frame_is_newer(slice_make(s->map + s->end, s->size - s->end)))
         return error_set(err, ERROR_CORRUPT, "%s goes on in a format which a newer version of knarr wrote", s->path);
-    return 0;
+    return frame_is_behind(s) ? damaged(s, err) : 0;
 }
 
 int store_segment_scan(struct store_segment *s, uint64_t after, uint64_t until, store_frame_visit *fn, void *arg,

@@ -377,6 +377,32 @@ static void test_damage_in_a_cleaned_segment(void **state)
     assert_int_equal(number_at(f, "/config/b", 0, STORE_HISTORY_FULL), 5);
 }
 
+/* The disk changes a segment between two looks, before it is cleaned: what is behind the damage is not thrown away. */
+static void test_damage_while_a_segment_is_cleaned(void **state)
+{
+    struct fixture *f = *state;
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    uint64_t window = store_compacted_of(f->store, STORE_HISTORY_NONE);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    char bytes[SEGMENT];
+    const char *at;
+
+    make_noise(f, 60);
+    clock_fake_advance(&f->clock, 2 * WINDOW_NS);
+    while (store_compacted_of(f->store, STORE_HISTORY_NONE) == window)
+        assert_true(store_step(f->store));
+    assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+    at = memmem(bytes + SEGMENT / 2, sizeof(bytes) / 2, "FKNR", 4);
+    assert_non_null(at);
+    assert_int_equal(pwrite(fd, "!", 1, at - bytes), 1);
+    (void)close(fd);
+    step_all(f);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pread(fd, bytes, 12, 0), 12);
+    (void)close(fd);
+    assert_int_equal(bytes[8], 1); /* the format: as it was written */
+}
+
 /* A store whose log was cleaned further than its LMDB knows is put together of two. */
 static void test_log_and_lmdb_of_different_stores(void **state)
 {
@@ -419,6 +445,7 @@ int main(void)
         classes_test(test_a_key_of_two_classes),
         classes_test(test_made_anew_in_another_class),
         classes_test(test_damage_in_a_cleaned_segment),
+        classes_test(test_damage_while_a_segment_is_cleaned),
         classes_test(test_log_and_lmdb_of_different_stores),
     };
 

@@ -3,6 +3,7 @@
  * When the disk fails. The linker hands the calls below to the wrappers first, which fail the n-th of them as told: the
  * log's writing and syncing, and the commits and openings of LMDB behind it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <pthread.h>
@@ -13,7 +14,7 @@
 
 #include "tests/unit/store/fixture.h"
 
-enum call { PWRITE, FDATASYNC, FSYNC, FALLOCATE, COMMIT, ENV_OPEN, CALLS };
+enum call { PWRITE, FDATASYNC, FSYNC, FALLOCATE, COMMIT, ENV_OPEN, READDIR, CALLS };
 
 static struct {
     int after[CALLS]; /* so many of them work first; 0 = none fails */
@@ -58,6 +59,8 @@ int __wrap_mdb_txn_renew(MDB_txn *txn);
 int __real_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode);
 void __real_mdb_env_close(MDB_env *env);
+struct dirent *__real_readdir64(DIR *folder);
+struct dirent *__wrap_readdir64(DIR *folder);
 void __wrap_mdb_env_close(MDB_env *env);
 
 ssize_t __wrap_pwrite64(int fd, const void *data, size_t len, off_t at)
@@ -91,6 +94,16 @@ int __wrap_posix_fallocate64(int fd, off_t at, off_t len)
     if (slow && !at)
         slow(fault.fixture);
     return number ? number : __real_posix_fallocate64(fd, at, len);
+}
+
+struct dirent *__wrap_readdir64(DIR *folder)
+{
+    int number = fails(READDIR);
+
+    if (!number)
+        return __real_readdir64(folder);
+    errno = number;
+    return NULL;
 }
 
 int __wrap_mdb_txn_commit(MDB_txn *txn)
@@ -153,6 +166,29 @@ static void note_events(void *arg, struct store_event *const *events, size_t cou
 {
     for (size_t i = 0; i < count; i++)
         event_write(arg, events[i]);
+}
+
+/* A segment that is not found because its folder cannot be read to its end is not missing. */
+static void test_folder_cannot_be_read(void **state)
+{
+    struct fixture *f = *state;
+    const struct store_options options = {.path = f->path, .clock = &f->clock.base, .manual = true};
+
+    assert_int_equal(put(f, "/a", "1").revision, 2);
+    for (int nth = 1; nth <= 8; nth++) {
+        ERROR_LOCAL(err);
+
+        store_close(f->store);
+        f->store = NULL;
+        fail_next(READDIR, EIO, nth);
+        if (store_open(&options, &f->store, &err) < 0) {
+            assert_int_equal(err.code, ERROR_IO);
+            assert_true(nth < 8);
+            fixture_open(f);
+        }
+        assert_int_equal(store_revision(f->store), 2);
+    }
+    fault.after[READDIR] = 0;
 }
 
 /* A failed append fails its batch, verdicts and all, shows nothing, and the next batch works, in its place. */
@@ -533,6 +569,7 @@ static int setup_threaded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_folder_cannot_be_read, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_write, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, fixture_teardown),

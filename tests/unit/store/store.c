@@ -396,14 +396,34 @@ static void test_damaged_log_is_not_cut_off(void **state)
     ERROR_LOCAL(err);
 
     put(f, "/a", "value of a");
-    put(f, "/b", "value of b");
-    clock_fake_advance(&f->clock, 31 * NS_PER_S); /* LMDB knows of both */
+    clock_fake_advance(&f->clock, 31 * NS_PER_S); /* LMDB knows of it */
     step_all(f);
     store_close(f->store);
     f->store = NULL;
     tamper_log(f, "FKNR");
     assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
-    assert_non_null(strstr(error_text(&err), "ends at revision 1, but 3 was durable"));
+    assert_non_null(strstr(error_text(&err), "ends at revision 1, but 2 was durable"));
+    f->store = NULL;
+}
+
+/* LMDB does not know of it yet, and what is damaged is the head of a frame, so that nothing says any more how long it
+ * was: another one lies somewhere behind it. */
+static void test_damaged_head_of_a_frame(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    char value[9001];
+    ERROR_LOCAL(err);
+
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = 0;
+    put(f, "/a", value);
+    put(f, "/b", "value of b");
+    store_close(f->store);
+    f->store = NULL;
+    tamper_log(f, "FKNR");
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "damaged behind revision 1"));
     f->store = NULL;
 }
 
@@ -421,6 +441,49 @@ static void test_damage_before_the_last_frame(void **state)
     tamper_log(f, "value of a");
     assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
     assert_non_null(strstr(error_text(&err), "damaged behind revision 1"));
+    f->store = NULL;
+}
+
+/* Compaction was ahead of what LMDB knows. Nobody could read anything if the log ended before that. */
+static void test_damaged_log_before_what_was_compacted(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    ERROR_LOCAL(err);
+
+    put(f, "/a", "value of a");
+    put(f, "/b", "value of b");
+    assert_int_equal(compact(f, 3), ERROR_NONE);
+    store_close(f->store);
+    f->store = NULL;
+    tamper_log(f, "value of b");
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "ends at revision 2, but 3 was durable"));
+    f->store = NULL;
+}
+
+/* The newest segment is gone, and LMDB does not know of it yet; the one that was prepared to follow it is there. */
+static void test_newest_segment_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000002", f->path);
+    struct store_stats before, now;
+    char value[9001];
+    ERROR_LOCAL(err);
+
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = 0;
+    store_get_stats(f->store, &before);
+    do {
+        put(f, "/a", value);
+        store_get_stats(f->store, &now);
+    } while (now.log_bytes == before.log_bytes);
+    store_close(f->store);
+    f->store = NULL;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "has lost segment 00000002"));
     f->store = NULL;
 }
 
@@ -610,6 +673,9 @@ int main(void)
         store_test(test_garbage_file_is_refused),
         store_test(test_damaged_record_hurts_nobody_else),
         store_test(test_damaged_log_is_not_cut_off),
+        store_test(test_damaged_head_of_a_frame),
+        store_test(test_damaged_log_before_what_was_compacted),
+        store_test(test_newest_segment_is_gone),
         store_test(test_damage_before_the_last_frame),
         store_test(test_newer_frame_is_not_cut_off),
         store_test(test_newer_record_is_not_cut_off),
