@@ -51,6 +51,87 @@ static void test_what_nothing_enforces_says_so(void **state)
     expect_warning(&a, "this server does not filter traffic");
 }
 
+#define SERVICE(spec)                                                                                                  \
+    "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}],\"selector\":{\"a\":\"b\"}," spec "}}"
+#define VOLUME(source) POD("\"volumes\":[{\"name\":\"v\"," source "}],")
+#define NEAR                                                                                                           \
+    "{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"topologyKey\":\"a\",\"labelSelector\":{\"matchLabels\":"  \
+    "{\"a\":\"b\"}}}]}"
+
+static void test_single_fields_that_nothing_acts_on(void **state)
+{
+    static const struct {
+        const char *path, *body;
+        const char *said; /* NULL = nothing is said */
+    } cases[] = {
+        {NS "/pods", POD("\"affinity\":{\"podAffinity\":" NEAR "},"), "spec.affinity.podAffinity is stored"},
+        {NS "/pods", POD("\"affinity\":{\"podAntiAffinity\":" NEAR "},"), "spec.affinity.podAntiAffinity is stored"},
+        {NS "/pods", POD("\"affinity\":{\"podAntiAffinity\":{}},\"topologySpreadConstraints\":[],"), NULL},
+        {NS "/pods", POD("\"shareProcessNamespace\":false,"), NULL},
+        {NS "/pods",
+         POD("\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"a\",\"whenUnsatisfiable\":"
+             "\"DoNotSchedule\"}],"),
+         "spec.topologySpreadConstraints is stored"},
+        {NS "/pods", VOLUME("\"nfs\":{\"server\":\"a\",\"path\":\"/b\"}"), "spec.volumes[].nfs is stored"},
+        {NS "/pods", VOLUME("\"persistentVolumeClaim\":{\"claimName\":\"c\"}"),
+         "spec.volumes[].persistentVolumeClaim is stored"},
+        {NS "/pods", VOLUME("\"projected\":{\"sources\":[{\"clusterTrustBundle\":{\"name\":\"n\",\"path\":\"p\"}}]}"),
+         "spec.volumes[].projected.sources[].clusterTrustBundle is stored"},
+        {NS "/pods", VOLUME("\"emptyDir\":{\"sizeLimit\":\"1Mi\"}"), "spec.volumes[].emptyDir.sizeLimit: "},
+        {NS "/pods", VOLUME("\"emptyDir\":{\"sizeLimit\":\"1Mi\",\"medium\":\"Memory\"}"), NULL},
+        {NS "/pods",
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"restartPolicy\":"
+         "\"Never\"}]}}",
+         "spec.containers[].restartPolicy: "},
+        {NS "/pods",
+         "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}],"
+         "\"initContainers\":[{\"name\":"
+         "\"s\",\"image\":\"i\",\"restartPolicy\":\"Always\"}]}}",
+         NULL},
+        {NS "/services", SERVICE("\"type\":\"LoadBalancer\""), "spec.type: LoadBalancer: "},
+        {NS "/services", SERVICE("\"type\":\"NodePort\""), NULL},
+        {NS "/services",
+         SERVICE("\"sessionAffinity\":\"ClientIP\",\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":60}}"),
+         "spec.sessionAffinityConfig.clientIP.timeoutSeconds: "},
+        {NS "/services",
+         SERVICE(
+             "\"sessionAffinity\":\"ClientIP\",\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":10800}}"),
+         NULL},
+        {PRIORITIES, "{\"metadata\":{\"name\":\"pushy\"},\"value\":7}", "\"preemptionPolicy: "},
+        {PRIORITIES, "{\"metadata\":{\"name\":\"meek\"},\"value\":7,\"preemptionPolicy\":\"Never\"}", NULL},
+        {"/api/v1/namespaces",
+         "{\"metadata\":{\"name\":\"n\",\"labels\":{\"pod-security.kubernetes.io/enforce\":\"restricted\"}}}",
+         "metadata.labels: "},
+        {"/api/v1/namespaces",
+         "{\"metadata\":{\"name\":\"n\",\"labels\":{\"pod-security.kubernetes.io/enforce\":\"privileged\"}}}", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *path CLEANUP_FREE = mem_printf("%s?dryRun=All", cases[i].path);
+        struct answer a CLEANUP_ANSWER = {0};
+
+        harness_expect(&h, 201, "POST", path, cases[i].body, &a);
+        if (cases[i].said)
+            expect_warning(&a, cases[i].said);
+        else if (slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) >= 0)
+            fail_msg("a warning for %s: %s", cases[i].body, buf_cstr(&a.headers));
+    }
+}
+
+static void test_limits_of_storage_are_no_limits(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(
+        &h, 201, "POST", NS "/pods?dryRun=All",
+        "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":"
+        "{\"limits\":{\"ephemeral-storage\":\"1Mi\"}},\"env\":[{\"name\":\"X\",\"valueFrom\":{\"fileKeyRef\":"
+        "{\"volumeName\":\"v\",\"path\":\"f\",\"key\":\"k\"}}}]}],\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}}",
+        &a);
+    expect_warning(&a, "spec.containers[].resources.limits.ephemeral-storage: ");
+    expect_warning(&a, "spec.containers[].env[].valueFrom.fileKeyRef is stored");
+}
+
 static void test_priority_comes_from_classes(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -131,6 +212,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_nothing_enforces_says_so),
+        cmocka_unit_test(test_single_fields_that_nothing_acts_on),
+        cmocka_unit_test(test_limits_of_storage_are_no_limits),
         cmocka_unit_test(test_priority_comes_from_classes),
         cmocka_unit_test(test_runtimes),
         cmocka_unit_test(test_default_ingress_class),
