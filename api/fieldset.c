@@ -43,6 +43,7 @@ const struct fieldset_entry *fieldset_find(const struct fieldset *set, struct fi
     return found ? &set->entries[at] : NULL;
 }
 
+/* Makes room for one more. */
 static void set_grow(struct pool *pool, struct fieldset *set)
 {
     size_t cap = set->cap ? set->cap * 2 : 4;
@@ -52,6 +53,24 @@ static void set_grow(struct pool *pool, struct fieldset *set)
         memcpy(entries, set->entries, set->count * sizeof(*entries));
     set->entries = entries;
     set->cap = cap;
+}
+
+void fieldset_append(struct pool *pool, struct fieldset *set, const struct fieldset_entry *entry)
+{
+    if (set->count == set->cap)
+        set_grow(pool, set);
+    set->entries[set->count++] = *entry;
+}
+
+const struct fieldset *fieldset_keep(struct pool *pool, const struct fieldset *set)
+{
+    struct fieldset *kept;
+
+    if (!set->count)
+        return NULL;
+    kept = pool_alloc(pool, sizeof(*kept));
+    *kept = *set;
+    return kept;
 }
 
 void fieldset_add(struct pool *pool, struct fieldset *set, struct fieldset_step step, bool member,

@@ -5,7 +5,7 @@
  * FieldsV1, {"f:spec":{"f:containers":{"k:{\"name\":\"a\"}":{".":{},"f:image":{}}}}}.
  *
  * Sets live in a pool and are never changed once they are made, so that operations share what stays the same. Texts
- * are borrowed from the trees they come from, or stand in the pool.
+ * are borrowed from the trees and texts they come from, or stand in the pool.
  */
 #ifndef KNARR_API_FIELDSET_H
 #define KNARR_API_FIELDSET_H
@@ -54,11 +54,9 @@ const struct fieldset *fieldset_difference(struct pool *pool, const struct field
 const struct fieldset *fieldset_intersection(struct pool *pool, const struct fieldset *a, const struct fieldset *b);
 bool fieldset_equal(const struct fieldset *a, const struct fieldset *b);
 
-/* Reads FieldsV1. ERROR_BAD_REQUEST on what is none. */
-int fieldset_parse(struct pool *pool, const struct value *fields_v1, const struct fieldset **ret_set,
-                   struct error *err);
-/* The caller's. */
-struct value *fieldset_write(const struct fieldset *set);
+/* Reads FieldsV1, which is valid JSON and outlives the set. ERROR_BAD_REQUEST on what is none. */
+int fieldset_parse(struct pool *pool, struct slice fields_v1, const struct fieldset **ret_set, struct error *err);
+void fieldset_write(const struct fieldset *set, struct buf *out);
 /* Each member with its path, `.spec.containers[name="a"].image`; members of a place before what is below them. */
 void fieldset_each(const struct fieldset *set, void (*fn)(void *arg, const char *path), void *arg);
 

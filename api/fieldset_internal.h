@@ -39,6 +39,10 @@ static inline struct fieldset_step fieldset_field_step(struct slice name)
 {
     return (struct fieldset_step){FIELDSET_FIELD, name};
 }
+/* Puts an entry behind all others, whatever its order. */
+void fieldset_append(struct pool *pool, struct fieldset *set, const struct fieldset_entry *entry);
+/* A set that was made on the stack, for the tree; NULL when it is empty. */
+const struct fieldset *fieldset_keep(struct pool *pool, const struct fieldset *set);
 /* The order of a set. */
 int fieldset_step_compare(struct fieldset_step a, struct fieldset_step b);
 static inline bool fieldset_step_equal(struct fieldset_step a, struct fieldset_step b)

@@ -1,32 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Field sets as FieldsV1, and their paths as people read them. What is read is written again as the same text. */
+/* Field sets as FieldsV1 text, and their paths as people read them. No tree stands between: the text of an object of
+ * usual size is a third of all of it. What is read is written again as the same text. */
 #include "api/fieldset_internal.h"
 
 #include <stdlib.h>
 
+#include "api/scan.h"
 #include "lib/encoding.h"
 
 #define TEXT_SELF     "."
-#define TEXT_KEYS_MAX 8 /* of one item; no list has as many */
+#define TEXT_KEYS_MAX 8  /* of one item; no list has as many */
+#define TEXT_DIGITS   15 /* so many are a number that is written as it is read */
 
 static int text_bad(struct slice name, struct error *err)
 {
     return error_set(err, ERROR_BAD_REQUEST, "\"%.*s\" is no step of a field set", SLICE_ARGS(name));
 }
 
+/* Whether a string or a number starts there that a writer of ours leaves as it is; it is taken from the front. */
+static bool text_take_plain(struct slice *rest)
+{
+    bool string = rest->len && *rest->data == '"';
+    size_t len = 0;
+
+    if (string) {
+        len = 1 + json_plain_length(slice_from(*rest, 1), true);
+        if (len >= rest->len || rest->data[len++] != '"')
+            return false;
+    } else {
+        while (len < rest->len && rest->data[len] >= '0' && rest->data[len] <= '9')
+            len++;
+        if (!len || len > TEXT_DIGITS || (len > 1 && *rest->data == '0'))
+            return false;
+    }
+    *rest = slice_from(*rest, len);
+    return true;
+}
+
+/* Whether the keys of an item stand in order, and nothing in them is written in another way than ours. */
+static bool text_keys_are_plain(struct slice rest)
+{
+    struct slice last = SLICE_NONE;
+
+    for (size_t i = 0; i < TEXT_KEYS_MAX; i++) {
+        struct slice key;
+
+        if (rest.len < 2 || *rest.data != (i ? ',' : '{') || rest.data[1] != '"')
+            return false;
+        key = rest = slice_from(rest, 1);
+        if (!text_take_plain(&rest))
+            return false;
+        key.len -= rest.len;
+        if ((i && slice_compare(last, key) >= 0) || !rest.len || *rest.data != ':')
+            return false;
+        rest = slice_from(rest, 1);
+        if (!text_take_plain(&rest))
+            return false;
+        if (slice_is(rest, "}"))
+            return true;
+        last = key;
+    }
+    return false;
+}
+
 /* {"b":1,"a":2} with its keys in order, as every other set names the item. */
 static int text_parse_keys(struct pool *pool, struct slice name, struct slice text, struct slice *ret_text,
                            struct error *err)
 {
-    struct value *keys CLEANUP_VALUE = value_parse(text, NULL);
-    struct value_iter it = value_iter_start(keys);
+    struct value *keys CLEANUP_VALUE = NULL;
+    struct value_iter it;
     struct fieldset names = {0};
     struct slice key;
     struct value *v;
     BUF_LOCAL(out);
 
+    if (text_keys_are_plain(text))
+        return 0;
+    keys = value_parse(text, NULL);
     if (!value_is(keys, VALUE_OBJECT) || !value_count(keys) || value_count(keys) > TEXT_KEYS_MAX)
         return text_bad(name, err);
+    it = value_iter_start(keys);
     while (value_iter_next(&it, &key, &v)) {
         if (value_is(v, VALUE_ARRAY) || value_is(v, VALUE_OBJECT))
             return text_bad(name, err);
@@ -46,9 +99,13 @@ static int text_parse_keys(struct pool *pool, struct slice name, struct slice te
 static int text_parse_value(struct pool *pool, struct slice name, struct slice text, struct slice *ret_text,
                             struct error *err)
 {
-    struct value *v CLEANUP_VALUE = value_parse(text, NULL);
+    struct slice rest = text;
+    struct value *v CLEANUP_VALUE = NULL;
     BUF_LOCAL(out);
 
+    if (text_take_plain(&rest) && !rest.len)
+        return 0;
+    v = value_parse(text, NULL);
     if (!v || value_is(v, VALUE_ARRAY) || value_is(v, VALUE_OBJECT))
         return text_bad(name, err);
     value_write(v, &out);
@@ -79,94 +136,127 @@ static int text_parse_step(struct pool *pool, struct slice name, struct fieldset
     }
 }
 
-static int text_parse(struct pool *pool, const struct value *v, struct fieldset *set, bool *ret_self,
-                      struct error *err);
-
-static int text_parse_child(struct pool *pool, struct fieldset_named child, struct fieldset_entry *entry,
-                            struct error *err)
-{
-    struct fieldset *below = value_count(child.value) ? pool_alloc(pool, sizeof(*below)) : NULL;
-    int r = text_parse_step(pool, child.step.text, &entry->step, err);
-
-    entry->below = below;
-    return r < 0 ? r : text_parse(pool, child.value, below, &entry->member, err);
-}
-
 static int text_order(const void *a, const void *b)
 {
     return fieldset_step_compare(((const struct fieldset_entry *)a)->step, ((const struct fieldset_entry *)b)->step);
 }
 
-/* In their order, so that a set costs as much as it has members, however they came; no place is named twice. */
-static int text_add(struct pool *pool, struct fieldset_entry *entries, size_t count, struct fieldset *set,
-                    struct error *err)
+/* Entries as they came, into their order, so that a set costs as much as it has members. No place is named twice. */
+static int text_sort(struct fieldset *set, struct error *err)
 {
-    if (count > 1)
-        qsort(entries, count, sizeof(*entries), text_order);
-    for (size_t i = 0; i < count; i++) {
-        if (i && fieldset_step_equal(entries[i - 1].step, entries[i].step))
-            return error_set(err, ERROR_BAD_REQUEST, "a field set names \"%c:%.*s\" twice", (char)entries[i].step.kind,
-                             SLICE_ARGS(entries[i].step.text));
-        fieldset_add(pool, set, entries[i].step, entries[i].member, entries[i].below);
-    }
+    qsort(set->entries, set->count, sizeof(*set->entries), text_order);
+    for (size_t i = 1; i < set->count; i++)
+        if (fieldset_step_equal(set->entries[i - 1].step, set->entries[i].step))
+            return error_set(err, ERROR_BAD_REQUEST, "a field set names \"%c:%.*s\" twice",
+                             (char)set->entries[i].step.kind, SLICE_ARGS(set->entries[i].step.text));
+    return 0;
+}
+
+static int text_unescape(struct pool *pool, struct slice *name, struct error *err)
+{
+    BUF_LOCAL(out);
+
+    if (!name->len || !memchr(name->data, '\\', name->len))
+        return 0;
+    if (!json_read_string(&out, slice_make(name->data - 1, name->len + 2))) /* with its quotes */
+        return text_bad(*name, err);
+    *name = slice_make(pool_slice_dup(pool, buf_slice(&out)), out.len);
+    return 0;
+}
+
+static int text_parse(struct pool *pool, struct scan_cursor *c, size_t depth, struct fieldset *set, bool *ret_self,
+                      struct error *err);
+
+/* What stands below the key that was just read; the cursor is behind it afterwards. */
+static int text_parse_child(struct pool *pool, struct scan_cursor *c, size_t depth, struct slice name,
+                            struct fieldset *set, struct error *err)
+{
+    struct scan_cursor inner = scan_open(slice_make(c->at, (size_t)(c->end - c->at)));
+    struct fieldset_entry entry = {.member = false};
+    struct fieldset below = {0};
+    int r = text_unescape(pool, &name, err);
+
+    if (r < 0 || (r = text_parse_step(pool, name, &entry.step, err)) < 0 ||
+        (r = text_parse(pool, &inner, depth + 1, &below, &entry.member, err)) < 0)
+        return r;
+    c->at = inner.at;
+    if (below.count)
+        entry.below = fieldset_keep(pool, &below);
+    fieldset_append(pool, set, &entry);
     return 0;
 }
 
 /* *ret_self: the place itself is in the set; an empty object says that as well. */
-static int text_parse(struct pool *pool, const struct value *v, struct fieldset *set, bool *ret_self, struct error *err)
+static int text_parse(struct pool *pool, struct scan_cursor *c, size_t depth, struct fieldset *set, bool *ret_self,
+                      struct error *err)
 {
-    struct fieldset_named *children;
-    struct fieldset_entry *entries;
-    size_t count;
-    size_t kept = 0;
-    int r = 0;
+    bool sorted = true;
+    bool self = false;
+    struct slice key;
+    int r;
 
-    if (!value_is(v, VALUE_OBJECT))
+    if (c->close != '}')
         return error_set(err, ERROR_BAD_REQUEST, "a field set must be an object of objects");
-    *ret_self = !value_count(v);
-    children = fieldset_members(pool, v, &count);
-    entries = pool_alloc(pool, (count + 1) * sizeof(*entries));
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        if (slice_is(children[i].step.text, TEXT_SELF))
-            *ret_self = true;
-        else
-            r = text_parse_child(pool, children[i], &entries[kept++], err);
+    if (depth > VALUE_DEPTH_MAX)
+        return error_set(err, ERROR_BAD_REQUEST, "a field set has at most %d levels", VALUE_DEPTH_MAX);
+    while (scan_key(c, &key)) {
+        if (slice_is(key, TEXT_SELF)) {
+            (void)scan_value(c);
+            self = true;
+            continue;
+        }
+        if ((r = text_parse_child(pool, c, depth, key, set, err)) < 0)
+            return r;
+        sorted = sorted && (set->count < 2 || fieldset_step_compare(set->entries[set->count - 2].step,
+                                                                    set->entries[set->count - 1].step) < 0);
     }
-    return r < 0 ? r : text_add(pool, entries, kept, set, err);
+    if (c->at >= c->end || *c->at != '}')
+        return error_set(err, ERROR_BAD_REQUEST, "a field set is not whole");
+    c->at++;
+    *ret_self = self || !set->count;
+    return sorted ? 0 : text_sort(set, err);
 }
 
-int fieldset_parse(struct pool *pool, const struct value *fields_v1, const struct fieldset **ret_set, struct error *err)
+int fieldset_parse(struct pool *pool, struct slice fields_v1, const struct fieldset **ret_set, struct error *err)
 {
+    struct scan_cursor c = scan_open(fields_v1);
     struct fieldset *set = pool_alloc(pool, sizeof(*set));
     bool self;
-    int r = text_parse(pool, fields_v1, set, &self, err);
+    int r = text_parse(pool, &c, 1, set, &self, err);
 
     if (r == 0)
         *ret_set = set;
     return r;
 }
 
-static struct value *text_write(const struct fieldset *set, bool self)
+static void text_write(const struct fieldset *set, bool self, struct buf *out)
 {
-    struct value *v = value_new_object();
+    char head[4] = {'{', '"', 0, ':'}; /* before a step: {"f: */
 
-    if (self && !fieldset_is_empty(set))
-        value_set(v, TEXT_SELF, value_new_object());
-    for (size_t i = 0; set && i < set->count; i++) {
-        const struct fieldset_entry *e = &set->entries[i];
-        BUF_LOCAL(name);
-
-        buf_append_byte(&name, (char)e->step.kind);
-        buf_append_byte(&name, ':');
-        buf_append_slice(&name, e->step.text);
-        value_set_slice(v, buf_slice(&name), text_write(e->below, e->member));
+    if (fieldset_is_empty(set)) {
+        buf_append(out, "{}", 2);
+        return;
     }
-    return v;
+    if (self) {
+        buf_append_str(out, "{\"" TEXT_SELF "\":{}");
+        *head = ',';
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        const struct fieldset_entry *e = &set->entries[i];
+
+        head[2] = (char)e->step.kind;
+        buf_append(out, head, sizeof(head));
+        json_write_inside(out, e->step.text);
+        buf_append(out, "\":", 2);
+        text_write(e->below, e->member, out);
+        *head = ',';
+    }
+    buf_append_byte(out, '}');
 }
 
-struct value *fieldset_write(const struct fieldset *set)
+void fieldset_write(const struct fieldset *set, struct buf *out)
 {
-    return text_write(set, false);
+    text_write(set, false, out);
 }
 
 void fieldset_write_step(struct buf *out, struct fieldset_step step)

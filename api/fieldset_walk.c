@@ -15,18 +15,6 @@ bool fieldset_part_has(enum fieldset_part part, struct slice name)
     return part == FIELDSET_ALL || slice_is(name, "status") || slice_is(name, "metadata");
 }
 
-/* A set that was made on the stack, for the tree. */
-static const struct fieldset *walk_keep(struct pool *pool, const struct fieldset *set)
-{
-    struct fieldset *kept;
-
-    if (!set->count)
-        return NULL;
-    kept = pool_alloc(pool, sizeof(*kept));
-    *kept = *set;
-    return kept;
-}
-
 /* ---- changes ------------------------------------------------------------------------------------------------------
  */
 
@@ -133,8 +121,8 @@ static void compare_place(struct pool *pool, const struct fieldset_place *place,
         compare_items(pool, place, from, to, &here);
     else if (!leaf)
         compare_members(pool, place, FIELDSET_ALL, from, to, &here);
-    fieldset_add(pool, &up->touched, step, !from || (leaf && to), walk_keep(pool, &here.touched));
-    fieldset_add(pool, &up->removed, step, !to, walk_keep(pool, &here.removed));
+    fieldset_add(pool, &up->touched, step, !from || (leaf && to), fieldset_keep(pool, &here.touched));
+    fieldset_add(pool, &up->removed, step, !to, fieldset_keep(pool, &here.removed));
 }
 
 void fieldset_compare(struct pool *pool, const struct schema_type *type, enum fieldset_part part,
@@ -248,7 +236,7 @@ static int of_child(struct of_walk *w, const struct fieldset_place *child, struc
     r = of_place(w, child, named.value, up ? &below : NULL, &own);
     w->path.len = len;
     if (r == 0 && up)
-        fieldset_add(w->pool, up, named.step, self || own, walk_keep(w->pool, &below));
+        fieldset_add(w->pool, up, named.step, self || own, fieldset_keep(w->pool, &below));
     return r;
 }
 

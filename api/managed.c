@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+#include "api/scan.h"
+#include "lib/encoding.h"
+
 #define OPERATION_APPLY  "Apply"
 #define OPERATION_UPDATE "Update"
 #define FIELDS_TYPE      "FieldsV1"
@@ -63,43 +66,79 @@ void managed_drop_empty(struct managed *m)
 /* ---- text ---------------------------------------------------------------------------------------------------------
  */
 
-static int managed_parse_entry(struct pool *pool, const struct value *v, struct managed *m, struct error *err)
+/* The text of a JSON string; of anything else "". */
+static struct slice managed_text(struct pool *pool, struct slice json)
 {
-    struct slice operation = value_string(value_get(v, "operation"));
-    const struct value *fields = value_get(v, "fieldsV1");
-    struct managed_entry e = {.manager = value_string(value_get(v, "manager")),
-                              .api_version = value_string(value_get(v, "apiVersion")),
-                              .subresource = value_string(value_get(v, "subresource")),
-                              .time = value_string(value_get(v, "time")),
-                              .applied = slice_is(operation, OPERATION_APPLY)};
+    BUF_LOCAL(scratch);
+    struct slice text = scan_text(json, &scratch);
+
+    return text.data == scratch.data ? slice_make(pool_slice_dup(pool, text), text.len) : text;
+}
+
+/* What an entry says, and its fields as they stand there. */
+static void managed_scan_entry(struct pool *pool, struct slice json, struct managed_entry *ret_entry,
+                               struct slice *ret_operation, struct slice *ret_type, struct slice *ret_fields)
+{
+    const struct {
+        const char *name;
+        struct slice *text;
+    } texts[] = {
+        {"manager", &ret_entry->manager}, {"operation", ret_operation}, {"apiVersion", &ret_entry->api_version},
+        {"time", &ret_entry->time},       {"fieldsType", ret_type},     {"subresource", &ret_entry->subresource},
+    };
+    struct scan_cursor c = scan_open(json);
+    struct slice key;
+    struct slice v;
+
+    while (scan_member(&c, &key, &v)) {
+        if (slice_is(key, "fieldsV1"))
+            *ret_fields = v;
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+            if (slice_is(key, texts[i].name))
+                *texts[i].text = managed_text(pool, v);
+    }
+}
+
+static int managed_parse_entry(struct pool *pool, struct slice json, struct managed *m, struct error *err)
+{
+    struct managed_entry e = {.applied = false};
+    struct slice operation = SLICE_NONE;
+    struct slice type = SLICE_NONE;
+    struct slice fields = SLICE_NONE;
     struct managed_entry *entry;
     int r;
 
+    managed_scan_entry(pool, json, &e, &operation, &type, &fields);
+    e.applied = slice_is(operation, OPERATION_APPLY);
     if (!e.applied && !slice_is(operation, OPERATION_UPDATE))
         return error_set(err, ERROR_BAD_REQUEST, "operation must be `Apply` or `Update`");
     if (!e.api_version.len)
         return error_set(err, ERROR_BAD_REQUEST, "apiVersion must not be empty");
-    if (!slice_is(value_string(value_get(v, "fieldsType")), FIELDS_TYPE))
+    if (!slice_is(type, FIELDS_TYPE))
         return error_set(err, ERROR_BAD_REQUEST, "fieldsType must be `" FIELDS_TYPE "`");
-    if (!value_is(fields, VALUE_NULL) && (r = fieldset_parse(pool, fields, &e.fields, err)) < 0)
+    if (fields.len && !slice_is(fields, "null") && (r = fieldset_parse(pool, fields, &e.fields, err)) < 0)
         return r;
     entry = managed_need(pool, m, &e);
     *entry = e;
     return 0;
 }
 
-int managed_parse(struct pool *pool, const struct value *list, struct managed *ret_managed, struct error *err)
+int managed_parse(struct pool *pool, struct slice list, struct managed *ret_managed, struct error *err)
 {
+    struct scan_cursor c = scan_open(list);
     struct managed m = {0};
-    int r = 0;
+    struct slice entry;
+    size_t count = 0;
+    int r;
 
-    if (value_count(list) > MANAGED_ENTRIES_MAX)
-        return error_set(err, ERROR_BAD_REQUEST, "more than %d entries in managedFields", MANAGED_ENTRIES_MAX);
-    for (size_t i = 0; r == 0 && value_is(list, VALUE_ARRAY) && i < value_count(list); i++)
-        r = managed_parse_entry(pool, value_at(list, i), &m, err);
-    if (r == 0)
-        *ret_managed = m;
-    return r;
+    while (scan_element(&c, &entry)) {
+        if (++count > MANAGED_ENTRIES_MAX)
+            return error_set(err, ERROR_BAD_REQUEST, "more than %d entries in managedFields", MANAGED_ENTRIES_MAX);
+        if ((r = managed_parse_entry(pool, entry, &m, err)) < 0)
+            return r;
+    }
+    *ret_managed = m;
+    return 0;
 }
 
 /* By operation, time, manager, version, subresource; RFC 3339 in UTC sorts as text. */
@@ -117,35 +156,42 @@ static int managed_order(const void *a, const void *b)
     return slice_compare(x->subresource, y->subresource);
 }
 
-static struct value *managed_write_entry(const struct managed_entry *e)
+static void managed_write_text(struct buf *out, const char *before, struct slice text)
 {
-    struct value *v = value_new_object();
-
-    if (e->manager.len)
-        value_set(v, "manager", value_new_string(e->manager));
-    value_set_str(v, "operation", e->applied ? OPERATION_APPLY : OPERATION_UPDATE);
-    value_set(v, "apiVersion", value_new_string(e->api_version));
-    if (e->time.len)
-        value_set(v, "time", value_new_string(e->time));
-    value_set_str(v, "fieldsType", FIELDS_TYPE);
-    value_set(v, "fieldsV1", fieldset_write(e->fields));
-    if (e->subresource.len)
-        value_set(v, "subresource", value_new_string(e->subresource));
-    return v;
+    buf_append_str(out, before);
+    json_write_string(out, text);
 }
 
-struct value *managed_write(struct managed *m)
+static void managed_write_entry(const struct managed_entry *e, struct buf *out)
 {
-    struct value *list;
+    buf_append_byte(out, '{');
+    if (e->manager.len) {
+        managed_write_text(out, "\"manager\":", e->manager);
+        buf_append_byte(out, ',');
+    }
+    buf_append_str(out,
+                   e->applied ? "\"operation\":\"" OPERATION_APPLY "\"" : "\"operation\":\"" OPERATION_UPDATE "\"");
+    managed_write_text(out, ",\"apiVersion\":", e->api_version);
+    if (e->time.len)
+        managed_write_text(out, ",\"time\":", e->time);
+    buf_append_str(out, ",\"fieldsType\":\"" FIELDS_TYPE "\",\"fieldsV1\":");
+    fieldset_write(e->fields, out);
+    if (e->subresource.len)
+        managed_write_text(out, ",\"subresource\":", e->subresource);
+    buf_append_byte(out, '}');
+}
 
+void managed_write(struct managed *m, struct buf *out)
+{
     managed_drop_empty(m);
     if (!m->count)
-        return NULL;
+        return;
     qsort(m->entries, m->count, sizeof(*m->entries), managed_order);
-    list = value_new_array();
-    for (size_t i = 0; i < m->count; i++)
-        value_append(list, managed_write_entry(&m->entries[i]));
-    return list;
+    for (size_t i = 0; i < m->count; i++) {
+        buf_append_byte(out, i ? ',' : '[');
+        managed_write_entry(&m->entries[i], out);
+    }
+    buf_append_byte(out, ']');
 }
 
 bool managed_is_reset(const struct value *list)

@@ -30,10 +30,11 @@ struct managed {
     size_t cap;
 };
 
-/* Reads metadata.managedFields; texts are borrowed from it. ERROR_BAD_REQUEST on what is not as it has to be. */
-int managed_parse(struct pool *pool, const struct value *list, struct managed *ret_managed, struct error *err);
-/* The list, in upstream's order; NULL when nobody manages anything. The caller's. */
-struct value *managed_write(struct managed *managed);
+/* Reads metadata.managedFields, which is valid JSON or nothing; texts are borrowed from it. ERROR_BAD_REQUEST on what
+ * is not as it has to be. */
+int managed_parse(struct pool *pool, struct slice list, struct managed *ret_managed, struct error *err);
+/* Appends the list, in upstream's order; nothing when nobody manages anything. */
+void managed_write(struct managed *managed, struct buf *out);
 /* A client that sets an empty list, or one empty entry, wants all of it forgotten. */
 bool managed_is_reset(const struct value *list);
 

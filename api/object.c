@@ -10,12 +10,16 @@
  */
 #include "api/object.h"
 
+#include <stdio.h>
+
 #include "api/scan.h"
 #include "lib/encoding.h"
 
 #define FORMAT        1
 #define FLAG_DELETING 1
 #define HEADER_FIXED  6
+#define MANAGERS      "managedFields"
+#define MANAGERS_KEY  "\"" MANAGERS "\":"
 
 /* What the header is made from, in one pass. */
 enum { META_UID, META_LABELS, META_DELETION, META_PATHS, SELECTABLE_MAX = SCAN_PATHS_MAX - META_PATHS };
@@ -55,7 +59,7 @@ static void write_text(struct buf *out, struct slice text)
     buf_append_slice(out, text);
 }
 
-static void write_metadata(const struct value *metadata, struct buf *out)
+static void write_metadata(const struct value *metadata, struct slice managers, struct buf *out)
 {
     struct value_iter it = value_iter_start(metadata);
     struct slice name;
@@ -71,11 +75,17 @@ static void write_metadata(const struct value *metadata, struct buf *out)
         value_write(v, out);
         before = ',';
     }
+    if (managers.data) {
+        buf_append_byte(out, before);
+        buf_append_str(out, MANAGERS_KEY);
+        buf_append_slice(out, managers);
+        before = ',';
+    }
     buf_append_str(out, before == '{' ? "{}" : "}");
 }
 
-void object_encode(const struct schema_kind *kind, const struct value *object, struct buf *ret_value,
-                   struct buf *ret_meta)
+void object_encode(const struct schema_kind *kind, const struct value *object, struct slice managers,
+                   struct buf *ret_value, struct buf *ret_meta)
 {
     struct value_iter it = value_iter_start(object);
     struct slice name;
@@ -88,7 +98,7 @@ void object_encode(const struct schema_kind *kind, const struct value *object, s
         json_write_string(ret_value, name);
         buf_append_byte(ret_value, ':');
         if (slice_is(name, "metadata") && value_is(v, VALUE_OBJECT))
-            write_metadata(v, ret_value);
+            write_metadata(v, managers, ret_value);
         else if (slice_is(name, "apiVersion") && kind->stored_version)
             buf_printf(ret_value, "\"%s/%s\"", kind->group, kind->stored_version);
         else
@@ -248,6 +258,49 @@ struct value *object_decode(struct slice stored, uint64_t revision, struct error
 
     object_write(&text, stored, revision, true);
     return value_parse(buf_slice(&text), err);
+}
+
+/* The place of the member in `metadata`, with the comma that goes with it. */
+static struct slice find_managers(struct slice metadata, struct slice *ret_value)
+{
+    struct scan_cursor c = scan_open(metadata);
+    struct slice key;
+    const char *from;
+
+    while (scan_key(&c, &key)) {
+        struct slice v = scan_value(&c);
+
+        if (!slice_is(key, MANAGERS))
+            continue;
+        *ret_value = v;
+        from = key.data - 1;
+        if (from[-1] == ',')
+            from--;
+        else if (c.at < c.end && *c.at == ',')
+            c.at++;
+        return slice_make(from, (size_t)(c.at - from));
+    }
+    return SLICE_NONE;
+}
+
+struct value *object_decode_apart(struct slice stored, uint64_t revision, struct slice *ret_managers, struct error *err)
+{
+    struct slice cut = find_managers(scan_get(stored, "metadata"), ret_managers);
+    char number[24];
+    struct value *object;
+    BUF_LOCAL(text);
+
+    if (!cut.data) {
+        *ret_managers = SLICE_NONE;
+        return object_decode(stored, revision, err);
+    }
+    buf_append(&text, stored.data, (size_t)(cut.data - stored.data));
+    buf_append_slice(&text, slice_from(stored, (size_t)(cut.data + cut.len - stored.data)));
+    object = value_parse(buf_slice(&text), err);
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)revision);
+    if (object && revision)
+        value_set_str(value_need_object(object, "metadata"), "resourceVersion", number);
+    return object;
 }
 
 bool object_meta_read(struct slice meta, struct object_meta *ret_meta)

@@ -11,9 +11,10 @@
 #include "api/schema.h"
 #include "api/value.h"
 
-/* Writes the stored value (without resourceVersion) and the header of a complete object. */
-void object_encode(const struct schema_kind *kind, const struct value *object, struct buf *ret_value,
-                   struct buf *ret_meta);
+/* Writes the stored value (without resourceVersion) and the header of a complete object. `managers`: the text of its
+ * metadata.managedFields, where the tree is without; data NULL = none. */
+void object_encode(const struct schema_kind *kind, const struct value *object, struct slice managers,
+                   struct buf *ret_value, struct buf *ret_meta);
 /* Whether a field to select by is one that the header can have. */
 bool object_field_is_known(const struct schema_kind *kind, const char *field);
 /* The header alone from stored bytes, for a schema that changed. */
@@ -25,6 +26,10 @@ struct slice object_as(const struct schema_kind *kind, struct slice stored, stru
 void object_write(struct buf *out, struct slice stored, uint64_t revision, bool with_type);
 /* A tree of the same. */
 struct value *object_decode(struct slice stored, uint64_t revision, struct error *err);
+/* ... without metadata.managedFields, which is a third of most objects and seldom looked into; its text, a part of
+ * `stored`, goes to *ret_managers. */
+struct value *object_decode_apart(struct slice stored, uint64_t revision, struct slice *ret_managers,
+                                  struct error *err);
 
 /* The header, looked at in place. */
 struct object_meta {

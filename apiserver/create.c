@@ -33,11 +33,13 @@ static int create_check_free(struct write *w, struct slice key, const char *name
     return r;
 }
 
-/* Completes and checks the object; everything but storing it. May be WRITE_WAIT. */
-static int create_prepare(struct write *w, struct value *object, bool managed, struct slice *ret_key, struct error *err)
+/* Completes and checks the object; everything but storing it. `managers` NULL: they are still to be found out, and go
+ * to `ret_managers`. May be WRITE_WAIT. */
+static int create_prepare(struct write *w, struct value *object, const struct buf *managers, struct buf *ret_managers,
+                          struct slice *ret_key, struct error *err)
 {
     struct request *req = w->req;
-    struct value *managers CLEANUP_VALUE = value_take(value_get(object, "metadata"), "managedFields");
+    struct value *said CLEANUP_VALUE = value_take(value_get(object, "metadata"), "managedFields");
     struct admission admission = {
         .req = req, .write = w, .operation = ADMISSION_CREATE, .subresource = "", .object = object};
     bool generated = false;
@@ -49,10 +51,8 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
     if (req->kind->has_status && !(req->strategy->flags & STRATEGY_KEEPS_STATUS))
         codec_reset_field(req->kind, object, "status");
     default_apply(req->kind, object);
-    if (!managed)
-        manage_create(req, object, managers);
-    else if (managers)
-        value_set(value_get(object, "metadata"), "managedFields", STEAL(managers));
+    if (!managers)
+        manage_create(req, object, said, ret_managers);
     admission.namespace_ = pool_strdup(req->pool, meta_namespace(object));
     admission.name = req->object_name;
     if ((r = admission_mutate(&admission, err)) != 0)
@@ -63,7 +63,7 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
         (req->shown != req->kind && (r = validate_version(req->shown, object, err)) < 0))
         return r;
     *ret_key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
-    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managed, err)) < 0 ||
+    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managers, err)) < 0 ||
         (r = admission_validate(&admission, err)) != 0)
         return r;
     if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
@@ -72,16 +72,17 @@ static int create_prepare(struct write *w, struct value *object, bool managed, s
     return 0;
 }
 
-int create_plan_object(struct write *w, struct value *object, bool managed, struct error *err)
+int create_plan_object(struct write *w, struct value *object, const struct buf *managers, struct error *err)
 {
     struct request *req = w->req;
     struct slice key;
-    int r = create_prepare(w, object, managed, &key, err);
+    BUF_LOCAL(header);
+    BUF_LOCAL(made);
+    int r = create_prepare(w, object, managers, &made, &key, err);
 
     if (r != 0)
         return r;
-    BUF_LOCAL(header);
-    object_encode(req->kind, object, &w->value, &header);
+    object_encode(req->kind, object, buf_slice(managers ? managers : &made), &w->value, &header);
     if (w->value.len + header.len > STORE_VALUE_MAX)
         return error_set(err, ERROR_TOO_LARGE, "the object is too large to be stored");
     w->revision = 0;
@@ -98,7 +99,7 @@ static int create_plan(struct write *w, struct error *err)
     struct create *c = w->arg;
     struct value *object CLEANUP_VALUE = c->body ? STEAL(c->body) : request_decode_again(w->req, w->req->kind, err);
 
-    return object ? create_plan_object(w, object, false, err) : -(int)err->code;
+    return object ? create_plan_object(w, object, NULL, err) : -(int)err->code;
 }
 
 static void create_done(struct write *w)

@@ -5,8 +5,8 @@
 
 #include "apiserver/write.h"
 
-/* Plans to make `object` (completed here) the object of its name; the request's verb may be another. `managed`: it has
- * its list of managers. As write_ops.plan. */
-int create_plan_object(struct write *w, struct value *object, bool managed, struct error *err);
+/* Plans to make `object` (completed here) the object of its name; the request's verb may be another. `managers`: its
+ * list as text, where the write has made it; else NULL. As write_ops.plan. */
+int create_plan_object(struct write *w, struct value *object, const struct buf *managers, struct error *err);
 
 #endif

@@ -80,15 +80,18 @@ static struct value *manage_nothing(const struct schema_kind *kind)
     return empty;
 }
 
-static void manage_put(struct value *object, struct managed *managed)
+/* Of what a client says. */
+static int manage_parse_said(struct pool *pool, const struct value *said, struct managed *ret_managed)
 {
-    struct value *list = managed_write(managed);
+    BUF_LOCAL(text);
 
-    if (list)
-        value_set(value_need_object(object, "metadata"), "managedFields", list);
+    if (!value_is(said, VALUE_ARRAY))
+        return 0;
+    value_write(said, &text);
+    return managed_parse(pool, slice_make(pool_slice_dup(pool, buf_slice(&text)), text.len), ret_managed, NULL);
 }
 
-void manage_create(struct request *req, struct value *object, const struct value *said)
+void manage_create(struct request *req, const struct value *object, const struct value *said, struct buf *list)
 {
     struct value *nothing CLEANUP_VALUE = NULL;
     struct pool *pool CLEANUP_POOL = NULL;
@@ -99,45 +102,52 @@ void manage_create(struct request *req, struct value *object, const struct value
         return;
     pool = pool_new();
     who = manage_writer(req, "", false);
-    if (!managed_is_reset(said) && managed_parse(pool, said, &managed, NULL) < 0)
+    if (!managed_is_reset(said) && manage_parse_said(pool, said, &managed) < 0)
         managed = (struct managed){0};
     nothing = manage_nothing(req->kind);
     managed_update(pool, &managed, req->kind->type, &who, nothing, object);
-    manage_put(object, &managed);
+    managed_write(&managed, list);
 }
 
 /* What a client says counts when it can be read; who does not know of the list does not lose it. */
-static bool manage_read(struct pool *pool, const struct value *managers, const struct value *said,
-                        struct managed *ret_managed)
+static bool manage_read(struct pool *pool, struct slice managers, const struct value *said, struct managed *ret_managed)
 {
-    if (value_count(said) && managed_parse(pool, said, ret_managed, NULL) == 0 && ret_managed->count)
+    if (value_count(said) && manage_parse_said(pool, said, ret_managed) == 0 && ret_managed->count)
         return true;
     *ret_managed = (struct managed){0};
     return managed_parse(pool, managers, ret_managed, NULL) == 0 && ret_managed->count;
 }
 
-void manage_update(struct request *req, const struct update *u, struct value *object, const struct value *old,
-                   const struct value *managers, const struct value *said)
+/* Whether the client says the list that is there. */
+static bool manage_says_same(const struct value *said, struct slice managers)
+{
+    struct value *there CLEANUP_VALUE = said && managers.data ? value_parse(managers, NULL) : NULL;
+
+    return value_equal(said, there);
+}
+
+void manage_update(struct request *req, const struct update *u, const struct value *object, const struct value *old,
+                   const struct value *said)
 {
     struct managed_writer who;
     struct pool *pool CLEANUP_POOL = NULL;
     struct managed managed = {0};
 
-    /* A patch leaves the list in the object; only another one says something. */
-    if (*u->subresource || value_equal(said, managers))
+    /* Who sends an object back sends the list with it; only another one says something. */
+    if (*u->subresource || manage_says_same(said, u->managers))
         said = NULL;
-    if (managed_is_reset(said) || (!value_count(managers) && !value_count(said)))
+    if (managed_is_reset(said) || (!u->managers.len && !value_count(said)))
         return;
     if (u->unmanaged || (!value_count(said) && value_equal(object, old))) {
-        value_set(value_need_object(object, "metadata"), "managedFields", value_copy(managers));
+        buf_append_slice(u->list, u->managers);
         return;
     }
     pool = pool_new();
-    if (!manage_read(pool, managers, said, &managed))
+    if (!manage_read(pool, u->managers, said, &managed))
         return;
     who = manage_writer_of(req, u);
     managed_update(pool, &managed, req->kind->type, &who, old, object);
-    manage_put(object, &managed);
+    managed_write(&managed, u->list);
 }
 
 /* ---- apply --------------------------------------------------------------------------------------------------------
@@ -245,18 +255,17 @@ static void manage_only(struct value *config, const char *places)
     places_keep(config, all);
 }
 
-/* The list of `current`, or where nobody was followed yet, all that is there (more than in `nothing`) as somebody's.
- * What is read borrows from all three trees. */
+/* The list of `live`, or where nobody was followed yet, all that is there (more than in `nothing`) as somebody's. What
+ * is read borrows from all of them. */
 static void manage_read_live(struct pool *pool, const struct request *req, const struct managed_writer *who,
-                             const struct value *current, const struct value *nothing, const struct value *live,
+                             struct slice managers, const struct value *nothing, const struct value *live,
                              struct managed *ret_managed)
 {
-    const struct value *list = value_path(current, "metadata", "managedFields", NULL);
     struct managed_writer before = *who;
 
-    if (managed_parse(pool, list, ret_managed, NULL) < 0)
+    if (managed_parse(pool, managers, ret_managed, NULL) < 0)
         *ret_managed = (struct managed){0};
-    if (ret_managed->count || !current)
+    if (ret_managed->count)
         return;
     before.manager = MANAGED_BEFORE;
     managed_update(pool, ret_managed, req->kind->type, &before, nothing, live);
@@ -296,9 +305,9 @@ int manage_apply(struct request *req, const struct update *u, const struct value
     who.only = update_writes(req, u);
     if (who.only)
         manage_only(part, who.only);
-    (void)value_remove(value_get(live, "metadata"), "managedFields");
     (void)value_remove(value_get(live, "metadata"), "resourceVersion");
-    manage_read_live(pool, req, &who, current, nothing, live, &managed);
+    if (current)
+        manage_read_live(pool, req, &who, u->managers, nothing, live, &managed);
     r = managed_apply(pool, &managed, &who, &apply, &object, err);
     if (r == -(int)ERROR_CONFLICT) /* it names fields, not the object */
         req->error_details = pool_alloc(req->pool, sizeof(*req->error_details));
@@ -306,7 +315,7 @@ int manage_apply(struct request *req, const struct update *u, const struct value
         return r;
     if (manage_changes(req, object, live))
         managed_touch(&managed, &who);
-    manage_put(object, &managed);
+    managed_write(&managed, u->list);
     *ret_object = STEAL(object);
     return 0;
 }

@@ -10,15 +10,16 @@
 
 #include "apiserver/update.h"
 
-/* A new object, complete but for admission. `said`: the list that the body brought, or NULL. */
-void manage_create(struct request *req, struct value *object, const struct value *said);
-/* The same for a change. `managers`: the list that `old` had; `old` and `object` are without theirs. */
-void manage_update(struct request *req, const struct update *u, struct value *object, const struct value *old,
-                   const struct value *managers, const struct value *said);
+/* A new object, complete but for admission. `said`: the list that the body brought, or NULL. The list goes to `list` as
+ * text, which stays empty when there is none. */
+void manage_create(struct request *req, const struct value *object, const struct value *said, struct buf *list);
+/* The same for a change, from u->managers to u->list; `old` and `object` are without theirs. */
+void manage_update(struct request *req, const struct update *u, const struct value *object, const struct value *old,
+                   const struct value *said);
 
 /* Takes the body of an apply as u->body, a configuration of `kind`; with the options that it needs. */
 int manage_take_config(struct request *req, struct update *u, const struct schema_kind *kind, struct error *err);
-/* u->body, or in its place `config`, applied to `current` (NULL: there is nothing yet). The outcome has its list. */
+/* u->body, or in its place `config`, applied to `current` (NULL: there is nothing yet). The list goes to u->list. */
 int manage_apply(struct request *req, const struct update *u, const struct value *config, const struct value *current,
                  struct value **ret_object, struct error *err);
 /* Before an apply makes the object: what the configuration may not say then. */

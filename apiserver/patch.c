@@ -6,6 +6,7 @@
 #include "apiserver/manage.h"
 
 #define PATCH_SHOWN_MAX 4096 /* bytes of a refused patch in the answer */
+#define PATCH_MANAGERS  "managedFields"
 
 static const struct {
     const char *content_type;
@@ -87,19 +88,60 @@ static int patch_refuse(struct request *req, const struct value *shown, struct e
     return -(int)ERROR_INVALID;
 }
 
+/* Whether what a path of a JSON patch names is the list of managers, or has it in it. */
+static bool patch_path_reaches_managers(struct slice path)
+{
+    return path.data &&
+           (!path.len || slice_is(path, "/metadata") || slice_starts(path, SLICE_LIT("/metadata/" PATCH_MANAGERS)));
+}
+
+/* Whether the patch may say something of the list of managers. Few do, and to all others it need not be shown. */
+static bool patch_reaches_managers(const struct value *patch)
+{
+    const struct value *metadata = value_get(patch, "metadata");
+    struct value_iter it = value_iter_start(metadata);
+    struct slice name;
+    struct value *v;
+
+    for (size_t i = 0; value_is(patch, VALUE_ARRAY) && i < value_count(patch); i++)
+        if (patch_path_reaches_managers(value_string(value_get(value_at(patch, i), "path"))) ||
+            patch_path_reaches_managers(value_string(value_get(value_at(patch, i), "from"))))
+            return true;
+    while (value_iter_next(&it, &name, &v))
+        if (*name.data == '$' || slice_is(name, PATCH_MANAGERS))
+            return true;
+    it = value_iter_start(patch);
+    while (value_iter_next(&it, &name, &v))
+        if (*name.data == '$')
+            return true;
+    return false;
+}
+
+/* The object with its list in it. */
+static struct value *patch_with_managers(const struct value *current, struct slice managers)
+{
+    struct value *whole = value_copy(current);
+
+    value_set(value_need_object(whole, "metadata"), PATCH_MANAGERS, value_parse(managers, NULL));
+    return whole;
+}
+
 int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
-                 const struct value *current, struct value **ret_object, struct error *err)
+                 const struct value *current, struct slice managers, struct value **ret_object, struct error *err)
 {
     ptrdiff_t type = patch_find_type(u->patch_type);
     bool first = !req->warning_count; /* a later attempt would say all of it again */
     struct codec_findings findings = {0};
     struct value *patch CLEANUP_VALUE = value_parse(u->patch, err);
+    struct value *whole CLEANUP_VALUE = NULL;
     struct value *object CLEANUP_VALUE = NULL;
     ERROR_LOCAL(why);
     int r;
 
     if (!patch)
         return -(int)ERROR_BAD_REQUEST;
+    if (managers.data && patch_reaches_managers(patch))
+        current = whole = patch_with_managers(current, managers);
     if (patch_types[type].strategic)
         r = patch_strategic(kind->type, current, patch, &object, err);
     else
@@ -131,10 +173,10 @@ static int patch_make(struct request *req, struct update *u, const struct value 
     if (u->applies)
         return manage_apply(req, u, u->body, current, ret_object, err);
     if (req->shown == req->kind)
-        return update_patch(req, u, req->kind, current, ret_object, err);
+        return update_patch(req, u, req->kind, current, u->managers, ret_object, err);
     shown = value_copy(current);
     version_from_stored(req->shown, shown);
-    r = update_patch(req, u, req->shown, shown, ret_object, err);
+    r = update_patch(req, u, req->shown, shown, u->managers, ret_object, err);
     return r < 0 ? r : version_to_stored(req->shown, *ret_object, true, err);
 }
 

@@ -88,15 +88,15 @@ static const struct fieldset *scale_field(struct pool *pool, const char *path)
 }
 
 /* Who set the replicas, as the Scale's own managers. */
-static void scale_set_managers(struct value *metadata, const struct schema_kind *kind, const struct value *object)
+static void scale_set_managers(struct value *metadata, const struct schema_kind *kind, struct slice managers)
 {
     struct pool *pool CLEANUP_POOL = pool_new();
     const struct fieldset *replicas = scale_field(pool, kind->scale->spec_replicas);
     const struct fieldset *own = scale_field(pool, ".spec.replicas");
     struct managed managed = {0};
-    struct value *list;
+    BUF_LOCAL(list);
 
-    if (managed_parse(pool, value_path(object, "metadata", "managedFields", NULL), &managed, NULL) < 0)
+    if (managed_parse(pool, managers, &managed, NULL) < 0)
         return;
     for (size_t i = 0; i < managed.count; i++) {
         const struct fieldset *his = fieldset_intersection(pool, managed.entries[i].fields, replicas);
@@ -104,11 +104,13 @@ static void scale_set_managers(struct value *metadata, const struct schema_kind 
         managed.entries[i].fields = fieldset_is_empty(his) ? his : own;
         managed.entries[i].api_version = SLICE_LIT("autoscaling/v1");
     }
-    if ((list = managed_write(&managed)) != NULL)
-        value_set(metadata, "managedFields", list);
+    managed_write(&managed, &list);
+    if (list.len)
+        value_set(metadata, "managedFields", value_parse(buf_slice(&list), NULL));
 }
 
-static struct value *scale_of(const struct schema_kind *kind, const struct value *object)
+/* `managers`: the object's list, as text. */
+static struct value *scale_of(const struct schema_kind *kind, const struct value *object, struct slice managers)
 {
     static const char *const copied[] = {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"};
     struct value *scale = value_new_object();
@@ -125,7 +127,7 @@ static struct value *scale_of(const struct schema_kind *kind, const struct value
         if (v)
             value_set(metadata, copied[i], value_copy(v));
     }
-    scale_set_managers(metadata, kind, object);
+    scale_set_managers(metadata, kind, managers);
     if (replicas)
         value_set(value_need_object(scale, "spec"), "replicas", value_new_int(replicas));
     else
@@ -144,14 +146,15 @@ static const struct schema_kind *scale_kind(void)
 static void scale_reply(struct request *req, struct slice stored, uint64_t revision)
 {
     ERROR_LOCAL(err);
-    struct value *object CLEANUP_VALUE = object_decode(stored, revision, &err);
+    struct slice managers;
+    struct value *object CLEANUP_VALUE = object_decode_apart(stored, revision, &managers, &err);
     struct value *scale CLEANUP_VALUE = NULL;
 
     if (!object) {
         reply_error(req, &err);
         return;
     }
-    scale = scale_of(req->kind, object);
+    scale = scale_of(req->kind, object, managers);
     if (req->media == MEDIA_TABLE) {
         BUF_LOCAL(bytes);
 
@@ -293,8 +296,8 @@ static int scale_make_patch(struct request *req, struct update *u, const struct 
 
     if (u->applies)
         return scale_make_apply(req, u, current, ret_object, err);
-    scale = scale_of(req->kind, current);
-    r = update_patch(req, u, scale_kind(), scale, &patched, err);
+    scale = scale_of(req->kind, current, u->managers);
+    r = update_patch(req, u, scale_kind(), scale, SLICE_NONE, &patched, err);
     return r < 0 ? r : scale_apply(req, patched, current, ret_object, err);
 }
 

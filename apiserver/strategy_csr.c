@@ -140,7 +140,7 @@ static int csr_count_down(struct write *w, struct value *secret, struct slice ke
     base64_encode(&value, buf_slice(&text));
     value_set(data, AUTHN_BOOTSTRAP_USES, value_new_string(buf_slice(&value)));
     buf_reset(&value);
-    object_encode(registry_need_kind("", "secrets"), secret, &value, &header);
+    object_encode(registry_need_kind("", "secrets"), secret, SLICE_NONE, &value, &header);
     return write_put(w, key, slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
                      slice_make(pool_slice_dup(w->pool, buf_slice(&value)), value.len))
                ? 0

@@ -95,9 +95,9 @@ static int update_no_new_finalizers(const struct request *req, const struct valu
     return -(int)ERROR_INVALID;
 }
 
-/* `managers`: what `old` had. May be WRITE_WAIT. */
-static int update_prepare(struct write *w, struct value *object, const struct value *old, const struct value *managers,
-                          uint64_t revision, struct error *err)
+/* May be WRITE_WAIT. */
+static int update_prepare(struct write *w, struct value *object, const struct value *old, uint64_t revision,
+                          struct error *err)
 {
     struct request *req = w->req;
     const struct update *u = w->arg;
@@ -119,9 +119,7 @@ static int update_prepare(struct write *w, struct value *object, const struct va
         return r;
     default_apply(req->kind, object);
     if (!u->applies)
-        manage_update(req, u, object, old, managers, said);
-    else if (said)
-        value_set(value_get(object, "metadata"), "managedFields", STEAL(said));
+        manage_update(req, u, object, old, said);
     if ((r = admission_mutate(&admission, err)) != 0 || (r = update_no_new_finalizers(req, object, old, err)) < 0 ||
         (r = validate_object(req->kind, object, old, u->subresource, err)) < 0)
         return r;
@@ -142,15 +140,17 @@ static int update_decide(struct write *w, struct value *object, const struct val
                          const struct registry_item *item, struct error *err)
 {
     struct request *req = w->req;
-    struct slice key = registry_key(w->pool, req->kind, req->info.namespace_, ((struct update *)w->arg)->name);
+    const struct update *u = w->arg;
+    struct slice key = registry_key(w->pool, req->kind, req->info.namespace_, u->name);
     BUF_LOCAL(header);
 
-    if (value_equal(object, old) && !update_finishes_deletion(req, object)) {
+    if (slice_equal(buf_slice(u->list), u->managers) && value_equal(object, old) &&
+        !update_finishes_deletion(req, object)) {
         buf_append_slice(&w->value, buf_slice(&item->value));
         w->revision = item->revision;
         return WRITE_NOTHING;
     }
-    object_encode(req->kind, object, &w->value, &header);
+    object_encode(req->kind, object, buf_slice(u->list), &w->value, &header);
     if (w->value.len + header.len > STORE_VALUE_MAX)
         return error_set(err, ERROR_TOO_LARGE, "the object is too large to be stored");
     w->revision = item->revision;
@@ -192,14 +192,14 @@ static int update_create(struct write *w, struct update *u, struct error *err)
     u->created = true;
     if (!u->applies) {
         object = STEAL(u->put);
-        return create_plan_object(w, object, false, err);
+        return create_plan_object(w, object, NULL, err);
     }
     if ((r = manage_check_new(w->req, u->body, err)) < 0 ||
         (r = manage_apply(w->req, u, u->body, NULL, &object, err)) < 0)
         return r;
     /* As upstream, which asks nothing of the revision of what is not there. */
     (void)value_remove(value_get(object, "metadata"), "resourceVersion");
-    return create_plan_object(w, object, true, err);
+    return create_plan_object(w, object, u->list, err);
 }
 
 /* An attempt before may have taken it. */
@@ -218,11 +218,13 @@ static int update_plan(struct write *w, struct error *err)
     struct request *req = w->req;
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     struct value *old CLEANUP_VALUE = NULL;
-    struct value *managers CLEANUP_VALUE = NULL;
     struct value *object CLEANUP_VALUE = NULL;
+    BUF_LOCAL(list);
     int r;
 
     u->created = false;
+    u->managers = SLICE_NONE;
+    u->list = &list;
     if ((r = update_need_put(req, u, err)) < 0)
         return r;
     r = registry_get(req->server->store, req->shown, req->info.namespace_, u->name, &item, err);
@@ -238,18 +240,15 @@ static int update_plan(struct write *w, struct error *err)
     }
     if (r < 0)
         return r;
-    old = object_decode(buf_slice(&item.value), item.revision, err);
+    old = object_decode_apart(buf_slice(&item.value), item.revision, &u->managers, err);
     if (!old)
         return -(int)ERROR_CORRUPT;
     req->object_name = u->name;
     if ((r = u->make(req, u, old, &object, err)) < 0)
         return r;
     (void)value_remove(value_get(old, "metadata"), "resourceVersion");
-    managers = value_take(value_get(old, "metadata"), "managedFields");
-    if ((r = update_prepare(w, object, old, managers, item.revision, err)) != 0)
+    if ((r = update_prepare(w, object, old, item.revision, err)) != 0)
         return r;
-    if (managers)
-        value_set(value_get(old, "metadata"), "managedFields", STEAL(managers));
     return update_decide(w, object, old, &item, err);
 }
 

@@ -16,11 +16,14 @@ struct update {
     struct value *put;        /* of a PUT: `body`, for an attempt to take; NULL = it is to be decoded again */
     struct slice patch;       /* raw; for `make` */
     const char *patch_type;
-    bool created;     /* set by the plan: nothing was there, and the write makes it */
-    bool applies;     /* an apply: `make` leaves the list of managers complete, and what is not there is made */
-    bool unmanaged;   /* not somebody's wish: the list of managers stays as it is (binding) */
-    bool keeps_parts; /* the whole new object counts: main and status are not split (binding, finalize, ...) */
-    /* The new object (owned by the caller) from the stored one, which is complete with its resourceVersion. */
+    struct slice managers; /* during the plan: the list of the stored object as text, which its tree is without */
+    struct buf *list;      /* during the plan: where the new list goes */
+    bool created;          /* set by the plan: nothing was there, and the write makes it */
+    bool applies;          /* an apply: `make` writes the list of managers, and what is not there is made */
+    bool unmanaged;        /* not somebody's wish: the list of managers stays as it is (binding) */
+    bool keeps_parts;      /* the whole new object counts: main and status are not split (binding, finalize, ...) */
+    /* The new object (owned by the caller) from the stored one, which is complete with its resourceVersion, but without
+     * its list of managers; the new one has a list only where somebody says one. */
     int (*make)(struct request *req, struct update *u, const struct value *current, struct value **ret_object,
                 struct error *err);
     /* Answers; NULL = the object, 200. */
@@ -36,8 +39,9 @@ int update_make_put(struct request *req, struct update *u, const struct value *c
                     struct error *err);
 /* Checks Content-Type and options of a PATCH of `kind` and takes type and body over. */
 int update_take_patch(struct request *req, struct update *u, const struct schema_kind *kind, struct error *err);
-/* Applies u->patch to `current` of `kind`, and normalises the outcome. */
+/* Applies u->patch to `current` of `kind`, and normalises the outcome. `managers`: the list that stands beside
+ * `current`; a patch that is about it finds it in the object. */
 int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
-                 const struct value *current, struct value **ret_object, struct error *err);
+                 const struct value *current, struct slice managers, struct value **ret_object, struct error *err);
 
 #endif

@@ -207,7 +207,7 @@ int write_put_object(struct write *w, const struct schema_kind *kind, struct val
     BUF_LOCAL(header);
 
     default_apply(kind, object); /* members in the schema's order */
-    object_encode(kind, object, &value, &header);
+    object_encode(kind, object, SLICE_NONE, &value, &header);
     if (!write_put(w, registry_key(w->pool, kind, meta_namespace(object), meta_name(object)),
                    slice_make(pool_slice_dup(w->pool, buf_slice(&header)), header.len),
                    slice_make(pool_slice_dup(w->pool, buf_slice(&value)), value.len)))

@@ -201,13 +201,12 @@ size_t json_plain_length(struct slice s, bool ascii)
     return at;
 }
 
-void json_write_string(struct buf *out, struct slice in)
+void json_write_inside(struct buf *out, struct slice in)
 {
     size_t from = 0;
 
     if (!in.len)
         in = SLICE_LIT(""); /* an empty slice may have no bytes to count from */
-    buf_append_byte(out, '"');
     for (;;) {
         size_t run = json_plain_length(slice_from(in, from), false);
         unsigned char c;
@@ -237,6 +236,13 @@ void json_write_string(struct buf *out, struct slice in)
             buf_printf(out, "\\u%04x", c);
         }
     }
+}
+
+void json_write_string(struct buf *out, struct slice in)
+{
+    *buf_reserve(out, in.len + 2) = '"'; /* enough for most at once */
+    out->len++;
+    json_write_inside(out, in);
     buf_append_byte(out, '"');
 }
 

@@ -29,6 +29,8 @@ bool utf8_valid(struct slice s);
 /* A JSON string with its quotes. Input is UTF-8; bytes below 0x20, quote and backslash are escaped. <, > and & are
  * escaped as upstream's encoder does not (SetEscapeHTML off), so they stay. */
 void json_write_string(struct buf *out, struct slice in);
+/* What stands between its quotes. */
+void json_write_inside(struct buf *out, struct slice in);
 /* Bytes from the start on that stand in a JSON string as they are; with `ascii`, none of 0x80 and above. */
 size_t json_plain_length(struct slice s, bool ascii);
 /* The text of a JSON string (quotes included in `in`); false when it is not one. */

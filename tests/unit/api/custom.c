@@ -295,7 +295,7 @@ static void test_header_and_table(void **state)
     BUF_LOCAL(row);
 
     (void)state;
-    object_encode(custom_kind_schema(thing), object, &stored, &header);
+    object_encode(custom_kind_schema(thing), object, SLICE_NONE, &stored, &header);
     assert_true(object_meta_read(buf_slice(&header), &meta));
     assert_slice_equal(object_meta_field(&meta, 0), "green");
     table_write_row(&row, custom_kind_schema(thing), buf_slice(&stored), 5, TABLE_INCLUDE_NONE, 0);
@@ -311,14 +311,12 @@ static void test_apply_knows_lists(void **state)
         json("{\"apiVersion\":\"x.example.com/"
              "v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"set\":[\"b\"],"
              "\"tags\":[\"c\"],\"ports\":[{\"n\":\"a\",\"v\":1}],\"map\":{\"k\":1},\"grid\":[[1]]}}");
-    struct value *written CLEANUP_VALUE = NULL;
     const struct fieldset *set;
     BUF_LOCAL(text);
 
     (void)state;
     assert_int_equal(fieldset_of(pool, custom_kind_schema(thing)->type, config, &set, &err), 0);
-    written = fieldset_write(set);
-    value_write(written, &text);
+    fieldset_write(set, &text);
     assert_non_null(strstr(buf_cstr(&text), "\"f:grid\":{}"));
     assert_non_null(strstr(buf_cstr(&text), "\"f:map\":{\"f:k\":{}}"));
     assert_non_null(

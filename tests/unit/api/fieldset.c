@@ -23,21 +23,18 @@ static const struct schema_type *type_of(const char *group, const char *kind)
 
 static void assert_set(const struct fieldset *set, const char *expected)
 {
-    struct value *v CLEANUP_VALUE = fieldset_write(set);
     BUF_LOCAL(text);
 
-    value_write(v, &text);
+    fieldset_write(set, &text);
     assert_string_equal(buf_cstr(&text), expected);
 }
 
 static const struct fieldset *parse(struct pool *pool, const char *text)
 {
-    struct value *v = json(text);
     const struct fieldset *set = NULL;
     ERROR_LOCAL(err);
 
-    pool_on_free(pool, (void (*)(void *))value_free, v);
-    if (fieldset_parse(pool, v, &set, &err) < 0)
+    if (fieldset_parse(pool, slice_str(text), &set, &err) < 0)
         fail_msg("%s: %s", text, error_text(&err));
     return set;
 }
@@ -51,6 +48,12 @@ static void test_text(void **state)
         {"{\"k:{\\\"b\\\": 1,\\\"a\\\":\\\"x\\\"}\":{}}", "{\"k:{\\\"a\\\":\\\"x\\\",\\\"b\\\":1}\":{}}"},
         {"{\"v:\\\"x\\\"\":{},\"v:1\":{},\"i:3\":{}}", "{\"i:3\":{},\"v:\\\"x\\\"\":{},\"v:1\":{}}"},
         {"{\".\":{},\"f:\":{}}", "{\"f:\":{}}"},
+        {"{ \"f:b\" : { } , \"f:a\" : {} }", "{\"f:a\":{},\"f:b\":{}}"},
+        {"{\"f:a\\u0062\\\"\":{\".\":{\"f:x\":[]}}}", "{\"f:ab\\\"\":{}}"},
+        {"{\"k:{\\\"a\\\":1.50}\":{}}", "{\"k:{\\\"a\\\":1.5}\":{}}"},
+        {"{\"k:{\\\"a\\\":\\\"\\\\u0041\\\"}\":{}}", "{\"k:{\\\"a\\\":\\\"A\\\"}\":{}}"},
+        {"{\"v:true\":{},\"v:null\":{},\"v:-0\":{},\"v:12\":{}}",
+         "{\"v:0\":{},\"v:12\":{},\"v:null\":{},\"v:true\":{}}"},
     };
     static const char *const bad[] = {
         "[]",
@@ -69,6 +72,16 @@ static void test_text(void **state)
         "{\"i:-1\":{}}",
         "{\"f:a\":{\"x\":{}}}",
         "{\"f\":{}}",
+        "{\"f:a\":{},\"f:b\":{},\"f:a\":{}}",
+        "{\"k:{\\\"a\\\":007}\":{}}",
+        "{\"k:{\\\"a\\\":1,\\\"a\\\":1}\":{}}",
+        "{\"k:{\\\"a\\\":1},\":{}}",
+        "{\"f:a\":{}",
+        "{\"f:a\":{\"f:b\":{}}",
+        "{\"f:a\"}",
+        "{\"f:\\x\":{}}",
+        "",
+        "null",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -78,12 +91,29 @@ static void test_text(void **state)
     }
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct pool *pool CLEANUP_POOL = pool_new();
-        struct value *v CLEANUP_VALUE = json(bad[i]);
         const struct fieldset *set = NULL;
         ERROR_LOCAL(err);
 
-        if (fieldset_parse(pool, v, &set, &err) != -(int)ERROR_BAD_REQUEST)
+        if (fieldset_parse(pool, slice_str(bad[i]), &set, &err) != -(int)ERROR_BAD_REQUEST)
             fail_msg("%s was taken", bad[i]);
+    }
+}
+
+/* As deep as an object can be, and no deeper. */
+static void test_depth(void **state)
+{
+    for (size_t depth = VALUE_DEPTH_MAX - 1; depth <= VALUE_DEPTH_MAX; depth++) {
+        struct pool *pool CLEANUP_POOL = pool_new();
+        const struct fieldset *set = NULL;
+        BUF_LOCAL(text);
+
+        for (size_t i = 0; i < depth; i++)
+            buf_append_str(&text, "{\"f:a\":");
+        buf_append_str(&text, "{}");
+        for (size_t i = 0; i < depth; i++)
+            buf_append_byte(&text, '}');
+        assert_int_equal(fieldset_parse(pool, buf_slice(&text), &set, NULL),
+                         depth < VALUE_DEPTH_MAX ? 0 : -(int)ERROR_BAD_REQUEST);
     }
 }
 
@@ -142,14 +172,15 @@ static void test_laws(void **state)
         const struct fieldset *b = draw(pool, 3);
         const struct fieldset *both = fieldset_intersection(pool, a, b);
         const struct fieldset *all = fieldset_union(pool, a, b);
-        struct value *text CLEANUP_VALUE = fieldset_write(all);
         const struct fieldset *again = NULL;
+        BUF_LOCAL(text);
 
         assert_true(fieldset_equal(all, fieldset_union(pool, b, a)));
         assert_true(fieldset_equal(both, fieldset_intersection(pool, b, a)));
         assert_true(fieldset_equal(a, fieldset_union(pool, fieldset_difference(pool, a, b), both)));
         assert_true(fieldset_is_empty(fieldset_intersection(pool, fieldset_difference(pool, a, b), b)));
-        assert_int_equal(fieldset_parse(pool, text, &again, NULL), 0);
+        fieldset_write(all, &text);
+        assert_int_equal(fieldset_parse(pool, buf_slice(&text), &again, NULL), 0);
         assert_true(fieldset_equal(all, again) || fieldset_is_empty(all));
     }
 }
@@ -267,9 +298,9 @@ static void test_compare_part(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),         cmocka_unit_test(test_paths), cmocka_unit_test(test_algebra),
-        cmocka_unit_test(test_laws),         cmocka_unit_test(test_of),    cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_compare_part),
+        cmocka_unit_test(test_text),    cmocka_unit_test(test_depth),        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_algebra), cmocka_unit_test(test_laws),         cmocka_unit_test(test_of),
+        cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_part),
     };
 
     value_init();

@@ -197,7 +197,7 @@ static void check_json(const struct fact *f, struct value *object)
     if (f->kind->virtual_kind)
         return;
     assert_int_equal(version_to_stored(f->kind, decoded, true, &err), 0);
-    object_encode(schema_stored(f->kind), decoded, &stored, &meta);
+    object_encode(schema_stored(f->kind), decoded, SLICE_NONE, &stored, &meta);
     struct value *back CLEANUP_VALUE = value_parse(version_show(f->kind, buf_slice(&stored), &scratch), &err);
     check_there(f, back, "the store");
 }

@@ -13,7 +13,7 @@ static void encode(const char *kind, const char *json, struct buf *value, struct
     struct value *v CLEANUP_VALUE = value_parse(slice_str(json), NULL);
 
     assert_non_null(v);
-    object_encode(kind_of(kind), v, value, meta);
+    object_encode(kind_of(kind), v, SLICE_NONE, value, meta);
 }
 
 static void test_revision_is_spliced_in(void **state)
@@ -119,12 +119,50 @@ static void test_decode_gives_the_tree(void **state)
     assert_string_equal(value_str(value_get(v, "kind")), "X");
 }
 
+/* The list of managers beside the tree is where it would be as a part of it, and comes apart again. */
+static void test_managers_stand_apart(void **state)
+{
+    static const char *const rows[][3] = {
+        {"{\"name\":\"a\"}", "[1,{\"managedFields\":2}]",
+         "{\"name\":\"a\",\"managedFields\":[1,{\"managedFields\":2}]}"},
+        {"{}", "[]", "{\"managedFields\":[]}"},
+        {"{\"labels\":{\"managedFields\":\"}\"}}", NULL, "{\"labels\":{\"managedFields\":\"}\"}}"},
+    };
+    static const char first[] = "{\"kind\":\"X\",\"metadata\":{\"managedFields\":[{}],\"name\":\"a\"},\"data\":{}}";
+    struct slice managers = SLICE_LIT("?");
+    struct value *other CLEANUP_VALUE = object_decode_apart(slice_str(first), 0, &managers, NULL);
+    BUF_LOCAL(rest);
+
+    (void)state;
+    assert_slice_equal(managers, "[{}]");
+    value_write(other, &rest);
+    assert_slice_equal(buf_slice(&rest), "{\"kind\":\"X\",\"metadata\":{\"name\":\"a\"},\"data\":{}}");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char *text CLEANUP_FREE = mem_printf("{\"metadata\":%s,\"data\":{\"a\":\"1\"}}", rows[i][0]);
+        char *whole CLEANUP_FREE = mem_printf("{\"metadata\":%s,\"data\":{\"a\":\"1\"}}", rows[i][2]);
+        struct value *v CLEANUP_VALUE = value_parse(slice_str(text), NULL);
+        struct value *back CLEANUP_VALUE = NULL;
+        BUF_LOCAL(value);
+        BUF_LOCAL(meta);
+
+        object_encode(kind_of("ConfigMap"), v, slice_str(rows[i][1]), &value, &meta);
+        assert_slice_equal(buf_slice(&value), whole);
+        back = object_decode_apart(buf_slice(&value), 0, &managers, NULL);
+        assert_true(value_equal(back, v));
+        assert_true(slice_equal(managers, slice_str(rows[i][1])));
+        assert_true(!managers.data == !rows[i][1]);
+        value_free(back);
+        back = object_decode_apart(buf_slice(&value), 7, &managers, NULL);
+        assert_string_equal(value_str(value_path(back, "metadata", "resourceVersion", NULL)), "7");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_revision_is_spliced_in),        cmocka_unit_test(test_header_answers_selectors),
         cmocka_unit_test(test_event_source_is_its_component), cmocka_unit_test(test_broken_headers_are_refused),
-        cmocka_unit_test(test_decode_gives_the_tree),
+        cmocka_unit_test(test_decode_gives_the_tree),         cmocka_unit_test(test_managers_stand_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,6 +209,50 @@ static void test_apply(void **state)
     assert_false(answer_has(&a, "managedFields"));
 }
 
+/* The list of managers stands beside the object, but a patch that is about it, of any kind, finds it. */
+static void test_patch_of_managers(void **state)
+{
+    struct ask made = {
+        .method = "PATCH",
+        .path = CM "/pm?fieldManager=first",
+        .body = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"pm\"},\"data\":{\"a\":\"1\"}}",
+        .content_type = "application/apply-patch+yaml"};
+    static const struct {
+        const char *type, *body;
+        int status;
+        bool left; /* whether the list of the first manager is still there */
+    } rows[] = {
+        {"json-patch", "[{\"op\":\"test\",\"path\":\"/metadata/managedFields/0/manager\",\"value\":\"first\"}]", 200,
+         true},
+        {"json-patch", "[{\"op\":\"test\",\"path\":\"/metadata/managedFields/0/manager\",\"value\":\"x\"}]", 422, true},
+        {"json-patch", "[{\"op\":\"copy\",\"from\":\"/metadata\",\"path\":\"/metadata\"}]", 200, true},
+        {"json-patch", "[{\"op\":\"add\",\"path\":\"/data/b\",\"value\":\"2\"}]", 200, true},
+        {"json-patch", "[{\"op\":\"replace\",\"path\":\"/metadata/managedFields\",\"value\":[{}]}]", 200, false},
+        {"merge-patch", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", 200, true},
+        {"merge-patch", "{\"metadata\":{\"managedFields\":[{}]}}", 200, false},
+        {"merge-patch", "{\"metadata\":{\"managedFields\":null}}", 200, true},
+        {"strategic-merge-patch", "{\"metadata\":{\"$retainKeys\":[\"name\"]}}", 200, true},
+        {"strategic-merge-patch", "{\"metadata\":{\"managedFields\":[]}}", 200, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct answer a CLEANUP_ANSWER = {0};
+        char *type CLEANUP_FREE = mem_printf("application/%s+json", rows[i].type);
+        struct ask ask = {.method = "PATCH", .path = CM "/pm", .body = rows[i].body, .content_type = type};
+
+        harness_ask(&h, &made, &a);
+        assert_int_equal(a.status, 201);
+        harness_ask(&h, &ask, &a);
+        if (a.status != rows[i].status)
+            fail_msg("%s: %d", rows[i].body, a.status);
+        harness_expect(&h, 200, "GET", CM "/pm", NULL, &a);
+        if (answer_has(&a, "\"manager\":\"first\"") != rows[i].left)
+            fail_msg("%s: %.*s", rows[i].body, (int)a.body.len, a.body.data);
+        harness_expect(&h, 200, "DELETE", CM "/pm", NULL, NULL);
+    }
+}
+
 static void test_apply_refused(void **state)
 {
     static const struct {
@@ -669,6 +713,7 @@ int main(void)
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_patch),
         cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_patch_of_managers),
         cmocka_unit_test(test_apply_refused),
         cmocka_unit_test(test_status_is_apart),
         cmocka_unit_test(test_binding_and_grace),
