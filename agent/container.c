@@ -109,6 +109,7 @@ static struct runtime_container *make_record(const struct container_start *s)
     c->stop_signal = text_or_empty(wish && *wish ? wish : object_text(s->image->config, "StopSignal"));
     c->termination_path = mem_printf("%s/containers/%s/%u", s->pod_dir, c->name, s->attempt);
     c->cgroup_path = mem_strdup("");
+    c->log_tells = slice_is(value_string(value_get(s->container, "terminationMessagePolicy")), "FallbackToLogsOnError");
     c->stdin_open = value_bool(value_get(s->container, "stdin"));
     c->stdin_once = value_bool(value_get(s->container, "stdinOnce"));
     c->tty = value_bool(value_get(s->container, "tty"));

@@ -248,6 +248,9 @@ static int env_value_from(struct env_builder *b, const struct value *source, boo
     if (ref)
         return env_from_key(b, "secrets", ref, ret_found, out, err);
     *ret_found = false;
+    ref = value_get(source, "fileKeyRef");
+    if (ref && !value_bool(value_get(ref, "optional")))
+        return error_set(err, ERROR_INVALID, "variables from files are not supported by this agent");
     return 0;
 }
 

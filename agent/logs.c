@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/logs.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/fs.h"
 #include "lib/clock.h"
+
+#define END_MAX (64 << 10) /* bytes of a file that its end is looked for in */
 
 void log_filter_clear(struct log_filter *f)
 {
@@ -97,4 +101,25 @@ int64_t log_tail_offset(int fd, int64_t lines)
         at -= (int64_t)want;
     }
     return 0;
+}
+
+void log_read_end(const char *path, int64_t lines, size_t max, struct buf *out)
+{
+    struct log_filter filter = {.options = {.tail = -1, .limit = -1}};
+    int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC);
+    int64_t at = fd >= 0 ? log_tail_offset(fd, lines) : 0;
+    char chunk[16384];
+    struct stat st;
+    BUF_LOCAL(text);
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st))
+        return;
+    /* An entry that is cut by this is passed over. */
+    if (at < st.st_size - END_MAX)
+        at = st.st_size - END_MAX;
+    for (; at < st.st_size && (n = pread(fd, chunk, sizeof(chunk), at)) > 0; at += n)
+        log_filter_feed(&filter, slice_make(chunk, (size_t)n), &text);
+    log_filter_clear(&filter);
+    buf_append_slice(out, slice_from(buf_slice(&text), text.len > max ? text.len - max : 0));
 }

@@ -37,4 +37,8 @@ void log_filter_clear(struct log_filter *f);
 /* Where the last `lines` entries of the open file begin. Blocks. */
 int64_t log_tail_offset(int fd, int64_t lines);
 
+/* The end of a log without its times: the last `lines` entries, the last `max` bytes of them. Nothing when it cannot be
+ * read. Blocks. */
+void log_read_end(const char *path, int64_t lines, size_t max, struct buf *out);
+
 #endif

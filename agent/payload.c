@@ -196,6 +196,20 @@ static int add_token(struct payload *p, const struct value *pod, const struct po
     return 0;
 }
 
+/* Rather no pod than one without the certificates it asked for. */
+static int check_source(const struct value *source, struct error *err)
+{
+    static const char *const others[] = {"clusterTrustBundle", "podCertificate"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        const struct value *other = value_get(source, others[i]);
+
+        if (other && !value_bool(value_get(other, "optional")))
+            return error_set(err, ERROR_INVALID, "a projected %s is not supported by this agent", others[i]);
+    }
+    return 0;
+}
+
 static int add_projected(struct payload *p, const struct value *pod, const struct pod_facts *facts,
                          const struct value *sources, unsigned mode, struct error *err)
 {
@@ -205,6 +219,8 @@ static int add_projected(struct payload *p, const struct value *pod, const struc
         const struct value *secret = value_get(s, "secret");
         const struct value *token = value_get(s, "serviceAccountToken");
 
+        if (check_source(s, err) < 0)
+            return -1;
         if (map && add_reference(p, facts, "configmaps", map, "name", mode, err) < 0)
             return -1;
         if (secret && add_reference(p, facts, "secrets", secret, "name", mode, err) < 0)

@@ -567,11 +567,18 @@ static bool phase_is_final(const struct value *object)
 /* What the spec asks for and this node never gives: the pod fails at once, as at the kubelet's admission. */
 static void pod_refuse(struct pod *pod)
 {
+    struct slice os = value_string(value_path(pod->object->tree, "spec", "os", "name", NULL));
     char *why CLEANUP_FREE = pod_sysctl_forbidden(pod->object->tree);
 
-    if (!why)
+    if (os.len && !slice_is(os, "linux")) {
+        free(why);
+        why = mem_strdup("Failed to admit pod as the OS field doesn't match node OS");
+        pod->refused = "PodOSNotSupported";
+    } else if (why) {
+        pod->refused = "SysctlForbidden";
+    } else {
         return;
-    pod->refused = "SysctlForbidden";
+    }
     pod->refused_message = mem_printf("Pod was rejected: %s", why);
     if (!phase_is_final(pod->object->tree))
         pod_event(pod, NULL, true, pod->refused, "%s", why);

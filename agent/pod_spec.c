@@ -182,10 +182,10 @@ int64_t object_quantity_milli(const struct value *object, const char *name)
     return quantity_read(object, name, &q) ? quantity_milli(&q) : 0;
 }
 
-void container_limits(const struct value *container, struct cgroup_limits *ret_limits, int64_t *ret_memory_request)
+static void resources_read(const struct value *resources, struct cgroup_limits *ret_limits, int64_t *ret_memory_request)
 {
-    const struct value *limits = value_path(container, "resources", "limits", NULL);
-    const struct value *requests = value_path(container, "resources", "requests", NULL);
+    const struct value *limits = value_get(resources, "limits");
+    const struct value *requests = value_get(resources, "requests");
 
     ret_limits->cpu_limit_milli = object_quantity_milli(limits, "cpu");
     ret_limits->cpu_request_milli = object_quantity_milli(requests, "cpu");
@@ -195,6 +195,11 @@ void container_limits(const struct value *container, struct cgroup_limits *ret_l
     ret_limits->pids_limit = PIDS_DEFAULT;
     *ret_memory_request = value_get(requests, "memory") ? object_quantity(requests, "memory")
                                                         : ret_limits->memory_limit;
+}
+
+void container_limits(const struct value *container, struct cgroup_limits *ret_limits, int64_t *ret_memory_request)
+{
+    resources_read(value_get(container, "resources"), ret_limits, ret_memory_request);
 }
 
 struct limits_sum {
@@ -216,6 +221,22 @@ static void limits_add(struct limits_sum *s, const struct value *containers)
         s->all_cpu = s->all_cpu && l.cpu_limit_milli > 0;
         s->all_memory = s->all_memory && l.memory_limit > 0;
     }
+}
+
+/* What the pod as a whole is given counts, not the sum of its parts (spec.resources). */
+static void limits_of_whole(const struct value *pod, struct cgroup_limits *l)
+{
+    const struct value *whole = value_path(pod, "spec", "resources", NULL);
+    struct cgroup_limits own = {0};
+    int64_t memory_request;
+
+    resources_read(whole, &own, &memory_request);
+    if (own.cpu_limit_milli > 0)
+        l->cpu_limit_milli = own.cpu_limit_milli;
+    if (own.memory_limit > 0)
+        l->memory_limit = own.memory_limit;
+    if (own.cpu_request_milli > 0)
+        l->cpu_request_milli = own.cpu_request_milli;
 }
 
 static int64_t max64(int64_t a, int64_t b)
@@ -251,38 +272,47 @@ void pod_limits(const struct value *pod, struct cgroup_limits *ret_limits)
         s.sum.cpu_limit_milli = 0;
     if (!s.all_memory)
         s.sum.memory_limit = 0;
+    limits_of_whole(pod, &s.sum);
     s.sum.pids_limit = PIDS_DEFAULT;
     *ret_limits = s.sum;
 }
 
 /* Guaranteed: every container has limits for both and requests equal to them. BestEffort: none has anything. */
-static void qos_look(const struct value *containers, bool *guaranteed, bool *nothing)
+static void qos_look(const struct value *resources, bool *guaranteed, bool *nothing)
 {
     static const char *const names[] = {"cpu", "memory"};
+    const struct value *limits = value_get(resources, "limits");
+    const struct value *requests = value_get(resources, "requests");
 
-    for (size_t i = 0; i < value_count(containers); i++) {
-        const struct value *limits = value_path(value_at(containers, i), "resources", "limits", NULL);
-        const struct value *requests = value_path(value_at(containers, i), "resources", "requests", NULL);
+    for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+        int64_t limit = object_quantity_milli(limits, names[n]);
+        int64_t request = value_get(requests, names[n]) ? object_quantity_milli(requests, names[n]) : limit;
 
-        for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
-            int64_t limit = object_quantity_milli(limits, names[n]);
-            int64_t request = value_get(requests, names[n]) ? object_quantity_milli(requests, names[n]) : limit;
-
-            if (limit || request)
-                *nothing = false;
-            if (!limit || limit != request)
-                *guaranteed = false;
-        }
+        if (limit || request)
+            *nothing = false;
+        if (!limit || limit != request)
+            *guaranteed = false;
     }
+}
+
+static void qos_look_all(const struct value *containers, bool *guaranteed, bool *nothing)
+{
+    for (size_t i = 0; i < value_count(containers); i++)
+        qos_look(value_get(value_at(containers, i), "resources"), guaranteed, nothing);
 }
 
 enum cgroup_qos pod_qos(const struct value *pod)
 {
     bool guaranteed = true;
+    const struct value *whole = value_path(pod, "spec", "resources", NULL);
     bool nothing = true;
 
-    qos_look(value_path(pod, "spec", "containers", NULL), &guaranteed, &nothing);
-    qos_look(value_path(pod, "spec", "initContainers", NULL), &guaranteed, &nothing);
+    if (value_count(value_get(whole, "limits")) || value_count(value_get(whole, "requests"))) {
+        qos_look(whole, &guaranteed, &nothing);
+    } else {
+        qos_look_all(value_path(pod, "spec", "containers", NULL), &guaranteed, &nothing);
+        qos_look_all(value_path(pod, "spec", "initContainers", NULL), &guaranteed, &nothing);
+    }
     return nothing ? CGROUP_BESTEFFORT : guaranteed ? CGROUP_GUARANTEED : CGROUP_BURSTABLE;
 }
 

@@ -20,17 +20,20 @@
 
 #include "agent/agent_metrics.h"
 #include "agent/fs.h"
+#include "agent/logs.h"
 #include "agent/process.h"
 #include "agent/text.h"
 #include "api/value.h"
 #include "lib/encoding.h"
 #include "lib/random.h"
 
-#define RECORD_MAX      65536
-#define EXIT_LOST       137 /* killed; also what a container that ended without a word is said to have returned */
-#define TERMINATION_MAX 4096
-#define START_TIMEOUT   60000
-#define CONMON_END_MS   5000
+#define RECORD_MAX            65536
+#define EXIT_LOST             137 /* killed; also what a container that ended without a word is said to have returned */
+#define TERMINATION_MAX       4096
+#define TERMINATION_LOG_LINES 80
+#define TERMINATION_LOG_MAX   2048
+#define START_TIMEOUT         60000
+#define CONMON_END_MS         5000
 
 /* ---- record ---- */
 
@@ -103,6 +106,7 @@ static int record_write(const struct runtime *rt, const struct runtime_container
         if (*field_at(c, &text_fields[i]))
             value_set_str(v, text_fields[i].name, *field_at(c, &text_fields[i]));
     value_set(v, "attempt", value_new_int(c->attempt));
+    value_set(v, "log_tells", value_new_bool(c->log_tells));
     value_set(v, "created_ns", value_new_int(c->created_ns));
     value_set(v, "started_ns", value_new_int(c->started_ns));
     /* Set only for a container that never ran: the exit of others stands in conmon's file. */
@@ -131,6 +135,7 @@ static struct runtime_container *record_read(const struct runtime *rt, const cha
         *field_at(c, &text_fields[i]) = mem_strdup(text ? text : "");
     }
     c->attempt = (unsigned)value_int(value_get(v, "attempt"));
+    c->log_tells = value_bool(value_get(v, "log_tells"));
     c->created_ns = value_int(value_get(v, "created_ns"));
     c->started_ns = value_int(value_get(v, "started_ns"));
     c->finished_ns = value_int(value_get(v, "finished_ns"));
@@ -388,11 +393,12 @@ static bool oom_read(const struct runtime *rt, const struct runtime_container *c
     return true;
 }
 
-/* The last words of the container itself. The file is the container's: only a regular one, and no more than upstream
- * takes. */
+/* The last words of the container itself, or of its log (terminationMessagePolicy). The file is the container's: only a
+ * regular one, and no more than upstream takes. */
 static void termination_read(struct runtime_container *c)
 {
     char text[TERMINATION_MAX];
+    BUF_LOCAL(words);
     ssize_t n;
     int fd CLEANUP_FD = -1;
 
@@ -400,10 +406,14 @@ static void termination_read(struct runtime_container *c)
         return;
     fd = open(c->termination_path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     n = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
-    if (n <= 0)
+    if (n > 0)
+        buf_append(&words, text, (size_t)n);
+    else if (c->log_tells && c->exit_code)
+        log_read_end(c->log_path, TERMINATION_LOG_LINES, TERMINATION_LOG_MAX, &words);
+    if (!words.len)
         return;
     free(c->message);
-    c->message = text_clean(slice_make(text, (size_t)n), TERMINATION_MAX);
+    c->message = text_clean(buf_slice(&words), TERMINATION_MAX);
 }
 
 static bool exit_read(const struct runtime *rt, struct runtime_container *c)

@@ -44,6 +44,7 @@ struct runtime_container {
     char *message;          /* "" = none */
     char *stop_signal;      /* of the image: "SIGQUIT", "3"; "" = SIGTERM */
     char *termination_path; /* file in which the container may say why it ended; "" = none */
+    bool log_tells;         /* ... else the end of its log says it, when it failed */
     /* How it is started; not kept on disk. */
     bool stdin_open;
     bool stdin_once; /* ... and ends when the first who attached leaves */

@@ -175,6 +175,16 @@ def test_exit_codes_reasons_and_restart_policies(cluster):
     assert status['phase'] == 'Failed' and (ended['exitCode'], ended['reason']) == (3, 'Error')
     assert ended['startedAt'] and ended['finishedAt']
     assert sorted(log_of(c, 'fails').split()) == ['err', 'out']
+    # Who left no word has its log's end as its last word, when it wants so and failed.
+    for name, policy, code, want in (('told', 'FallbackToLogsOnError', 3, 'one\ntwo\n'), ('untold', 'File', 3, None),
+                                     ('well', 'FallbackToLogsOnError', 0, None)):
+        manifest = pod(name, ['sh', '-c', f'echo one; echo two; exit {code}'])
+        manifest['spec']['containers'][0]['terminationMessagePolicy'] = policy
+        c.apply(manifest)
+        assert finished(c, name)['status']['containerStatuses'][0]['state']['terminated'].get('message') == want
+    c.apply(pod('windows', ['true'], os={'name': 'windows'}))
+    status = finished(c, 'windows')['status']
+    assert (status['phase'], status['reason']) == ('Failed', 'PodOSNotSupported')
     c.apply(pod('done', ['true']))
     ended = finished(c, 'done')['status']['containerStatuses'][0]['state']['terminated']
     assert (ended['exitCode'], ended['reason']) == (0, 'Completed')

@@ -156,6 +156,25 @@ static void missing_references_are_named(void **state)
     }
 }
 
+static void variables_from_files_are_refused(void **state)
+{
+#define FROM_FILE(more)                                                                                                \
+    "{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fileKeyRef\":{\"volumeName\":\"v\",\"path\":\"p\",\"key\":\"k\"" more  \
+    "}}}]}"
+    struct value *pod CLEANUP_VALUE = json(POD);
+    struct value *strict CLEANUP_VALUE = json(FROM_FILE(""));
+    struct value *optional CLEANUP_VALUE = json(FROM_FILE(",\"optional\":true"));
+    struct pod_facts facts;
+    STR_LIST_LOCAL(env);
+    ERROR_LOCAL(err);
+
+    fill_facts(&facts, NULL);
+    assert_int_equal(env_build(pod, optional, NULL, &facts, &env, &err), 0);
+    assert_int_equal(env.count, 0);
+    assert_true(env_build(pod, strict, NULL, &facts, &env, &err) < 0);
+    assert_int_equal(err.code, ERROR_INVALID);
+}
+
 static void commands_replace_the_images(void **state)
 {
     static const char *const cases[][3] = {
@@ -188,10 +207,12 @@ static void commands_replace_the_images(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(expands_like_upstream), cmocka_unit_test(downward_api_tells_of_the_pod),
-        cmocka_unit_test(later_variables_replace_earlier_ones), cmocka_unit_test(missing_references_are_named),
-        cmocka_unit_test(commands_replace_the_images)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(expands_like_upstream),
+                                       cmocka_unit_test(downward_api_tells_of_the_pod),
+                                       cmocka_unit_test(later_variables_replace_earlier_ones),
+                                       cmocka_unit_test(missing_references_are_named),
+                                       cmocka_unit_test(variables_from_files_are_refused),
+                                       cmocka_unit_test(commands_replace_the_images)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

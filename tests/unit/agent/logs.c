@@ -96,11 +96,42 @@ static void tail_finds_the_last_entries(void **state)
     (void)close(fd);
 }
 
+static void the_end_is_bounded(void **state)
+{
+    char path[] = "/tmp/knarr-log-XXXXXX";
+    int fd = mkstemp(path);
+    BUF_LOCAL(text);
+    BUF_LOCAL(end);
+
+    assert_true(fd >= 0);
+    log_read_end(path, 2, 2048, &end);
+    assert_int_equal(end.len, 0);
+    assert_int_equal(write(fd, sample, sizeof(sample) - 1), (ssize_t)sizeof(sample) - 1);
+    log_read_end(path, 3, 2048, &end);
+    assert_string_equal(buf_cstr(&end), "two\n\n");
+    buf_reset(&end);
+    log_read_end(path, 80, 6, &end);
+    assert_string_equal(buf_cstr(&end), "\ntwo\n\n");
+    /* A file of long entries: what is cut is passed over. */
+    for (size_t i = 0; i < 100; i++)
+        buf_printf(&text, "%s stdout F %02zu%0*d\n", T1, i, 1000, 0);
+    assert_int_equal(write(fd, text.data, text.len), (ssize_t)text.len);
+    buf_reset(&end);
+    log_read_end(path, 80, 1 << 20, &end);
+    assert_true(end.len > 60000 && end.len < 65536 && end.len % 1003 == 0);
+    buf_reset(&end);
+    log_read_end("/nowhere/at/all", 80, 2048, &end);
+    assert_int_equal(end.len, 0);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_become_lines), cmocka_unit_test(broken_entries_are_passed_over),
-        cmocka_unit_test(since_and_limit_cut), cmocka_unit_test(tail_finds_the_last_entries)};
+        cmocka_unit_test(since_and_limit_cut), cmocka_unit_test(tail_finds_the_last_entries),
+        cmocka_unit_test(the_end_is_bounded)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

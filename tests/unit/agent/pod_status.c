@@ -350,6 +350,9 @@ static void qos_classes(void **state)
         {POD_OF("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"1m\"}}"), CGROUP_BURSTABLE},
         {POD_OF("{\"limits\":{\"memory\":\"1Gi\"}}"), CGROUP_BURSTABLE},
         {POD_OF("{\"requests\":{\"cpu\":\"0\"}}"), CGROUP_BESTEFFORT},
+        {"{\"spec\":{\"resources\":{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}},\"containers\":[{}]}}",
+         CGROUP_GUARANTEED},
+        {"{\"spec\":{\"resources\":{\"requests\":{\"cpu\":\"1\"}},\"containers\":[{}]}}", CGROUP_BURSTABLE},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -357,6 +360,20 @@ static void qos_classes(void **state)
 
         assert_int_equal(pod_qos(pod), cases[i].qos);
     }
+}
+
+/* What the pod as a whole is given stands for what is missing in its containers. */
+static void limits_of_a_whole_pod(void **state)
+{
+    struct value *pod CLEANUP_VALUE = json(
+        "{\"spec\":{\"resources\":{\"limits\":{\"cpu\":\"500m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":\"100m\"}},"
+        "\"containers\":[{},{\"resources\":{\"limits\":{\"memory\":\"16Mi\"}}}]}}");
+    struct cgroup_limits l = {0};
+
+    pod_limits(pod, &l);
+    assert_int_equal(l.cpu_limit_milli, 500);
+    assert_int_equal(l.cpu_request_milli, 100);
+    assert_int_equal(l.memory_limit, 64 << 20);
 }
 
 int main(void)
@@ -369,7 +386,8 @@ int main(void)
                                        cmocka_unit_test(gates_hold_readiness_back),
                                        cmocka_unit_test(guests_are_told_of_apart),
                                        cmocka_unit_test(a_deadline_fails_the_pod),
-                                       cmocka_unit_test(qos_classes)};
+                                       cmocka_unit_test(qos_classes),
+                                       cmocka_unit_test(limits_of_a_whole_pod)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

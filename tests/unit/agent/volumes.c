@@ -77,6 +77,10 @@ static void what_is_missing_is_an_error_unless_optional(void **state)
         {"{\"configMap\":{\"name\":\"m\",\"items\":[{\"key\":\"a\",\"path\":\"../x\"}]}}", ERROR_INVALID},
         {"{\"configMap\":{\"name\":\"m\",\"items\":[{\"key\":\"a\",\"path\":\"/x\"}]}}", ERROR_INVALID},
         {"{\"configMap\":{\"name\":\"m\",\"items\":[{\"key\":\"a\",\"path\":\"..data\"}]}}", ERROR_INVALID},
+        {"{\"projected\":{\"sources\":[{\"clusterTrustBundle\":{\"name\":\"n\",\"path\":\"p\"}}]}}", ERROR_INVALID},
+        {"{\"projected\":{\"sources\":[{\"clusterTrustBundle\":{\"name\":\"n\",\"path\":\"p\",\"optional\":true}}]}}",
+         ERROR_NONE},
+        {"{\"projected\":{\"sources\":[{\"podCertificate\":{\"signerName\":\"a.b/c\"}}]}}", ERROR_INVALID},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
