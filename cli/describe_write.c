@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One walk over the object: a scalar is a line, a map of texts is lines "key=value", a list of flat objects is a table,
- * a list of named objects is a block under each name, anything else is a block. What is to be treated otherwise is a
- * row of describe_rules. What is empty does not show.
+ * One walk over the object: a scalar is a line, a map of texts or amounts is lines "key=value", a list of flat objects
+ * is a table, a list of named objects is a block under each name, anything else is a block. What is to be treated
+ * otherwise is a row of describe_rules. What is empty does not show.
  */
 #include "cli/describe_write.h"
 
@@ -315,9 +315,10 @@ static void put_texts(struct describe *d, const struct value *map, size_t indent
     }
 }
 
+/* Its keys are names of somebody's, not of fields. */
 static bool is_text_map(const struct schema_field *field)
 {
-    return field && field->shape == SCHEMA_MAP && field->base == SCHEMA_STRING;
+    return field && field->shape == SCHEMA_MAP && (field->base == SCHEMA_STRING || field->base == SCHEMA_QUANTITY);
 }
 
 static void put_member(struct describe *d, const struct schema_field *field, struct slice name, const struct value *v,

@@ -19,6 +19,7 @@
 #include "api/status.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/target.h"
 #include "lib/encoding.h"
 #include "lib/http_tunnel.h"
 #include "lib/random.h"
@@ -39,7 +40,8 @@ struct exec {
     const char *container;
     bool in;
     bool tty;
-    const char *const *words; /* the pod, then the command */
+    const char *pod;
+    const char *const *words; /* the pod as it was named, then the command */
     size_t word_count;
     struct http_client *client;
     struct websocket_conn *conn;
@@ -272,7 +274,7 @@ static char *exec_url(const struct exec *e)
 {
     const struct schema_kind *pods = schema_find_kind(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("Pod"));
     char *path CLEANUP_FREE =
-        client_path(pods, e->namespace_ ? e->namespace_ : e->session.config.namespace_, e->words[0], "exec");
+        client_path(pods, e->namespace_ ? e->namespace_ : e->session.config.namespace_, e->pod, "exec");
     BUF_LOCAL(url);
 
     buf_printf(&url, "%s%s?stdout=true&stderr=%s&stdin=%s&tty=%s", e->session.config.server, path,
@@ -349,6 +351,8 @@ int cli_exec(int argc, char **argv)
         (void)fprintf(stderr, "knarr exec: name a pod, and the command after \"--\"\n");
         return 2;
     }
+    if (!(e.pod = target_pod("exec", arguments.items[0])))
+        return 2;
     if (e.tty && !isatty(STDIN_FILENO)) {
         (void)fprintf(stderr, "knarr exec: the input is no terminal; going on without one\n");
         e.tty = false;

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/target.h"
 #include "lib/encoding.h"
 
 struct logs {
@@ -61,6 +62,7 @@ int cli_logs(int argc, char **argv)
     struct arguments arguments;
     struct session session;
     ERROR_LOCAL(err);
+    const char *pod;
     int code;
 
     if (!flags_parse(flags, argc, argv, &arguments))
@@ -69,11 +71,12 @@ int cli_logs(int argc, char **argv)
         (void)fprintf(stderr, "knarr logs: name one pod\n");
         return 2;
     }
+    if (!(pod = target_pod("logs", arguments.items[0])))
+        return 2;
     if (session_open(&session, l.kubeconfig, &err) < 0)
         return session_fail(&err);
     const struct schema_kind *pods = schema_find_kind(SLICE_LIT(""), SLICE_LIT("v1"), SLICE_LIT("Pod"));
-    char *path CLEANUP_FREE =
-        client_path(pods, l.namespace_ ? l.namespace_ : session.config.namespace_, arguments.items[0], "log");
+    char *path CLEANUP_FREE = client_path(pods, l.namespace_ ? l.namespace_ : session.config.namespace_, pod, "log");
     char *query CLEANUP_FREE = logs_query(&l);
     struct client_request request = {.method = "GET", .path = path, .query = query, .accept = "*/*"};
     code = session_stream(&session, &request, print_data, NULL, &err) < 0 ? session_fail(&err) : 0;

@@ -20,3 +20,16 @@ bool target_read(struct session *s, const struct arguments *arguments, struct ta
     ret_target->single = first[type_len] ? first + type_len + 1 : NULL;
     return ret_target->kind;
 }
+
+const char *target_pod(const char *command, const char *word)
+{
+    static const char *const types[] = {"pod/", "pods/", "po/"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (slice_starts(slice_str(word), slice_str(types[i])))
+            return word + strlen(types[i]);
+    if (!strchr(word, '/'))
+        return word;
+    (void)fprintf(stderr, "knarr %s: '%s' is no pod; 'knarr get pods' lists them\n", command, word);
+    return NULL;
+}

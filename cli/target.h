@@ -15,4 +15,7 @@ struct target {
 /* False after one line on standard error. */
 bool target_read(struct session *s, const struct arguments *arguments, struct target *ret_target);
 
+/* The pod that "NAME" or "pod/NAME" means, borrowed from the word; NULL after one line on standard error. */
+const char *target_pod(const char *command, const char *word);
+
 #endif

@@ -95,6 +95,13 @@ def test_scale_describe_events_top(cluster):
     assert both.count('Name:           node-') == 2 and 'Allocatable:' in both
     assert c.knarr('describe', 'pod', 'nobody', check=False).returncode == 1
 
+    assert 'hugepages-2Mi=' in both and 'cpu=' in both
+    assert c.knarr('exec', f'pod/{name}', '--', 'echo', 'hi').stdout == 'hi\n'
+    assert c.knarr('logs', f'po/{name}').stdout == ''
+    for command in (['exec', 'deploy/seen', '--', 'id'], ['logs', 'deploy/seen']):
+        done = c.knarr(*command, check=False)
+        assert done.returncode == 2 and done.stderr == f"knarr {command[0]}: 'deploy/seen' is no pod; 'knarr get pods' lists them\n"
+
     wait_for(lambda: c.events('stuck', 'FailedScheduling'), 'the pod to be unschedulable')
     lines = c.knarr('events', '--for', 'pod/stuck').stdout.splitlines()
     assert lines[0].split() == ['LAST', 'SEEN', 'TYPE', 'REASON', 'OBJECT', 'MESSAGE'] and len(lines) == 2
