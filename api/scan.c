@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The scanner of scan.h. Two loops carry it: skip_string finds the end of a string, skip_value the end of any value by
- * counting brackets, 64 bytes at a time where the processor can. Neither recurses, and neither steps past the end of
- * the bytes, whatever they are; on bytes that are not JSON the answers are merely useless.
+ * The scanner of scan.h. Two loops carry it (scan_skip.h): one finds the end of a string, the other that of anything in
+ * brackets. Neither recurses, and neither steps past the end of the bytes, whatever they are; on bytes that are not
+ * JSON the answers are merely useless.
  */
 #include "api/scan.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
+#include "api/scan_skip.h"
 #include "lib/encoding.h"
-
-/* `at` is after the opening quote; returns the place after the closing one, or `end`. */
-static const char *skip_string(const char *at, const char *end)
-{
-    while (at < end) {
-        const char *quote = memchr(at, '"', (size_t)(end - at));
-        const char *back = quote;
-
-        if (!quote)
-            return end;
-        while (back > at && back[-1] == '\\')
-            back--;
-        if ((quote - back) % 2 == 0)
-            return quote + 1;
-        at = quote + 1;
-    }
-    return end;
-}
 
 static bool is_space(char c)
 {
@@ -42,141 +21,19 @@ static const char *skip_space(const char *at, const char *end)
     return at;
 }
 
-/* How far a bracket's inside has been looked through. */
-struct skip {
-    const char *at;
-    size_t depth;
-    uint64_t in_string; /* all bits or none */
-    uint64_t escaped;   /* 1 = the next byte is */
-};
-
-#ifdef __SSE2__
-#define BLOCK 64
-
-static uint64_t block_find(const __m128i block[4], char c)
-{
-    uint64_t found = 0;
-
-    for (int i = 3; i >= 0; i--)
-        found = found << 16 | (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block[i], _mm_set1_epi8(c)));
-    return found;
-}
-
-/* Which bytes stand behind a backslash that is none itself. */
-static uint64_t block_escaped(struct skip *s, uint64_t backslashes)
-{
-    uint64_t escaped = s->escaped;
-
-    s->escaped = 0;
-    for (uint64_t left = backslashes & ~escaped; left; left &= left - 1) {
-        int i = __builtin_ctzll(left);
-
-        if (escaped >> i & 1)
-            continue;
-        if (i == BLOCK - 1)
-            s->escaped = 1;
-        else
-            escaped |= (uint64_t)2 << i;
-    }
-    return escaped;
-}
-
-/* Bytes from an opening quote on up to before its closing one. */
-static uint64_t block_strings(struct skip *s, uint64_t quotes)
-{
-    for (int i = 1; i < BLOCK; i *= 2)
-        quotes ^= quotes << i;
-    quotes ^= s->in_string;
-    s->in_string = quotes >> (BLOCK - 1) ? UINT64_MAX : 0;
-    return quotes;
-}
-
-/* The place after the bracket that closes the first one, if it is in this block; else NULL. */
-static const char *skip_block(struct skip *s)
-{
-    __m128i block[4], lower[4];
-    uint64_t strings, open, close;
-
-    for (int i = 0; i < 4; i++) {
-        block[i] = _mm_loadu_si128((const __m128i *)(const void *)(s->at + (size_t)i * 16));
-        lower[i] = _mm_or_si128(block[i], _mm_set1_epi8(0x20)); /* makes '{' of '[', and '}' of ']', and no other */
-    }
-    strings = block_find(block, '"') & ~block_escaped(s, block_find(block, '\\'));
-    strings = block_strings(s, strings);
-    open = block_find(lower, '{') & ~strings;
-    close = block_find(lower, '}') & ~strings;
-    if ((size_t)__builtin_popcountll(close) < s->depth) {
-        s->depth += (size_t)__builtin_popcountll(open) - (size_t)__builtin_popcountll(close);
-        s->at += BLOCK;
-        return NULL;
-    }
-    for (uint64_t left = open | close; left; left &= left - 1) {
-        int i = __builtin_ctzll(left);
-
-        if (open >> i & 1)
-            s->depth++;
-        else if (--s->depth == 0)
-            return s->at + i + 1;
-    }
-    s->at += BLOCK;
-    return NULL;
-}
-
-static const char *skip_blocks(struct skip *s, const char *end)
-{
-    const char *found = NULL;
-
-    while (!found && end - s->at >= BLOCK)
-        found = skip_block(s);
-    return found;
-}
-#else
-static const char *skip_blocks(struct skip *s, const char *end)
-{
-    (void)s;
-    (void)end;
-    return NULL;
-}
-#endif
-
-/* From the bracket at `at` to behind the one that closes it. */
-static const char *skip_brackets(const char *at, const char *end)
-{
-    struct skip s = {.at = at + 1, .depth = 1};
-    const char *found = skip_blocks(&s, end);
-
-    if (found)
-        return found;
-    at = s.at + (s.escaped && s.at < end);
-    if (s.in_string)
-        at = skip_string(at, end);
-    while (at < end) {
-        char c = *at++;
-
-        if (c == '"') {
-            at = skip_string(at, end);
-        } else if (c == '{' || c == '[') {
-            s.depth++;
-        } else if ((c == '}' || c == ']') && --s.depth == 0) {
-            return at;
-        }
-    }
-    return end;
-}
-
 /* The place after the value that starts at `at`. */
 static const char *skip_value(const char *at, const char *end)
 {
     if (at >= end)
         return end;
     if (*at == '"')
-        return skip_string(at + 1, end);
+        return scan_skip_string(at + 1, end);
     if (*at != '{' && *at != '[') {
         while (at < end && *at != ',' && *at != '}' && *at != ']' && !is_space(*at))
             at++;
         return at;
     }
-    return skip_brackets(at, end);
+    return scan_skip_brackets(at, end);
 }
 
 struct scan_cursor scan_open(struct slice json)
@@ -215,7 +72,7 @@ bool scan_key(struct scan_cursor *c, struct slice *ret_key)
         return false;
     }
     key = c->at + 1;
-    key_end = skip_string(key, c->end);
+    key_end = scan_skip_string(key, c->end);
     value = skip_space(key_end, c->end);
     if (value >= c->end || *value != ':') {
         c->close = 0;

@@ -226,13 +226,31 @@ static void informer_on_error_event(struct informer *inf, struct slice status)
 }
 
 /* One event. The watch may be over afterwards (inf->call NULL) or the informer dead. */
+/* Every server writes {"type":T,"object":O}: the object goes up to the bracket that ends the line. To look for its end
+ * would be to read all of it once more; in any other order it is done. */
+static void informer_split_event(struct slice line, struct slice *ret_type, struct slice *ret_object)
+{
+    struct scan_cursor at = scan_open(line);
+    struct slice key;
+
+    if (scan_key(&at, &key) && slice_is(key, "type") && slice_ends(line, SLICE_LIT("}}"))) {
+        *ret_type = scan_value(&at);
+        if (scan_key(&at, &key) && slice_is(key, "object")) {
+            *ret_object = slice_make(at.at, (size_t)(line.data + line.len - 1 - at.at));
+            return;
+        }
+    }
+    *ret_type = scan_get(line, "type");
+    *ret_object = scan_get(line, "object");
+}
+
 static void informer_on_event(struct informer *inf, struct slice line)
 {
     BUF_LOCAL(scratch);
-    struct slice type = scan_get(line, "type");
-    struct slice object = scan_get(line, "object");
+    struct slice type, object;
     uint64_t revision = 0;
 
+    informer_split_event(line, &type, &object);
     if (scan_text_is(type, "ERROR")) {
         informer_on_error_event(inf, object);
         return;
@@ -271,7 +289,8 @@ static void informer_on_data(void *arg, struct slice data)
             break;
         at += (size_t)end + 1;
         rest.len = (size_t)end;
-        if (slice_trim(rest).len)
+        rest = slice_trim(rest);
+        if (rest.len)
             informer_on_event(inf, rest);
         if (inf->dead || !inf->call)
             break;

@@ -2,6 +2,7 @@
 #include "tests/unit/test.h"
 
 #include "api/scan.h"
+#include "api/scan_skip.h"
 
 static const char pod[] =
     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\\\"b\",\"labels\":{\"x\":\"{\\\\\"}},"
@@ -46,6 +47,52 @@ static void test_values_are_skipped_at_any_length(void **state)
             assert_int_equal(scan_count(scan_get(slice_str(text), "l")), 2);
             assert_int_equal(scan_int(scan_get(slice_str(text), "z"), -1), n);
         }
+    }
+}
+
+/* Random brackets, quotes, and backslashes in strings; mostly letters in every other round, so that the end is far. */
+static size_t make_brackets(uint64_t *seed, bool sparse, size_t len, char *ret_bytes)
+{
+    bool in_string = false;
+    size_t n = 0;
+
+    ret_bytes[n++] = '{';
+    while (n < len) {
+        unsigned pick;
+
+        *seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+        pick = (unsigned)(*seed >> 33) % (sparse ? 64 : 8);
+        if (in_string && pick == 1) {
+            ret_bytes[n++] = '\\';
+            ret_bytes[n++] = "\\\"n"[(*seed >> 50) % 3];
+        } else if (pick == 2) {
+            in_string = !in_string;
+            ret_bytes[n++] = '"';
+        } else {
+            ret_bytes[n++] = pick < 7 ? "xxx{}[]"[pick] : ',';
+        }
+    }
+    return n;
+}
+
+static void test_every_way_skips_the_same(void **state)
+{
+    uint64_t seed = 1;
+    unsigned ways = 0;
+
+    (void)state;
+    for (int way = 0; way < SCAN_SKIP_WAYS; way++)
+        ways += scan_skip_can(way);
+    if (ways < 2)
+        skip(); /* this processor has one way only */
+    for (size_t round = 0; round < 20000; round++) {
+        char bytes[400];
+        size_t len = make_brackets(&seed, round % 2, 1 + round % (sizeof(bytes) - 2), bytes);
+        const char *found = scan_skip_brackets_by(SCAN_SKIP_BYTES, bytes, bytes + len);
+
+        for (int way = 1; way < SCAN_SKIP_WAYS; way++)
+            if (scan_skip_can(way))
+                assert_ptr_equal(scan_skip_brackets_by(way, bytes, bytes + len), found);
     }
 }
 
@@ -155,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_plan_visits_every_element),
         cmocka_unit_test(test_get_many_is_get),
         cmocka_unit_test(test_values_are_skipped_at_any_length),
+        cmocka_unit_test(test_every_way_skips_the_same),
         cmocka_unit_test(test_broken_bytes_stay_in_bounds),
     };
 

@@ -128,6 +128,15 @@ static void test_list_then_watch(void **state)
     assert_int_equal(informer_count(w.informer), 1);
     assert_string_equal(informer_get(w.informer, SLICE_LIT("a/x")), "n3");
     assert_int_equal(informer_revision(w.informer), 13);
+    /* Other orders, other members, white space. */
+    fake_data(
+        fake_last(&w.fake),
+        "{\"object\":" POD("a", "x", "14", "n4") ",\"type\":\"MODIFIED\"}\n"
+                                                 "{\"type\":\"MODIFIED\",\"more\":{},\"object\":" POD(
+                                                     "a", "x", "15", "n5") "}\n"
+                                                                           "{\"type\": \"MODIFIED\", \"object\": " POD(
+                                                                               "a", "x", "16", "n6") " }\r\n");
+    expect_log(&w, "a/x n3>n4;a/x n4>n5;a/x n5>n6;");
     world_end(&w);
 }
 
