@@ -77,7 +77,7 @@ INLINE uint64_t block_strings(struct skip *s, uint64_t quotes)
 }
 
 /* The place after the bracket that closes the first one, if it is in this block; else NULL. */
-INLINE const char *skip_block(struct skip *s, const struct block *b)
+INLINE const char *skip_block(struct skip *s, const char *at, const struct block *b)
 {
     uint64_t strings = block_strings(s, b->quotes & ~block_escaped(s, b->backslashes));
     uint64_t open = b->open & ~strings;
@@ -85,7 +85,6 @@ INLINE const char *skip_block(struct skip *s, const struct block *b)
 
     if ((size_t)__builtin_popcountll(close) < s->depth) {
         s->depth += (size_t)__builtin_popcountll(open) - (size_t)__builtin_popcountll(close);
-        s->at += BLOCK;
         return NULL;
     }
     for (uint64_t left = open | close; left; left &= left - 1) {
@@ -94,9 +93,8 @@ INLINE const char *skip_block(struct skip *s, const struct block *b)
         if (open >> i & 1)
             s->depth++;
         else if (--s->depth == 0)
-            return s->at + i + 1;
+            return at + i + 1;
     }
-    s->at += BLOCK;
     return NULL;
 }
 
@@ -113,19 +111,21 @@ INLINE uint64_t find_sse2(const __m128i parts[4], char c)
 
 static const char *skip_blocks_sse2(struct skip *s, const char *end)
 {
-    const char *found = NULL;
-
-    while (!found && end - s->at >= BLOCK) {
+    for (const char *at = s->at; end - at >= BLOCK; s->at = at += BLOCK) {
         __m128i parts[4], lower[4];
+        const char *found;
 
         for (int i = 0; i < 4; i++) {
-            parts[i] = _mm_loadu_si128((const __m128i *)(const void *)(s->at + (size_t)i * 16));
+            parts[i] = _mm_loadu_si128((const __m128i *)(const void *)(at + (size_t)i * 16));
             lower[i] = _mm_or_si128(parts[i], _mm_set1_epi8(0x20));
         }
-        found = skip_block(s, &(struct block){find_sse2(parts, '"'), find_sse2(parts, '\\'), find_sse2(lower, '{'),
-                                              find_sse2(lower, '}')});
+        found = skip_block(s, at,
+                           &(struct block){find_sse2(parts, '"'), find_sse2(parts, '\\'), find_sse2(lower, '{'),
+                                           find_sse2(lower, '}')});
+        if (found)
+            return found;
     }
-    return found;
+    return NULL;
 }
 
 #define WITH_AVX2 __attribute__((target("avx2,popcnt,bmi")))
@@ -140,20 +140,22 @@ WITH_AVX2 static inline uint64_t find_avx2(__m256i first, __m256i second, char c
 
 WITH_AVX2 static const char *skip_blocks_avx2(struct skip *s, const char *end)
 {
-    const char *found = NULL;
+    const __m256i bit = _mm256_set1_epi8(0x20);
 
-    while (!found && end - s->at >= BLOCK) {
-        __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)s->at);
-        __m256i second = _mm256_loadu_si256((const __m256i *)(const void *)(s->at + 32));
-        __m256i bit = _mm256_set1_epi8(0x20);
+    for (const char *at = s->at; end - at >= BLOCK; s->at = at += BLOCK) {
+        __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)at);
+        __m256i second = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
         __m256i first_lower = _mm256_or_si256(first, bit);
         __m256i second_lower = _mm256_or_si256(second, bit);
+        const char *found = skip_block(s, at,
+                                       &(struct block){find_avx2(first, second, '"'), find_avx2(first, second, '\\'),
+                                                       find_avx2(first_lower, second_lower, '{'),
+                                                       find_avx2(first_lower, second_lower, '}')});
 
-        found = skip_block(s, &(struct block){find_avx2(first, second, '"'), find_avx2(first, second, '\\'),
-                                              find_avx2(first_lower, second_lower, '{'),
-                                              find_avx2(first_lower, second_lower, '}')});
+        if (found)
+            return found;
     }
-    return found;
+    return NULL;
 }
 
 bool scan_skip_can(enum scan_skip_way way)
