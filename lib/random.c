@@ -1,9 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel is asked for a few hundred bytes at a time, because names and ids take a handful each and a system call
+ * costs more than all the rest of making one. Each thread has its own; what was given away is wiped, and a child of
+ * fork begins with nothing, so that no byte is given to two.
+ */
 #include "lib/random.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
+
+#define DRAWN_SIZE 512
+#define SMALL_MAX  32 /* what is longer comes from the kernel at once */
+
+struct drawn {
+    unsigned char bytes[DRAWN_SIZE];
+    size_t left; /* at the end of `bytes` */
+};
+
+static _Thread_local struct drawn drawn;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static uint64_t random_seed_state; /* 0 = the kernel's */
 
@@ -22,15 +40,8 @@ static uint64_t random_next_seeded(void)
     return z ^ (z >> 31);
 }
 
-void random_bytes(void *data, size_t len)
+static void random_ask(unsigned char *out, size_t len)
 {
-    unsigned char *out = data;
-
-    if (random_seed_state) {
-        for (size_t i = 0; i < len; i++)
-            out[i] = (unsigned char)random_next_seeded();
-        return;
-    }
     while (len) {
         ssize_t got = getrandom(out, len, 0);
 
@@ -41,6 +52,48 @@ void random_bytes(void *data, size_t len)
         out += got;
         len -= (size_t)got;
     }
+}
+
+/* Of the thread that forked: the only one that the child has. */
+static void random_forget(void)
+{
+    drawn.left = 0;
+}
+
+static void random_watch_fork(void)
+{
+    if (pthread_atfork(NULL, NULL, random_forget))
+        abort();
+}
+
+static void random_draw(unsigned char *out, size_t len)
+{
+    unsigned char *from;
+
+    if (drawn.left < len) {
+        (void)pthread_once(&once, random_watch_fork);
+        random_ask(drawn.bytes, sizeof(drawn.bytes));
+        drawn.left = sizeof(drawn.bytes);
+    }
+    from = drawn.bytes + sizeof(drawn.bytes) - drawn.left;
+    memcpy(out, from, len);
+    explicit_bzero(from, len);
+    drawn.left -= len;
+}
+
+void random_bytes(void *data, size_t len)
+{
+    unsigned char *out = data;
+
+    if (!random_seed_state) {
+        if (len <= SMALL_MAX)
+            random_draw(out, len);
+        else
+            random_ask(out, len);
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        out[i] = (unsigned char)random_next_seeded();
 }
 
 uint64_t random_below(uint64_t below)
