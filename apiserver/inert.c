@@ -6,6 +6,8 @@
  */
 #include "apiserver/request.h"
 
+#include <pthread.h>
+
 #define AFFINITY_DEFAULT_S 10800 /* upstream's DefaultClientIPServiceAffinitySeconds */
 
 struct inert_step {
@@ -122,14 +124,95 @@ static const struct inert_case {
      "this server does not check pods against the Pod Security Standards: the label is stored, but refuses nothing"},
 };
 
-static void inert_look(struct request *req, const struct schema_type *type, const struct value *v,
-                       const struct inert_step *at)
+/* ---- where there is something to look for ---- */
+
+/* What a type has: mostly nothing. */
+struct inert_marks {
+    uint32_t cases;                     /* a bit for each of inert_cases */
+    const struct schema_field **fields; /* those, its inline ones among them, that are marked or lead to marks */
+    size_t count;
+    size_t cap;
+    bool any; /* of the two */
+};
+
+/* Of every built-in type, in the order of schema_types: made once, then read only. */
+static struct inert_marks *inert_by_type;
+static pthread_once_t inert_once = PTHREAD_ONCE_INIT;
+
+/* NULL: of a type that users named, which no row of ours marks. */
+static struct inert_marks *inert_of(const struct schema_type *type)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(inert_cases) && !type->custom; i++) {
-        const struct inert_case *c = &inert_cases[i];
+    size_t count;
+    size_t at = (size_t)(type - schema_types(&count));
+
+    return type->custom || at >= count ? NULL : &inert_by_type[at];
+}
+
+static bool inert_leads(const struct schema_field *f)
+{
+    const struct inert_marks *below =
+        f->type && (f->base == SCHEMA_OBJECT || f->base == SCHEMA_EITHER) ? inert_of(f->type) : NULL;
+
+    return (f->flags & SCHEMA_NOT_ENFORCED) || (below && below->any);
+}
+
+static uint32_t inert_cases_of(const struct schema_type *type)
+{
+    uint32_t cases = 0;
+
+    _Static_assert(ARRAY_SIZE(inert_cases) <= 32, "a bit for each");
+    for (size_t i = 0; i < ARRAY_SIZE(inert_cases); i++)
+        if (!strcmp(inert_cases[i].type, type->name))
+            cases |= UINT32_C(1) << i;
+    return cases;
+}
+
+/* Types lead to each other in circles, so this goes round until nothing is new. */
+static bool inert_spread(const struct schema_type *types, size_t count)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; !inert_by_type[i].any && k < types[i].field_count; k++)
+            found = (inert_by_type[i].any = inert_leads(&types[i].fields[k])) || found;
+    return found;
+}
+
+static void inert_gather(const struct schema_type *type, struct inert_marks *into)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+
+        if (f->flags & SCHEMA_INLINE) {
+            inert_gather(f->type, into);
+        } else if (inert_leads(f)) {
+            into->fields = mem_grow(into->fields, &into->cap, into->count + 1, sizeof(const struct schema_field *));
+            into->fields[into->count++] = f;
+        }
+    }
+}
+
+static void inert_index(void)
+{
+    size_t count;
+    const struct schema_type *types = schema_types(&count);
+
+    inert_by_type = mem_calloc(count, sizeof(*inert_by_type));
+    for (size_t i = 0; i < count; i++)
+        inert_by_type[i].any = inert_by_type[i].cases = inert_cases_of(&types[i]);
+    while (inert_spread(types, count))
+        ;
+    for (size_t i = 0; i < count; i++)
+        inert_gather(&types[i], &inert_by_type[i]);
+}
+
+static void inert_look(struct request *req, uint32_t cases, const struct value *v, const struct inert_step *at)
+{
+    for (; cases; cases &= cases - 1) {
+        const struct inert_case *c = &inert_cases[__builtin_ctz(cases)];
         BUF_LOCAL(place);
 
-        if (strcmp(c->type, type->name) != 0 || !c->matters(v))
+        if (!c->matters(v))
             continue;
         inert_write_place(at, &place);
         request_warn(req, "%s%s%s: %s", buf_cstr(&place), place.len ? "." : "", c->place, c->warning);
@@ -182,25 +265,25 @@ static void inert_value(struct request *req, const struct schema_field *f, const
 static void inert_walk(struct request *req, const struct schema_type *type, const struct value *v,
                        const struct inert_step *at)
 {
-    struct value_iter it = value_iter_start(v);
-    struct slice name;
-    struct value *member;
+    const struct inert_marks *marks = inert_of(type);
 
-    if (value_is(v, VALUE_OBJECT))
-        inert_look(req, type, v, at);
-    while (value_is(v, VALUE_OBJECT) && value_iter_next(&it, &name, &member)) {
-        const struct schema_field *f = schema_find_field(type, name);
-        const struct inert_step step = {at, name, type};
+    if (!marks || !marks->any || !value_is(v, VALUE_OBJECT))
+        return;
+    inert_look(req, marks->cases, v, at);
+    for (size_t i = 0; i < marks->count; i++) {
+        const struct schema_field *f = marks->fields[i];
+        const struct inert_step step = {at, slice_str(f->name), type};
+        const struct value *member = value_get(v, f->name);
         BUF_LOCAL(place);
 
-        if (!f || inert_is_off(member))
+        if (inert_is_off(member))
             continue;
         if (f->flags & SCHEMA_NOT_ENFORCED) {
             inert_write_place(&step, &place);
             request_warn(req, "%s is stored, but this server does not act on it", buf_cstr(&place));
-        } else if (f->base == SCHEMA_OBJECT && f->type) {
+        } else if (f->base == SCHEMA_OBJECT) {
             inert_value(req, f, member, &step);
-        } else if (f->base == SCHEMA_EITHER && f->shape == SCHEMA_ONE && (f = inert_alternative(f->type, member))) {
+        } else if (f->shape == SCHEMA_ONE && (f = inert_alternative(f->type, member))) {
             inert_value(req, f, member, &step);
         }
     }
@@ -208,6 +291,7 @@ static void inert_walk(struct request *req, const struct schema_type *type, cons
 
 void request_warn_inert(struct request *req, const struct schema_kind *kind, const struct value *body)
 {
+    (void)pthread_once(&inert_once, inert_index);
     if (kind->inert && !*req->info.subresource)
         request_warn(req, "%s", kind->inert);
     inert_walk(req, kind->type, body, NULL);
