@@ -7,6 +7,7 @@
 #include "apiserver/admission_internal.h"
 
 #include "api/scan.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/meta.h"
 #include "apiserver/rbac.h"
 #include "apiserver/registry.h"
@@ -42,15 +43,16 @@ static int namespace_missing(const struct admission *a, struct error *err)
 
 static int namespace_admit_create(const struct admission *a, struct error *err)
 {
-    const struct schema_kind *kind = registry_need_kind("", "namespaces");
-    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
-    struct slice doc;
+    static const char *const paths[] = {"metadata.deletionTimestamp", "status.phase"};
+    struct pool *pool = a->write ? a->write->pool : a->req->pool;
+    struct slice key = registry_key(pool, registry_need_kind("", "namespaces"), "", a->namespace_);
+    const struct store_item *item = folder_cache_get(a->req->front->folders, key);
+    struct slice found[ARRAY_SIZE(paths)];
 
-    if (registry_get(a->req->server->store, kind, "", a->namespace_, &item, NULL) < 0)
+    if (!item)
         return namespace_missing(a, err);
-    doc = buf_slice(&item.value);
-    if (scan_get(doc, "metadata.deletionTimestamp").data ||
-        scan_text_is(scan_get(doc, "status.phase"), "Terminating")) {
+    scan_get_many(item->value, paths, ARRAY_SIZE(paths), found);
+    if (found[0].data || scan_text_is(found[1], "Terminating")) {
         (void)admission_forbid(a, err, "unable to create new content in namespace %s because it is being terminated",
                                a->namespace_);
         error_add_cause(err, "NamespaceTerminating", "metadata.namespace", "namespace %s is being terminated",
@@ -59,7 +61,7 @@ static int namespace_admit_create(const struct admission *a, struct error *err)
     }
     /* The namespace must still be as it was seen when the object is made: no content behind the cleaner's back. */
     if (a->write)
-        (void)write_require(a->write, registry_key(a->write->pool, kind, "", a->namespace_), item.revision);
+        (void)write_require(a->write, key, item->mod_revision);
     return 0;
 }
 

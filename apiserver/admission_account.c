@@ -6,6 +6,7 @@
 #include "api/scan.h"
 #include "apiserver/account.h"
 #include "apiserver/admission_internal.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/registry.h"
 #include "lib/random.h"
 
@@ -13,12 +14,9 @@
 #define ACCOUNT_VOLUME_PREFIX "kube-api-access-"
 #define ACCOUNT_SUFFIX_LEN    5
 
-/* A token of an hour and seven seconds: so much, and no other, is known to be asked for by this plug-in. */
-#define ACCOUNT_SOURCES                                                                                                \
-    "{\"sources\":[{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":\"token\"}},"                         \
-    "{\"configMap\":{\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},"            \
-    "{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":"          \
-    "\"metadata.namespace\"}}]}}],\"defaultMode\":420}"
+/* So many seconds, and no other number, are known to be asked for by this plug-in. */
+#define ACCOUNT_TOKEN_SECONDS 3607
+#define ACCOUNT_VOLUME_MODE   0644
 
 /* ---- pods that a node shows ---- */
 
@@ -60,40 +58,45 @@ static void account_set_name(struct value *spec)
     value_set(spec, "serviceAccount", value_copy(value_get(spec, "serviceAccountName")));
 }
 
-/* The "default" account is made by a controller, which may still be on its way: a pod does not wait for it.
- * *ret_account NULL = not there yet. */
-static int account_find(const struct admission *a, const char *name, struct value **ret_account, struct error *err)
-{
-    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+/* What an account says of its pods: JSON, borrowed; data NULL = nothing. */
+struct account_says {
+    struct slice automount;
+    struct slice pull_secrets;
+};
 
-    *ret_account = NULL;
-    if (registry_get(a->req->server->store, registry_need_kind("", "serviceaccounts"), a->namespace_, name, &item,
-                     NULL) < 0)
+/* The "default" account is made by a controller, which may still be on its way: a pod does not wait for it. */
+static int account_find(const struct admission *a, const char *name, struct account_says *ret_says, struct error *err)
+{
+    static const char *const paths[] = {"automountServiceAccountToken", "imagePullSecrets"};
+    struct slice key = registry_key(a->req->pool, registry_need_kind("", "serviceaccounts"), a->namespace_, name);
+    const struct store_item *item = folder_cache_get(a->req->front->folders, key);
+    struct slice found[ARRAY_SIZE(paths)];
+
+    *ret_says = (struct account_says){SLICE_NONE, SLICE_NONE};
+    if (!item)
         return !strcmp(name, "default")
                    ? 0
                    : admission_forbid(a, err, "error looking up service account %s/%s: serviceaccount \"%s\" not found",
                                       a->namespace_, name, name);
-    *ret_account = object_decode(buf_slice(&item.value), item.revision, err);
-    return *ret_account ? 0 : -(int)ERROR_CORRUPT;
+    scan_get_many(item->value, paths, ARRAY_SIZE(paths), found);
+    *ret_says = (struct account_says){found[0], found[1]};
+    return 0;
 }
 
 /* What the pod says counts before what the account says. */
-static bool account_automounts(const struct value *spec, const struct value *account)
+static bool account_automounts(const struct value *spec, const struct account_says *says)
 {
     const struct value *own = value_get(spec, "automountServiceAccountToken");
-    const struct value *general = value_get(account, "automountServiceAccountToken");
 
-    if (value_is(own, VALUE_BOOL))
-        return value_bool(own);
-    return !value_is(general, VALUE_BOOL) || value_bool(general);
+    return value_is(own, VALUE_BOOL) ? value_bool(own) : scan_bool(says->automount, true);
 }
 
-static void account_copy_pull_secrets(struct value *spec, const struct value *account)
+static void account_copy_pull_secrets(struct value *spec, const struct account_says *says)
 {
-    const struct value *secrets = value_get(account, "imagePullSecrets");
+    struct value *secrets CLEANUP_VALUE = says->pull_secrets.data ? value_parse(says->pull_secrets, NULL) : NULL;
 
     if (!value_count(value_get(spec, "imagePullSecrets")) && value_count(secrets))
-        value_set(spec, "imagePullSecrets", value_copy(secrets));
+        value_set(spec, "imagePullSecrets", STEAL(secrets));
 }
 
 /* ---- the volume ---- */
@@ -136,6 +139,63 @@ static const char *account_volume(const struct value *spec)
     return NULL;
 }
 
+/* An object with one member. */
+static struct value *object_of(const char *name, struct value *v)
+{
+    struct value *object = value_new_object();
+
+    value_set(object, name, v);
+    return object;
+}
+
+static struct value *list_of(struct value *v)
+{
+    struct value *list = value_new_array();
+
+    value_append(list, v);
+    return list;
+}
+
+static struct value *account_token_source(void)
+{
+    struct value *token = object_of("expirationSeconds", value_new_int(ACCOUNT_TOKEN_SECONDS));
+
+    value_set_str(token, "path", "token");
+    return object_of("serviceAccountToken", token);
+}
+
+static struct value *account_ca_source(void)
+{
+    struct value *item = object_of("key", value_new_str("ca.crt"));
+    struct value *map = object_of("name", value_new_str("kube-root-ca.crt"));
+
+    value_set_str(item, "path", "ca.crt");
+    value_set(map, "items", list_of(item));
+    return object_of("configMap", map);
+}
+
+static struct value *account_namespace_source(void)
+{
+    struct value *field = object_of("apiVersion", value_new_str("v1"));
+    struct value *item = object_of("path", value_new_str("namespace"));
+
+    value_set_str(field, "fieldPath", "metadata.namespace");
+    value_set(item, "fieldRef", field);
+    return object_of("downwardAPI", object_of("items", list_of(item)));
+}
+
+static struct value *account_projection(void)
+{
+    struct value *sources = list_of(account_token_source());
+    struct value *projection;
+
+    value_append(sources, account_ca_source());
+    value_append(sources, account_namespace_source());
+    projection = object_of("sources", sources);
+    value_set(projection, "defaultMode", value_new_int(ACCOUNT_VOLUME_MODE));
+    return projection;
+}
+
 static void account_add_volume(const struct admission *a, struct value *spec)
 {
     const char *there = account_volume(spec);
@@ -145,34 +205,35 @@ static void account_add_volume(const struct admission *a, struct value *spec)
     bool needed;
 
     if (!there) {
+        const char *const pieces[] = {ACCOUNT_VOLUME_PREFIX, suffix};
+
         random_suffix(suffix, ACCOUNT_SUFFIX_LEN);
-        name = pool_printf(a->req->pool, ACCOUNT_VOLUME_PREFIX "%s", suffix);
+        name = pool_join(a->req->pool, pieces, ARRAY_SIZE(pieces));
     }
     needed = account_mount(value_get(spec, "initContainers"), name);
     needed = account_mount(value_get(spec, "containers"), name) || needed;
     if (there || !needed)
         return;
-    volume = value_new_object();
-    value_set_str(volume, "name", name);
-    value_set(volume, "projected", value_parse(SLICE_LIT(ACCOUNT_SOURCES), NULL));
+    volume = object_of("name", value_new_str(name));
+    value_set(volume, "projected", account_projection());
     value_append(value_need_array(spec, "volumes"), volume);
 }
 
 int admit_pod_account(const struct admission *a, struct error *err)
 {
     struct value *spec = value_need_object(a->object, "spec");
-    struct value *account CLEANUP_VALUE = NULL;
+    struct account_says says;
     int r;
 
     if (value_path(a->object, "metadata", "annotations", "kubernetes.io/config.mirror", NULL))
         return account_mirror(a, spec, err);
     account_set_name(spec);
-    r = account_find(a, value_str(value_get(spec, "serviceAccountName")), &account, err);
+    r = account_find(a, value_str(value_get(spec, "serviceAccountName")), &says, err);
     if (r < 0)
         return r;
-    if (account_automounts(spec, account))
+    if (account_automounts(spec, &says))
         account_add_volume(a, spec);
-    account_copy_pull_secrets(spec, account);
+    account_copy_pull_secrets(spec, &says);
     return 0;
 }
 

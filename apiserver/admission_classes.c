@@ -6,6 +6,7 @@
 #include "api/quantity.h"
 #include "api/scan.h"
 #include "apiserver/admission_internal.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/registry.h"
 
 /* ---- default classes ---- */
@@ -25,10 +26,12 @@ static int class_visit(void *arg, const struct store_item *item)
 {
     struct class_search *s = arg;
     struct registry_place place;
-    struct slice created = scan_get(item->value, "metadata.creationTimestamp");
+    struct slice created;
 
-    if (!s->passes(s, item->value) || !registry_parse(item->key, false, &place) ||
-        (s->name && slice_compare(created, s->created) <= 0))
+    if (!s->passes(s, item->value) || !registry_parse(item->key, false, &place))
+        return 0;
+    created = scan_get(item->value, "metadata.creationTimestamp");
+    if (s->name && slice_compare(created, s->created) <= 0)
         return 0;
     s->name = pool_slice_dup(s->pool, place.name);
     s->created = slice_str(pool_slice_dup(s->pool, created));
@@ -40,11 +43,10 @@ static int class_visit(void *arg, const struct store_item *item)
 static int class_find_default(const struct admission *a, const struct schema_kind *kind, struct class_search *s,
                               struct error *err)
 {
-    struct store_range range = {.prefix = registry_prefix(a->req->pool, kind, ""), .skip_count = true};
-    struct store_range_result result;
+    struct slice folder = registry_prefix(a->req->pool, kind, "");
 
     s->pool = a->req->pool;
-    return store_list(a->req->server->store, &range, class_visit, s, &result, err) < 0 ? -(int)err->code : 0;
+    return folder_cache_list(a->req->front->folders, folder, class_visit, s, err) < 0 ? -(int)err->code : 0;
 }
 
 /* ---- priority ---- */

@@ -2,6 +2,7 @@
 /* LimitRanger: what the LimitRanges of a namespace add to pods and refuse of pods and claims (api/limit_range.h). */
 #include "api/limit_range.h"
 #include "apiserver/admission_internal.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 
@@ -13,11 +14,9 @@ struct limits {
 
 static int limits_each(const struct admission *a, store_visit_item *visit, void *arg, struct error *err)
 {
-    const struct schema_kind *kind = registry_need_kind("", "limitranges");
-    struct store_range range = {.prefix = registry_prefix(a->req->pool, kind, a->namespace_), .skip_count = true};
-    struct store_range_result result;
+    struct slice folder = registry_prefix(a->req->pool, registry_need_kind("", "limitranges"), a->namespace_);
 
-    return store_list(a->req->server->store, &range, visit, arg, &result, err);
+    return folder_cache_list(a->req->front->folders, folder, visit, arg, err);
 }
 
 static int limits_apply(void *arg, const struct store_item *item)

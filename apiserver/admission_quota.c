@@ -13,6 +13,7 @@
 
 #include "api/scan.h"
 #include "apiserver/admission_internal.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
 
@@ -137,12 +138,10 @@ static int charge_visit(void *arg, const struct store_item *item)
 
 static int charge_read(struct charge *c, struct error *err)
 {
-    const struct schema_kind *kind = registry_need_kind("", "resourcequotas");
-    struct store_range range = {.prefix = registry_prefix(c->pool, kind, c->a->namespace_), .skip_count = true};
-    struct store_range_result result;
+    struct slice folder = registry_prefix(c->pool, registry_need_kind("", "resourcequotas"), c->a->namespace_);
 
     c->last = &c->quotas;
-    return store_list(c->a->req->server->store, &range, charge_visit, c, &result, err) < 0 ? -(int)err->code : 0;
+    return folder_cache_list(c->a->req->front->folders, folder, charge_visit, c, err) < 0 ? -(int)err->code : 0;
 }
 
 static struct slice charge_json(const struct charge *c, const struct value *object)
@@ -312,7 +311,9 @@ static const char *quota_resource(const struct admission *a, struct pool *pool)
 {
     const struct schema_kind *kind = a->req->kind;
 
-    return pool_printf(pool, "%s%s%s", kind->plural, *kind->group ? "." : "", kind->group);
+    const char *const pieces[] = {kind->plural, *kind->group ? "." : "", kind->group};
+
+    return pool_join(pool, pieces, ARRAY_SIZE(pieces));
 }
 
 int admit_quota(const struct admission *a, struct error *err)

@@ -13,6 +13,7 @@
 #include "apiserver/customs.h"
 #include "apiserver/hub.h"
 #include "apiserver/event_expiry.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/node_link.h"
 #include "apiserver/rbac.h"
 #include "apiserver/server_internal.h"
@@ -41,6 +42,7 @@ static void front_make(struct apiserver *server, struct front *front, const stru
     list_init(&front->streams);
     list_init(&front->proxies);
     front->accounts = account_cache_new();
+    front->folders = folder_cache_new(server->store);
 }
 
 static void front_unmake(struct front *front)
@@ -51,6 +53,7 @@ static void front_unmake(struct front *front)
     node_link_free(front);
     rbac_index_unref(front->rbac_index);
     account_cache_free(front->accounts);
+    folder_cache_free(front->folders);
     hub_free(front->hub);
     loop_free(front->loop);
 }

@@ -181,7 +181,8 @@ const struct schema_kind *registry_need_kind(const char *group, const char *plur
     const struct schema_kind *const *kinds = schema_kinds(&count);
 
     for (size_t i = 0; i < count; i++)
-        if (!strcmp(kinds[i]->group, group) && !strcmp(kinds[i]->plural, plural) && !kinds[i]->stored)
+        if (kinds[i]->plural[0] == plural[0] && !strcmp(kinds[i]->plural, plural) && !strcmp(kinds[i]->group, group) &&
+            !kinds[i]->stored)
             return kinds[i];
     log_error("apiserver", "the schema has no kind %s/%s, which the server's own rules need", group, plural);
     abort();

@@ -21,6 +21,7 @@ struct account_cache;
 struct account_issuer;
 struct authn_tokens;
 struct event_expiry;
+struct folder_cache;
 struct rbac;
 struct rbac_index;
 struct turns;
@@ -51,6 +52,7 @@ struct front {
     struct rbac_index *rbac_index;   /* the front's own reference; loop only */
     uint64_t rbac_revision;          /* of the change that it has seen */
     struct account_cache *accounts;  /* tokens that were verified; loop only */
+    struct folder_cache *folders;    /* what admission has read; loop only */
     pthread_t thread;
     bool running;        /* the thread was started */
     bool http_stopped;   /* loop only */

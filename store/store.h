@@ -106,6 +106,14 @@ struct store_range_result {
 int store_list(struct store *store, const struct store_range *range, store_visit_item *visit, void *arg,
                struct store_range_result *ret_result, struct error *err);
 
+/* The folder of a key are all keys that share what it has up to its last '/'. This is the newest revision at which the
+ * folder of `key` (which may be the folder alone, "/a/b/") was changed, or is about to be: never one too early, now and
+ * then one of another folder, 0 when nothing has changed since the store was opened.
+ *
+ * For who keeps what he read: ask first, then read; what was read at a snapshot not before that revision is what a new
+ * reading would give, as long as the answer stays the same. */
+uint64_t store_folder_revision(struct store *store, struct slice key);
+
 enum store_operation_kind { STORE_PUT, STORE_DELETE };
 struct store_condition {
     struct slice key;

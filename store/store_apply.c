@@ -237,6 +237,7 @@ static void add_record(struct apply *a, struct store *store, size_t i)
     store_record_write(buf_reserve(&a->view->pending->bytes, store_record_padded(size)), &record);
     a->view->pending->bytes.len += store_record_padded(size);
     store_table_add(a->view->root->levels[0]->table, record.key, &entry);
+    store_folder_note(store, record.key, record.revision);
 }
 
 int store_apply(const struct store_view *view, struct store_request *request, uint64_t revision, int64_t now_ns)

@@ -67,6 +67,7 @@
 #define STORE_BASE_STEP     500               /* records */
 #define STORE_BASE_BYTES    ((size_t)1 << 20) /* of them */
 #define STORE_WINDOW_NS     (600 * NS_PER_S)
+#define STORE_FOLDERS       4096 /* places for notes of what changed in them */
 
 struct store_state {
     uint64_t revision;  /* everything up to it is in index and base */
@@ -232,6 +233,7 @@ struct store {
     _Atomic uint64_t revision; /* newest one whose events were handed over */
     _Atomic uint64_t compacted;
     _Atomic uint64_t window;
+    _Atomic uint64_t folders[STORE_FOLDERS]; /* newest revision of a change in each; 0 = none since it was opened */
 };
 
 /* -- store.c -- */
@@ -439,6 +441,10 @@ int store_clean_segment(struct store *store, struct store_segment *segment, stru
 /* -- store_changes.c -- */
 /* When the first record at or behind that revision, which the segment holds, was made. */
 int store_segment_time(struct store_segment *segment, uint64_t revision, int64_t *ret_time_ns, struct error *err);
+
+/* -- store_folder.c -- */
+/* The key changes at that revision: before it is visible. */
+void store_folder_note(struct store *store, struct slice key, uint64_t revision);
 
 /* -- store_watch.c -- */
 struct store_event *store_event_new(const struct store_event *from);
