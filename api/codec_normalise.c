@@ -181,36 +181,131 @@ static int normalise_field(const struct walk *w, const struct schema_field *f, s
     return normalise_map(w, f, *v, at);
 }
 
+/* The value of a field as it is stored; NULL when it is left out. Takes *v and may replace it. */
+static int normalise_member(const struct walk *w, const struct schema_field *f, struct value **v, const struct step *at)
+{
+    int r;
+
+    if (value_is(*v, VALUE_NULL)) {
+        value_free(*v);
+        *v = f->flags & SCHEMA_EMIT_EMPTY ? codec_zero(f) : NULL;
+    }
+    if (!value_is(*v, VALUE_NULL)) {
+        r = normalise_field(w, f, v, at);
+        if (r < 0)
+            return r;
+    }
+    if (*v && !(f->flags & SCHEMA_EMIT_EMPTY) && codec_is_omitted(f, *v)) {
+        value_free(*v);
+        *v = NULL;
+    }
+    return 0;
+}
+
 /* Moves the fields of `type` from one object to the other, in schema order. */
 static int move_fields(const struct walk *w, const struct schema_type *type, struct value *from, struct value *to,
                        const struct step *at)
 {
     uint64_t names = value_names(from);
+    struct step here = {.up = at, .parent = type, .kind = STEP_FIELD};
 
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
-        struct step here = {.up = at, .parent = type, .name = slice_str(f->name), .kind = STEP_FIELD};
+        bool there = names & value_name_bit(f->name);
         struct value *v CLEANUP_VALUE = NULL;
         int r;
 
+        if (!there && !(f->flags & (SCHEMA_INLINE | SCHEMA_EMIT_EMPTY)))
+            continue;
         if (f->flags & SCHEMA_INLINE) {
             r = move_fields(w, f->type, from, to, at);
             if (r < 0)
                 return r;
             continue;
         }
-        v = names & value_name_bit(f->name) ? value_take(from, f->name) : NULL;
-        if (value_is(v, VALUE_NULL)) {
-            value_free(v);
-            v = f->flags & SCHEMA_EMIT_EMPTY ? codec_zero(f) : NULL;
-        }
-        if (!value_is(v, VALUE_NULL)) {
-            r = normalise_field(w, f, &v, &here);
-            if (r < 0)
-                return r;
-        }
-        if (v && ((f->flags & SCHEMA_EMIT_EMPTY) || !codec_is_omitted(f, v)))
+        here.name = slice_str(f->name);
+        v = there ? value_take(from, f->name) : NULL;
+        r = normalise_member(w, f, &v, &here);
+        if (r < 0)
+            return r;
+        if (v)
             value_set(to, f->name, STEAL(v));
+    }
+    return 0;
+}
+
+/* ---- objects that are in order as they come ---- */
+
+struct members {
+    struct value_iter it;
+    struct slice name; /* of the present one */
+    struct value *v;
+    bool more; /* there is one */
+};
+
+static struct members members_start(const struct value *object)
+{
+    struct members m = {.it = value_iter_start(object)};
+
+    m.more = value_iter_next(&m.it, &m.name, &m.v);
+    return m;
+}
+
+static bool members_at(const struct members *m, const struct schema_field *f)
+{
+    return m->more && m->name.data[0] == f->name[0] && slice_is(m->name, f->name);
+}
+
+/* Whether the members stand where the schema has them, and it writes no others; steps over them. */
+static bool members_ordered(const struct schema_type *type, struct members *m)
+{
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+
+        if (f->flags & SCHEMA_INLINE) {
+            if (!members_ordered(f->type, m))
+                return false;
+        } else if (members_at(m, f)) {
+            m->more = value_iter_next(&m->it, &m->name, &m->v);
+        } else if (f->flags & SCHEMA_EMIT_EMPTY) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_ordered(const struct schema_type *type, const struct value *object)
+{
+    struct members m = members_start(object);
+
+    return members_ordered(type, &m) && !m.more;
+}
+
+/* As move_fields, of an object whose members can stay where they are. */
+static int normalise_ordered(const struct walk *w, const struct schema_type *type, struct members *m,
+                             const struct step *at)
+{
+    struct step here = {.up = at, .parent = type, .kind = STEP_FIELD};
+
+    for (size_t i = 0; m->more && i < type->field_count; i++) {
+        const struct schema_field *f = &type->fields[i];
+        int r = 0;
+
+        if (f->flags & SCHEMA_INLINE) {
+            r = normalise_ordered(w, f->type, m, at);
+        } else if (members_at(m, f)) {
+            struct value *v = value_iter_swap(&m->it, value_new_null());
+
+            here.name = slice_str(f->name);
+            r = normalise_member(w, f, &v, &here);
+            if (v)
+                value_free(value_iter_swap(&m->it, v));
+            else
+                value_iter_remove(&m->it);
+            m->more = value_iter_next(&m->it, &m->name, &m->v);
+        }
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -238,9 +333,16 @@ static void report_unknown(const struct walk *w, struct value *rest, struct valu
 static int normalise_object(const struct walk *w, const struct schema_type *type, struct value **object,
                             const struct step *at)
 {
-    struct value *to CLEANUP_VALUE = value_new_object();
-    int r = move_fields(w, type, *object, to, at);
+    struct value *to CLEANUP_VALUE = NULL;
+    int r;
 
+    if (!type->structural && is_ordered(type, *object)) {
+        struct members m = members_start(*object);
+
+        return normalise_ordered(w, type, &m, at);
+    }
+    to = value_new_object();
+    r = move_fields(w, type, *object, to, at);
     if (r < 0)
         return r;
     if (type->structural)

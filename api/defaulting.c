@@ -20,6 +20,16 @@ static bool is_unset(const struct schema_field *f, const struct value *v)
     return !v || codec_is_omitted(&omitted, v);
 }
 
+/* Most are a word or a text, which needs no reader. */
+static struct value *default_value(const char *json)
+{
+    size_t len = strlen(json);
+
+    if (len >= 2 && json[0] == '"' && !memchr(json, '\\', len))
+        return value_new_string(slice_make(json + 1, len - 2));
+    return value_parse(slice_make(json, len), NULL);
+}
+
 static void apply_rows(const struct schema_type *type, struct value *object)
 {
     uint64_t names = value_names(object);
@@ -30,7 +40,7 @@ static void apply_rows(const struct schema_type *type, struct value *object)
         if (f->flags & SCHEMA_INLINE)
             apply_rows(f->type, object);
         else if (f->default_json && is_unset(f, value_get_among(object, names, f->name)))
-            value_set(object, f->name, value_parse(slice_str(f->default_json), NULL));
+            value_set(object, f->name, default_value(f->default_json));
     }
 }
 
@@ -91,7 +101,7 @@ static void put_in_order(const struct schema_type *type, struct value *object)
 
 static void default_children(const struct schema_type *type, struct value *object)
 {
-    uint64_t names = value_names(object);
+    struct value_sequence members = value_sequence_start(object);
 
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
@@ -103,7 +113,7 @@ static void default_children(const struct schema_type *type, struct value *objec
             default_children(f->type, object);
             continue;
         }
-        v = value_get_among(object, names, f->name);
+        v = value_sequence_get(&members, f->name);
         if (f->shape == SCHEMA_ONE && value_is(v, VALUE_OBJECT))
             default_object(f->type, v);
         for (size_t j = 0; f->shape == SCHEMA_LIST && j < value_count(v); j++)

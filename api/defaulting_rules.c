@@ -363,23 +363,14 @@ static const struct default_rule *rule_index[RULES_MAX];
 static size_t rule_count;
 static pthread_once_t rule_once = PTHREAD_ONCE_INIT;
 
-/* Of the first of `count` whose type does not come before `type`. */
-static size_t rule_place(const char *type, size_t count)
-{
-    size_t low = 0, high = count;
+/* Those of one type, and of every built-in type in the order of schema_types. */
+struct rule_range {
+    const struct default_rule *const *first;
+    size_t count;
+};
+static struct rule_range *ranges;
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (strcmp(rule_index[middle]->type, type) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void index_rules(void)
+static void sort_rules(void)
 {
     for (; default_rule_at(rule_count); rule_count++) {
         const struct default_rule *rule = default_rule_at(rule_count);
@@ -393,17 +384,38 @@ static void index_rules(void)
     }
 }
 
+static void index_rules(void)
+{
+    size_t count;
+    const struct schema_type *types = schema_types(&count);
+
+    sort_rules();
+    ranges = mem_calloc(count, sizeof(*ranges));
+    for (size_t t = 0; t < count; t++) {
+        const char *name = schema_long_name(&types[t]);
+
+        for (size_t i = 0; i < rule_count; i++) {
+            if (strcmp(rule_index[i]->type, name) != 0)
+                continue;
+            if (!ranges[t].count++)
+                ranges[t].first = &rule_index[i];
+        }
+    }
+}
+
 void default_by_rule(const struct schema_type *type, struct value *object)
 {
-    const char *name = schema_long_name(type);
+    size_t count;
+    size_t at = (size_t)(type - schema_types(&count));
 
     for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].flags & SCHEMA_INLINE)
             default_by_rule(type->fields[i].type, object);
     }
     (void)pthread_once(&rule_once, index_rules);
-    for (size_t i = rule_place(name, rule_count); i < rule_count && !strcmp(rule_index[i]->type, name); i++)
-        rule_index[i]->apply(object);
+    /* No rule means a type that users named. */
+    for (size_t i = 0; !type->custom && at < count && i < ranges[at].count; i++)
+        ranges[at].first[i]->apply(object);
 }
 
 const struct default_rule *default_rule_at(size_t index)

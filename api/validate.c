@@ -314,23 +314,31 @@ static void walk_items(struct validator *v, const struct schema_field *field, co
 
 /* An object, and what it was. */
 struct pair {
-    const struct value *object;
-    const struct value *old;
-    uint64_t names; /* value_names of each */
-    uint64_t old_names;
+    struct value_sequence now;
+    struct value_sequence old;
 };
 
+/* Whether there is nothing to say of the field whatever the rules are: neither object has it, and it need not be there.
+ */
+static bool is_idle(const struct schema_field *field, const struct rules *rules, const struct pair *pair)
+{
+    uint64_t bit = value_name_bit(field->name);
+
+    return !((pair->now.names | pair->old.names | rules->fields) & bit) &&
+           !(field->flags & (SCHEMA_REQUIRED | SCHEMA_EMIT_EMPTY));
+}
+
 static void walk_field(struct validator *v, const struct schema_type *type, const struct rules *rules,
-                       const struct schema_field *field, const struct pair *pair, const struct vpath *up)
+                       const struct schema_field *field, struct pair *pair, const struct vpath *up)
 {
     struct vpath step;
     const struct vpath *at = v->is_definition ? custom_place(v, type->name, up, field->name, &step)
                                               : VFIELD(up, field->name);
-    const struct value *value = value_get_among(pair->object, pair->names, field->name);
-    const struct value *had = value_get_among(pair->old, pair->old_names, field->name);
+    const struct value *value = value_sequence_get(&pair->now, field->name);
+    const struct value *had = value_sequence_get(&pair->old, field->name);
     bool missing = is_missing(field, value);
     bool required = (field->flags & SCHEMA_REQUIRED) && !writes_status(v);
-    struct rule_site site = {v, pair->object, pair->old, value, at};
+    struct rule_site site = {v, pair->now.object, pair->old.object, value, at};
 
     if (!at)
         return;
@@ -351,7 +359,7 @@ static void walk_field(struct validator *v, const struct schema_type *type, cons
 static void walk_object(struct validator *v, const struct schema_type *type, const struct value *object,
                         const struct value *old, const struct vpath *at)
 {
-    const struct pair pair = {object, old, value_names(object), value_names(old)};
+    struct pair pair = {value_sequence_start(object), value_sequence_start(old)};
     struct rule_site site = {v, object, old, object, at};
     const struct rules *rules = rules_of_type(type);
     bool status_write = writes_status(v);
@@ -373,7 +381,8 @@ static void walk_object(struct validator *v, const struct schema_type *type, con
                 is_status != status_write)
                 continue;
         }
-        walk_field(v, type, rules, field, &pair, at);
+        if (!is_idle(field, rules, &pair))
+            walk_field(v, type, rules, field, &pair, at);
     }
     if (at || !status_write)
         run_rules(rules, NULL, &site);

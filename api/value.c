@@ -227,14 +227,29 @@ bool value_remove(struct value *object, const char *name)
 
 uint64_t value_names(const struct value *object)
 {
-    struct value_iter it = value_iter_start(object);
+    void *at = object ? json_object_iter(node(object)) : NULL;
     uint64_t names = 0;
-    struct slice name;
-    struct value *v;
 
-    while (value_iter_next(&it, &name, &v))
-        names |= value_name_bit(name.data);
+    for (; at; at = json_object_iter_next(node(object), at))
+        names |= value_name_bit(json_object_iter_key(at));
     return names;
+}
+
+struct value_sequence value_sequence_start(const struct value *object)
+{
+    return (struct value_sequence){object, object ? json_object_iter(node(object)) : NULL, value_names(object)};
+}
+
+struct value *value_sequence_find(struct value_sequence *s, const char *name)
+{
+    void *at = s->next;
+
+    if (!at || strcmp(json_object_iter_key(at), name) != 0)
+        at = json_object_iter_at(node(s->object), name);
+    if (!at)
+        return NULL;
+    s->next = json_object_iter_next(node(s->object), at);
+    return borrowed(json_object_iter_value(at));
 }
 
 struct value *value_take(struct value *object, const char *name)

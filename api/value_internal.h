@@ -23,10 +23,36 @@ static inline uint64_t value_name_bit(const char *name)
         mix += (unsigned char)name[1] * 5u + (unsigned char)name[2] * 11u;
     return (uint64_t)1 << (mix % 64);
 }
+/* The same of a name without a NUL behind it. */
+static inline uint64_t value_slice_bit(struct slice name)
+{
+    unsigned mix = name.len ? (unsigned char)name.data[0] : 0;
+
+    if (name.len > 1)
+        mix += (unsigned char)name.data[1] * 5u;
+    if (name.len > 2)
+        mix += (unsigned char)name.data[2] * 11u;
+    return (uint64_t)1 << (mix % 64);
+}
 /* As value_get of a name among `names`. */
 static inline struct value *value_get_among(const struct value *object, uint64_t names, const char *name)
 {
     return names & value_name_bit(name) ? value_get(object, name) : NULL;
+}
+
+/* Reads many members of an object that mostly stand in the order in which they are asked for: whoever does is not
+ * looked up, but found behind the one before. The object must not change meanwhile. */
+struct value_sequence {
+    const struct value *object;
+    void *next;     /* the member that is likely to be asked for; NULL = none */
+    uint64_t names; /* value_names */
+};
+struct value_sequence value_sequence_start(const struct value *object);
+struct value *value_sequence_find(struct value_sequence *s, const char *name);
+/* As value_get. */
+static inline struct value *value_sequence_get(struct value_sequence *s, const char *name)
+{
+    return s->names & value_name_bit(name) ? value_sequence_find(s, name) : NULL;
 }
 
 /* Puts `v` in the place of what is there and gives that to the caller. */

@@ -309,8 +309,9 @@ static bool read_key(struct reader *r, struct slice *ret_key, char **copy)
     return true;
 }
 
-/* One `"key": value` of the object. */
-static bool read_member(struct reader *r, struct value *object)
+/* One `"key": value` of the object; *names are the bits of what it has already, so that most keys need not be looked
+ * up. */
+static bool read_member(struct reader *r, struct value *object, uint64_t *names)
 {
     struct value *child;
     char *copy CLEANUP_FREE = NULL;
@@ -324,8 +325,9 @@ static bool read_member(struct reader *r, struct value *object)
             buf_append_byte(&r->path, '.');
         buf_append_slice(&r->path, key);
     }
-    if (value_get_slice(object, key) && !report_duplicate(r, key))
+    if ((*names & value_slice_bit(key)) && value_get_slice(object, key) && !report_duplicate(r, key))
         return false;
+    *names |= value_slice_bit(key);
     skip_space(r);
     if (r->at >= r->end || *r->at != ':')
         return fail_at(r, "after object key");
@@ -341,6 +343,7 @@ static bool read_member(struct reader *r, struct value *object)
 static struct value *read_object(struct reader *r)
 {
     struct value *object CLEANUP_VALUE = value_new_object();
+    uint64_t names = 0;
 
     r->at++;
     skip_space(r);
@@ -349,7 +352,7 @@ static struct value *read_object(struct reader *r)
         return STEAL(object);
     }
     for (;;) {
-        if (!read_member(r, object))
+        if (!read_member(r, object, &names))
             return NULL;
         skip_space(r);
         if (r->at >= r->end || (*r->at != ',' && *r->at != '}'))

@@ -199,7 +199,7 @@ static void inert_index(void)
 
     inert_by_type = mem_calloc(count, sizeof(*inert_by_type));
     for (size_t i = 0; i < count; i++)
-        inert_by_type[i].any = inert_by_type[i].cases = inert_cases_of(&types[i]);
+        inert_by_type[i].any = (inert_by_type[i].cases = inert_cases_of(&types[i])) != 0;
     while (inert_spread(types, count))
         ;
     for (size_t i = 0; i < count; i++)

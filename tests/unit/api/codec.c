@@ -68,6 +68,33 @@ static void test_inline_fields_belong_to_the_parent(void **state)
                  "{\"port\":\"web\"}}}]},\"status\":{}}");
 }
 
+/* What comes in the schema's order stays where it is, and is otherwise treated the same. */
+static void test_objects_in_order(void **state)
+{
+    const struct schema_kind *kind = kind_of("", "Pod");
+
+    (void)state;
+    check_decode(kind,
+                 "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{},\"spec\":{\"tolerations\":[{\"key\":null,"
+                 "\"operator\":\"\",\"value\":\"x\",\"tolerationSeconds\":0}],\"hostAliases\":[{\"ip\":\"1.2.3.4\","
+                 "\"hostnames\":[null]}]},\"status\":{}}",
+                 "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{},\"spec\":{\"containers\":null,"
+                 "\"tolerations\":[{\"value\":\"x\",\"tolerationSeconds\":0}],\"hostAliases\":[{\"ip\":\"1.2.3.4\","
+                 "\"hostnames\":[\"\"]}]},\"status\":{}}");
+    check_refused(
+        kind, CODEC_JSON,
+        SLICE_LIT("{\"spec\":{\"tolerations\":[{\"key\":\"a\",\"tolerationSeconds\":\"x\",\"more\":1}]}}"),
+        "Pod in version \"v1\" cannot be handled as a Pod: json: cannot unmarshal string into Go struct field "
+        "Toleration.spec.tolerations.tolerationSeconds of type int64");
+    check_refused(kind, CODEC_JSON, SLICE_LIT("{\"spec\":{\"tolerations\":[{\"key\":\"a\",\"more\":1}]}}"),
+                  "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown field "
+                  "\"spec.tolerations[0].more\"");
+    check_refused(
+        kind, CODEC_JSON, SLICE_LIT("{\"spec\":{\"tolerations\":[{\"key\":\"a\",\"effect\":1}]}}"),
+        "Pod in version \"v1\" cannot be handled as a Pod: json: cannot unmarshal number into Go struct field "
+        "Toleration.spec.tolerations.effect of type string");
+}
+
 static void test_scalars_become_canonical(void **state)
 {
     (void)state;
@@ -252,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shape_is_upstreams),
         cmocka_unit_test(test_inline_fields_belong_to_the_parent),
+        cmocka_unit_test(test_objects_in_order),
         cmocka_unit_test(test_scalars_become_canonical),
         cmocka_unit_test(test_zero_time),
         cmocka_unit_test(test_reset_field),

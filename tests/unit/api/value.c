@@ -190,6 +190,31 @@ static void test_reads_as_jansson_does(void **state)
     }
 }
 
+/* In whatever order members stand and are asked for. */
+static void test_a_sequence_finds_all(void **state)
+{
+    static const char *const names[] = {"a", "ab", "abc", "b", "", "spec", "species"};
+    struct value *object CLEANUP_VALUE = value_new_object();
+    struct value_sequence none = value_sequence_start(NULL);
+
+    (void)state;
+    assert_null(value_sequence_get(&none, "a"));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        value_set(object, names[i], value_new_int((int64_t)i));
+    for (size_t step = 1; step < ARRAY_SIZE(names); step++) { /* 7 is prime: every step goes through all of them */
+        struct value_sequence s = value_sequence_start(object);
+
+        for (size_t i = 0; i < 2 * ARRAY_SIZE(names); i++) {
+            size_t at = i * step % ARRAY_SIZE(names);
+
+            assert_int_equal(value_int(value_sequence_get(&s, names[at])), at);
+            assert_null(value_sequence_find(&s, "absent"));
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        assert_true(value_slice_bit(slice_str(names[i])) == value_name_bit(names[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,7 +222,7 @@ int main(void)
         cmocka_unit_test(test_bad_json_is_named),        cmocka_unit_test(test_bad_utf8_is_refused),
         cmocka_unit_test(test_depth_is_bounded),         cmocka_unit_test(test_duplicates_are_reported_with_their_path),
         cmocka_unit_test(test_members_keep_their_order), cmocka_unit_test(test_missing_things_are_harmless),
-        cmocka_unit_test(test_reads_as_jansson_does),
+        cmocka_unit_test(test_reads_as_jansson_does),    cmocka_unit_test(test_a_sequence_finds_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
