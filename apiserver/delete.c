@@ -34,6 +34,13 @@ static int delete_set_policy(struct request *req, const char *policy, struct del
                                   policy);
 }
 
+static int delete_refuse_both(struct request *req, const char *policy, struct error *err)
+{
+    return request_invalid_option(req, "DeleteOptions", "FieldValueInvalid", "propagationPolicy", err,
+                                  "Invalid value: \"%s\": orphanDependents and deletionPropagation cannot be both set",
+                                  policy);
+}
+
 int delete_take_options(struct request *req, const struct value *v, struct delete_options *o, struct error *err)
 {
     const struct value *grace = value_get(v, "gracePeriodSeconds");
@@ -48,10 +55,7 @@ int delete_take_options(struct request *req, const struct value *v, struct delet
         o->grace_seconds = value_int(grace);
     }
     if (value_is(orphan, VALUE_BOOL) && value_is(policy, VALUE_STRING))
-        return request_invalid_option(req, "DeleteOptions", "FieldValueInvalid", "propagationPolicy", err,
-                                      "Invalid value: \"%s\": orphanDependents and deletionPropagation cannot be both "
-                                      "set",
-                                      value_str(policy));
+        return delete_refuse_both(req, value_str(policy), err);
     if (value_is(orphan, VALUE_BOOL))
         o->propagation = value_bool(orphan) ? DELETE_ORPHAN : DELETE_BACKGROUND;
     if (value_is(policy, VALUE_STRING) && delete_set_policy(req, value_str(policy), o, err) < 0)
@@ -79,6 +83,8 @@ static int delete_read_query(struct request *req, struct delete_options *o, stru
             return error_set(err, ERROR_BAD_REQUEST, "strconv.ParseInt: parsing \"%s\": invalid syntax", grace);
         o->has_grace = true;
     }
+    if (orphan && *orphan && policy && *policy)
+        return delete_refuse_both(req, policy, err);
     if (orphan && *orphan)
         o->propagation = request_query_bool(req, "orphanDependents") ? DELETE_ORPHAN : DELETE_BACKGROUND;
     if (policy && *policy)

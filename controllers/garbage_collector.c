@@ -114,12 +114,22 @@ static void garbage_plan_deleting(const struct garbage_view *in, struct plan *pl
         garbage_plan_drop_finalizer(plan, in->object, GARBAGE_FOREGROUND);
 }
 
-/* How the object's own dependents are treated when it goes. */
+static bool garbage_waits_for_dependents(const struct view *v)
+{
+    return view_deleting(v) && view_has_finalizer(v, GARBAGE_FOREGROUND);
+}
+
+/* How the object's own dependents are treated when it goes. Its owners wait for it: where one of its dependents waits,
+ * too, they may be waiting for each other, and nobody would ever go. */
 static const char *garbage_policy(const struct garbage_view *in, bool waiting)
 {
+    bool circle = false;
+
     if (view_has_finalizer(in->object, GARBAGE_ORPHAN))
         return "Orphan";
-    if (view_has_finalizer(in->object, GARBAGE_FOREGROUND) || (waiting && in->dependent_count))
+    for (size_t i = 0; i < in->dependent_count; i++)
+        circle = circle || garbage_waits_for_dependents(in->dependents[i]);
+    if (view_has_finalizer(in->object, GARBAGE_FOREGROUND) || (waiting && in->dependent_count && !circle))
         return "Foreground";
     return "Background";
 }
@@ -217,7 +227,7 @@ static void garbage_add_dependents(struct run *run, const struct view *owner)
 
 static bool garbage_waits(const struct view *v)
 {
-    return view_deleting(v) && (view_has_finalizer(v, GARBAGE_FOREGROUND) || view_has_finalizer(v, GARBAGE_ORPHAN));
+    return garbage_waits_for_dependents(v) || (view_deleting(v) && view_has_finalizer(v, GARBAGE_ORPHAN));
 }
 
 struct garbage_search {
@@ -250,24 +260,23 @@ static const struct view *garbage_find_owner(struct run *run, const struct view 
         owner->state = GARBAGE_OWNER_GONE;
         return NULL;
     }
-    owner->state = view_deleting(v) && view_has_finalizer(v, GARBAGE_FOREGROUND) ? GARBAGE_OWNER_WAITS
-                                                                                 : GARBAGE_OWNER_HERE;
+    owner->state = garbage_waits_for_dependents(v) ? GARBAGE_OWNER_WAITS : GARBAGE_OWNER_HERE;
     return v;
 }
 
 static void garbage_map(struct run *run, const struct view *before, const struct view *now)
 {
     const struct view *v = now ? now : before;
-    struct scan_cursor at = scan_open(view_raw(v, VIEW_OWNERS));
+    struct scan_cursor at = scan_open(before ? view_raw(before, VIEW_OWNERS) : SLICE_NONE);
     struct garbage_owner owner = {0};
 
     if (!now || (garbage_waits(now) && !(before && garbage_waits(before))))
         garbage_add_dependents(run, v);
     if (now && (garbage_waits(now) || view_raw(now, VIEW_OWNERS).len > 2))
         garbage_add(run, now);
-    /* An owner in the foreground waits for this one. */
-    while (!now && view_next_owner(&at, &owner.ref)) {
-        const struct view *waiting = garbage_find_owner(run, v, &owner);
+    /* An owner in the foreground waited for this one, until it went or named the owner no longer. */
+    while (view_next_owner(&at, &owner.ref)) {
+        const struct view *waiting = garbage_find_owner(run, before, &owner);
 
         if (waiting && owner.state == GARBAGE_OWNER_WAITS)
             garbage_add(run, waiting);

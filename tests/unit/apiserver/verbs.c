@@ -375,6 +375,7 @@ static void test_preconditions(void **state)
     assert_answer(&a, "details.kind", "DeleteOptions");
     harness_expect(&h, 200, "DELETE", CM "/pre?dryRun=All", NULL, NULL);
     harness_expect(&h, 200, "GET", CM "/pre", NULL, NULL);
+    harness_expect(&h, 422, "DELETE", CM "/pre?orphanDependents=true&propagationPolicy=Orphan", NULL, &a);
     harness_expect(&h, 200, "DELETE", CM "/pre", "{\"propagationPolicy\":\"Foreground\"}", &a);
     assert_true(answer_has(&a, "foregroundDeletion"));
 }

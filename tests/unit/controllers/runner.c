@@ -295,6 +295,42 @@ static void test_dependents_of_a_deleted_owner_go(void **state)
     world_end(&w);
 }
 
+/* It waited for a pod, which another owner keeps. */
+static void test_an_owner_goes_when_a_dependent_names_it_no_longer(void **state)
+{
+#define KEPT(owners, rv)                                                                                               \
+    "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"p\",\"resourceVersion\":\"" rv                        \
+    "\",\"ownerReferences\":[" owners "]}}"
+#define OWNER_REF(name, more)                                                                                          \
+    "{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":\"" name "\",\"uid\":\"" name "\"" more "}"
+#define OWNER(name, more)                                                                                              \
+    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"a\",\"uid\":\"" name "\",\"resourceVersion\":\"9\"" more "}" \
+    "}"
+    struct world w;
+    struct fake_call *call;
+
+    (void)state;
+    world_start(&w);
+    world_list(
+        &w, "replicasets",
+        OWNER(
+            "one",
+            ",\"deletionTimestamp\":\"2026-01-02T03:04:05Z\",\"finalizers\":[\"foregroundDeletion\"]") "," OWNER("two",
+                                                                                                                 ""));
+    world_list(&w, "pods", KEPT(OWNER_REF("one", ",\"blockOwnerDeletion\":true") "," OWNER_REF("two", ""), "60"));
+    world_list_rest(&w);
+    call = world_call(&w, "generic-garbage-collector");
+    assert_string_equal(call->method, "PATCH");
+    assert_string_equal(call->path, "/api/v1/namespaces/a/pods/p");
+    fake_answer(call, 200, KEPT(OWNER_REF("two", ""), "101"));
+    world_event(&w, "pods", "MODIFIED", KEPT(OWNER_REF("two", ""), "101"));
+    call = world_call(&w, "generic-garbage-collector");
+    assert_non_null(call);
+    assert_string_equal(call->method, "PATCH");
+    assert_string_equal(call->path, "/apis/apps/v1/namespaces/a/replicasets/one");
+    world_end(&w);
+}
+
 static void test_a_node_is_not_garbage_of_a_pod(void **state)
 {
     struct world w;
@@ -465,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_batch_stops_the_next_and_comes_back),
         cmocka_unit_test(test_dependents_of_a_deleted_owner_go),
         cmocka_unit_test(test_an_owner_that_lives_stops_the_collector),
+        cmocka_unit_test(test_an_owner_goes_when_a_dependent_names_it_no_longer),
         cmocka_unit_test(test_a_node_is_not_garbage_of_a_pod),
         cmocka_unit_test(test_a_changed_pod_reaches_its_services_slice),
         cmocka_unit_test(test_a_set_finds_pods_without_an_owner),

@@ -433,6 +433,32 @@ static void test_foreground_waits_for_blocking_dependents(void **state)
     free(loose);
 }
 
+/* Those who wait for each other: whoever is between them goes at once. */
+static void test_a_circle_is_broken(void **state)
+{
+    struct garbage_owner owners[] = {owner_of("u", GARBAGE_OWNER_WAITS)};
+    struct view *object = view_of(&view_pods, DEPENDENT("true"));
+    struct view *waiting = view_of(&view_replicasets, "{\"metadata\":{\"name\":\"o\",\"namespace\":\"a\",\"uid\":\"u\","
+                                                      "\"finalizers\":[\"foregroundDeletion\"]" DELETED "}}");
+    struct view *plain = view_of(&view_pods, DEPENDENT("true"));
+    const struct view *dependents[] = {plain, waiting};
+    struct garbage_view in = {
+        .object = object, .owners = owners, .owner_count = 1, .dependents = dependents, .dependent_count = 2};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        PLAN_LOCAL(plan);
+
+        garbage_plan(&in, &plan);
+        assert_body_text(plan_find(&plan, ACTION_DELETE, &view_pods, "", 0), "propagationPolicy",
+                         i ? "Foreground" : "Background");
+        in.dependent_count = 1;
+    }
+    free(object);
+    free(waiting);
+    free(plain);
+}
+
 static void test_orphan_lets_dependents_live(void **state)
 {
     struct view *owner = view_of(&view_replicasets,
@@ -503,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_garbage_goes_when_no_owner_is_left),
         cmocka_unit_test(test_stray_owner_is_told),
         cmocka_unit_test(test_foreground_waits_for_blocking_dependents),
+        cmocka_unit_test(test_a_circle_is_broken),
         cmocka_unit_test(test_orphan_lets_dependents_live),
         cmocka_unit_test(test_role_aggregation),
     };
