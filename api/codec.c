@@ -243,6 +243,41 @@ struct value *codec_decode(const struct schema_kind *kind, enum codec_format for
     return r == 0 ? STEAL(object) : NULL;
 }
 
+static void note_duplicate_in_operations(void *arg, const char *path)
+{
+    codec_findings_add(arg, "json patch duplicate field \"%s\"", path);
+}
+
+static void note_unknown_in_operations(const struct value *operations, struct codec_findings *findings)
+{
+    static const char *const known[] = {"op", "path", "from", "value"};
+
+    for (size_t i = 0; i < value_count(operations); i++) {
+        struct value_iter it = value_iter_start(value_at(operations, i));
+        struct slice name;
+        struct value *v;
+
+        while (value_iter_next(&it, &name, &v)) {
+            size_t k = 0;
+
+            while (k < ARRAY_SIZE(known) && !slice_is(name, known[k]))
+                k++;
+            if (k == ARRAY_SIZE(known))
+                codec_findings_add(findings, "json patch unknown field \"[%zu].%.*s\"", i, SLICE_ARGS(name));
+        }
+    }
+}
+
+struct value *codec_parse_patch(struct slice json, bool operations, struct codec_findings *findings, struct error *err)
+{
+    struct value *patch =
+        value_parse_reporting(json, operations ? note_duplicate_in_operations : note_duplicate, findings, err);
+
+    if (operations && value_is(patch, VALUE_ARRAY))
+        note_unknown_in_operations(patch, findings);
+    return patch;
+}
+
 int codec_peek_type(enum codec_format format, struct slice body, char **ret_api_version, char **ret_kind,
                     struct error *err)
 {

@@ -35,7 +35,11 @@ struct value *codec_decode(const struct schema_kind *kind, enum codec_format for
 /* The apiVersion and kind that a body of any format states ("" when missing), owned by the caller. */
 int codec_peek_type(enum codec_format format, struct slice body, char **ret_api_version, char **ret_kind,
                     struct error *err);
-/* Prunes, normalises and checks types of a tree that a patch produced, in place. Same findings and errors. */
+/* The JSON of a patch: the last of duplicate members counts, and they are findings; so are, in the operations of a JSON
+ * Patch, members that have no meaning. ERROR_BAD_REQUEST. */
+struct value *codec_parse_patch(struct slice json, bool operations, struct codec_findings *findings, struct error *err);
+/* Prunes, normalises and checks types of a tree that a patch produced, in place. Same findings and errors; what is
+ * among the findings already counts. */
 int codec_normalise(const struct schema_kind *kind, struct value *object, enum codec_strictness strictness,
                     struct codec_findings *findings, struct error *err);
 /* Makes a top-level field as if nothing had been said of it: absent, or the zeros that upstream writes. */

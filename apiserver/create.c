@@ -66,7 +66,7 @@ static int create_prepare(struct write *w, struct value *object, const struct bu
     if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managers, err)) < 0 ||
         (r = admission_validate(&admission, err)) != 0)
         return r;
-    if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) < 0)
+    if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) != 0)
         return r;
     meta_order(object);
     return 0;

@@ -7,6 +7,7 @@
  */
 #include "apiserver/customs.h"
 
+#include "apiserver/meta.h"
 #include "apiserver/registry.h"
 #include "lib/log.h"
 #include "lib/map.h"
@@ -20,13 +21,14 @@
 struct custom_version_entry {
     struct custom_kind *head;
     struct custom_kind *whole; /* NULL until the first request; under the lock */
+    bool hidden;               /* not served: for who empties a definition that is deleted */
 };
 
 struct custom_definition {
     uint64_t revision;
     char *name; /* of the object */
     char *list_kind;
-    struct custom_version_entry *versions; /* served ones; none when it is not established */
+    struct custom_version_entry *versions; /* served ones, or one hidden; none when it is not established */
     size_t version_count;
 };
 
@@ -106,6 +108,15 @@ static void definition_free(void *arg)
     free(d);
 }
 
+static void definition_add(struct custom_definition *d, const struct value *object, const struct value *version,
+                           bool hidden)
+{
+    struct custom_version_entry *v = &d->versions[d->version_count++];
+
+    v->head = custom_kind_head(object, version);
+    v->hidden = hidden;
+}
+
 static struct custom_definition *definition_read(const struct value *object, uint64_t revision)
 {
     struct custom_definition *d = mem_zalloc(sizeof(*d));
@@ -120,7 +131,10 @@ static struct custom_definition *definition_read(const struct value *object, uin
     d->versions = mem_calloc(value_count(versions) + 1, sizeof(*d->versions));
     for (size_t i = 0; i < value_count(versions); i++)
         if (value_bool(value_get(value_at(versions, i), "served")))
-            d->versions[d->version_count++].head = custom_kind_head(object, value_at(versions, i));
+            definition_add(d, object, value_at(versions, i), false);
+    for (size_t i = 0; i < value_count(versions) && !d->version_count && meta_is_deleting(object); i++)
+        if (value_bool(value_get(value_at(versions, i), "storage")))
+            definition_add(d, object, value_at(versions, i), true);
     return d;
 }
 
@@ -342,7 +356,8 @@ static void snapshot_add_kinds(struct customs_snapshot *all, const struct custom
     all->count = all->builtin;
     for (size_t i = 0; i < count; i++)
         for (size_t v = 0; v < list[i]->version_count; v++)
-            all->kinds[all->count++] = custom_kind_schema(custom_kind_ref(list[i]->versions[v].head));
+            if (!list[i]->versions[v].hidden)
+                all->kinds[all->count++] = custom_kind_schema(custom_kind_ref(list[i]->versions[v].head));
 }
 
 /* Under the lock. */
@@ -423,7 +438,8 @@ const struct schema_kind *customs_find(struct request *req, const char *group, c
     struct customs *customs = customs_lock(req->front);
     struct custom_definition *d;
     struct custom_version_entry *v = customs_version(customs, group, version, plural, &d);
-    struct custom_kind *kind = v ? definition_compile(customs, d, v) : NULL;
+    bool may = v && (!v->hidden || req->http->peer->local_user);
+    struct custom_kind *kind = may ? definition_compile(customs, d, v) : NULL;
 
     customs_unlock(customs);
     if (!kind)
@@ -456,36 +472,58 @@ static bool customs_taken(const struct customs *customs, const char *own, const 
     return d && strcmp(d->name, own) != 0;
 }
 
-const char *customs_conflict(struct request *req, const struct value *definition, const char **ret_message)
+/* Those of `wanted` (one name, or short names) that are somebody else's, as one sentence; NULL = none is. Under the
+ * lock. */
+static const char *customs_taken_of(const struct customs *customs, struct request *req, const char *own,
+                                    const char *group, const struct value *wanted, bool of_kind)
+{
+    bool list = value_is(wanted, VALUE_ARRAY);
+    size_t count = list ? value_count(wanted) : 1;
+    size_t taken = 0;
+    BUF_LOCAL(text);
+
+    for (size_t i = 0; i < count && i < CUSTOMS_NAMES_MAX; i++) { /* more are refused */
+        const char *name = value_str(list ? value_at(wanted, i) : wanted);
+
+        if (name && *name && customs_taken(customs, own, group, name, of_kind))
+            buf_printf(&text, "%s\"%s\" is already in use", taken++ ? ", " : "", name);
+    }
+    if (!taken)
+        return NULL;
+    return pool_printf(req->pool, taken > 1 ? "[%s]" : "%s", buf_cstr(&text));
+}
+
+const char *customs_accept(struct request *req, const struct value *definition, struct value *ret_names,
+                           const char **ret_message)
 {
     static const struct {
         const char *member;
         const char *reason;
         bool of_kind;
-    } names[] = {{"plural", "PluralConflict", false},
-                 {"singular", "SingularConflict", false},
-                 {"shortNames", "ShortNamesConflict", false},
-                 {"kind", "KindConflict", true},
-                 {"listKind", "ListKindConflict", true}};
+        bool needed;
+    } names[] = {{"plural", "PluralConflict", false, true},          {"singular", "SingularConflict", false, false},
+                 {"shortNames", "ShortNamesConflict", false, false}, {"kind", "KindConflict", true, true},
+                 {"listKind", "ListKindConflict", true, false},      {"categories", NULL, false, false}};
+    const struct value *before = value_path(definition, "status", "acceptedNames", NULL);
     const struct value *wanted = value_path(definition, "spec", "names", NULL);
     const char *own = value_str(value_path(definition, "metadata", "name", NULL));
     const char *group = value_str(value_path(definition, "spec", "group", NULL));
-
     struct customs *customs = customs_lock(req->front);
     const char *reason = NULL;
 
-    for (size_t i = 0; own && group && !reason && i < ARRAY_SIZE(names); i++) {
+    for (size_t i = 0; own && group && i < ARRAY_SIZE(names); i++) {
         const struct value *v = value_get(wanted, names[i].member);
-        size_t count = value_is(v, VALUE_ARRAY) ? value_count(v) : 1;
+        const char *message = names[i].reason ? customs_taken_of(customs, req, own, group, v, names[i].of_kind) : NULL;
 
-        for (size_t k = 0; k < count && k < CUSTOMS_NAMES_MAX && !reason; k++) { /* more are refused */
-            const char *name = value_str(value_is(v, VALUE_ARRAY) ? value_at(v, k) : v);
-
-            if (!name || !*name || !customs_taken(customs, own, group, name, names[i].of_kind))
-                continue;
-            *ret_message = pool_printf(req->pool, "\"%s\" is already in use", name);
+        if (message) {
             reason = names[i].reason;
+            *ret_message = message;
+            v = value_get(before, names[i].member);
         }
+        if (v)
+            value_set(ret_names, names[i].member, value_copy(v));
+        else if (names[i].needed)
+            value_set_str(ret_names, names[i].member, "");
     }
     customs_unlock(customs);
     return reason;

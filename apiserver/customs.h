@@ -28,8 +28,10 @@ struct documents *customs_documents(struct front *front, struct customs_snapshot
 /* To be called every ten seconds: gives back what documents nobody asks for. */
 void customs_tidy(struct customs *customs);
 
-/* Whether a name of the definition is taken by another that is served: upstream's reason ("PluralConflict" ...) and a
- * sentence, both static or in the pool; NULL when all are free. */
-const char *customs_conflict(struct request *req, const struct value *definition, const char **ret_message);
+/* The names that the definition has from now on: of those it wants what no other that is served has, else those that it
+ * had. Upstream's reason when one is taken, the last of several ("PluralConflict" ...; static), with a sentence in the
+ * request's pool; NULL when all are free. */
+const char *customs_accept(struct request *req, const struct value *definition, struct value *ret_names,
+                           const char **ret_message);
 
 #endif

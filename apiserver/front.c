@@ -64,6 +64,37 @@ static bool front_is_long(const struct request *req)
     return req->info.verb == REQUEST_WATCH;
 }
 
+/* `timeout` has Go's form of a time: numbers, each with its unit ("1m30s"). What stays does not look at it. */
+static int front_timeout(struct request *req, struct error *err)
+{
+    static const char *const units[] = {"ns", "us", "\u00b5s", "\u03bcs", "ms", "s", "m", "h"};
+    const char *text = front_is_long(req) ? NULL : request_query(req, "timeout");
+    const char *at = text ? text + (*text == '-' || *text == '+') : "";
+
+    while (*at && strcmp(at, "0") != 0) {
+        size_t digits = strspn(at, "0123456789.");
+        size_t len = strcspn(at + digits, "0123456789.");
+        size_t i = 0;
+
+        if (strspn(at, ".") == digits)
+            return error_set(err, ERROR_BAD_REQUEST,
+                             "invalid timeout specified in the request URL - time: invalid duration \"%s\"", text);
+        if (!len)
+            return error_set(err, ERROR_BAD_REQUEST,
+                             "invalid timeout specified in the request URL - time: missing unit in duration \"%s\"",
+                             text);
+        while (i < ARRAY_SIZE(units) && !slice_is(slice_make(at + digits, len), units[i]))
+            i++;
+        if (i == ARRAY_SIZE(units))
+            return error_set(
+                err, ERROR_BAD_REQUEST,
+                "invalid timeout specified in the request URL - time: unknown unit \"%.*s\" in duration \"%s\"",
+                (int)len, at + digits, text);
+        at += digits + len;
+    }
+    return 0;
+}
+
 /* What a node says so that it is not given up: its Lease, and its Node. */
 static bool front_is_beat(const struct request *req)
 {
@@ -215,7 +246,7 @@ static request_handler *front_handler(const struct request *req)
 }
 
 static int (*const front_phases[])(struct request *req, struct error *err) = {
-    front_path, authn_authenticate, authz_authorize, front_limit, front_route,
+    front_path, front_timeout, authn_authenticate, authz_authorize, front_limit, front_route,
 };
 
 void front_handle(struct http_request *http, void *arg)

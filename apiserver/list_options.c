@@ -255,6 +255,7 @@ int list_options_read(struct request *req, struct list_options *o, struct error 
     o->watch = req->info.verb == REQUEST_WATCH;
     o->bookmarks = request_query_bool(req, "allowWatchBookmarks");
     o->initial_events = request_query_bool(req, "sendInitialEvents");
+    o->no_initial_events = request_query(req, "sendInitialEvents") && !o->initial_events;
     if ((r = list_read_selectors(req, &o->filter, err)) < 0 ||
         (r = list_read_number(req, "limit", &o->limit, err)) < 0 ||
         (r = list_read_number(req, "timeoutSeconds", &o->timeout_seconds, err)) < 0 ||

@@ -35,7 +35,8 @@ struct list_options {
     uint64_t continue_remaining; /* how many there are behind it; 0 = unknown */
     bool watch;
     bool bookmarks;
-    bool initial_events;
+    bool initial_events;     /* sendInitialEvents is given and true */
+    bool no_initial_events;  /* ... and false */
     int64_t timeout_seconds; /* 0 = not given */
 };
 

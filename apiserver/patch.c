@@ -11,12 +11,13 @@
 static const struct {
     const char *content_type;
     bool strategic;
+    bool operations; /* a list of them, not what the object shall have */
     int (*apply)(const struct value *current, const struct value *patch, struct value **ret_result,
                  struct error *err); /* NULL: by the schema */
 } patch_types[] = {
-    {"application/json-patch+json", false, patch_json},
-    {"application/merge-patch+json", false, patch_merge},
-    {"application/strategic-merge-patch+json", true, NULL},
+    {"application/json-patch+json", false, true, patch_json},
+    {"application/merge-patch+json", false, false, patch_merge},
+    {"application/strategic-merge-patch+json", true, false, NULL},
 };
 
 static ptrdiff_t patch_find_type(const char *content_type)
@@ -126,13 +127,30 @@ static struct value *patch_with_managers(const struct value *current, struct sli
     return whole;
 }
 
+/* The patch applied to `current`: an object, not yet looked at. */
+static int patch_apply(ptrdiff_t type, const struct schema_kind *kind, const struct value *current,
+                       const struct value *patch, struct value **ret_object, struct error *err)
+{
+    int r = patch_types[type].strategic ? patch_strategic(kind->type, current, patch, ret_object, err)
+                                        : patch_types[type].apply(current, patch, ret_object, err);
+
+    if (r == 0 && !value_is(*ret_object, VALUE_OBJECT))
+        return error_set(err, ERROR_BAD_REQUEST, "the patch does not leave an object");
+    return r;
+}
+
+static void patch_clear_findings(void *arg)
+{
+    codec_findings_clear(arg);
+}
+
 int update_patch(struct request *req, const struct update *u, const struct schema_kind *kind,
                  const struct value *current, struct slice managers, struct value **ret_object, struct error *err)
 {
     ptrdiff_t type = patch_find_type(u->patch_type);
     bool first = !req->warning_count; /* a later attempt would say all of it again */
-    struct codec_findings findings = {0};
-    struct value *patch CLEANUP_VALUE = value_parse(u->patch, err);
+    struct codec_findings findings CLEANUP(patch_clear_findings) = {0};
+    struct value *patch CLEANUP_VALUE = codec_parse_patch(u->patch, patch_types[type].operations, &findings, err);
     struct value *whole CLEANUP_VALUE = NULL;
     struct value *object CLEANUP_VALUE = NULL;
     ERROR_LOCAL(why);
@@ -142,24 +160,17 @@ int update_patch(struct request *req, const struct update *u, const struct schem
         return -(int)ERROR_BAD_REQUEST;
     if (managers.data && patch_reaches_managers(patch))
         current = whole = patch_with_managers(current, managers);
-    if (patch_types[type].strategic)
-        r = patch_strategic(kind->type, current, patch, &object, err);
-    else
-        r = patch_types[type].apply(current, patch, &object, err);
-    if (r < 0)
+    if ((r = patch_apply(type, kind, current, patch, &object, err)) < 0)
         return r;
-    if (!value_is(object, VALUE_OBJECT))
-        return error_set(err, ERROR_BAD_REQUEST, "the patch does not leave an object");
     if (patch_check_type(object, current, &why) < 0)
         return patch_refuse(req, object, &why, err);
     if (first)
         request_warn_inert(req, kind, patch);
     r = codec_normalise(kind, object, req->strictness, &findings, &why);
-    if (r == 0 && req->strictness == CODEC_WARN && first)
-        request_warn_findings(req, &findings);
-    codec_findings_clear(&findings);
     if (r < 0)
         return patch_refuse(req, patch_types[type].strategic ? patch : object, &why, err);
+    if (req->strictness == CODEC_WARN && first)
+        request_warn_findings(req, &findings);
     *ret_object = STEAL(object);
     return 0;
 }

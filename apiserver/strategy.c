@@ -81,6 +81,7 @@ static const struct strategy strategies[] = {
      .flags = STRATEGY_ONLY_MARKED,
      .prepare_create = custom_prepare_create,
      .prepare_update = custom_prepare_update,
+     .allocate = custom_allocate,
      .prepare_delete = custom_prepare_delete},
 };
 

@@ -27,7 +27,8 @@ struct strategy {
     int (*prepare_update)(struct request *req, struct value *object, const struct value *old, const char *sub,
                           struct error *err);
     /* After validation: takes from what the cluster shares (addresses, ports) and gives back, with conditions and
-     * operations of the same transaction. old NULL = create, object NULL = delete. */
+     * operations of the same transaction. old NULL = create, object NULL = delete. May be WRITE_WAIT, but for a
+     * deletion. */
     int (*allocate)(struct write *w, struct value *object, const struct value *old, struct error *err);
     /* The first deletion of it. May be NULL, as all of these. */
     void (*prepare_delete)(struct request *req, struct value *object);
@@ -62,6 +63,7 @@ int csr_allocate(struct write *w, struct value *object, const struct value *old,
 void custom_prepare_create(struct request *req, struct value *object);
 int custom_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                           struct error *err);
+int custom_allocate(struct write *w, struct value *object, const struct value *old, struct error *err);
 void custom_prepare_delete(struct request *req, struct value *object);
 
 /* Has a Service this address? */

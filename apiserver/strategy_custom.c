@@ -4,9 +4,10 @@
  * written with the definition, so that a kind is there when its creation is answered.
  *
  *     created --names free--> Established --deleted--> Terminating: held by a finalizer until its objects are gone
- *        `-- names taken: NamesAccepted is False, nothing is served, until an update finds them free
+ *        `-- names taken: NamesAccepted is False, nothing is served, until a write finds them free
+ *            (controllers/custom_finalizer.c writes when the one that had them is gone)
  *
- * Once established it stays so, with the names that were accepted then, whatever an update asks for.
+ * Once established it stays so, with the names that were accepted, whatever an update asks for.
  */
 #include "apiserver/strategy.h"
 
@@ -66,29 +67,25 @@ static void custom_note_storage(struct value *object)
     }
 }
 
+/* Each name for itself: those that are free count at once. */
 static void custom_accept_names(struct request *req, struct value *object)
 {
     const char *message = "no conflicts found";
-    const char *conflict = customs_conflict(req, object, &message);
-    const struct value *names = value_path(object, "spec", "names", NULL);
-    struct value *status = value_need_object(object, "status");
+    struct value *names = value_new_object();
+    const char *conflict = customs_accept(req, object, names, &message);
 
+    value_set(value_need_object(object, "status"), "acceptedNames", names);
     custom_set_condition(req, object, "NamesAccepted", !conflict, conflict ? conflict : "NoConflicts", message);
-    if (!conflict && value_is(names, VALUE_OBJECT)) {
-        value_set(status, "acceptedNames", value_copy(names));
-        custom_set_condition(req, object, "Established", true, "InitialNamesAccepted",
-                             "the initial names have been accepted");
-    } else if (!custom_is_established(object)) {
-        custom_set_condition(req, object, "Established", false, "NotAccepted", "not all names are accepted");
-        value_set(status, "acceptedNames", value_parse(SLICE_LIT("{\"plural\":\"\",\"kind\":\"\"}"), NULL));
-    }
+    if (custom_is_established(object))
+        return;
+    custom_set_condition(req, object, "Established", !conflict, conflict ? "NotAccepted" : "InitialNamesAccepted",
+                         conflict ? "not all names are accepted" : "the initial names have been accepted");
 }
 
 void custom_prepare_create(struct request *req, struct value *object)
 {
     value_set(object, "status", value_new_object());
     default_apply(req->kind, object);
-    custom_accept_names(req, object);
     custom_note_storage(object);
 }
 
@@ -127,16 +124,6 @@ static bool custom_is_held(const struct value *object)
     return false;
 }
 
-static bool custom_is_served(const struct value *definition)
-{
-    const struct value *versions = value_path(definition, "spec", "versions", NULL);
-
-    for (size_t i = 0; i < value_count(versions); i++)
-        if (value_bool(value_get(value_at(versions, i), "served")))
-            return custom_is_established(definition);
-    return false;
-}
-
 static int custom_count(void *arg, const struct store_item *item)
 {
     ++*(size_t *)arg;
@@ -144,7 +131,7 @@ static int custom_count(void *arg, const struct store_item *item)
 }
 
 /* The cluster's own parts let it go when they see no objects any more; but the last one made may not have come to them
- * yet, and would be left behind. What nobody can ask for is. Others may let go of it as they like, as upstream. */
+ * yet, and would be left behind. Others may let go of it as they like, as upstream. */
 static int custom_check_empty(struct request *req, const struct value *old, struct error *err)
 {
     const char *name = meta_name(old);
@@ -152,7 +139,7 @@ static int custom_check_empty(struct request *req, const struct value *old, stru
     struct store_range_result result;
     size_t count = 0;
 
-    if (!req->http->peer->local_user || !custom_is_served(old))
+    if (!req->http->peer->local_user)
         return 0;
     range.prefix.len--; /* it has no namespace */
     if (store_list(req->server->store, &range, custom_count, &count, &result, err) < 0)
@@ -163,7 +150,6 @@ static int custom_check_empty(struct request *req, const struct value *old, stru
 int custom_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                           struct error *err)
 {
-    bool same_names = value_equal(value_path(object, "spec", "names", NULL), value_path(old, "spec", "names", NULL));
     int r;
 
     if (!strcmp(sub, "status")) {
@@ -173,9 +159,25 @@ int custom_prepare_update(struct request *req, struct value *object, const struc
     if (custom_is_held(old) && !custom_is_held(object) && (r = custom_check_empty(req, old, err)) < 0)
         return r;
     default_apply(req->kind, object);
-    if (!meta_is_deleting(old) && (!same_names || !custom_is_established(old)))
-        custom_accept_names(req, object);
     custom_note_storage(object);
+    return 0;
+}
+
+/* Which names are free is asked in turn: two that are made at once must not both find them so. */
+int custom_allocate(struct write *w, struct value *object, const struct value *old, struct error *err)
+{
+    struct request *req = w->req;
+    const struct value *names = value_path(object, "spec", "names", NULL);
+    const char *group = value_str(value_path(object, "spec", "group", NULL));
+
+    (void)err;
+    if (!object ||
+        (old && (meta_is_deleting(old) || (value_equal(names, value_path(object, "status", "acceptedNames", NULL)) &&
+                                           custom_is_established(old)))))
+        return 0;
+    if (!req->dry_run && !write_take_turn(w, pool_printf(w->pool, "names of %s", group ? group : "")))
+        return WRITE_WAIT;
+    custom_accept_names(req, object);
     return 0;
 }
 

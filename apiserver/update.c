@@ -34,6 +34,48 @@ static void update_only(struct value *object, const struct value *old, const cha
         value_set_slice(object, member, value_copy(v));
 }
 
+/* What a status write leaves alone of the metadata too, as upstream's strategies: all of it, or one member. It is so of
+ * all kinds that users define. */
+static const struct {
+    const char *group;
+    const char *plural;
+    const char *member; /* NULL = all */
+} update_kept[] = {
+    {"", "pods", "ownerReferences"},
+    {"apiextensions.k8s.io", "customresourcedefinitions", NULL},
+    {"apiregistration.k8s.io", "apiservices", NULL},
+    {"apps", "deployments", "labels"},
+    {"flowcontrol.apiserver.k8s.io", "flowschemas", NULL},
+    {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", NULL},
+    {"resource.k8s.io", "resourceclaims", NULL},
+};
+
+static void update_keep_member(struct value *object, const struct value *old, const char *name)
+{
+    const struct value *was = value_get(old, name);
+
+    if (was)
+        value_set(object, name, value_copy(was));
+    else
+        (void)value_remove(object, name);
+}
+
+static void update_keep_metadata(const struct request *req, struct value *object, const struct value *old)
+{
+    const struct schema_kind *kind = req->kind;
+
+    if (kind->custom)
+        update_keep_member(object, old, "metadata");
+    for (size_t i = 0; i < ARRAY_SIZE(update_kept); i++) {
+        if (strcmp(update_kept[i].group, kind->group) != 0 || strcmp(update_kept[i].plural, kind->plural) != 0)
+            continue;
+        if (update_kept[i].member)
+            update_keep_member(value_get(object, "metadata"), value_get(old, "metadata"), update_kept[i].member);
+        else
+            update_keep_member(object, old, "metadata");
+    }
+}
+
 /* Main writes leave the status alone, status writes leave all but metadata and status alone. */
 static void update_split(const struct request *req, const struct update *u, struct value *object,
                          const struct value *old)
@@ -49,12 +91,10 @@ static void update_split(const struct request *req, const struct update *u, stru
         return;
     }
     if (!*u->subresource) {
-        if (value_get(old, "status"))
-            value_set(object, "status", value_copy(value_get(old, "status")));
-        else
-            (void)value_remove(object, "status");
+        update_keep_member(object, old, "status");
         return;
     }
+    update_keep_metadata(req, object, old);
     it = value_iter_start(old);
     while (value_iter_next(&it, &name, &v))
         if (!slice_is(name, "status") && !slice_is(name, "metadata"))
@@ -126,7 +166,7 @@ static int update_prepare(struct write *w, struct value *object, const struct va
     admission.ends = update_finishes_deletion(req, object);
     if ((r = admission_validate(&admission, err)) != 0)
         return r;
-    if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) < 0)
+    if (req->strategy->allocate && !*u->subresource && (r = req->strategy->allocate(w, object, old, err)) != 0)
         return r;
     /* A status is not what somebody wants. */
     if (!*u->subresource || !strcmp(u->subresource, "scale") || update_writes(req, u))

@@ -2,7 +2,7 @@
 /*
  * A watch: what there is (when asked), then what happened since, then what happens, without a gap and without a double.
  *
- *      resourceVersion "" or 0, or sendInitialEvents             resourceVersion N
+ *      resourceVersion "" or 0, or sendInitialEvents             resourceVersion N, or sendInitialEvents=false: now
  *                     |                                                |
  *                     v                                                |
  *                  LISTING ---- snapshot L is out: after = L ----> CATCHING_UP <--.
@@ -171,7 +171,7 @@ static int watch_list_page(struct watch *w, struct error *err)
         return r;
     w->hub.after = w->list_revision;
     w->state = WATCH_CATCHING_UP;
-    if (w->options->initial_events)
+    if (w->options->initial_events && w->options->bookmarks)
         watch_bookmark_now(w, w->list_revision, true);
     return 0;
 }
@@ -358,6 +358,11 @@ static int watch_choose_start(struct watch *w, struct error *err)
     uint64_t oldest = store_compacted_of(store, registry_class(w->req->kind));
     int may;
 
+    if (o->no_initial_events && !o->revision) {
+        w->state = WATCH_CATCHING_UP;
+        w->hub.after = store_revision(store);
+        return 0;
+    }
     if (o->initial_events || !o->has_revision || !o->revision) {
         if (o->initial_events && list_check_future(w->req, o->revision, err) < 0)
             return -(int)ERROR_TIMEOUT;

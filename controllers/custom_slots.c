@@ -13,7 +13,7 @@
 #include "api/custom.h"
 #include "api/value.h"
 
-/* What is kept of a definition: a version that is served; NULL = none is. */
+/* What is kept of a definition: a version that can be asked for; NULL = there is none. */
 struct definition {
     struct custom_kind *head;
 };
@@ -26,19 +26,24 @@ static void definition_free(void *item)
     free(d);
 }
 
-/* The stored version when it is served, else any. */
+/* The stored version when it is served, else any; when none is, of one that is deleted the stored one, which the server
+ * shows to who empties it. */
 static const struct value *definition_version(const struct value *object)
 {
     const struct value *versions = value_path(object, "spec", "versions", NULL);
+    bool deleting = value_path(object, "metadata", "deletionTimestamp", NULL);
     const struct value *found = NULL;
+    const struct value *stored = NULL;
 
     for (size_t i = 0; i < value_count(versions); i++) {
         const struct value *v = value_at(versions, i);
 
         if (value_bool(value_get(v, "served")) && (!found || value_bool(value_get(v, "storage"))))
             found = v;
+        if (value_bool(value_get(v, "storage")))
+            stored = v;
     }
-    return found;
+    return found || !deleting ? found : stored;
 }
 
 static void *definition_project(void *arg, struct slice key, struct slice json)

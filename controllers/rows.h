@@ -30,7 +30,8 @@ void token_cleaner_plan(const struct view *secret, int64_t now_ns, struct plan *
 /* Has the API server count anew what a quota limits: when the limits have changed, and from `due` on (both times in
  * nanoseconds). NULL = missing. */
 void resourcequota_plan(const struct view *quota, int64_t due, int64_t now, struct plan *plan);
-/* Empties a kind whose definition is being deleted, then lets the definition go; kind NULL = it is not served. */
+/* Empties a kind whose definition is being deleted, then lets the definition go; kind NULL = it is not served. Of one
+ * that waits for names, has the API server look again whether they are free. */
 void custom_finalizer_plan(const struct view *definition, const struct view_kind *kind,
                            const struct view *const *objects, size_t count, struct plan *plan);
 /* Takes the finalizer off an object that is deleted and not used, and puts it on one that is not deleted. */

@@ -163,6 +163,9 @@ enum view_configmap_field {
 };
 enum view_definition_field { /* of custom resources */
                              DEFINITION_PLURAL = VIEW_OWN_FIELDS,
+                             DEFINITION_GROUP,
+                             DEFINITION_ACCEPTED,
+                             DEFINITION_NAMES_ACCEPTED,
 };
 enum view_volume_field {
     VOLUME_PHASE = VIEW_OWN_FIELDS,

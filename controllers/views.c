@@ -47,7 +47,7 @@ const struct view_kind view_budgets = {"policy/v1", "PodDisruptionBudget", "podd
 VIEW_ROW(view_secrets, "v1", "Secret", "secrets", "type", "data{expiration}");
 VIEW_ROW(view_quotas, "v1", "ResourceQuota", "resourcequotas", "spec.hard", "status.hard", "status.used");
 VIEW_ROW(view_definitions, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions",
-         "spec.names.plural");
+         "spec.names.plural", "spec.group", "status.acceptedNames", "status.conditions[NamesAccepted]");
 VIEW_ROW(view_volumes, "v1", "PersistentVolume", "persistentvolumes", "status.phase");
 const struct view_kind view_claims = {"v1", "PersistentVolumeClaim", "persistentvolumeclaims", NULL};
 const struct view_kind view_serviceaccounts = {"v1", "ServiceAccount", "serviceaccounts", NULL};

@@ -291,6 +291,32 @@ def test_names_that_are_taken(shop):
     shop.kubectl('delete', 'crd', 'wodgets.shop.example.com', '--timeout=20s')
 
 
+def test_names_that_become_free(shop):
+    """Who waits for a name has it as soon as the one before is gone, and that one goes with what nobody is served."""
+    def define(plural):
+        schema = {'openAPIV3Schema': {'type': 'object'}}
+        return {'apiVersion': 'apiextensions.k8s.io/v1', 'kind': 'CustomResourceDefinition',
+                'metadata': {'name': f'{plural}.free.example.com'},
+                'spec': {'group': 'free.example.com', 'scope': 'Namespaced', 'names': {'plural': plural, 'kind': 'Same'},
+                         'versions': [{'name': 'v1', 'served': True, 'storage': True, 'schema': schema},
+                                      {'name': 'v2', 'served': True, 'storage': False, 'schema': schema}]}}
+
+    shop.apply(define('olds'))
+    shop.apply({'apiVersion': 'free.example.com/v1', 'kind': 'Same', 'metadata': {'name': 'left'}})
+    shop.apply(define('news'))
+    names = shop.get('crd', 'news.free.example.com')['status']
+    assert names['acceptedNames']['plural'] == 'news' and names['acceptedNames']['kind'] == ''
+    hide = [{'op': 'replace', 'path': f'/spec/versions/{i}/served', 'value': False} for i in (0, 1)]
+    shop.kubectl('patch', 'crd', 'olds.free.example.com', '--type=json', '-p', json.dumps(hide))
+    assert shop.curl('/apis/free.example.com/v1/namespaces/default/olds/left')[0] == 404
+    shop.kubectl('delete', 'crd', 'olds.free.example.com', '--timeout=20s')
+    wait_for(lambda: shop.curl('/apis/free.example.com/v1/namespaces/default/news')[0] == 200, 'the name to be given')
+    shop.kubectl('delete', 'crd', 'news.free.example.com', '--timeout=20s')
+    shop.apply(define('olds'))
+    assert shop.curl('/apis/free.example.com/v1/namespaces/default/olds/left')[0] == 404, 'its objects went with it'
+    shop.kubectl('delete', 'crd', 'olds.free.example.com', '--timeout=20s')
+
+
 def test_gone_at_once_with_its_objects(shop):
     shop.kubectl('delete', 'crd', 'widgets.shop.example.com', '--timeout=20s')
     assert shop.curl('/apis/shop.example.com/v1/widgets')[0] == 404

@@ -124,11 +124,123 @@ static void test_no_object_is_left_behind(void **state)
     harness_expect(&h, 404, "GET", DEFINITIONS "/gadgets.y.io", NULL, &a);
 }
 
+/* What is stored in a version that nobody is served can still be emptied, by the cluster's own parts. */
+static void test_what_is_not_served_is_emptied(void **state)
+{
+    static const char unserved[] = "[{\"op\":\"replace\",\"path\":\"/spec/versions/0/served\",\"value\":false}]";
+    const struct ask hide = {.method = "PATCH",
+                             .path = DEFINITIONS "/gadgets.y.io",
+                             .body = unserved,
+                             .content_type = "application/json-patch+json"};
+    const struct ask let_go = {.method = "PATCH",
+                               .path = DEFINITIONS "/gadgets.y.io",
+                               .body = "{\"metadata\":{\"finalizers\":null}}",
+                               .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(&h, 201, "POST", DEFINITIONS, GADGETS, &a);
+    harness_expect(&h, 201, "POST", "/apis/y.io/v1/gadgets", GADGET, &a);
+    harness_ask(&h, &hide, &a);
+    assert_int_equal(a.status, 200);
+    harness_expect(&h, 404, "GET", "/apis/y.io/v1/gadgets/a", NULL, &a);
+    harness_expect(&h, 200, "DELETE", DEFINITIONS "/gadgets.y.io", NULL, &a);
+    harness_ask(&h, &let_go, &a);
+    assert_int_equal(a.status, 409);
+    harness_expect(&h, 200, "GET", "/apis", NULL, &a);
+    assert_false(answer_has(&a, "y.io"));
+    harness_expect(&h, 200, "DELETE", "/apis/y.io/v1/gadgets/a", NULL, &a);
+    harness_ask(&h, &let_go, &a);
+    assert_int_equal(a.status, 200);
+    harness_expect(&h, 404, "GET", DEFINITIONS "/gadgets.y.io", NULL, &a);
+}
+
+/* Of two that are made at once and want the same kind, one gets it. */
+static void test_names_are_taken_in_turn(void **state)
+{
+    static const char *const plurals[] = {"firsts", "seconds"};
+    struct answer answers[2] = {0};
+    struct answer a CLEANUP_ANSWER = {0};
+    size_t established = 0;
+    size_t winner = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char *body CLEANUP_FREE = mem_printf(
+            "{\"metadata\":{\"name\":\"%s.z.io\"},\"spec\":{\"group\":\"z.io\",\"scope\":\"Cluster\",\"names\":"
+            "{\"plural\":\"%s\",\"kind\":\"Same\"},\"versions\":[{\"name\":\"v1\",\"served\":true,"
+            "\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}",
+            plurals[i], plurals[i]);
+
+        harness_begin(&h, &(struct ask){.method = "POST", .path = DEFINITIONS, .body = body}, &answers[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        harness_wait_for(&answers[i], "NamesAccepted");
+        established += answer_has(&answers[i], "InitialNamesAccepted");
+        if (answer_has(&answers[i], "InitialNamesAccepted"))
+            winner = i;
+        else
+            assert_true(answer_has(&answers[i], "\"reason\":\"ListKindConflict\"")); /* the last one of several */
+        answer_clear(&answers[i]);
+    }
+    assert_int_equal(established, 1);
+    /* What was free is its own already; the rest comes with the first write after the other is gone. */
+    char *first CLEANUP_FREE = mem_printf(DEFINITIONS "/%s.z.io", plurals[winner]);
+    char *second CLEANUP_FREE = mem_printf(DEFINITIONS "/%s.z.io", plurals[!winner]);
+    const struct ask let_go = {.method = "PATCH",
+                               .path = first,
+                               .body = "{\"metadata\":{\"finalizers\":null}}",
+                               .content_type = "application/merge-patch+json"};
+    const struct ask touch = {
+        .method = "PATCH", .path = second, .body = "{}", .content_type = "application/merge-patch+json"};
+
+    harness_expect(&h, 200, "GET", second, NULL, &a);
+    assert_answer(&a, "status.acceptedNames.plural", plurals[!winner]);
+    assert_answer(&a, "status.acceptedNames.kind", "");
+    harness_expect(&h, 200, "DELETE", first, NULL, &a);
+    harness_ask(&h, &let_go, &a);
+    assert_int_equal(a.status, 200);
+    harness_ask(&h, &touch, &a);
+    assert_answer(&a, "status.acceptedNames.kind", "Same");
+    assert_true(answer_has(&a, "InitialNamesAccepted"));
+}
+
+/* A write of the status of what users define leaves all of its metadata alone. */
+static void test_status_leaves_metadata(void **state)
+{
+    static const char things[] = "{\"metadata\":{\"name\":\"things.s.io\"},\"spec\":{\"group\":\"s.io\",\"scope\":"
+                                 "\"Cluster\",\"names\":{\"plural\":"
+                                 "\"things\",\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,"
+                                 "\"storage\":true,\"subresources\":{"
+                                 "\"status\":{}},\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{"
+                                 "\"status\":{\"type\":\"object\","
+                                 "\"properties\":{\"a\":{\"type\":\"string\"}}}}}}}]}}";
+    const struct ask ask = {
+        .method = "PATCH",
+        .path = "/apis/s.io/v1/things/t/status",
+        .body = "{\"metadata\":{\"labels\":{\"x\":\"y\"},\"finalizers\":[\"a.b/c\"]},\"status\":{\"a\":\"b\"}}",
+        .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(&h, 201, "POST", DEFINITIONS, things, &a);
+    harness_expect(
+        &h, 201, "POST", "/apis/s.io/v1/things",
+        "{\"apiVersion\":\"s.io/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"t\",\"labels\":{\"k\":\"l\"}}}", &a);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_answer(&a, "status.a", "b");
+    assert_answer(&a, "metadata.labels.k", "l");
+    assert_null(scan_get(buf_slice(&a.body), "metadata.labels.x").data);
+    assert_null(scan_get(buf_slice(&a.body), "metadata.finalizers").data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_went_unseen_is_gone),
-        cmocka_unit_test(test_no_object_is_left_behind),
+        cmocka_unit_test(test_what_went_unseen_is_gone),      cmocka_unit_test(test_no_object_is_left_behind),
+        cmocka_unit_test(test_what_is_not_served_is_emptied), cmocka_unit_test(test_names_are_taken_in_turn),
+        cmocka_unit_test(test_status_leaves_metadata),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -287,6 +287,31 @@ static void test_watch_list(void **state)
     harness_wait_for(&a, "DELETED");
 }
 
+/* sendInitialEvents=false starts now; who takes no bookmarks is not sent the one behind the first events. */
+static void test_watch_without_initial_events(void **state)
+{
+    static const char *const none[] = {"", "&resourceVersion=0"};
+    struct answer all CLEANUP_ANSWER = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+        char *path CLEANUP_FREE =
+            mem_printf(LW "?watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan%s", none[i]);
+        struct answer a CLEANUP_ANSWER = {0};
+
+        begin_watch(&a, path);
+        make("from-now-on", "a");
+        harness_wait_for(&a, "\"from-now-on\"");
+        assert_false(answer_has(&a, "\"c4\""));
+        harness_expect(&h, 200, "DELETE", LW "/from-now-on", NULL, NULL);
+    }
+    begin_watch(&all, LW "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+    make("behind", "a");
+    harness_wait_for(&all, "\"behind\"");
+    assert_true(answer_has(&all, "\"c4\""));
+    assert_false(answer_has(&all, "BOOKMARK"));
+    harness_expect(&h, 200, "DELETE", LW "/behind", NULL, NULL);
+}
+
 /* Nothing is lost between a revision in the past and now, and nothing comes twice. */
 static void test_watch_resume(void **state)
 {
@@ -369,12 +394,19 @@ static void test_watch_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),         cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_long_lists),   cmocka_unit_test(test_pages_know_what_remains),
-        cmocka_unit_test(test_revisions),    cmocka_unit_test(test_forms),
-        cmocka_unit_test(test_protobuf),     cmocka_unit_test(test_watch_list),
-        cmocka_unit_test(test_watch_resume), cmocka_unit_test(test_watch_selection),
-        cmocka_unit_test(test_watch_node),   cmocka_unit_test(test_watch_ends),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_long_lists),
+        cmocka_unit_test(test_pages_know_what_remains),
+        cmocka_unit_test(test_revisions),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_protobuf),
+        cmocka_unit_test(test_watch_list),
+        cmocka_unit_test(test_watch_without_initial_events),
+        cmocka_unit_test(test_watch_resume),
+        cmocka_unit_test(test_watch_selection),
+        cmocka_unit_test(test_watch_node),
+        cmocka_unit_test(test_watch_ends),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

@@ -174,6 +174,49 @@ static void test_patch(void **state)
     assert_int_equal(a.status, 415);
 }
 
+/* What fieldValidation says of a patch itself: members twice, and operations with what has no meaning. */
+static void test_patch_findings(void **state)
+{
+    static const struct {
+        const char *type;
+        const char *body;
+        const char *finding; /* NULL = none */
+    } cases[] = {
+        {"merge-patch", "{\"data\":{\"k\":\"1\",\"k\":\"2\"}}", "duplicate field \\\"data.k\\\""},
+        {"strategic-merge-patch", "{\"data\":{\"k\":\"1\",\"k\":\"2\"},\"no\":1}",
+         "duplicate field \\\"data.k\\\", unknown field \\\"no\\\""},
+        {"json-patch", "[{\"op\":\"add\",\"path\":\"/data/k\",\"value\":\"1\",\"value\":\"2\",\"no\":1}]",
+         "json patch duplicate field \\\"[0].value\\\", json patch unknown field \\\"[0].no\\\""},
+        {"json-patch", "[{\"op\":\"move\",\"from\":\"/data/k\",\"path\":\"/data/l\"}]", NULL},
+    };
+    struct ask ask = {.method = "PATCH"};
+
+    harness_expect(&h, 201, "POST", CM, "{\"metadata\":{\"name\":\"pf\"},\"data\":{\"k\":\"0\"}}", NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct answer a CLEANUP_ANSWER = {0};
+        char *type CLEANUP_FREE = mem_printf("application/%s+json", cases[i].type);
+
+        ask.content_type = type;
+        ask.body = cases[i].body;
+        ask.path = CM "/pf?dryRun=All&fieldValidation=Strict";
+        harness_ask(&h, &ask, &a);
+        assert_int_equal(a.status, cases[i].finding ? 422 : 200);
+        if (!cases[i].finding)
+            continue;
+        assert_true(answer_has(&a, "strict decoding error: "));
+        assert_true(answer_has(&a, cases[i].finding));
+        ask.path = CM "/pf?dryRun=All";
+        harness_ask(&h, &ask, &a);
+        assert_int_equal(a.status, 200);
+        assert_answer(&a, "data.k", "2");
+        assert_non_null(strstr(buf_cstr(&a.headers), "duplicate field"));
+        ask.path = CM "/pf?dryRun=All&fieldValidation=Ignore";
+        harness_ask(&h, &ask, &a);
+        assert_int_equal(a.status, 200);
+        assert_null(strstr(buf_cstr(&a.headers), "duplicate field"));
+    }
+}
+
 /* PATCH as apply: makes, merges, refuses, takes out. Who owns what: tests/unit/api/managed.c. */
 static void test_apply(void **state)
 {
@@ -318,6 +361,55 @@ static void test_status_is_apart(void **state)
     harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/pods/p?gracePeriodSeconds=0", NULL, &a);
     assert_answer(&a, "metadata.deletionGracePeriodSeconds", "0");
     harness_expect(&h, 404, "GET", "/api/v1/namespaces/default/pods/p", NULL, NULL);
+}
+
+/* Of some kinds a status write leaves the metadata alone, or a part of it. */
+static void test_status_keeps_metadata(void **state)
+{
+    static const char deployment[] = "{\"metadata\":{\"name\":\"kept\",\"labels\":{\"a\":\"b\"}},\"spec\":{"
+                                     "\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"
+                                     "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{"
+                                     "\"name\":\"c\",\"image\":\"i\"}]}}}}";
+    static const char flow[] =
+        "{\"metadata\":{\"name\":\"kept\"},\"spec\":{\"priorityLevelConfiguration\":{\"name\":\"x\"}}}";
+    struct answer a CLEANUP_ANSWER = {0};
+    struct ask ask = {.method = "PATCH",
+                      .path = "/apis/apps/v1/namespaces/default/deployments/kept/status",
+                      .body = "{\"metadata\":{\"labels\":{\"x\":\"y\"},\"annotations\":{\"x\":\"y\"}},\"status\":{}}",
+                      .content_type = "application/merge-patch+json"};
+
+    harness_expect(&h, 201, "POST", "/apis/apps/v1/namespaces/default/deployments", deployment, NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_answer(&a, "metadata.annotations.x", "y");
+    assert_answer(&a, "metadata.labels.a", "b");
+    assert_null(scan_get(buf_slice(&a.body), "metadata.labels.x").data);
+    harness_expect(&h, 201, "POST", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", flow, NULL);
+    ask.path = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/kept/status";
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    assert_null(scan_get(buf_slice(&a.body), "metadata.labels").data);
+    assert_null(scan_get(buf_slice(&a.body), "metadata.annotations").data);
+}
+
+/* Go's form of a time, for what is answered at once. */
+static void test_timeout_is_read(void **state)
+{
+    static const struct {
+        const char *query;
+        int status;
+    } cases[] = {{"32s", 200}, {"1m30.5s", 200}, {"0", 200},
+                 {"-1s", 200}, {"2", 400},       {"abc", 400},
+                 {"2x", 400},  {".s", 400},      {"2&watch=1&timeoutSeconds=1", 200}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *path CLEANUP_FREE = mem_printf(CM "?timeout=%s", cases[i].query);
+        const struct ask ask = {.method = "GET", .path = path};
+        struct answer a CLEANUP_ANSWER = {0};
+
+        harness_begin(&h, &ask, &a);
+        assert_int_equal(a.status, cases[i].status);
+    }
 }
 
 static void test_binding_and_grace(void **state)
@@ -713,10 +805,13 @@ int main(void)
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_update),
         cmocka_unit_test(test_patch),
+        cmocka_unit_test(test_patch_findings),
         cmocka_unit_test(test_apply),
         cmocka_unit_test(test_patch_of_managers),
         cmocka_unit_test(test_apply_refused),
         cmocka_unit_test(test_status_is_apart),
+        cmocka_unit_test(test_status_keeps_metadata),
+        cmocka_unit_test(test_timeout_is_read),
         cmocka_unit_test(test_binding_and_grace),
         cmocka_unit_test(test_finalizers),
         cmocka_unit_test(test_preconditions),
