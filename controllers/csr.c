@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CSRs: two signers. For kube-apiserver-client-kubelet a bootstrap token may ask for a node's first client certificate
- * and a node for its next one. For kubelet-serving a node may ask for names and addresses that its Node object has. The
- * same rules are checked again before signing, so that an approval by hand cannot turn a node signer into something
- * else. Everything else is left to people and other signers.
+ * CSRs: three signers. For kube-apiserver-client-kubelet a bootstrap token may ask for a node's first client
+ * certificate and a node for its next one. For kubelet-serving a node may ask for names and addresses that its Node
+ * object has. The same rules are checked again before signing, so that an approval by hand cannot turn a node signer
+ * into something else. For kube-apiserver-client people approve, whoever it is about. Everything else is left to other
+ * signers.
  *
  *     new --approve--> Approved --sign--> has a certificate --an hour--> gone
  *      |                   \----rules broken----> Failed ------an hour--> gone
@@ -14,6 +15,7 @@
 #include "controllers/rows.h"
 #include "lib/encoding.h"
 
+#define CSR_USER        "kubernetes.io/kube-apiserver-client"
 #define CSR_CLIENT      "kubernetes.io/kube-apiserver-client-kubelet"
 #define CSR_SERVING     "kubernetes.io/kubelet-serving"
 #define CSR_NODE_PREFIX "system:node:"
@@ -27,12 +29,14 @@ struct csr_rule {
     const char *signer;
     const char *usage; /* must be asked for */
     unsigned pki_usage;
-    bool names; /* must (else: must not) have subject alternative names */
+    bool names;  /* must (else: must not) have subject alternative names */
+    bool anyone; /* the subject may be anybody but an administrator, with any names; people approve */
 };
 
 static const struct csr_rule csr_rules[] = {
-    {CSR_CLIENT, "client auth", PKI_USAGE_CLIENT, false},
-    {CSR_SERVING, "server auth", PKI_USAGE_SERVER, true},
+    {CSR_USER, "client auth", PKI_USAGE_CLIENT, .anyone = true},
+    {CSR_CLIENT, "client auth", PKI_USAGE_CLIENT},
+    {CSR_SERVING, "server auth", PKI_USAGE_SERVER, .names = true},
 };
 
 static struct slice csr_spec(const struct view *csr, const char *name)
@@ -106,7 +110,15 @@ static bool csr_usages_fit(const struct view *csr, const struct csr_rule *rule)
             !scan_text_is(usage, "key encipherment"))
             return false;
     return csr_list_has(csr_spec(csr, "usages"), rule->usage) &&
-           csr_list_has(csr_spec(csr, "usages"), "digital signature");
+           (rule->anyone || csr_list_has(csr_spec(csr, "usages"), "digital signature"));
+}
+
+static bool csr_is_administrator(const struct pki_info *info)
+{
+    for (size_t i = 0; i < info->organization_count; i++)
+        if (!strcmp(info->organizations[i], "system:masters"))
+            return true;
+    return false;
 }
 
 /* What the signer insists on, whoever asked; NULL = fits. */
@@ -114,6 +126,10 @@ static const char *csr_misfit(const struct view *csr, const struct csr_rule *rul
 {
     bool names = info->dns_name_count || info->ip_address_count;
 
+    if (rule->anyone && csr_is_administrator(info))
+        return "administrators get no certificate from this signer";
+    if (rule->anyone)
+        return csr_usages_fit(csr, rule) ? NULL : "usages did not match the signer's";
     if (!info->common_name || strncmp(info->common_name, CSR_NODE_PREFIX, strlen(CSR_NODE_PREFIX)) != 0)
         return "subject common name does not begin with 'system:node:'";
     if (info->organization_count != 1 || strcmp(info->organizations[0], "system:nodes") != 0)
@@ -159,6 +175,8 @@ static const char *csr_approval(const struct view *csr, const struct csr_rule *r
     struct slice groups = csr_spec(csr, "groups");
     bool self = scan_text_is(csr_spec(csr, "username"), info->common_name) && csr_list_has(groups, "system:nodes");
 
+    if (rule->anyone)
+        return NULL;
     if (rule->names)
         return self && node && csr_names_fit(node, info)
                    ? "Auto approving kubelet serving certificate: its names and addresses are the node's."

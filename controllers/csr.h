@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificate signing requests of kubelets: who may have what, approved and signed. */
+/* Certificate signing requests: what nodes may have, approved and signed; what people approved for clients, signed. */
 #ifndef KNARR_CONTROLLERS_CSR_H
 #define KNARR_CONTROLLERS_CSR_H
 

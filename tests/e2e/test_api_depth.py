@@ -216,6 +216,14 @@ def test_csr_approval_by_hand(server):
     server.kubectl('certificate', 'deny', 'bad')
     conditions = {n: server.get('csr', n)['status']['conditions'][0]['type'] for n in ('joe', 'bad')}
     assert conditions == {'joe': 'Approved', 'bad': 'Denied'}
+    # The certificate that was approved makes its owner joe of the devs.
+    certificate = server.folder / 'joe.crt'
+    certificate.write_bytes(base64.b64decode(wait_for(lambda: server.get('csr', 'joe')['status'].get('certificate'), 'a certificate')))
+    review = {'apiVersion': 'authentication.k8s.io/v1', 'kind': 'SelfSubjectReview'}
+    code, body = server.curl('/apis/authentication.k8s.io/v1/selfsubjectreviews', '--cert', certificate, '--key', key, '-H',
+                             'Content-Type: application/json', user=None, method='POST', data=json.dumps(review))
+    who = json.loads(body)['status']['userInfo']
+    assert code == 201 and (who['username'], who['groups'][0]) == ('joe', 'devs')
     described = server.kubectl('describe', 'csr', 'joe').stdout
     assert 'joe' in described and 'devs' in described and 'Approved' in described
     # The other way round is not possible any more, and not by anybody.

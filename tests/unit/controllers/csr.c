@@ -6,6 +6,7 @@
 #include "lib/pki.h"
 
 #define CLIENT  "kubernetes.io/kube-apiserver-client-kubelet"
+#define USER    "kubernetes.io/kube-apiserver-client"
 #define SERVING "kubernetes.io/kubelet-serving"
 
 /* A CSR object around a real request. */
@@ -87,6 +88,15 @@ static void test_verdicts(void **state)
         {{NODE, "system:nodes", NULL, NULL, SERVING, NODE, NODES, FOR_SERVER, NULL}, CSR_LEAVE},
         {{NODE, "system:nodes", "n1", NULL, SERVING, "system:bootstrap:abc", BOOTSTRAP, FOR_SERVER, NULL}, CSR_LEAVE},
         {{NODE, "system:nodes", "n1", NULL, SERVING, NODE, NODES, FOR_SERVER, APPROVED}, CSR_SIGN},
+        /* People: only what a person approved, and never an administrator. */
+        {{"joe", "devs", NULL, NULL, USER, "joe", "[\"system:authenticated\"]", "[\"client auth\"]", NULL}, CSR_LEAVE},
+        {{NODE, "system:nodes", NULL, NULL, USER, NODE, NODES, FOR_CLIENT, NULL}, CSR_LEAVE},
+        {{"joe", "devs", NULL, NULL, USER, "joe", "[\"system:authenticated\"]", "[\"client auth\"]", APPROVED},
+         CSR_SIGN},
+        {{"joe", NULL, "joe.example", NULL, USER, "joe", "[]", FOR_CLIENT, APPROVED}, CSR_SIGN},
+        {{"joe", "devs", NULL, NULL, USER, "joe", "[]", FOR_SERVER, APPROVED}, CSR_FAIL},
+        {{"joe", "devs", NULL, NULL, USER, "joe", "[]", "[\"digital signature\"]", APPROVED}, CSR_FAIL},
+        {{"joe", "system:masters", NULL, NULL, USER, "joe", "[]", FOR_CLIENT, APPROVED}, CSR_FAIL},
         /* Not ours, or finished. */
         {{NODE, "system:nodes", NULL, NULL, "example.com/x", NODE, NODES, FOR_CLIENT, APPROVED}, CSR_LEAVE},
         {{NODE, "system:nodes", NULL, NULL, CLIENT, NODE, NODES, FOR_CLIENT,
