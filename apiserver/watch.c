@@ -13,7 +13,8 @@
  *
  * Invariant: everything up to `after` has been written to the stream (or did not concern it), nothing behind it has.
  * LISTING and CATCHING_UP read from the store only while little is unsent and go on when the stream has drained, so a
- * slow reader costs a bounded number of bytes; LIVE falls back to CATCHING_UP when more than that waits.
+ * slow reader costs a bounded number of bytes; and a few pages in one turn of the loop, so a reader of much does not
+ * hold up others. LIVE falls back to CATCHING_UP when more than that waits.
  */
 #include "apiserver/customs.h"
 #include "apiserver/hub.h"
@@ -26,6 +27,7 @@
 #define WATCH_HIGH_BYTES  (4u << 20)   /* a live watch with more than this falls back to the log */
 #define WATCH_LIST_PAGE   500
 #define WATCH_LOG_PAGE    1000
+#define WATCH_TURN_PAGES  4    /* read in one turn of the loop, which others wait for */
 #define WATCH_MIN_SECONDS 1800 /* without timeoutSeconds: this and up to as much again, as upstream */
 
 enum watch_state { WATCH_LISTING, WATCH_CATCHING_UP, WATCH_LIVE, WATCH_ENDING };
@@ -51,6 +53,7 @@ struct watch {
     bool columns_sent;
     bool stepping; /* inside watch_step */
     struct loop_timer *timer;
+    struct loop_timer *turn; /* reads on in the next turn; NULL = one was enough so far */
 };
 
 static struct hub *watch_hub(const struct watch *w)
@@ -158,6 +161,7 @@ static int watch_list_page(struct watch *w, struct error *err)
                                 .after = buf_slice(&w->list_after),
                                 .at_revision = w->list_revision,
                                 .limit = WATCH_LIST_PAGE,
+                                .skip_count = true,
                                 .class = registry_class(w->req->kind)};
     struct store_range_result result;
     struct buf start = {0};
@@ -219,17 +223,31 @@ static int watch_catch_up(struct watch *w, struct error *err)
     return r;
 }
 
-/* One tick: as far as the stream takes it. */
+static void watch_on_turn(void *arg);
+
+static void watch_step_later(struct watch *w)
+{
+    if (!w->turn)
+        w->turn = loop_timer_new(w->req->front->loop, watch_on_turn, w);
+    loop_timer_start(w->turn, 0, 0);
+}
+
+/* One tick: as far as the stream takes it, and others can wait. */
 static void watch_step(struct watch *w)
 {
     ERROR_LOCAL(err);
-    int r = 0;
+    int r = 0, pages = 0;
 
     if (w->stepping)
         return;
     w->stepping = true;
-    while (r == 0 && w->state < WATCH_LIVE && http_stream_pending(w->stream) < WATCH_LOW_BYTES)
+    while (r == 0 && w->state < WATCH_LIVE && http_stream_pending(w->stream) < WATCH_LOW_BYTES) {
+        if (pages++ == WATCH_TURN_PAGES) {
+            watch_step_later(w);
+            break;
+        }
         r = w->state == WATCH_LISTING ? watch_list_page(w, &err) : watch_catch_up(w, &err);
+    }
     http_stream_flush(w->stream);
     w->stepping = false;
     if (r < 0) {
@@ -239,6 +257,14 @@ static void watch_step(struct watch *w)
                 (unsigned long long)store_compacted_of(w->req->server->store, registry_class(w->req->kind)));
         watch_fail(w, &err);
     }
+}
+
+static void watch_on_turn(void *arg)
+{
+    struct watch *w = arg;
+
+    if (w->state < WATCH_LIVE)
+        watch_step(w);
 }
 
 /* ---- what the hub, the stream and the clock say -------------------------------------------------------------------
@@ -311,6 +337,7 @@ static void watch_on_closed(void *arg)
 
     hub_remove(watch_hub(w), &w->hub);
     loop_timer_free(w->timer);
+    loop_timer_free(w->turn);
     buf_free(&w->list_after);
 }
 

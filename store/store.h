@@ -185,9 +185,10 @@ struct store_watch *store_watch_open_told(struct store *store, struct slice pref
 void store_watch_close(struct store_watch *watch);
 
 /* The past: events of keys under prefix with after < revision <= until (0, or in the future = newest), in order. Stops
- * behind the transaction with which `limit` events (0 = all) are reached: a transaction is not cut. *ret_until = the
- * revision up to which nothing is missing. ERROR_EXPIRED when `after` is below store_compacted_of(class), ERROR_TIMEOUT
- * when it is in the future. */
+ * behind the transaction with which `limit` events are reached, or a few MiB of the log were looked at, however few
+ * events were in them (0 = neither): a transaction is not cut. *ret_until = the revision up to which nothing is
+ * missing; it is behind `after` unless that is the end. ERROR_EXPIRED when `after` is below store_compacted_of(class),
+ * ERROR_TIMEOUT when it is in the future. */
 typedef int store_visit_event(void *arg, const struct store_event *event);
 int store_read_log(struct store *store, struct slice prefix, enum store_class class, uint64_t after, uint64_t until,
                    size_t limit, store_visit_event *visit, void *arg, uint64_t *ret_until, struct error *err);

@@ -66,6 +66,7 @@
 #define STORE_INDEX_STEP    2000              /* keys written to LMDB in one transaction */
 #define STORE_BASE_STEP     500               /* records */
 #define STORE_BASE_BYTES    ((size_t)1 << 20) /* of them */
+#define STORE_READ_BYTES    ((size_t)4 << 20) /* of the log, looked at in one call: about a millisecond */
 #define STORE_WINDOW_NS     (600 * NS_PER_S)
 #define STORE_FOLDERS       4096 /* places for notes of what changed in them */
 

@@ -9,6 +9,7 @@ struct past {
     uint64_t until; /* comes as the last revision wanted and goes as the last one that was looked at whole */
     size_t limit;
     size_t count;
+    size_t bytes;  /* of the frames that were looked at */
     uint64_t last; /* revision of the last event */
     uint64_t seen; /* last revision of the frames that were looked at */
     store_visit_event *visit;
@@ -51,6 +52,11 @@ static int past_frame(void *arg, const struct store_frame *frame, uint32_t offse
     p->seen = frame->last_revision;
     if (frame->last_revision <= p->after)
         return 0;
+    if (p->limit && p->bytes >= STORE_READ_BYTES) {
+        p->until = frame->first_revision - 1;
+        return PAST_END;
+    }
+    p->bytes += frame->length;
     while ((rc = store_records_next(&records, &record, p->err)) > 0) {
         if (record.revision <= p->after ||
             (record.class != STORE_HISTORY_FULL && record.revision <= p->view->state.window))

@@ -182,6 +182,24 @@ static void test_log_bounds(void **state)
     assert_log(f, "", 3, 0, 0, "4+/d=3 |4");
 }
 
+/* However little of it concerns who asks: a part of the log a call. */
+static void test_log_is_read_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    char *value CLEANUP_FREE = mem_zalloc(1u << 20);
+
+    memset(value, 'x', (1u << 20) - 1);
+    put(f, "/first", "1");
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(put(f, "/other", value).code, ERROR_NONE);
+    put(f, "/last", "1");
+    assert_log(f, "/last", 1, 0, 1, "|6");
+    assert_log(f, "/last", 6, 0, 1, "|10");
+    assert_log(f, "/last", 10, 0, 1, "12+/last=1 |12");
+    assert_log(f, "/first", 1, 0, 2, "2+/first=1 |6");
+    assert_log(f, "/last", 1, 0, 0, "12+/last=1 |12");
+}
+
 static int stop_at_once(void *arg, const struct store_event *event)
 {
     return 5;
@@ -245,6 +263,7 @@ int main(void)
         store_test(test_a_batch_is_one_call),
         store_test(test_events_come_before_the_answer_and_waking_after),
         store_test(test_log_bounds),
+        store_test(test_log_is_read_in_parts),
         store_test(test_log_visitor_stops),
         store_test(test_log_equals_live),
     };
