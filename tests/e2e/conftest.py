@@ -2,6 +2,7 @@
 """Fixtures, and the comparison of the host before and after the whole run."""
 import collections
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,10 @@ def snapshot():
     def lines(*command):
         return sorted(subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines())
     processes = [p for p in lines('ps', '-eo', 'comm') if p.split('/')[0] in ('knarr', 'conmon', 'runc')]
+    groups = [str(p) for p in pathlib.Path('/sys/fs/cgroup').glob('*') if re.match('knarr|kn[0-9a-f]{6}', p.name)]
+    groups += [str(p) for p in pathlib.Path('/sys/fs/cgroup').glob('*/*') if re.match('knarr|kn[0-9a-f]{6}', p.name)]
     return {
+        'control groups': sorted(groups),
         'devices': [line.split(':')[1].strip() for line in lines('ip', '-o', 'link')],
         'network namespaces': lines('ls', '/run/netns'),
         'mounts': sorted(line.split()[4] for line in pathlib.Path('/proc/self/mountinfo').read_text().splitlines()),
