@@ -5,6 +5,8 @@
  */
 #include "api/openapi.h"
 
+#include <pthread.h>
+
 #include "api/emit.h"
 #include "api/openapi_internal.h"
 
@@ -66,10 +68,31 @@ bool openapi_write_v3(struct buf *out, const struct schema_kind *const *kinds, s
     return true;
 }
 
-/* The hash of a document; where custom resources are in it, of what it is made from. */
-static void hash_document(struct kind_list list, const struct group_version *gv, char hash[SHA256_SIZE * 2 + 1])
+struct openapi_hashes {
+    pthread_mutex_t lock;
+    struct map by_version; /* by apiVersion: hexadecimal text */
+};
+
+struct openapi_hashes *openapi_hashes_new(void)
 {
-    struct slice group = slice_str(gv->group), version = slice_str(gv->version);
+    struct openapi_hashes *hashes = mem_zalloc(sizeof(*hashes));
+
+    (void)pthread_mutex_init(&hashes->lock, NULL);
+    return hashes;
+}
+
+void openapi_hashes_free(struct openapi_hashes *hashes)
+{
+    if (!hashes)
+        return;
+    map_clear(&hashes->by_version, free);
+    (void)pthread_mutex_destroy(&hashes->lock);
+    free(hashes);
+}
+
+/* Of what the document of a group version is made, where custom resources are in it; false when there are none. */
+static bool hash_custom(struct kind_list list, struct slice group, struct slice version, char hash[SHA256_SIZE * 2 + 1])
+{
     bool custom = false;
     BUF_LOCAL(text);
     for (size_t k = 0; k < list.count; k++)
@@ -77,14 +100,36 @@ static void hash_document(struct kind_list list, const struct group_version *gv,
             custom = custom || list.kinds[k]->custom;
             buf_printf(&text, "%s %u\n", list.kinds[k]->plural, (unsigned)list.kinds[k]->hash);
         }
-    if (!custom) {
-        buf_reset(&text);
-        openapi_write_v3(&text, list.kinds, list.count, group, version, NULL);
-    }
-    sha256_hex(buf_slice(&text), hash);
+    if (custom)
+        sha256_hex(buf_slice(&text), hash);
+    return custom;
 }
 
-void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count)
+static void hash_document(struct kind_list list, const struct group_version *gv, const char *api_version,
+                          struct openapi_hashes *hashes, char hash[SHA256_SIZE * 2 + 1])
+{
+    struct slice group = slice_str(gv->group), version = slice_str(gv->version);
+    const char *known;
+    if (hash_custom(list, group, version, hash))
+        return;
+    if (hashes)
+        (void)pthread_mutex_lock(&hashes->lock);
+    known = hashes ? map_get(&hashes->by_version, slice_str(api_version)) : NULL;
+    if (known) {
+        memcpy(hash, known, SHA256_SIZE * 2 + 1);
+    } else {
+        BUF_LOCAL(text);
+        openapi_write_v3(&text, list.kinds, list.count, group, version, NULL);
+        sha256_hex(buf_slice(&text), hash);
+        if (hashes)
+            free(map_put(&hashes->by_version, slice_str(api_version), mem_strdup(hash)));
+    }
+    if (hashes)
+        (void)pthread_mutex_unlock(&hashes->lock);
+}
+
+void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                            struct openapi_hashes *hashes)
 {
     size_t gv_count;
     CLEANUP_FREE struct group_version *gvs = groups_list((struct kind_list){kinds, count}, &gv_count);
@@ -93,7 +138,7 @@ void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *ki
         char hash[SHA256_SIZE * 2 + 1];
         CLEANUP_FREE char *api_version = groups_api_version(gvs[i].group, gvs[i].version);
         CLEANUP_FREE char *path = mem_printf("%s/%s", gvs[i].group[0] ? "apis" : "api", api_version);
-        hash_document((struct kind_list){kinds, count}, &gvs[i], hash);
+        hash_document((struct kind_list){kinds, count}, &gvs[i], api_version, hashes, hash);
         emit_open_key(out, path, '{');
         emit_key(out, "serverRelativeURL");
         buf_printf(out, "\"/openapi/v3/%s?hash=%s\"}", path, hash);

@@ -29,9 +29,16 @@ struct openapi_describer {
 #define OPENAPI_V2_SCHEMAS_MAX (8u << 20)
 #define OPENAPI_V2_PATHS_MAX   (2u << 20)
 
-/* /openapi/v3: the index with hashes, and one document per group version. describer NULL: all kinds have
- * their schemas. */
-void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count);
+/* The hashes of documents of which all kinds are built in: they never change, and are found out once. From any thread.
+ */
+struct openapi_hashes;
+struct openapi_hashes *openapi_hashes_new(void);
+void openapi_hashes_free(struct openapi_hashes *hashes); /* NULL is allowed */
+
+/* /openapi/v3: the index with hashes (`hashes` NULL: each is found out anew), and one document per group version.
+ * describer NULL: all kinds have their schemas. */
+void openapi_write_v3_index(struct buf *out, const struct schema_kind *const *kinds, size_t count,
+                            struct openapi_hashes *hashes);
 bool openapi_write_v3(struct buf *out, const struct schema_kind *const *kinds, size_t count, struct slice group,
                       struct slice version, const struct openapi_describer *describer);
 /* /openapi/v2 as JSON, and as the protobuf form that older kubectl asks for. */

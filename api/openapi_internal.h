@@ -34,9 +34,10 @@ void openapi_write_schemas(struct openapi_doc *doc, struct kind_list kinds);
 /* {"$ref":...} to a schema of that name (`suffix` is put behind it). */
 void openapi_write_ref(struct openapi_doc *doc, const char *name, const char *suffix);
 
-#define OPENAPI_META        "io.k8s.apimachinery.pkg.apis.meta.v1."
-#define OPENAPI_PATCH       OPENAPI_META "Patch"
-#define OPENAPI_WATCH_EVENT OPENAPI_META "WatchEvent"
+#define OPENAPI_META          "io.k8s.apimachinery.pkg.apis.meta.v1."
+#define OPENAPI_PATCH         OPENAPI_META "Patch"
+#define OPENAPI_RAW_EXTENSION "io.k8s.apimachinery.pkg.runtime.RawExtension"
+#define OPENAPI_WATCH_EVENT   OPENAPI_META "WatchEvent"
 
 /* Parameters in the query (openapi_parameters.c); both lists end with one without a name. */
 

@@ -51,6 +51,7 @@ struct path {
     bool in_namespace;
     bool on_name;
     bool watch; /* the old path of a watch, which says so; else a watch is a list with a parameter */
+    bool rest;  /* a path of what is reached goes on behind it */
 };
 
 bool openapi_is_builtin(const struct schema_kind *kind)
@@ -255,6 +256,8 @@ static void write_operation_id(struct openapi_doc *doc, const struct path *path,
     buf_printf(out, "%s%s", path->in_namespace ? "Namespaced" : "", owner->kind);
     if (path->sub)
         write_capital(out, path->sub->name);
+    if (path->rest)
+        buf_append_str(out, "WithPath");
     if (path->watch && !path->on_name)
         buf_append_str(out, "List");
     if (op->verb & (SCHEMA_VERB_LIST | SCHEMA_VERB_WATCH) && !path->on_name && owner->namespaced && !path->in_namespace)
@@ -315,9 +318,21 @@ static void write_path_key(struct openapi_doc *doc, const struct path *path)
     struct buf *out = doc->out;
     const struct schema_kind *owner = path->owner;
     emit_separator(out);
-    buf_printf(out, "\"/%s%s/%s%s%s/%s%s%s%s\":{", owner->group[0] ? "apis/" : "api", owner->group, owner->version,
+    buf_printf(out, "\"/%s%s/%s%s%s/%s%s%s%s%s\":{", owner->group[0] ? "apis/" : "api", owner->group, owner->version,
                path->watch ? "/watch" : "", path->in_namespace ? "/namespaces/{namespace}" : "", owner->plural,
-               path->on_name ? "/{name}" : "", path->sub ? "/" : "", path->sub ? path->sub->name : "");
+               path->on_name ? "/{name}" : "", path->sub ? "/" : "", path->sub ? path->sub->name : "",
+               path->rest ? "/{path}" : "");
+}
+
+/* What is behind a proxy that takes any method is asked by these, too, which are no verbs of objects. */
+static const struct operation proxy_operations[] = {
+    {"head", "get", "read", BODY_NONE, ANSWER_OBJECT, SCHEMA_VERB_GET, true},
+    {"options", "get", "read", BODY_NONE, ANSWER_OBJECT, SCHEMA_VERB_GET, true},
+};
+
+static bool is_proxy(const struct path *path)
+{
+    return path->sub && !strcmp(path->sub->name, "proxy");
 }
 
 /* One path with those of its verbs that belong there; nothing when there are none. */
@@ -325,6 +340,7 @@ static void write_path(struct openapi_doc *doc, const struct path *path, uint8_t
 {
     static const struct openapi_parameter name = {"name", "string", "The object's name."};
     static const struct openapi_parameter namespace = {"namespace", "string", "The object's namespace."};
+    static const struct openapi_parameter rest = {"path", "string", "The path to ask for."};
     bool any = false;
     for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
         const struct operation *op = &operations[i];
@@ -337,11 +353,15 @@ static void write_path(struct openapi_doc *doc, const struct path *path, uint8_t
     }
     if (!any)
         return;
+    for (size_t i = 0; is_proxy(path) && (verbs & SCHEMA_VERB_CREATE) && i < ARRAY_SIZE(proxy_operations); i++)
+        write_operation(doc, path, &proxy_operations[i]);
     emit_open_key(doc->out, "parameters", '[');
     if (path->on_name)
         write_parameter(doc, &name, "path");
     if (path->in_namespace)
         write_parameter(doc, &namespace, "path");
+    if (path->rest)
+        write_parameter(doc, &rest, "path");
     buf_append_str(doc->out, "]}");
 }
 
@@ -367,5 +387,9 @@ void openapi_write_paths(struct openapi_doc *doc, const struct schema_kind *kind
         /* Discovery says that a log is a Pod; what is sent is text. */
         path.kind = strcmp(path.sub->name, "log") != 0 ? kind_of_sub(doc, kind, path.sub) : NULL;
         write_path(doc, &path, path.sub->verbs);
+        path.rest = is_proxy(&path);
+        if (path.rest)
+            write_path(doc, &path, path.sub->verbs);
+        path.rest = false;
     }
 }

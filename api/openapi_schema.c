@@ -16,6 +16,8 @@ struct known {
     const char *v2;
 };
 
+#define KNOWN_JSON (SCHEMA_OBJECT + 1) /* SCHEMA_ANY with the flag SCHEMA_JSON */
+
 static const struct known known_bases[] = {
     [SCHEMA_QUANTITY] = {"io.k8s.apimachinery.pkg.api.resource.Quantity",
                          "{\"description\":\"An exact number with a suffix: 100m, 1.5Gi, 2k.\",\"oneOf\":[{\"type\":"
@@ -33,9 +35,12 @@ static const struct known known_bases[] = {
                            "{\"description\":\"A point in time with microseconds, RFC 3339.\",\"type\":\"string\","
                            "\"format\":\"date-time\"}",
                            NULL},
+    [SCHEMA_ANY] = {OPENAPI_RAW_EXTENSION, "{\"description\":\"An object of any kind.\",\"type\":\"object\"}", NULL},
     [SCHEMA_FIELDS_V1] = {OPENAPI_META "FieldsV1",
                           "{\"description\":\"A set of fields, as managedFields writes it.\",\"type\":\"object\"}",
                           NULL},
+    [KNOWN_JSON] = {"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
+                    "{\"description\":\"Any value of JSON.\"}", NULL},
 };
 
 /* The bases that are written in place. */
@@ -50,9 +55,15 @@ static const char *const plain_bases[] = {
     [SCHEMA_OBJECT] = NULL,
 };
 
-static const struct known *known_of(enum schema_base base)
+static size_t known_index(const struct schema_field *field)
 {
-    return base < ARRAY_SIZE(known_bases) && known_bases[base].name ? &known_bases[base] : NULL;
+    return field->flags & SCHEMA_JSON ? KNOWN_JSON : field->base;
+}
+
+static const struct known *known_of(const struct schema_field *field)
+{
+    size_t i = known_index(field);
+    return i < ARRAY_SIZE(known_bases) && known_bases[i].name ? &known_bases[i] : NULL;
 }
 
 static bool has_name(const struct schema_type *type)
@@ -65,10 +76,10 @@ static void collect_fields(struct openapi_doc *doc, const struct schema_type *ty
 {
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *field = &type->fields[i];
-        doc->bases |= 1u << field->base;
+        doc->bases |= 1u << known_index(field);
         if (field->flags & SCHEMA_INLINE)
             collect_fields(doc, field->type);
-        else if (field->base == SCHEMA_OBJECT)
+        else if (field->type)
             openapi_collect(doc, field->type);
     }
 }
@@ -112,10 +123,10 @@ static void write_type_members(struct openapi_doc *doc, const struct schema_type
 /* The members of the schema of one element. */
 static void write_element_members(struct openapi_doc *doc, const struct schema_field *field)
 {
-    const struct known *known = known_of(field->base);
+    const struct known *known = known_of(field);
     if (known) {
         write_ref_members(doc, known->name);
-    } else if (field->base != SCHEMA_OBJECT) {
+    } else if (!field->type) {
         const char *plain = field->base < ARRAY_SIZE(plain_bases) ? plain_bases[field->base] : NULL;
         if (plain) {
             emit_separator(doc->out);
@@ -123,7 +134,7 @@ static void write_element_members(struct openapi_doc *doc, const struct schema_f
         }
     } else if (has_name(field->type)) {
         write_ref_members(doc, field->type->openapi_name);
-        if (!doc->v2 && !field->default_json && !(field->flags & SCHEMA_POINTER))
+        if (!doc->v2 && !field->default_json && !(field->flags & SCHEMA_POINTER) && field->base == SCHEMA_OBJECT)
             emit_raw(doc->out, "default", "{}");
     } else {
         write_type_members(doc, field->type);
@@ -374,9 +385,27 @@ static void write_schema(struct openapi_doc *doc, const struct schema_type *type
     emit_close(doc->out, '}');
 }
 
+static void write_watch_event(struct openapi_doc *doc)
+{
+    struct buf *out = doc->out;
+    emit_open_key(out, OPENAPI_WATCH_EVENT, '{');
+    emit_member(out, "description", "One change, as a watch tells it.");
+    emit_member(out, "type", "object");
+    emit_raw(out, "required", "[\"type\",\"object\"]");
+    emit_open_key(out, "properties", '{');
+    emit_open_key(out, "object", '{');
+    emit_member(out, "description", "The object as it is now, or was last; or a Status.");
+    write_ref_members(doc, OPENAPI_RAW_EXTENSION);
+    emit_close(out, '}');
+    write_text_property(out, "type", "ADDED, MODIFIED, DELETED, BOOKMARK or ERROR.");
+    emit_close(out, '}');
+    emit_close(out, '}');
+}
+
 void openapi_write_schemas(struct openapi_doc *doc, struct kind_list kinds)
 {
     struct buf *out = doc->out;
+    doc->bases |= 1u << SCHEMA_ANY; /* WatchEvent has one */
     if (doc->type_count)
         qsort(doc->types, doc->type_count, sizeof(void *), compare_types);
     for (size_t i = 0; i < doc->type_count; i++)
@@ -386,12 +415,7 @@ void openapi_write_schemas(struct openapi_doc *doc, struct kind_list kinds)
     for (size_t b = 0; b < ARRAY_SIZE(known_bases); b++)
         if ((doc->bases & 1u << b) && known_bases[b].name)
             emit_raw(out, known_bases[b].name, doc->v2 && known_bases[b].v2 ? known_bases[b].v2 : known_bases[b].v3);
-    emit_raw(
-        out, OPENAPI_WATCH_EVENT,
-        "{\"description\":\"One change, as a watch tells it.\",\"type\":\"object\",\"required\":[\"type\",\"object\"],"
-        "\"properties\":{\"object\":{\"description\":\"The object as it is now, or was last; or a Status.\",\"type\":"
-        "\"object\"},\"type\":{\"description\":\"ADDED, MODIFIED, DELETED, BOOKMARK or "
-        "ERROR.\",\"type\":\"string\"}}}");
+    write_watch_event(doc);
     emit_raw(
         out, OPENAPI_PATCH,
         "{\"description\":\"A change to an object, in the form that the Content-Type says.\",\"type\":\"object\"}");

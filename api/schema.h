@@ -44,7 +44,8 @@ enum schema_field_flag {
     SCHEMA_NOT_ENFORCED = 1 << 10,  /* stored, but nothing in Knarr acts on it yet: answered with a Warning */
     SCHEMA_GRANULAR = 1 << 11,      /* apply merges it, although its type is atomic */
     SCHEMA_PATCH_REPLACE = 1 << 12, /* strategic merge: an object is replaced as a whole */
-    SCHEMA_EXPECTED = 1 << 13       /* OpenAPI says that it must be there (a status, mostly), but nobody insists */
+    SCHEMA_EXPECTED = 1 << 13,      /* OpenAPI says that it must be there (a status, mostly), but nobody insists */
+    SCHEMA_JSON = 1 << 14           /* SCHEMA_ANY: OpenAPI calls it JSON, else RawExtension */
 };
 
 struct schema_type;

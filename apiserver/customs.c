@@ -47,6 +47,7 @@ struct customs {
     struct store *store;
     struct store_watch *watch;
     char *server_address;
+    struct openapi_hashes *hashes; /* of what no definition changes */
     pthread_mutex_t pending_lock;
     struct store_event **pending; /* in order */
     size_t pending_count;
@@ -84,6 +85,7 @@ struct customs *customs_new(struct store *store, const char *server_address)
 
     customs->store = store;
     customs->server_address = mem_strdup(server_address);
+    customs->hashes = openapi_hashes_new();
     customs->generation = 1;
     (void)pthread_mutex_init(&customs->pending_lock, NULL);
     (void)pthread_mutex_init(&customs->lock, NULL);
@@ -299,6 +301,7 @@ void customs_free(struct customs *customs)
     customs_clear(customs);
     (void)pthread_mutex_destroy(&customs->pending_lock);
     (void)pthread_mutex_destroy(&customs->lock);
+    openapi_hashes_free(customs->hashes);
     free(customs->server_address);
     free(customs);
 }
@@ -369,8 +372,11 @@ static struct customs_snapshot *snapshot_new(struct customs *customs)
     all->customs = customs;
     all->generation = customs->generation;
     snapshot_add_kinds(all, customs);
-    all->documents = documents_make(&(struct documents_options){
-        customs->server_address, all->kinds, all->count, {snapshot_describe, snapshot_described, all}});
+    all->documents = documents_make(&(struct documents_options){customs->server_address,
+                                                                all->kinds,
+                                                                all->count,
+                                                                {snapshot_describe, snapshot_described, all},
+                                                                customs->hashes});
     return all;
 }
 

@@ -87,7 +87,7 @@ static bool write_v3(const struct documents *docs, const struct entry *e, struct
 
 static bool write_v3_index(const struct documents *docs, const struct entry *e, struct buf *out)
 {
-    openapi_write_v3_index(out, docs->options.kinds, docs->options.count);
+    openapi_write_v3_index(out, docs->options.kinds, docs->options.count, docs->options.hashes);
     return true;
 }
 

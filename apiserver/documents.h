@@ -26,6 +26,7 @@ struct documents_options {
     const struct schema_kind *const *kinds;
     size_t count;
     struct openapi_describer describer;
+    struct openapi_hashes *hashes; /* borrowed; NULL = none are kept */
 };
 struct documents *documents_make(const struct documents_options *options);
 void documents_free(struct documents *docs);

@@ -28,8 +28,8 @@ The language. '#' starts a comment line. Two or more spaces end a row's marks; w
                                      JSON told by what it is (a boolean, an object, a list)
    NUMBER FIELD TYPE MARKS  DESCRIPTION
 
-  A field's TYPE: string bool int32 int64 double bytes quantity intorstring time microtime any fieldsv1 strings
-  or the name of a type (of this group, else of core, else of meta), with [] or map[string] before it; behind it '*'
+  A field's TYPE: string bool int32 int64 double bytes quantity intorstring time microtime any json fieldsv1 strings
+  (json: any, but OpenAPI calls it JSON and not RawExtension) or the name of a type (of this group, else of core, else of meta), with [] or map[string] before it; behind it '*'
   when a zero counts (upstream's field is a pointer) and '!' when it must be there. Then in any order:
     = JSON         the default                         enum A|B  the values ("" = the empty one)
     min N, max N   bounds                              format F  OpenAPI's, or a rule's name of api/validate.h
@@ -51,7 +51,7 @@ import sys
 BASES = {
     'string': 'STRING', 'bool': 'BOOL', 'int32': 'INT32', 'int64': 'INT64', 'double': 'DOUBLE', 'bytes': 'BYTES',
     'quantity': 'QUANTITY', 'intorstring': 'INT_OR_STRING', 'time': 'TIME', 'microtime': 'MICRO_TIME',
-    'any': 'ANY', 'fieldsv1': 'FIELDS_V1', 'strings': 'STRINGS',
+    'any': 'ANY', 'json': 'ANY', 'fieldsv1': 'FIELDS_V1', 'strings': 'STRINGS',
 }
 FLAGS = {
     'inline': 'INLINE', 'fixed': 'IMMUTABLE', 'set': 'LIST_SET', 'atomic': 'ATOMIC', 'retain': 'PATCH_RETAIN',
@@ -59,7 +59,7 @@ FLAGS = {
     'empty': 'EMIT_EMPTY', 'inert': 'NOT_ENFORCED', 'granular': 'GRANULAR', 'expected': 'EXPECTED',
 }
 # What only OpenAPI tells.
-TOLD = {'GRANULAR', 'EXPECTED'}
+TOLD = {'GRANULAR', 'EXPECTED', 'JSON'}
 # What of a kind decides nothing about the form of its objects.
 TOLD_KIND = {'observed', 'returned'}
 HISTORIES = ['full', 'window', 'none']
@@ -109,6 +109,8 @@ class Field:
                 self.shape = shape
                 text = text[len(prefix):]
         self.base = BASES.get(text, 'OBJECT')
+        if text == 'json':
+            self.flags.add('JSON')
         self.type_name = None if text in BASES else text
 
     def take_marks(self, marks):
@@ -332,7 +334,8 @@ def write_types(out, types):
         fields, order = (f'fields_{t.index}', f'order_{t.index}') if t.fields else ('NULL', 'NULL')
         out.put(f'    {{.name = {text(t.name)}, .openapi_name = {text(t.group.openapi + "." + t.name)}, '
                 f'.description = {text(t.description)}, .fields = {fields}, .field_count = {len(t.fields)}, '
-                f'.by_name = {order}' + (', .atomic = true' if t.atomic else '') + '},')
+                f'.by_name = {order}' + (', .atomic = true' if t.atomic else '') +
+                (f', .openapi = {text(json.dumps({"description": t.description}))}' if t.either else '') + '},')
     out.put('};')
 
 

@@ -120,7 +120,8 @@ static void test_fields(void **state)
     assert_json(value_get(fields, "count"), "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":-1,\"maximum\":9}");
     assert_json(value_get(fields, "data"), "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\","
                                            "\"format\":\"byte\"}}");
-    assert_json(value_get(fields, "any"), "{}");
+    assert_json(value_get(fields, "any"),
+                "{\"allOf\":[{\"$ref\":\"#/components/schemas/io.k8s.apimachinery.pkg.runtime.RawExtension\"}]}");
     assert_json(value_get(fields, "tags"),
                 "{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"x-kubernetes-list-type\":\"set\"}");
     /* Members of an inline field belong to the parent, its required ones too. */
@@ -288,13 +289,65 @@ static void test_for_apply(void **state)
     assert_non_null(value_path(schemas, "io.k8s.api.core.v1.PodList", "properties", "items", "description", NULL));
 }
 
+/* Values of any form have upstream's names, and say no type. */
+static void test_values_of_any_form(void **state)
+{
+#define EXTENSIONS "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
+    static const char *const free[] = {"JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool",
+                                       "JSONSchemaPropsOrStringArray"};
+    CLEANUP_VALUE struct value *doc = builtin_document("apiextensions.k8s.io", "v1");
+    CLEANUP_VALUE struct value *apps = builtin_document("apps", "v1");
+    const struct value *schemas = value_path(doc, "components", "schemas", NULL);
+    const struct value *props = value_path(schemas, EXTENSIONS "JSONSchemaProps", "properties", NULL);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(free); i++) {
+        char *name CLEANUP_FREE = mem_printf(EXTENSIONS "%s", free[i]);
+        const struct value *schema = value_get(schemas, name);
+
+        assert_non_null(schema);
+        assert_non_null(value_get(schema, "description"));
+        assert_int_equal(value_count(schema), 1);
+    }
+    assert_json(value_path(props, "items", "allOf", NULL),
+                "[{\"$ref\":\"#/components/schemas/" EXTENSIONS "JSONSchemaPropsOrArray\"}]");
+    assert_json(value_path(props, "enum", "items", NULL),
+                "{\"allOf\":[{\"$ref\":\"#/components/schemas/" EXTENSIONS "JSON\"}]}");
+    assert_json(value_path(apps, "components", "schemas", "io.k8s.api.apps.v1.ControllerRevision", "properties", "data",
+                           "allOf", NULL),
+                "[{\"$ref\":\"#/components/schemas/io.k8s.apimachinery.pkg.runtime.RawExtension\"}]");
+    assert_json(value_path(apps, "components", "schemas", "io.k8s.apimachinery.pkg.runtime.RawExtension", "type", NULL),
+                "\"object\"");
+}
+
+/* What is behind a proxy has paths, and methods, of its own. */
+static void test_paths_behind_proxies(void **state)
+{
+#define PROXY "/api/v1/namespaces/{namespace}/pods/{name}/proxy"
+    static const char *const methods[] = {"delete", "get", "head", "options", "patch", "post", "put"};
+    CLEANUP_VALUE struct value *doc = builtin_document("", "v1");
+    const struct value *paths = value_get(doc, "paths");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+        assert_json(value_path(paths, PROXY, methods[i], "x-kubernetes-action", NULL), "\"connect\"");
+        assert_json(value_path(paths, PROXY "/{path}", methods[i], "x-kubernetes-action", NULL), "\"connect\"");
+    }
+    assert_json(value_path(paths, PROXY "/{path}", "head", "operationId", NULL),
+                "\"connectCoreV1HeadNamespacedPodProxyWithPath\"");
+    assert_int_equal(value_count(value_path(paths, PROXY "/{path}", "parameters", NULL)), 3);
+    assert_non_null(value_path(paths, "/api/v1/nodes/{name}/proxy/{path}", "get", NULL));
+    assert_null(value_path(paths, "/api/v1/nodes/{name}/proxy/{path}", "post", NULL));
+    assert_null(value_path(paths, "/api/v1/namespaces/{namespace}/pods/{name}/exec/{path}", NULL));
+}
+
 static void test_index(void **state)
 {
     (void)state;
     BUF_LOCAL(first);
     BUF_LOCAL(second);
-    openapi_write_v3_index(&first, kinds, 2);
-    openapi_write_v3_index(&second, kinds, 1);
+    openapi_write_v3_index(&first, kinds, 2, NULL);
+    openapi_write_v3_index(&second, kinds, 1, NULL);
     CLEANUP_VALUE struct value *one = parse(&first);
     CLEANUP_VALUE struct value *two = parse(&second);
     const char *url = value_str(value_path(one, "paths", "apis/x.example.com/v1", "serverRelativeURL", NULL));
@@ -307,6 +360,28 @@ static void test_index(void **state)
     buf_reset(&first);
     assert_false(openapi_write_v3(&first, kinds, 2, SLICE_LIT("x.example.com"), SLICE_LIT("v3"), NULL));
     assert_int_equal(first.len, 0);
+}
+
+/* What is built in is not looked at again. */
+static void test_index_hashes_once(void **state)
+{
+    struct openapi_hashes *hashes = openapi_hashes_new();
+    size_t count;
+    const struct schema_kind *const *builtin = schema_kinds(&count);
+    BUF_LOCAL(first);
+    BUF_LOCAL(second);
+    BUF_LOCAL(fresh);
+
+    (void)state;
+    openapi_write_v3_index(&first, builtin, count, hashes);
+    openapi_write_v3_index(&fresh, builtin, count, NULL);
+    assert_string_equal(buf_cstr(&first), buf_cstr(&fresh));
+    openapi_write_v3_index(&second, builtin, count - 1, hashes); /* its version has others */
+    assert_string_equal(buf_cstr(&first), buf_cstr(&second));
+    buf_reset(&fresh);
+    openapi_write_v3_index(&fresh, builtin, count - 1, NULL);
+    assert_string_not_equal(buf_cstr(&first), buf_cstr(&fresh));
+    openapi_hashes_free(hashes);
 }
 
 /* Reads one protobuf field at *at; bytes fields only. */
@@ -451,7 +526,10 @@ int main(void)
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_builtin_patch),
+        cmocka_unit_test(test_values_of_any_form),
+        cmocka_unit_test(test_paths_behind_proxies),
         cmocka_unit_test(test_index),
+        cmocka_unit_test(test_index_hashes_once),
         cmocka_unit_test(test_protobuf),
         cmocka_unit_test(test_for_generators),
         cmocka_unit_test(test_for_apply),
