@@ -125,26 +125,31 @@ static int knob_write_int(const char *dir, const char *knob, int64_t value, stru
     return knob_write(dir, knob, text, err);
 }
 
+static int v1_limit(const char *path, const struct cgroup_limits *l, struct error *err)
+{
+    char *cpu CLEANUP_FREE = mem_printf(ROOT "/%s%s", v1_trees[0], path);
+    char *memory CLEANUP_FREE = mem_printf(ROOT "/%s%s", v1_trees[1], path);
+    char *pids CLEANUP_FREE = mem_printf(ROOT "/%s%s", v1_trees[2], path);
+    int r = knob_write_int(cpu, "cpu.shares", (int64_t)cgroup_cpu_shares(l->cpu_request_milli), err);
+
+    if (!r)
+        r = knob_write_int(cpu, "cpu.cfs_quota_us", cgroup_cpu_quota(l->cpu_limit_milli), err);
+    if (!r && l->memory_limit > 0)
+        r = knob_write_int(memory, "memory.limit_in_bytes", l->memory_limit, err);
+    if (!r && l->pids_limit > 0)
+        r = knob_write_int(pids, "pids.max", l->pids_limit, err);
+    return r;
+}
+
 static int v1_create(const char *path, const struct cgroup_limits *l, struct error *err)
 {
-    char *dirs[V1_TREES_WITH_LIMITS] = {0};
-    int r = 0;
+    for (size_t i = 0; i < V1_TREES_WITH_LIMITS; i++) {
+        char *dir CLEANUP_FREE = mem_printf(ROOT "/%s%s", v1_trees[i], path);
 
-    for (size_t i = 0; !r && i < V1_TREES_WITH_LIMITS; i++) {
-        dirs[i] = mem_printf(ROOT "/%s%s", v1_trees[i], path);
-        r = fs_make_dirs(dirs[i], 0755, err);
+        if (fs_make_dirs(dir, 0755, err) < 0)
+            return -1;
     }
-    if (!r)
-        r = knob_write_int(dirs[0], "cpu.shares", (int64_t)cgroup_cpu_shares(l->cpu_request_milli), err);
-    if (!r)
-        r = knob_write_int(dirs[0], "cpu.cfs_quota_us", cgroup_cpu_quota(l->cpu_limit_milli), err);
-    if (!r && l->memory_limit > 0)
-        r = knob_write_int(dirs[1], "memory.limit_in_bytes", l->memory_limit, err);
-    if (!r && l->pids_limit > 0)
-        r = knob_write_int(dirs[2], "pids.max", l->pids_limit, err);
-    for (size_t i = 0; i < V1_TREES_WITH_LIMITS; i++)
-        free(dirs[i]);
-    return r;
+    return v1_limit(path, l, err);
 }
 
 /* Hands the controllers down to every level of `path`; the last level is left to the runtime. */
@@ -166,14 +171,12 @@ static int v2_delegate(const char *path, struct error *err)
     }
 }
 
-static int v2_create(const char *path, const struct cgroup_limits *l, struct error *err)
+static int v2_limit(const char *path, const struct cgroup_limits *l, struct error *err)
 {
     char *dir CLEANUP_FREE = mem_printf(ROOT "%s", path);
     char quota[64] = "max";
     int r;
 
-    if (fs_make_dirs(dir, 0755, err) < 0 || v2_delegate(path, err) < 0)
-        return -1;
     if (l->cpu_limit_milli > 0)
         (void)snprintf(quota, sizeof(quota), "%lld %d", (long long)cgroup_cpu_quota(l->cpu_limit_milli),
                        CGROUP_CPU_PERIOD);
@@ -187,12 +190,41 @@ static int v2_create(const char *path, const struct cgroup_limits *l, struct err
     return r;
 }
 
+static int v2_create(const char *path, const struct cgroup_limits *l, struct error *err)
+{
+    char *dir CLEANUP_FREE = mem_printf(ROOT "%s", path);
+
+    if (fs_make_dirs(dir, 0755, err) < 0 || v2_delegate(path, err) < 0)
+        return -1;
+    return v2_limit(path, l, err);
+}
+
 int cgroup_pod_create(enum cgroup_version version, const char *path, const struct cgroup_limits *limits,
                       struct error *err)
 {
     int r = version == CGROUP_V2 ? v2_create(path, limits, err) : v1_create(path, limits, err);
 
     return r < 0 ? error_wrap(err, "making control group %s", path) : 0;
+}
+
+int cgroup_pod_update(enum cgroup_version version, const char *path, const struct cgroup_limits *limits,
+                      struct error *err)
+{
+    int r = version == CGROUP_V2 ? v2_limit(path, limits, err) : v1_limit(path, limits, err);
+
+    return r < 0 ? error_wrap(err, "changing control group %s", path) : 0;
+}
+
+int64_t cgroup_memory_usage(enum cgroup_version version, const char *path)
+{
+    char *file CLEANUP_FREE = version == CGROUP_V2 ? mem_printf(ROOT "%s/memory.current", path)
+                                                   : mem_printf(ROOT "/memory%s/memory.usage_in_bytes", path);
+    int64_t bytes;
+    BUF_LOCAL(text);
+
+    if (fs_read(file, 64, &text, NULL) < 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &bytes))
+        return -1;
+    return bytes;
 }
 
 int64_t cgroup_oom_kills(enum cgroup_version version, const char *path)

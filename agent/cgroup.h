@@ -44,6 +44,12 @@ int cgroup_detect(enum cgroup_version *ret_version, struct error *err);
 /* Makes the pod's group with its limits, in every hierarchy that has the controllers. Again is harmless. */
 int cgroup_pod_create(enum cgroup_version version, const char *path, const struct cgroup_limits *limits,
                       struct error *err);
+/* Changes the limits of a pod's group that is there. What is no limit in them is taken off, but for memory, which has
+ * none only as long as it never had one. */
+int cgroup_pod_update(enum cgroup_version version, const char *path, const struct cgroup_limits *limits,
+                      struct error *err);
+/* Bytes of memory that the group uses; -1 when that cannot be told. */
+int64_t cgroup_memory_usage(enum cgroup_version version, const char *path);
 /* How many processes of the group the kernel has killed for memory; 0 when that cannot be told. */
 int64_t cgroup_oom_kills(enum cgroup_version version, const char *path);
 /* Kills what is left in the group and removes it with all below, in every hierarchy. Nothing there is no error. */

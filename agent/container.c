@@ -87,6 +87,16 @@ static char *text_or_empty(const char *text)
     return mem_strdup(text ? text : "");
 }
 
+static char *resources_text(const struct value *container)
+{
+    const struct value *resources = value_get(container, "resources");
+    BUF_LOCAL(text);
+
+    if (resources)
+        value_write(resources, &text);
+    return text.len ? buf_steal_str(&text) : mem_strdup("{}");
+}
+
 static struct runtime_container *make_record(const struct container_start *s)
 {
     struct runtime_container *c = mem_zalloc(sizeof(*c));
@@ -110,6 +120,8 @@ static struct runtime_container *make_record(const struct container_start *s)
     c->termination_path = mem_printf("%s/containers/%s/%u", s->pod_dir, c->name, s->attempt);
     c->cgroup_path = mem_strdup("");
     c->log_tells = slice_is(value_string(value_get(s->container, "terminationMessagePolicy")), "FallbackToLogsOnError");
+    c->resources = resources_text(s->container);
+    c->allocated = mem_strdup(c->resources);
     c->stdin_open = value_bool(value_get(s->container, "stdin"));
     c->stdin_once = value_bool(value_get(s->container, "stdinOnce"));
     c->tty = value_bool(value_get(s->container, "tty"));

@@ -22,6 +22,9 @@ struct node_machine {
 void node_machine_read(const char *home, struct node_machine *ret_machine);
 void node_machine_clear(struct node_machine *m);
 
+/* What of the memory is for pods. */
+int64_t node_allocatable_memory(int64_t memory);
+
 struct node_view {
     const char *name;
     const char *ip;

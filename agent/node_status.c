@@ -89,9 +89,14 @@ static void set_number(struct value *v, const char *name, int64_t number, const 
     value_set_str(v, name, text);
 }
 
+int64_t node_allocatable_memory(int64_t memory)
+{
+    return memory > MEMORY_RESERVED ? memory - MEMORY_RESERVED : memory;
+}
+
 static void set_resources(struct value *v, const struct node_machine *m, bool allocatable)
 {
-    int64_t memory = allocatable && m->memory > MEMORY_RESERVED ? m->memory - MEMORY_RESERVED : m->memory;
+    int64_t memory = allocatable ? node_allocatable_memory(m->memory) : m->memory;
 
     if (m->cpu_milli % 1000)
         set_number(v, "cpu", m->cpu_milli, "m");

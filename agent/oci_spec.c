@@ -355,23 +355,36 @@ static struct value *device_rule(bool allow, const char *type, int major, int mi
     return rule;
 }
 
+static void write_limits(const struct cgroup_limits *l, struct value *resources)
+{
+    struct value *cpu = value_need_object(resources, "cpu");
+
+    value_set(cpu, "shares", value_new_int((int64_t)cgroup_cpu_shares(l->cpu_request_milli)));
+    if (l->cpu_limit_milli > 0) {
+        value_set(cpu, "period", value_new_int(CGROUP_CPU_PERIOD));
+        value_set(cpu, "quota", value_new_int(cgroup_cpu_quota(l->cpu_limit_milli)));
+    }
+    if (l->memory_limit > 0)
+        value_set(value_need_object(resources, "memory"), "limit", value_new_int(l->memory_limit));
+    if (l->pids_limit > 0)
+        value_set(value_need_object(resources, "pids"), "limit", value_new_int(l->pids_limit));
+}
+
 static void write_resources(const struct oci_spec *s, struct value *linux_)
 {
     struct value *resources = value_need_object(linux_, "resources");
-    struct value *devices = value_need_array(resources, "devices");
-    struct value *cpu = value_need_object(resources, "cpu");
 
     /* The runtime itself allows null, zero, full, tty, random and their like. */
-    value_append(devices, device_rule(s->privileged, NULL, -1, -1));
-    value_set(cpu, "shares", value_new_int((int64_t)cgroup_cpu_shares(s->limits.cpu_request_milli)));
-    if (s->limits.cpu_limit_milli > 0) {
-        value_set(cpu, "period", value_new_int(CGROUP_CPU_PERIOD));
-        value_set(cpu, "quota", value_new_int(cgroup_cpu_quota(s->limits.cpu_limit_milli)));
-    }
-    if (s->limits.memory_limit > 0)
-        value_set(value_need_object(resources, "memory"), "limit", value_new_int(s->limits.memory_limit));
-    if (s->limits.pids_limit > 0)
-        value_set(value_need_object(resources, "pids"), "limit", value_new_int(s->limits.pids_limit));
+    value_append(value_need_array(resources, "devices"), device_rule(s->privileged, NULL, -1, -1));
+    write_limits(&s->limits, resources);
+}
+
+void oci_resources_write(const struct cgroup_limits *limits, struct buf *out)
+{
+    struct value *resources CLEANUP_VALUE = value_new_object();
+
+    write_limits(limits, resources);
+    value_write(resources, out);
 }
 
 void oci_spec_write(const struct oci_spec *spec, struct buf *out)

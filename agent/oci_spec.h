@@ -74,5 +74,7 @@ struct oci_spec {
 void oci_spec_clear(struct oci_spec *spec); /* all that is allocated */
 
 void oci_spec_write(const struct oci_spec *spec, struct buf *out);
+/* The part of it that may change while the container runs: limits. */
+void oci_resources_write(const struct cgroup_limits *limits, struct buf *out);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "agent/fs.h"
 #include "agent/pod_spec.h"
+#include "agent/pods.h"
 #include "agent/services.h"
 #include "agent/text.h"
 #include "agent/volumes.h"
@@ -68,7 +69,7 @@ void pod_tree_free(struct pod_tree *t)
     free(t);
 }
 
-static struct pod_tree *pod_tree_new(struct value *tree)
+struct pod_tree *pod_tree_new(struct value *tree)
 {
     struct pod_tree *t = mem_zalloc(sizeof(*t));
 
@@ -120,9 +121,10 @@ struct pod_step {
     struct references *refs;
     struct pod_facts facts;
     struct sandbox sandbox;
-    char *cluster_dns;        /* as it was known at the start of the step */
-    struct str_list warnings; /* about the pod's name servers */
-    bool purge;               /* cleaning: logs and records too */
+    struct cgroup_limits limits; /* of its group */
+    char *cluster_dns;           /* as it was known at the start of the step */
+    struct str_list warnings;    /* about the pod's name servers */
+    bool purge;                  /* cleaning: logs and records too */
     struct error err;
     void (*finished)(struct pod *pod, struct pod_step *step);
 };
@@ -150,8 +152,9 @@ static void step_start(struct pod *pod, void (*work)(void *arg), void (*finished
     struct pod_step *s = mem_zalloc(sizeof(*s));
 
     s->pod = pod;
-    s->object = pod_tree_hold(pod->object);
+    s->object = pod_tree_hold(pod->allocated);
     s->refs = references_hold(pod->refs);
+    pod_resize_group(pod, &s->limits);
     s->facts = pod->facts;
     s->facts.find = references_find;
     s->facts.find_arg = s->refs;
@@ -249,15 +252,13 @@ static void sandbox_work(void *arg)
     const struct sandbox_config sandbox_config = agent_sandbox_config(config);
     const struct cluster_dns dns = {s->cluster_dns, config->cluster_domain};
     char *host_name CLEANUP_FREE = pod_kernel_name(s->object->tree, config->cluster_domain, &s->err);
-    struct cgroup_limits limits = {0};
     unsigned flags = pod_host_network(s->object->tree) ? SANDBOX_HOST_NETWORK : 0;
 
     if (value_bool(value_path(s->object->tree, "spec", "hostIPC", NULL)))
         flags |= SANDBOX_HOST_IPC;
     if (pod_own_users(s->object->tree))
         flags |= SANDBOX_USERS;
-    pod_limits(s->object->tree, &limits);
-    if (!host_name || cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &limits, &s->err) < 0 ||
+    if (!host_name || cgroup_pod_create(config->cgroup_version, s->pod->cgroup, &s->limits, &s->err) < 0 ||
         sandbox_create(&sandbox_config, pod_uid(s->object->tree), host_name, flags, &s->sandbox, &s->err) < 0)
         return;
     (void)container_write_etc(&(struct container_etc){.pod = s->object->tree,
@@ -295,6 +296,7 @@ static void sandbox_finished(struct pod *pod, struct pod_step *s)
     pod->sandbox = s->sandbox;
     s->sandbox = (struct sandbox){0};
     pod->sandbox_ready = true;
+    pod->resize.group = s->limits;
     pod->facts.pod_ip = pod->sandbox.ip ? pod->sandbox.ip : pod->agent->config.node_ip;
     backoff_clear(&pod->backoff);
     pod->refresh_ms = volumes_change(pod->object->tree) ? pod_now_ms(pod) + REFRESH_MS : 0;
@@ -348,6 +350,8 @@ static void clean_finished(struct pod *pod, struct pod_step *s)
         return;
     }
     pod->sandbox_ready = false;
+    if (!pod->abandoned)
+        pods_room(pod->agent->pods);
     if (pod->vanished)
         pod_move(pod, POD_GONE);
     else
@@ -428,8 +432,9 @@ static void tick_deadline(struct pod *pod, uint64_t *next)
 
 static uint64_t tick_running(struct pod *pod)
 {
-    uint64_t next = pod_containers_tick(pod);
+    uint64_t next = pod_resize_tick(pod); /* first: it says whether containers may start, and which must end */
 
+    pod_earliest(&next, pod_containers_tick(pod));
     pod_earliest(&next, tick_refresh(pod));
 
     if (pod->complete) {
@@ -478,6 +483,7 @@ static void pod_free(struct pod *pod)
     references_free(pod->refs);
     sandbox_clear(&pod->sandbox);
     pod_tree_free(pod->object);
+    pod_resize_free(pod);
     value_free(pod->status);
     buf_free(&pod->sent);
     buf_free(&pod->sending);
@@ -589,6 +595,7 @@ void pod_run(struct pod *pod)
     pod_refuse(pod);
     pod->stop = pod_deleting(pod->object->tree) || phase_is_final(pod->object->tree) || pod->refused;
     pod_containers_resume(pod);
+    pod_resize_begin(pod);
     pod_tick(pod);
 }
 
@@ -604,6 +611,7 @@ void pod_update(struct pod *pod, struct value *object)
     if (pod_deleting(object))
         pod->stop = true;
     pod_containers_changed(pod);
+    pod_resize_changed(pod);
     /* Labels and annotations may stand in files. */
     if (pod->refresh_ms && changed)
         pod->refresh_ms = pod_now_ms(pod);

@@ -4,6 +4,7 @@
 #define KNARR_AGENT_POD_H
 
 #include "agent/agent_internal.h"
+#include "agent/resize.h"
 #include "api/value.h"
 
 struct pod;
@@ -41,6 +42,13 @@ int pod_find_target(const struct pod *pod, const char *container, struct pod_tar
 int pod_find_network(const struct pod *pod, const char **ret_network, struct error *err);
 /* The address where others reach it: on the host's network the node's own. ERROR_INTERNAL when it does not run. */
 int pod_find_address(const struct pod *pod, const char **ret_address, struct error *err);
+/* What the node has set aside for it; false when it holds nothing any more. */
+bool pod_holds(const struct pod *pod, struct resize_amounts *ret_amounts);
+/* A resize of it waits until others hold less; who of two comes first (as qsort wants it). */
+bool pod_waits_for_room(const struct pod *pod);
+int pod_compare_waiting(const struct pod *a, const struct pod *b);
+/* Judges what its spec asks for, as things are now. */
+void pod_judge_resize(struct pod *pod);
 /* Adds for each running container the path of its log and of its conmon's control pipe. */
 void pod_each_log(const struct pod *pod, struct str_list *out);
 

@@ -85,6 +85,7 @@ static void container_add(struct pod *pod, enum container_kind kind, size_t inde
     name = object_text(pod_container_spec(pod, c), "name");
     c->name = mem_strdup(name ? name : "");
     c->next_attempt = attempts_before(c);
+    pod_resize_container_make(c);
     pod->containers = mem_grow(pod->containers, &pod->cap, pod->count + 1, sizeof(*pod->containers));
     pod->containers[pod->count++] = c;
 }
@@ -133,6 +134,7 @@ void pod_containers_free(struct pod *pod)
         image_free(c->image);
         runtime_container_free(c->current);
         runtime_container_free(c->last);
+        pod_resize_container_free(c);
         pod_container_set_waiting(c, NULL, NULL);
         free(c->name);
         free(c);
@@ -200,6 +202,7 @@ void pod_container_adopt(struct pod *pod, struct runtime_container *found)
     /* They come in any order: the two newest are kept. */
     if (!c->current || c->current->attempt < found->attempt) {
         pod_container_set_current(c, found);
+        pod_resize_container_set(c, true);
     } else if (!c->last || c->last->attempt < found->attempt) {
         container_discard(pod, c->last);
         c->last = found;

@@ -23,7 +23,7 @@ static bool wants_restart(const struct pod_container *c)
 
     if (c->pod->stop || c->kind == CONTAINER_EPHEMERAL)
         return false;
-    if (pod_container_is_sidecar(c) || c->cause == STOP_BY_CHANGE)
+    if (pod_container_is_sidecar(c) || c->cause == STOP_BY_CHANGE || c->cause == STOP_BY_RESIZE)
         return true;
     /* Ended as unhealthy: how it then ended does not matter. */
     if (c->cause == STOP_BY_LIVENESS || c->cause == STOP_BY_STARTUP)
@@ -51,7 +51,7 @@ void pod_container_ended(struct pod_container *c)
 {
     int64_t ran = c->current->started_ns ? c->current->finished_ns - c->current->started_ns : 0;
     bool again = wants_restart(c);
-    bool changed = c->cause == STOP_BY_CHANGE;
+    bool changed = c->cause == STOP_BY_CHANGE || c->cause == STOP_BY_RESIZE;
 
     c->state = again ? CONTAINER_WAITING : CONTAINER_ENDED;
     c->stop = STOP_NOT;
@@ -212,11 +212,14 @@ static void say_killing(const struct pod_container *c)
     static const char *const causes[] = {[STOP_BY_CHANGE] = "definition changed",
                                          [STOP_BY_LIVENESS] = "failed liveness probe",
                                          [STOP_BY_STARTUP] = "failed startup probe",
-                                         [STOP_BY_HOOK] = NULL};
+                                         [STOP_BY_HOOK] = NULL,
+                                         [STOP_BY_RESIZE] = NULL};
     bool again = c->cause == STOP_BY_CHANGE || strcmp(pod_restart_policy(c->pod->object->tree), "Never") != 0;
 
     if (c->pod->stop || !c->cause)
         pod_event(c->pod, c, false, "Killing", "Stopping container %s", c->name);
+    else if (c->cause == STOP_BY_RESIZE)
+        pod_event(c->pod, c, false, "Killing", "Container %s resize requires restart", c->name);
     else if (c->cause == STOP_BY_HOOK)
         pod_event(c->pod, c, false, "Killing", "FailedPostStartHook");
     else if (c->kind == CONTAINER_INIT)

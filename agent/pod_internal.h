@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pod's machine, shared by pod.c (states), pod_container.c, pod_start.c, pod_end.c, pod_probe.c (its containers)
- * and pod_publish.c (what the API sees).
+ * The pod's machine, shared by pod.c (states), pod_container.c, pod_start.c, pod_end.c, pod_probe.c, pod_resize*.c (its
+ * containers) and pod_publish.c (what the API sees).
  *
  *     REFERENCES -> VOLUMES -> SANDBOX -> RUNNING -> STOPPING -> CLEANING -> FINISHED -> CLEANING -> DELETING -> GONE
  *         ^  |         |          |                     ^            \__________________________________^
@@ -22,6 +22,7 @@
 #include "agent/pod_status.h"
 #include "agent/probe.h"
 #include "agent/references.h"
+#include "agent/resize.h"
 
 #define SERVICES_MS 50 /* until Services are listed, which they nearly always are */
 
@@ -71,7 +72,7 @@ enum stop_step {
 };
 
 /* Why one container is ended though its pod is not. */
-enum stop_cause { STOP_BY_NONE, STOP_BY_CHANGE, STOP_BY_LIVENESS, STOP_BY_STARTUP, STOP_BY_HOOK };
+enum stop_cause { STOP_BY_NONE, STOP_BY_CHANGE, STOP_BY_RESIZE, STOP_BY_LIVENESS, STOP_BY_STARTUP, STOP_BY_HOOK };
 
 struct pod_probe {
     struct pod_container *container;
@@ -95,6 +96,10 @@ struct pod_container {
     enum container_state state;
     struct runtime_container *current;
     struct runtime_container *last;
+    /* Resources that the node has set aside for it, and those that it was given when it was started or since; both are
+     * there but for ephemeral containers, `actual` once it was started. */
+    struct value *allocated;
+    struct value *actual;
     bool lost; /* `current` is what the API server told of it: nothing of it is here, and its id may be anybody's */
     unsigned next_attempt;
     struct runtime_watch *watch;
@@ -117,9 +122,26 @@ struct pod_container {
     uint64_t announce_ms;
 };
 
+/* How far a change of the pod's resources is; see pod_resize.c. Both may hold: one is carried out, the next one waits.
+ */
+struct pod_resize {
+    enum resize_verdict pending; /* RESIZE_FITS = nothing waits */
+    char *why;
+    int64_t pending_generation; /* of the object that asks for it */
+    int64_t pending_since_ns;
+    bool in_progress; /* not everything has what is allocated */
+    int64_t generation;
+    char *error;       /* why it cannot be carried out now; NULL = it can */
+    uint64_t retry_ms; /* not before */
+    bool job;
+    struct cgroup_limits group; /* what the pod's group has */
+};
+
 struct pod {
     struct agent *agent;
     struct pod_tree *object;
+    struct pod_tree *allocated; /* the object with the resources that this node has set aside; often `object` itself */
+    struct pod_resize resize;
     enum pod_state state;
     bool job;
     bool starting;
@@ -173,7 +195,8 @@ uint64_t pod_now_ms(const struct pod *pod);
 void pod_references_read(struct pod *pod, struct pod_container *c);
 /* Work for the pool with the pod kept alive. */
 void pod_work(struct pod *pod, void (*work)(void *arg), void (*done)(void *arg), void *arg);
-void pod_work_done(struct pod *pod); /* first line of every `done` */
+void pod_work_done(struct pod *pod);               /* first line of every `done` */
+struct pod_tree *pod_tree_new(struct value *tree); /* takes it over */
 struct pod_tree *pod_tree_hold(struct pod_tree *t);
 void pod_tree_free(struct pod_tree *t);
 
@@ -231,6 +254,26 @@ bool pod_probe_passed(const struct pod_container *c, enum probe_kind kind);
 bool pod_container_started(const struct pod_container *c);
 /* Starts lifecycle.NAME; false when the container has none. `done` gets the container. */
 bool pod_hook_start(struct pod_container *c, const char *name, handler_done *done);
+
+/* pod_resize.c */
+void pod_resize_container_make(struct pod_container *c);
+/* `current` is another one; `adopted`: it ran before this agent did. */
+void pod_resize_container_set(struct pod_container *c, bool adopted);
+void pod_resize_container_free(struct pod_container *c);
+/* All have been adopted. */
+void pod_resize_begin(struct pod *pod);
+void pod_resize_changed(struct pod *pod);
+/* What the pod's group must allow as long as not all of its containers have what is allocated. */
+void pod_resize_group(const struct pod *pod, struct cgroup_limits *ret_limits);
+void pod_resize_facts(const struct pod *pod, struct status_facts *facts);
+void pod_resize_free(struct pod *pod);
+bool pod_container_is_resizable(const struct pod_container *c);
+/* An event, of what is asked for or of what is allocated; `error` NULL = all is well. */
+void pod_resize_say(struct pod *pod, bool asked, const char *reason, const char *what, const char *error);
+
+/* pod_resize_apply.c */
+/* Carries out what is allocated; returns when it wants to be called again (0 = on events). */
+uint64_t pod_resize_tick(struct pod *pod);
 
 /* pod_publish.c */
 /* Sends the status when it differs from what was sent. Returns when it wants to be called again (0 = on events). */

@@ -35,6 +35,8 @@ static void facts_of_container(const struct pod *pod, const struct pod_container
         .sidecar = pod_container_is_sidecar(c),
         .current = current,
         .last = last,
+        .allocated = c->allocated,
+        .actual = c->actual,
         .restarts = current              ? current->attempt
                     : c->current && last ? last->attempt
                                          : made,
@@ -51,7 +53,7 @@ static struct value *status_compute(const struct pod *pod)
     const struct value *before = pod->status ? pod->status : value_get(pod->object->tree, "status");
     /* A final phase is said when nothing runs any more. */
     bool expired = pod->expired && (pod->state > POD_STOPPING || pod_containers_at_rest(pod));
-    const struct status_facts facts = {
+    struct status_facts facts = {
         .containers = containers,
         .count = pod->refused ? 0 : pod->count,
         .sandbox_ready = pod->sandbox_ready && pod->state <= POD_RUNNING,
@@ -66,6 +68,7 @@ static struct value *status_compute(const struct pod *pod)
 
     for (size_t i = 0; i < pod->count; i++)
         facts_of_container(pod, pod->containers[i], &containers[i]);
+    pod_resize_facts(pod, &facts);
     return pod_status_make(pod->object->tree, before, &facts);
 }
 
@@ -95,14 +98,17 @@ static uint64_t published_revision(struct slice object)
     return revision;
 }
 
-static const struct value *ready_condition(const struct value *status)
+static const struct value *find_condition(const struct value *list, const char *type)
 {
-    const struct value *list = value_get(status, "conditions");
-
     for (size_t i = 0; i < value_count(list); i++)
-        if (slice_is(value_string(value_get(value_at(list, i), "type")), "Ready"))
+        if (slice_is(value_string(value_get(value_at(list, i), "type")), type))
             return value_at(list, i);
     return NULL;
+}
+
+static const struct value *ready_condition(const struct value *status)
+{
+    return find_condition(value_get(status, "conditions"), "Ready");
 }
 
 /* Whether somebody said otherwise since we did: the control plane calls the pods of a node that it does not hear of
@@ -129,6 +135,7 @@ static void published(void *arg, int status, struct slice body, const struct err
     if (err && err->code != ERROR_NOT_FOUND && err->code != ERROR_CONFLICT) {
         log_warning("agent", "status of pod %s/%s was not taken: %s; trying again", pod_namespace(o), pod_name(o),
                     error_text(err));
+        buf_reset(&pod->sent); /* it may have been taken all the same */
         publish_later(pod);
     } else {
         /* Not found and conflict: another pod by now, or none; the watch tells. */
@@ -139,6 +146,26 @@ static void published(void *arg, int status, struct slice body, const struct err
         pod->publish_delay_ms = 0;
     }
     pod_tick(pod);
+}
+
+/* Conditions of ours that hold no more are told to go: others' stay in the list. */
+static void patch_drop_conditions(struct value *status, const struct pod *pod)
+{
+    static const char *const passing[] = {"PodResizePending", "PodResizeInProgress"};
+    const struct value *there = value_path(pod->object->tree, "status", "conditions", NULL);
+    struct value *list = value_get(status, "conditions");
+
+    for (size_t n = 0; n < ARRAY_SIZE(passing); n++) {
+        struct value *drop;
+
+        if (find_condition(list, passing[n]) ||
+            (!find_condition(there, passing[n]) && slice_find_text(buf_slice(&pod->sent), slice_str(passing[n])) < 0))
+            continue;
+        drop = value_new_object();
+        value_set_str(drop, "$patch", "delete");
+        value_set_str(drop, "type", passing[n]);
+        value_append(list, drop);
+    }
 }
 
 /* A merge would keep what is absent, and what was in a list before. */
@@ -175,6 +202,7 @@ static void publish_send(struct pod *pod)
     BUF_LOCAL(body);
 
     patch_complete(status);
+    patch_drop_conditions(status, pod);
     value_set_str(value_need_object(patch, "metadata"), "uid", pod_uid(o));
     value_set(patch, "status", status);
     value_write(patch, &body);

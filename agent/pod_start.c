@@ -67,6 +67,7 @@ static void container_started(struct starting *s)
 
     pod_container_set_waiting(c, NULL, NULL);
     pod_container_set_current(c, s->fresh);
+    pod_resize_container_set(c, false);
     pod_event(c->pod, c, false, "Created", "Created container: %s", c->name);
     pod_event(c->pod, c, false, "Started", "Started container %s", c->name);
     pod_container_watch(c);
@@ -173,7 +174,7 @@ static void container_make(struct pod_container *c)
     s = mem_zalloc(sizeof(*s));
     s->pod = pod;
     s->c = c;
-    s->object = pod_tree_hold(pod->object);
+    s->object = pod_tree_hold(pod->allocated);
     s->refs = references_hold(pod->refs);
     s->image = STEAL(c->image);
     s->facts = pod->facts;
@@ -184,7 +185,7 @@ static void container_make(struct pod_container *c)
     s->start = (struct container_start){
         .runtime = &pod->agent->config.runtime,
         .pod = s->object->tree,
-        .container = pod_container_spec(pod, c),
+        .container = value_at(value_path(s->object->tree, "spec", container_list(c->kind), NULL), c->index),
         .image = s->image,
         .sandbox = &pod->sandbox,
         .facts = &s->facts,
@@ -334,6 +335,6 @@ void pod_container_tick(struct pod_container *c, uint64_t *next)
         container_begin(c);
     else if (c->state == CONTAINER_IMAGE && c->image && !services_known(c->pod->agent->services))
         pod_earliest(next, now + SERVICES_MS);
-    else if (c->state == CONTAINER_IMAGE && c->image && !c->pod->starting)
+    else if (c->state == CONTAINER_IMAGE && c->image && !c->pod->starting && !c->pod->resize.job)
         container_make(c);
 }

@@ -23,7 +23,7 @@ static enum state state_of(const struct container_facts *c)
 
 static bool succeeded(const struct container_facts *c)
 {
-    return state_of(c) == TERMINATED && c->current->exit_code == 0;
+    return c->current && state_of(c) == TERMINATED && c->current->exit_code == 0;
 }
 
 static bool is_started(const struct container_facts *c)
@@ -239,6 +239,18 @@ static void set_image(struct value *v, const struct container_facts *c, const st
     value_set_str(v, "imageID", shown ? shown->image_id : "");
 }
 
+static void set_resources(struct value *v, const struct container_facts *c)
+{
+    const struct value *requests = value_get(c->allocated, "requests");
+    const struct value *shown = state_of(c) == RUNNING && c->actual ? c->actual : c->allocated;
+
+    if (!shown)
+        return;
+    if (value_count(requests))
+        value_set(v, "allocatedResources", value_copy(requests));
+    value_set(v, "resources", value_copy(shown));
+}
+
 static struct value *container_status(const struct status_facts *facts, const struct container_facts *c,
                                       const struct value *before)
 {
@@ -267,9 +279,10 @@ static void set_containers(struct value *status, const struct value *before, con
     for (size_t i = 0; i < facts->count; i++) {
         const struct container_facts *c = &facts->containers[i];
         const char *list = container_status_list(c->kind);
+        struct value *v = container_status(facts, c, container_named(value_get(before, list), c->name));
 
-        value_append(value_need_array(status, list),
-                     container_status(facts, c, container_named(value_get(before, list), c->name)));
+        set_resources(v, c);
+        value_append(value_need_array(status, list), v);
     }
 }
 
@@ -280,6 +293,7 @@ struct condition {
     bool status;
     const char *reason; /* NULL = none */
     const char *message;
+    int64_t generation; /* 0 = that of the pod */
 };
 
 static const struct value *find_condition(const struct value *list, const char *type)
@@ -299,8 +313,8 @@ static void add_condition(struct value *list, const struct value *before, const 
     struct value *v = value_new_object();
 
     value_set_str(v, "type", c->type);
-    if (generation)
-        value_set(v, "observedGeneration", value_new_int(generation));
+    if (c->generation || generation)
+        value_set(v, "observedGeneration", value_new_int(c->generation ? c->generation : generation));
     value_set_str(v, "status", status);
     value_set(v, "lastProbeTime", value_new_null());
     if (value_str(since) && slice_is(value_string(value_get(old, "status")), status))
@@ -355,6 +369,21 @@ static char *list_gates(const struct value *pod)
     return text.len ? buf_steal_str(&text) : NULL;
 }
 
+/* They are there while they hold. */
+static void add_resize_conditions(struct value *list, const struct value *before, const struct status_facts *facts)
+{
+    if (facts->resize_pending)
+        add_condition(list, before,
+                      &(struct condition){"PodResizePending", true, facts->resize_pending, facts->resize_why,
+                                          facts->resize_pending_generation},
+                      facts, 0);
+    if (facts->resizing)
+        add_condition(list, before,
+                      &(struct condition){"PodResizeInProgress", true, facts->resize_error ? "Error" : NULL,
+                                          facts->resize_error, facts->resizing_generation},
+                      facts, 0);
+}
+
 static void set_conditions(struct value *status, const struct value *pod, const struct value *before,
                            const struct status_facts *facts, const char *phase)
 {
@@ -382,6 +411,7 @@ static void set_conditions(struct value *status, const struct value *pod, const 
     };
     int64_t generation = value_int(value_path(pod, "metadata", "generation", NULL));
 
+    add_resize_conditions(list, before, facts);
     for (size_t i = 0; i < ARRAY_SIZE(conditions); i++)
         add_condition(list, before, &conditions[i], facts, generation);
     value_set(status, "conditions", list);

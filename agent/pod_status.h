@@ -16,8 +16,10 @@ struct container_facts {
     const struct runtime_container *current;
     const struct runtime_container *last;
     unsigned restarts;
-    bool starting; /* it runs, but its startup probe has not succeeded yet */
-    bool unready;  /* it runs, but its readiness probe does not hold */
+    const struct value *allocated; /* resources that were set aside for it; NULL = nothing is told of them */
+    const struct value *actual;    /* those that it was given, as long as it runs */
+    bool starting;                 /* it runs, but its startup probe has not succeeded yet */
+    bool unready;                  /* it runs, but its readiness probe does not hold */
     /* Set: it is about to be (re)started and waits for this ("CrashLoopBackOff"); `current` has ended and becomes the
      * last state. */
     const char *waiting_reason;
@@ -33,6 +35,13 @@ struct status_facts {
     const char *host_ip;
     int64_t now_ns;
     int64_t start_ns; /* when this node took the pod */
+    /* A change of its resources that waits, and one that is being carried out. */
+    const char *resize_pending; /* "Deferred", "Infeasible"; NULL = none */
+    const char *resize_why;
+    int64_t resize_pending_generation;
+    bool resizing;
+    const char *resize_error; /* NULL = none */
+    int64_t resizing_generation;
     /* Set when the node itself failed the pod: phase Failed with these. */
     const char *reason;
     const char *message;

@@ -22,8 +22,10 @@ struct found {
 struct pods {
     struct agent *agent;
     struct informer *informer;
-    struct map pods;  /* uid -> struct pod */
-    struct map found; /* uid -> struct found, until claimed */
+    struct map pods;         /* uid -> struct pod */
+    struct map found;        /* uid -> struct found, until claimed */
+    struct loop_timer *room; /* due: resizes that wait are judged */
+    bool synced;
     bool closing;
 };
 
@@ -120,6 +122,48 @@ static void changed(void *arg, struct slice key, const void *before, const void 
         pod_add(pods, object);
 }
 
+/* ---- room for resizes ---- */
+
+bool pods_others(const struct pods *pods, const struct pod *except, struct resize_amounts *ret_amounts)
+{
+    *ret_amounts = (struct resize_amounts){0};
+    map_for_each (e, &pods->pods) {
+        struct resize_amounts own;
+
+        if (e->value == except || !pod_holds(e->value, &own))
+            continue;
+        ret_amounts->cpu_milli += own.cpu_milli;
+        ret_amounts->memory += own.memory;
+    }
+    return pods->synced;
+}
+
+void pods_room(struct pods *pods)
+{
+    if (!pods->closing)
+        loop_timer_start(pods->room, 0, 0);
+}
+
+static int waiting_order(const void *a, const void *b)
+{
+    return pod_compare_waiting(*(struct pod *const *)a, *(struct pod *const *)b);
+}
+
+static void judge_waiting(void *arg)
+{
+    struct pods *pods = arg;
+    struct pod **waiting CLEANUP_FREE = mem_calloc(pods->pods.count + 1, sizeof(struct pod *));
+    size_t count = 0;
+
+    map_for_each (e, &pods->pods) {
+        if (pod_waits_for_room(e->value))
+            waiting[count++] = e->value;
+    }
+    qsort(waiting, count, sizeof(struct pod *), waiting_order);
+    for (size_t i = 0; i < count; i++)
+        pod_judge_resize(waiting[i]);
+}
+
 /* ---- leftovers ---- */
 
 struct leftovers {
@@ -205,6 +249,8 @@ static void synced(void *arg)
     struct leftovers *l = mem_zalloc(sizeof(*l));
 
     services_pods_listed(pods->agent->services);
+    pods->synced = true;
+    pods_room(pods);
     l->agent = pods->agent;
     map_for_each (e, &pods->pods) {
         str_list_add(&l->known, e->key);
@@ -253,6 +299,7 @@ static void loading_work(void *arg)
 
 static void pods_close(struct pods *pods)
 {
+    loop_timer_free(pods->room);
     map_clear(&pods->found, found_free);
     map_clear(&pods->pods, NULL);
     free(pods);
@@ -290,6 +337,7 @@ struct pods *pods_start(struct agent *agent)
     struct loading *l = mem_zalloc(sizeof(*l));
 
     pods->agent = agent;
+    pods->room = loop_timer_new(agent->loop, judge_waiting, pods);
     l->pods = pods;
     agent_work(agent, loading_work, loading_done, l);
     return pods;
@@ -304,6 +352,7 @@ void pods_free(struct pods *pods)
         return;
     }
     informer_free(pods->informer);
+    pods->closing = true;
     map_for_each (e, &pods->pods) {
         pod_abandon(e->value);
     }

@@ -67,9 +67,9 @@ int runtime_find(struct runtime *rt, struct error *err)
 }
 
 static const struct text_field text_fields[] = {
-    FIELD(id),     FIELD(pod_uid),  FIELD(pod_namespace), FIELD(pod_name),         FIELD(name),
-    FIELD(image),  FIELD(image_id), FIELD(log_path),      FIELD(cgroup_path),      FIELD(hash),
-    FIELD(reason), FIELD(message),  FIELD(stop_signal),   FIELD(termination_path),
+    FIELD(id),          FIELD(pod_uid),          FIELD(pod_namespace), FIELD(pod_name),  FIELD(name),   FIELD(image),
+    FIELD(image_id),    FIELD(log_path),         FIELD(cgroup_path),   FIELD(hash),      FIELD(reason), FIELD(message),
+    FIELD(stop_signal), FIELD(termination_path), FIELD(allocated),     FIELD(resources),
 };
 
 static char **field_at(const struct runtime_container *c, const struct text_field *f)
@@ -348,6 +348,40 @@ int runtime_start(const struct runtime *rt, struct runtime_container *c, const s
         return 0;
     (void)runc_run(rt, arguments, NULL);
     return -1;
+}
+
+int runtime_limit(const struct runtime *rt, const char *id, const struct cgroup_limits *limits, struct error *err)
+{
+    char *path CLEANUP_FREE = bundle_path(rt, id, "resources.json");
+    const char *arguments[] = {"update", "--resources", path, id, NULL};
+    int64_t begin = agent_count_begin();
+    BUF_LOCAL(json);
+
+    oci_resources_write(limits, &json);
+    if (fs_write(path, buf_slice(&json), 0600, err) < 0)
+        return -1;
+    return agent_count_operation("update_container", begin, runc_run(rt, arguments, err));
+}
+
+int runtime_note(const struct runtime *rt, const char *id, const char *allocated, const char *resources,
+                 struct error *err)
+{
+    struct runtime_container *c = record_read(rt, id, err);
+    int r;
+
+    if (!c)
+        return -1;
+    if (allocated) {
+        free(c->allocated);
+        c->allocated = mem_strdup(allocated);
+    }
+    if (resources) {
+        free(c->resources);
+        c->resources = mem_strdup(resources);
+    }
+    r = record_write(rt, c, err);
+    runtime_container_free(c);
+    return r;
 }
 
 int runtime_signal(const struct runtime *rt, const char *id, int signal, struct error *err)

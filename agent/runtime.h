@@ -43,6 +43,8 @@ struct runtime_container {
     char *reason;           /* of the end, when it is not told by the code: "StartError"; "" = none */
     char *message;          /* "" = none */
     char *stop_signal;      /* of the image: "SIGQUIT", "3"; "" = SIGTERM */
+    char *allocated;        /* JSON of the resources that the node has set aside for it; "" = nothing is said */
+    char *resources;        /* JSON of those that it was given last; likewise */
     char *termination_path; /* file in which the container may say why it ended; "" = none */
     bool log_tells;         /* ... else the end of its log says it, when it failed */
     /* How it is started; not kept on disk. */
@@ -91,6 +93,11 @@ int runtime_start(const struct runtime *rt, struct runtime_container *c, const s
  * namespace is that container's and nobody else's, even when its pid is used again. ERROR_NOT_FOUND when it does not
  * run. */
 int runtime_open_pids(const struct runtime *rt, const char *id, struct error *err);
+/* Gives a container that runs other limits. */
+int runtime_limit(const struct runtime *rt, const char *id, const struct cgroup_limits *limits, struct error *err);
+/* Notes in its record what was set aside for it, and what it was given; NULL = as it was. */
+int runtime_note(const struct runtime *rt, const char *id, const char *allocated, const char *resources,
+                 struct error *err);
 /* signal: number. A container that is gone is no error. */
 int runtime_signal(const struct runtime *rt, const char *id, int signal, struct error *err);
 /* For a container that could not be started: it has ended with this code, reason and message. */

@@ -336,6 +336,50 @@ static void last_state_of_an_unknown_attempt_stays(void **state)
     assert_json(value_get(container_of_status(a), "lastState"), "{\"terminated\":{\"exitCode\":9}}");
 }
 
+/* What a container has is told while it runs, what it is to have all the time; conditions are there while they hold. */
+static void resizes_are_told(void **state)
+{
+    struct value *allocated CLEANUP_VALUE = json("{\"requests\":{\"cpu\":\"2\"}}");
+    struct value *actual CLEANUP_VALUE = json("{\"requests\":{\"cpu\":\"1\"}}");
+    struct value *pod CLEANUP_VALUE = pod_with("Always");
+    const struct container_facts containers[] = {
+        APP(.current = &running, .allocated = allocated, .actual = actual),
+        APP(.current = &bad, .allocated = allocated, .actual = actual),
+    };
+    struct status_facts facts = {.containers = containers,
+                                 .count = 2,
+                                 .now_ns = NOW,
+                                 .start_ns = NOW,
+                                 .resize_pending = "Deferred",
+                                 .resize_why = "full",
+                                 .resize_pending_generation = 3,
+                                 .resizing = true,
+                                 .resizing_generation = 2};
+    struct value *a CLEANUP_VALUE = pod_status_make(pod, NULL, &facts);
+    struct value *b CLEANUP_VALUE = NULL;
+    struct value *c CLEANUP_VALUE = NULL;
+    const struct value *list = value_get(a, "containerStatuses");
+
+    assert_json(value_get(value_at(list, 0), "allocatedResources"), "{\"cpu\":\"2\"}");
+    assert_json(value_get(value_at(list, 0), "resources"), "{\"requests\":{\"cpu\":\"1\"}}");
+    assert_json(value_get(value_at(list, 1), "resources"), "{\"requests\":{\"cpu\":\"2\"}}");
+    assert_json(condition(a, "PodResizePending"),
+                "{\"type\":\"PodResizePending\",\"observedGeneration\":3,\"status\":\"True\",\"lastProbeTime\":null,"
+                "\"lastTransitionTime\":\"2026-01-02T15:04:05Z\",\"reason\":\"Deferred\",\"message\":\"full\"}");
+    assert_json(condition(a, "PodResizeInProgress"),
+                "{\"type\":\"PodResizeInProgress\",\"observedGeneration\":2,\"status\":\"True\",\"lastProbeTime\":null,"
+                "\"lastTransitionTime\":\"2026-01-02T15:04:05Z\"}");
+    facts.resize_pending = NULL;
+    facts.resize_error = "in use";
+    b = pod_status_make(pod, a, &facts);
+    assert_null(condition(b, "PodResizePending"));
+    assert_json(value_get(condition(b, "PodResizeInProgress"), "reason"), "\"Error\"");
+    assert_json(value_get(condition(b, "PodResizeInProgress"), "message"), "\"in use\"");
+    facts.resizing = false;
+    c = pod_status_make(pod, b, &facts);
+    assert_null(condition(c, "PodResizeInProgress"));
+}
+
 static void qos_classes(void **state)
 {
 #define POD_OF(resources) "{\"spec\":{\"containers\":[{\"resources\":" resources "}]}}"
@@ -386,6 +430,7 @@ int main(void)
                                        cmocka_unit_test(gates_hold_readiness_back),
                                        cmocka_unit_test(guests_are_told_of_apart),
                                        cmocka_unit_test(a_deadline_fails_the_pod),
+                                       cmocka_unit_test(resizes_are_told),
                                        cmocka_unit_test(qos_classes),
                                        cmocka_unit_test(limits_of_a_whole_pod)};
 
