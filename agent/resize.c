@@ -105,6 +105,17 @@ static struct resize_amounts amounts_read(const struct value *requests)
     return (struct resize_amounts){object_quantity_milli(requests, "cpu"), object_quantity(requests, "memory")};
 }
 
+/* What is said for the pod as a whole counts instead of the sum. */
+static void amounts_of_whole(struct resize_amounts *total, const struct value *requests)
+{
+    struct resize_amounts whole = amounts_read(requests);
+
+    if (value_get(requests, "cpu"))
+        total->cpu_milli = whole.cpu_milli;
+    if (value_get(requests, "memory"))
+        total->memory = whole.memory;
+}
+
 struct resize_amounts resize_pod_requests(const struct value *pod)
 {
     const struct value *containers = value_path(pod, "spec", "containers", NULL);
@@ -130,6 +141,7 @@ struct resize_amounts resize_pod_requests(const struct value *pod)
     }
     amounts_add(&total, &sidecars);
     amounts_max(&total, &peak);
+    amounts_of_whole(&total, value_path(pod, "spec", "resources", "requests", NULL));
     amounts_add(&total, &overhead);
     return total;
 }

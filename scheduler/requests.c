@@ -82,6 +82,17 @@ static struct resources container_requests(struct slice container, struct slice 
     return actual;
 }
 
+/* What is said for the pod as a whole counts instead of the sum. */
+static void take_whole(struct resources *total, struct slice whole)
+{
+    struct resources own = resources_read(whole);
+
+    if (scan_get(whole, "cpu").data)
+        total->amount[RESOURCE_CPU] = own.amount[RESOURCE_CPU];
+    if (scan_get(whole, "memory").data)
+        total->amount[RESOURCE_MEMORY] = own.amount[RESOURCE_MEMORY];
+}
+
 struct resources pod_requests(const struct pod_requests *parts)
 {
     struct resources total = {{0}}, sidecars = {{0}}, init_peak = {{0}};
@@ -111,6 +122,7 @@ struct resources pod_requests(const struct pod_requests *parts)
     }
     resources_add(&total, &sidecars);
     resources_max(&total, &init_peak);
+    take_whole(&total, parts->whole);
     resources_add(&total, &overhead);
     total.amount[RESOURCE_PODS] = 1;
     return total;

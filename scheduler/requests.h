@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a pod asks of its node. Upstream's sum: containers and restartable init containers together, or the largest
- * moment of initialisation if that is more, plus the overhead (component-helpers/resource PodRequests). While a pod is
- * resized, what its containers have and what was asked for count, whichever is more; what its node will never give
- * counts no more.
+ * moment of initialisation if that is more, or what is said for the pod as a whole, plus the overhead
+ * (component-helpers/resource PodRequests). While a pod is resized, what its containers have and what was asked for
+ * count, whichever is more; what its node will never give counts no more.
  */
 #ifndef KNARR_SCHEDULER_REQUESTS_H
 #define KNARR_SCHEDULER_REQUESTS_H
@@ -14,6 +14,7 @@
 struct pod_requests {
     struct slice containers;
     struct slice init_containers;
+    struct slice whole; /* spec.resources.requests */
     struct slice overhead;
     struct slice statuses; /* status.containerStatuses */
     struct slice init_statuses;

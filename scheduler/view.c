@@ -35,6 +35,7 @@ enum pod_part {
     POD_GATES,
     POD_CONTAINERS,
     POD_INIT_CONTAINERS,
+    POD_WHOLE,
     POD_OVERHEAD,
     POD_NODE_SELECTOR,
     POD_NODE_AFFINITY,
@@ -59,6 +60,7 @@ static const char *const pod_paths[POD_PARTS] = {
     [POD_GATES] = "spec.schedulingGates",
     [POD_CONTAINERS] = "spec.containers",
     [POD_INIT_CONTAINERS] = "spec.initContainers",
+    [POD_WHOLE] = "spec.resources.requests",
     [POD_OVERHEAD] = "spec.overhead",
     [POD_NODE_SELECTOR] = "spec.nodeSelector",
     [POD_NODE_AFFINITY] = "spec.affinity.nodeAffinity",
@@ -299,6 +301,7 @@ struct pod_view *pod_view_read(struct slice json)
     pod->gated = scan_count(parts[POD_GATES]) > 0;
     pod->requests = pod_requests(&(struct pod_requests){.containers = parts[POD_CONTAINERS],
                                                         .init_containers = parts[POD_INIT_CONTAINERS],
+                                                        .whole = parts[POD_WHOLE],
                                                         .overhead = parts[POD_OVERHEAD],
                                                         .statuses = parts[POD_STATUSES],
                                                         .init_statuses = parts[POD_INIT_STATUSES],

@@ -77,6 +77,14 @@ static void a_pod_asks_for_its_peak(void **state)
 
     assert_int_equal(a.cpu_milli, 2250);
     assert_int_equal(a.memory, 3072);
+    {
+        struct value *whole CLEANUP_VALUE = json("{\"requests\":{\"cpu\":\"7\"}}");
+
+        value_set(value_get(pod, "spec"), "resources", STEAL(whole));
+        a = resize_pod_requests(pod);
+    }
+    assert_int_equal(a.cpu_milli, 7050);
+    assert_int_equal(a.memory, 3072);
 }
 
 static void what_grows_must_fit(void **state)

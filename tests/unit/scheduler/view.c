@@ -50,6 +50,19 @@ static void test_requests_of_a_resize(void **state)
     }
 }
 
+static void test_requests_of_a_whole_pod(void **state)
+{
+    struct pod_view *pod = pod_view_read(
+        SLICE_LIT("{\"metadata\":{\"name\":\"p\"},\"spec\":{\"resources\":{\"requests\":{\"cpu\":\"2\"}},"
+                  "\"overhead\":{\"cpu\":\"100m\"},\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"1\","
+                  "\"memory\":\"5\"}}}]}}"));
+
+    (void)state;
+    assert_int_equal(pod->requests.amount[RESOURCE_CPU], 2100);
+    assert_int_equal(pod->requests.amount[RESOURCE_MEMORY], 5);
+    pod_view_free(pod);
+}
+
 static void test_pod_fields(void **state)
 {
     struct pod_view *pod = pod_view_read(SLICE_LIT(
@@ -123,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests_of_a_resize),
+        cmocka_unit_test(test_requests_of_a_whole_pod),
         cmocka_unit_test(test_requests_are_the_larger_of_start_and_run),
         cmocka_unit_test(test_pod_fields),
         cmocka_unit_test(test_broken_objects_are_left_out_or_bounded),
