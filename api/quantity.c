@@ -107,10 +107,18 @@ static bool suffix_read_exponent(struct slice s, int *ret_exponent)
     return true;
 }
 
+/* Of at most two letters, one of which decides nearly always. */
+static bool suffix_is(struct slice s, const char *text)
+{
+    if (!s.len)
+        return !text[0];
+    return s.data[0] == text[0] && (s.len == 1 ? !text[1] : s.data[1] == text[1]);
+}
+
 static bool suffix_read(struct slice s, char *ret_format, int *ret_exponent)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
-        if (slice_is(s, suffixes[i].text)) {
+    for (size_t i = 0; s.len <= 2 && i < ARRAY_SIZE(suffixes); i++)
+        if (suffix_is(s, suffixes[i].text)) {
             *ret_format = suffixes[i].format;
             *ret_exponent = suffixes[i].exponent;
             return true;
@@ -119,13 +127,29 @@ static bool suffix_read(struct slice s, char *ret_format, int *ret_exponent)
     return suffix_read_exponent(s, ret_exponent);
 }
 
+/* What most numbers are: whole billionths of moderate size. 0 = another way must be gone. */
+static unsigned __int128 number_scale_whole(const struct number *n, int64_t exponent, int shift)
+{
+    static const uint64_t powers[] = {1,           10,           100,           1000,          10000,
+                                      100000,      1000000,      10000000,      100000000,     1000000000,
+                                      10000000000, 100000000000, 1000000000000, 10000000000000};
+    unsigned __int128 value;
+
+    if (exponent < 0 || exponent >= (int64_t)ARRAY_SIZE(powers) || n->digits > UINT32_MAX || n->sticky)
+        return 0;
+    value = n->digits * powers[exponent];
+    return value > QUANTITY_MAX >> shift ? 0 : value << shift;
+}
+
 /* n x 2^shift in billionths, rounded up, at most QUANTITY_MAX. */
 static unsigned __int128 number_scale(struct number *n, int64_t exponent, int shift)
 {
     unsigned __int128 divisor = 1;
-    unsigned __int128 value;
+    unsigned __int128 value = number_scale_whole(n, exponent + 9, shift);
     unsigned __int128 rest;
 
+    if (value)
+        return value;
     for (exponent += 9; exponent > 0 && n->digits <= QUANTITY_MAX; exponent--)
         n->digits *= 10;
     for (; exponent < -DIGITS_MAX - 9 && n->digits; exponent++) {

@@ -29,6 +29,7 @@ struct validator {
     const struct value *old; /* NULL on creation */
     const char *subresource;
     struct error *err;  /* collects causes */
+    bool of_status;     /* the status alone is judged */
     bool is_definition; /* of custom resources: custom_place says where its fields are told of */
     uint32_t common;    /* which rows of its table hold there */
 };

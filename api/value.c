@@ -237,7 +237,11 @@ uint64_t value_names(const struct value *object)
 
 struct value_sequence value_sequence_start(const struct value *object)
 {
-    return (struct value_sequence){object, object ? json_object_iter(node(object)) : NULL, value_names(object)};
+    struct value_sequence s = {object, object ? json_object_iter(node(object)) : NULL, 0};
+
+    for (void *at = s.next; at; at = json_object_iter_next(node(object), at))
+        s.names |= value_name_bit(json_object_iter_key(at));
+    return s;
 }
 
 struct value *value_sequence_find(struct value_sequence *s, const char *name)

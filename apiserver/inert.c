@@ -129,11 +129,20 @@ static const struct inert_case {
 /* What a type has: mostly nothing. */
 struct inert_marks {
     uint32_t cases;                     /* a bit for each of inert_cases */
+    uint64_t names;                     /* inert_bit of each of `fields` */
     const struct schema_field **fields; /* those, its inline ones among them, that are marked or lead to marks */
     size_t count;
     size_t cap;
     bool any; /* of the two */
 };
+
+/* Names that share a bit with none of them are passed over. */
+static uint64_t inert_bit(struct slice name)
+{
+    unsigned mix = name.len ? (unsigned char)name.data[0] * 7u + (unsigned char)name.data[name.len - 1] : 0;
+
+    return UINT64_C(1) << ((mix + name.len * 5u) % 64);
+}
 
 /* Of every built-in type, in the order of schema_types: made once, then read only. */
 static struct inert_marks *inert_by_type;
@@ -188,6 +197,7 @@ static void inert_gather(const struct schema_type *type, struct inert_marks *int
         } else if (inert_leads(f)) {
             into->fields = mem_grow(into->fields, &into->cap, into->count + 1, sizeof(const struct schema_field *));
             into->fields[into->count++] = f;
+            into->names |= inert_bit(slice_str(f->name));
         }
     }
 }
@@ -262,21 +272,30 @@ static void inert_value(struct request *req, const struct schema_field *f, const
         inert_walk(req, f->type, member, &element);
 }
 
+static const struct schema_field *inert_field(const struct inert_marks *marks, struct slice name)
+{
+    for (size_t i = 0; (marks->names & inert_bit(name)) && i < marks->count; i++)
+        if (slice_is(name, marks->fields[i]->name))
+            return marks->fields[i];
+    return NULL;
+}
+
 static void inert_walk(struct request *req, const struct schema_type *type, const struct value *v,
                        const struct inert_step *at)
 {
     const struct inert_marks *marks = inert_of(type);
+    struct value_iter it = value_iter_start(marks && marks->any && value_is(v, VALUE_OBJECT) ? v : NULL);
+    struct slice name;
+    struct value *member;
 
-    if (!marks || !marks->any || !value_is(v, VALUE_OBJECT))
-        return;
-    inert_look(req, marks->cases, v, at);
-    for (size_t i = 0; i < marks->count; i++) {
-        const struct schema_field *f = marks->fields[i];
-        const struct inert_step step = {at, slice_str(f->name), type};
-        const struct value *member = value_get(v, f->name);
+    if (it.object)
+        inert_look(req, marks->cases, v, at);
+    while (value_iter_next(&it, &name, &member)) {
+        const struct schema_field *f = inert_field(marks, name);
+        const struct inert_step step = {at, name, type};
         BUF_LOCAL(place);
 
-        if (inert_is_off(member))
+        if (!f || inert_is_off(member))
             continue;
         if (f->flags & SCHEMA_NOT_ENFORCED) {
             inert_write_place(&step, &place);
