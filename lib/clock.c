@@ -59,22 +59,36 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* digits: 0, 6 or 9 behind the point. */
+/* Every object carries some, so they are not printed. */
+static char *write_digits(char *out, int64_t value, int count)
+{
+    for (int i = count - 1; i >= 0; i--, value /= 10)
+        out[i] = (char)('0' + value % 10);
+    return out + count;
+}
+
+/* digits: 0, 6 or 9 behind the point. An int64_t has no year of more than four digits. */
 static void time_format(int64_t wall_ns, int digits, char *out)
 {
+    static const char marks[] = "--T::";
     time_t seconds = (time_t)floor_div(wall_ns, NS_PER_S);
     int64_t nanos = wall_ns - (int64_t)seconds * NS_PER_S;
     struct tm tm;
-    size_t n;
 
     (void)gmtime_r(&seconds, &tm);
-    n = strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (digits == 6)
-        (void)snprintf(out + n, TIME_TEXT_MAX - n, ".%06dZ", (int)(nanos / 1000));
-    else if (digits == 9)
-        (void)snprintf(out + n, TIME_TEXT_MAX - n, ".%09dZ", (int)nanos);
-    else
-        (void)snprintf(out + n, TIME_TEXT_MAX - n, "Z");
+    const int parts[] = {tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec};
+
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        out = write_digits(out, parts[i], i ? 2 : 4);
+        if (i < strlen(marks))
+            *out++ = marks[i];
+    }
+    if (digits) {
+        *out++ = '.';
+        out = write_digits(out, digits == 6 ? nanos / 1000 : nanos, digits);
+    }
+    *out++ = 'Z';
+    *out = '\0';
 }
 
 void time_format_seconds(int64_t wall_ns, char ret_text[TIME_TEXT_MAX])
