@@ -14,21 +14,26 @@ struct create {
     struct value *body; /* decoded; the first attempt takes it, another one decodes again */
 };
 
+static int create_look(void *is_deleting, const struct store_item *item)
+{
+    *(bool *)is_deleting = scan_get(item->value, "metadata.deletionTimestamp").data != NULL;
+    return 0;
+}
+
 /* Whether the place is free. `again`: when somebody takes it meanwhile, the next attempt does better: it draws another
  * name, or applies to what is there then. */
-static int create_check_free(struct write *w, struct slice key, const char *namespace_, bool again, struct error *err)
+static int create_check_free(struct write *w, struct slice key, bool again, struct error *err)
 {
-    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
     const struct request *req = w->req;
+    bool is_deleting = false;
     int r;
 
     if (key.len > STORE_KEY_MAX)
         return error_set(err, ERROR_BAD_REQUEST, "the name is too long");
-    if (registry_get(req->server->store, req->shown, namespace_, req->object_name, &item, NULL) < 0 ||
-        (again && w->attempts < 8))
+    if (store_get(req->server->store, key, create_look, &is_deleting, NULL, NULL) < 0 || (again && w->attempts < 8))
         return 0;
     r = status_already_exists(err, req->shown, slice_str(req->object_name));
-    if (scan_get(buf_slice(&item.value), "metadata.deletionTimestamp").data)
+    if (is_deleting)
         return error_wrap(err, "object is being deleted");
     return r;
 }
@@ -63,7 +68,7 @@ static int create_prepare(struct write *w, struct value *object, const struct bu
         (req->shown != req->kind && (r = validate_version(req->shown, object, err)) < 0))
         return r;
     *ret_key = registry_key(w->pool, req->kind, meta_namespace(object), meta_name(object));
-    if ((r = create_check_free(w, *ret_key, meta_namespace(object), generated || managers, err)) < 0 ||
+    if ((r = create_check_free(w, *ret_key, generated || managers, err)) < 0 ||
         (r = admission_validate(&admission, err)) != 0)
         return r;
     if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) != 0)

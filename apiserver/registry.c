@@ -171,7 +171,7 @@ int registry_get(struct store *store, const struct schema_kind *kind, const char
         return 0;
     }
     if (failed.code == ERROR_NOT_FOUND)
-        return status_not_found(err, kind, slice_str(name));
+        return err ? status_not_found(err, kind, slice_str(name)) : -(int)ERROR_NOT_FOUND;
     return error_pass(err, &failed, NULL);
 }
 
