@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/http_server.h"
 
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
-
-#include <unistd.h>
 
 #include "tests/unit/lib/http_fixture.h"
 
@@ -528,6 +528,81 @@ static void test_a_read_that_finds_nothing_is_not_told(void **state)
     (void)close(ends[1]);
 }
 
+/* In front of the C library's, for libuv. */
+static size_t epoll_calls;
+__attribute__((visibility("default"))) int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+    (void)__atomic_add_fetch(&epoll_calls, 1, __ATOMIC_RELAXED);
+    return (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+static void reader_begin_again(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    reader_read(stream, nread, buf);
+    (void)uv_read_stop(stream);
+    (void)uv_read_start(stream, reader_alloc, reader_begin_again);
+}
+
+static void reader_stop(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    reader_read(stream, nread, buf);
+    (void)uv_read_start(stream, reader_alloc, reader_stop); /* it reads already */
+    (void)uv_read_stop(stream);
+}
+
+static void reader_hand_over(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    reader_read(stream, nread, buf);
+    (void)uv_read_stop(stream);
+    (void)uv_read_start(stream, reader_alloc, reader_stop);
+}
+
+static void reader_close(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
+{
+    reader_read(stream, nread, buf);
+    (void)uv_read_stop(stream);
+    uv_close((uv_handle_t *)stream, NULL);
+}
+
+static void reader_turn(struct reader *r, int end, size_t got)
+{
+    assert_int_equal(write(end, "8 bytes.", 8), 8);
+    (void)uv_run(&r->loop, UV_RUN_NOWAIT);
+    assert_int_equal(r->got, got);
+}
+
+/* Who stops and begins again while he reads has never stopped; who only stops, has. */
+static void test_reading_on_costs_no_calls(void **state)
+{
+    struct reader r = {0};
+    uv_stream_t *stream = (uv_stream_t *)&r.pipe;
+    size_t before;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(uv_loop_init(&r.loop), 0);
+    assert_int_equal(uv_pipe_init(&r.loop, &r.pipe, 0), 0);
+    r.pipe.data = &r;
+    assert_int_equal(uv_pipe_open(&r.pipe, ends[0]), 0);
+    assert_int_equal(uv_read_start(stream, reader_alloc, reader_begin_again), 0);
+    reader_turn(&r, ends[1], 8);
+    before = __atomic_load_n(&epoll_calls, __ATOMIC_RELAXED);
+    reader_turn(&r, ends[1], 16);
+    reader_turn(&r, ends[1], 24);
+    assert_int_equal(__atomic_load_n(&epoll_calls, __ATOMIC_RELAXED), before);
+    (void)uv_read_stop(stream);
+    reader_turn(&r, ends[1], 24);
+    assert_int_equal(uv_read_start(stream, reader_alloc, reader_hand_over), 0);
+    reader_turn(&r, ends[1], 40); /* what waited, and then another reader's, which stops: */
+    reader_turn(&r, ends[1], 40);
+    assert_int_equal(uv_read_start(stream, reader_alloc, reader_close), 0);
+    (void)uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(r.got, 48);
+    assert_int_equal(uv_loop_close(&r.loop), 0);
+    (void)close(ends[1]);
+}
+
 /* Idle, streaming, waiting, upgraded, flooding: all are cut, and the loop is empty afterwards. */
 static void test_stop_cuts_everything(void **state)
 {
@@ -633,6 +708,7 @@ int main(void)
         cmocka_unit_test(test_body_at_the_limit),
         cmocka_unit_test(test_bad_requests_are_refused),
         cmocka_unit_test(test_a_read_that_finds_nothing_is_not_told),
+        cmocka_unit_test(test_reading_on_costs_no_calls),
         cmocka_unit_test(test_upgrade_echoes),
         cmocka_unit_test(test_upgraded_client_that_resets_is_noticed),
         cmocka_unit_test(test_who),
