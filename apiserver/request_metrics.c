@@ -60,6 +60,9 @@ static const char *request_metrics_verb(const struct request *req)
     };
     static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 
+    if (req->info.verb == REQUEST_PATCH &&
+        slice_starts(http_request_header(req->http, "content-type"), SLICE_LIT("application/apply-patch")))
+        return "APPLY";
     if (req->info.verb != REQUEST_OTHER)
         return verbs[req->info.verb];
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
@@ -86,7 +89,10 @@ static struct request_names request_metrics_names(const struct request *req)
         n.version = kind->version;
         n.resource = kind->plural;
         n.subresource = req->sub ? req->sub->name : "";
-        n.scope = *info->name ? "resource" : *info->namespace_ ? "namespace" : "cluster";
+        /* As upstream: a creation is about one object, though the path does not name it. */
+        n.scope = *info->name || info->verb == REQUEST_CREATE ? "resource"
+                  : *info->namespace_                         ? "namespace"
+                                                              : "cluster";
     }
     for (size_t i = 0; !kind && info->segment_count && i < ARRAY_SIZE(paths); i++)
         if (!strcmp(paths[i], info->segments[0]))

@@ -126,6 +126,13 @@ static void test_a_node_serves_no_pages(void **state)
 
 static void test_metrics(void **state)
 {
+    static const struct ask apply = {.method = "PATCH",
+                                     .path = "/api/v1/namespaces/default/configmaps/c?fieldManager=m",
+                                     .body =
+                                         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c\"}}",
+                                     .content_type = "application/apply-patch+yaml"};
+    struct answer a CLEANUP_ANSWER = {0};
+
     (void)state;
     expect(200, "GET", "/api/v1/namespaces/default", NULL);
     expect(
@@ -134,6 +141,11 @@ static void test_metrics(void **state)
         "scope=\"resource\",subresource=\"\",verb=\"GET\",version=\"v1\"} 1\n");
     expect(200, "GET", "/metrics", "apiserver_storage_objects{resource=\"clusterroles.rbac.authorization.k8s.io\"} ");
     expect(404, "GET", "/metrics/x", NULL);
+    harness_expect(&h, 201, "POST", "/api/v1/namespaces/default/configmaps", "{\"metadata\":{\"name\":\"c\"}}", NULL);
+    expect(200, "GET", "/metrics", "resource=\"configmaps\",scope=\"resource\",subresource=\"\",verb=\"POST\"");
+    harness_ask(&h, &apply, &a);
+    assert_int_equal(a.status, 200);
+    expect(200, "GET", "/metrics", "resource=\"configmaps\",scope=\"resource\",subresource=\"\",verb=\"APPLY\"");
 }
 
 int main(void)
