@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/folder.h"
+
 int backup_file_open(const char *path, struct backup_file *ret_file, struct error *err)
 {
     struct backup_file f = {.path = mem_strdup(path), .temporary = mem_printf("%s.tmp", path)};
@@ -40,13 +42,8 @@ static int backup_file_sync_folder(const struct backup_file *f, struct error *er
 {
     const char *slash = strrchr(f->path, '/');
     char *folder CLEANUP_FREE = slash ? mem_strndup(f->path, (size_t)(slash - f->path) + 1) : mem_strdup(".");
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    int number = errno;
 
-    if (fd >= 0)
-        (void)close(fd);
-    return rc < 0 ? error_set_errno(err, number, "syncing the folder %s", folder) : 0;
+    return folder_sync(folder, err);
 }
 
 int backup_file_finish(struct backup_file *f, const struct home_keys *keys, struct store_backup_info *ret_info,

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/folder.h"
+
 #define WALK_DESCRIPTORS 16
 
 static const char *const home_key_names[HOME_KEYS] = {"ca.crt", "ca.key", "sa.key"};
@@ -97,17 +99,6 @@ static int folder_own(const char *path, const char *home, struct error *err)
 static int folder_make(const char *path, struct error *err)
 {
     return mkdir(path, 0700) < 0 ? error_set_errno(err, errno, "making the folder %s", path) : 0;
-}
-
-static int folder_sync(const char *path, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    int number = errno;
-
-    if (fd >= 0)
-        (void)close(fd);
-    return rc < 0 ? error_set_errno(err, number, "syncing the folder %s", path) : 0;
 }
 
 static int file_write(const char *path, struct slice bytes, mode_t mode, struct error *err)
@@ -220,6 +211,7 @@ static int restore_move(const struct restore *r, struct error *err)
 {
     char *pki CLEANUP_FREE = mem_printf("%s/pki", r->work);
     char *store CLEANUP_FREE = mem_printf("%s/store", r->work);
+    char *parent CLEANUP_FREE = mem_printf("%s/..", r->home);
 
     if (folder_sync(r->work, err) < 0)
         return -err->code;
@@ -228,7 +220,7 @@ static int restore_move(const struct restore *r, struct error *err)
     if (rename(store, r->store) < 0)
         return error_set_errno(err, errno, "moving the store to %s", r->store);
     (void)rmdir(r->work);
-    return folder_sync(r->home, err);
+    return folder_sync(r->home, err) < 0 || (r->made && folder_sync(parent, err) < 0) ? -err->code : 0;
 }
 
 static int restore_take_home(struct restore *r, struct error *err)

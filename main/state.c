@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/encoding.h"
+#include "lib/folder.h"
 
 #define STATE_YEAR          (365LL * 24 * 3600)
 #define STATE_CA_YEARS      10
@@ -22,9 +23,11 @@
 
 static int state_make_dir(const char *path, struct error *err)
 {
-    if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set_errno(err, errno, "making the folder %s", path);
-    return 0;
+    char *parent CLEANUP_FREE = mem_printf("%s/..", path);
+
+    if (mkdir(path, 0700) == 0)
+        return folder_sync(parent, err);
+    return errno == EEXIST ? 0 : error_set_errno(err, errno, "making the folder %s", path);
 }
 
 int state_make_home(const char *home, struct error *err)
@@ -107,7 +110,7 @@ static int state_load_ca(const char *pki, struct pki_pair *ret_ca, struct error 
     if (state_write(key_path, 0600, slice_str(ret_ca->key), err) < 0 ||
         state_write(certificate_path, 0644, slice_str(ret_ca->certificate), err) < 0)
         return -(int)ERROR_IO;
-    return 0;
+    return folder_sync(pki, err);
 }
 
 /* Tokens of ServiceAccounts are signed with it, so it must be the same at every start. */
@@ -123,7 +126,7 @@ static int state_load_account_key(const char *pki, char **ret_key, struct error 
         return 0;
     if (pki_make_key(ret_key, err) < 0)
         return -(int)ERROR_INTERNAL;
-    return state_write(path, 0600, slice_str(*ret_key), err);
+    return state_write(path, 0600, slice_str(*ret_key), err) < 0 ? -(int)ERROR_IO : folder_sync(pki, err);
 }
 
 static int state_make_serving(const struct state_options *o, const struct pki_pair *ca, struct pki_pair *ret_pair,

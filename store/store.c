@@ -10,6 +10,7 @@
 #include "store/store_internal.h"
 
 #include "lib/failpoint.h"
+#include "lib/folder.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -41,25 +42,9 @@ int store_lmdb_error(struct error *err, int rc, const char *what)
     }
 }
 
-/* A new folder's entry, and the files' entries in it, survive a power loss only when their folders are synced. */
-static int sync_folder(const char *path, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    int number = errno;
-
-    if (fd >= 0)
-        (void)close(fd);
-    return rc < 0 ? error_set_errno(err, number, "syncing the folder %s", path) : 0;
-}
-
 static int make_folder(const char *path, struct error *err)
 {
-    char *parent CLEANUP_FREE = mem_printf("%s/..", path);
-
-    if (mkdir(path, 0700) < 0)
-        return errno == EEXIST ? 0 : error_set_errno(err, errno, "making the folder %s", path);
-    return sync_folder(parent, err);
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? error_set_errno(err, errno, "making the folder %s", path) : 0;
 }
 
 /* The kernel drops the lock with the process, so nothing is left behind by a kill. */
@@ -267,8 +252,8 @@ static void store_free(struct store *store)
 static int store_start(struct store *store, struct error *err)
 {
     if (make_folder(store->path, err) < 0 || lock_folder(store, err) < 0 || store_make(store, err) < 0 ||
-        env_start(store, err) < 0 || make_folder(store->log_path, err) < 0 || sync_folder(store->path, err) < 0 ||
-        sync_folder(store->log_path, err) < 0 || store_replay(store, err) < 0)
+        env_start(store, err) < 0 || make_folder(store->log_path, err) < 0 || folder_sync(store->path, err) < 0 ||
+        folder_sync(store->log_path, err) < 0 || store_replay(store, err) < 0)
         return -err->code;
     /* A full disk is no reason not to open. */
     (void)store_space_refill(store);

@@ -5,6 +5,8 @@
  */
 #include "store/store_internal.h"
 
+#include "lib/folder.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -32,7 +34,7 @@ static int make_file(struct store *store, const char *path, struct error *err)
         return store_lmdb_error(err, rc, "making LMDB");
     rc = mdb_env_set_maxdbs(store->db.env, STORE_TABLES);
     if (rc == 0)
-        rc = mdb_env_open(store->db.env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS, 0600);
+        rc = mdb_env_open(store->db.env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
     if (rc)
         (void)store_lmdb_error(err, rc, "making LMDB");
     else
@@ -45,12 +47,17 @@ int store_make(struct store *store, struct error *err)
 {
     char *path CLEANUP_FREE = mem_printf("%s/data.mdb", store->path);
     char *fresh CLEANUP_FREE = mem_printf("%s/new.mdb", store->path);
+    char *lock CLEANUP_FREE = mem_printf("%s-lock", fresh);
+    char *parent CLEANUP_FREE = mem_printf("%s/..", store->path);
 
     if (access(path, F_OK) == 0)
         return 0;
     if (unlink(fresh) < 0 && errno != ENOENT) /* of an earlier try */
         return error_set_errno(err, errno, "removing %s", fresh);
-    if (make_file(store, fresh, err) < 0)
+    (void)unlink(lock);
+    /* The folder's own name first: who made it may not have come so far. */
+    if (folder_sync(parent, err) < 0 || make_file(store, fresh, err) < 0)
         return -err->code;
+    (void)unlink(lock); /* LMDB's own, for a name that is given up */
     return rename(fresh, path) < 0 ? error_set_errno(err, errno, "making %s", path) : 0;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/failpoint.h"
+#include "lib/folder.h"
 #include "store/crc32c.h"
 #include "store/store_bytes.h"
 
@@ -120,15 +121,26 @@ static int segment_begin(struct store_segment *s, struct error *err)
     return 0;
 }
 
-static int folder_sync(const char *folder, struct error *err)
+static int write_whole(int fd, const char *path, struct slice bytes, off_t at, struct error *err)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 ? -1 : fsync(fd);
-    int number = errno;
+    while (bytes.len) {
+        ssize_t n = pwrite(fd, bytes.data, bytes.len, at);
 
-    if (fd >= 0)
-        (void)close(fd);
-    return rc < 0 ? disk_error(err, number, "syncing", folder) : 0;
+        if (n <= 0 && errno != EINTR)
+            return disk_error(err, n ? errno : EIO, "writing", path);
+        if (n > 0) {
+            bytes = slice_from(bytes, (size_t)n);
+            at += n;
+        }
+    }
+    return 0;
+}
+
+static int names_sync(const char *folder, struct error *err)
+{
+    int rc = folder_sync(folder, err);
+
+    return rc == -(int)ERROR_NO_SPACE ? error_wrap(err, "database space exceeded") : rc;
 }
 
 /* Space is set aside, so that appending cannot run out of it. */
@@ -144,8 +156,10 @@ static int segment_fill(struct store_segment *s, const char *path, struct error 
     if (rc)
         return disk_error(err, rc, "making", path);
     head_write(head, s);
-    if (pwrite(s->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || fsync(s->fd) < 0)
-        return disk_error(err, errno, "writing", path);
+    if (write_whole(s->fd, path, slice_make(head, sizeof(head)), 0, err) < 0)
+        return -err->code;
+    if (fsync(s->fd) < 0)
+        return disk_error(err, errno, "syncing", path);
     if (rename(path, s->path) < 0)
         return disk_error(err, errno, "making", s->path);
     FAILPOINT(segment_named);
@@ -164,7 +178,7 @@ int store_segment_prepare(const char *folder, uint32_t id, size_t size, struct s
     char *fresh CLEANUP_FREE = mem_printf("%s/%s", folder, NEW_NAME);
 
     s->size = whole_pages(size);
-    if (segment_fill(s, fresh, err) < 0 || folder_sync(folder, err) < 0 || segment_begin(s, err) < 0) {
+    if (segment_fill(s, fresh, err) < 0 || names_sync(folder, err) < 0 || segment_begin(s, err) < 0) {
         (void)unlink(fresh);
         segment_free(s);
         return -(int)err->code;
@@ -206,21 +220,6 @@ void store_segment_start(struct store_segment *s, uint64_t first_revision)
     s->head_due = true;
     atomic_store(&s->last_revision, first_revision - 1);
     atomic_store(&s->marked, true);
-}
-
-static int write_whole(int fd, const char *path, struct slice bytes, off_t at, struct error *err)
-{
-    while (bytes.len) {
-        ssize_t n = pwrite(fd, bytes.data, bytes.len, at);
-
-        if (n <= 0 && errno != EINTR)
-            return disk_error(err, n ? errno : EIO, "writing", path);
-        if (n > 0) {
-            bytes = slice_from(bytes, (size_t)n);
-            at += n;
-        }
-    }
-    return 0;
 }
 
 /* A frame that was written, but not the head: it never counted, and must not when the segment is begun. */
@@ -301,7 +300,7 @@ int store_segment_replace(const struct store_segment *from, const char *folder, 
     if (rename(path, from->path) < 0)
         return disk_error(err, errno, "making", from->path);
     FAILPOINT(clean_named);
-    if (folder_sync(folder, err) < 0 || store_segment_open(folder, from->id, ret_segment, err) < 0)
+    if (names_sync(folder, err) < 0 || store_segment_open(folder, from->id, ret_segment, err) < 0)
         return -err->code;
     store_segment_seal(*ret_segment, atomic_load(&from->last_revision));
     return 0;

@@ -13,6 +13,7 @@
 
 /* The process ends, as by a kill, before the n-th call of these; 0 = never. */
 static int kill_at;
+static ino_t synced; /* the last one */
 
 static void point(void)
 {
@@ -37,7 +38,11 @@ int __wrap_mdb_txn_commit(MDB_txn *txn)
 
 int __wrap_fsync(int fd)
 {
+    struct stat st;
+
     point();
+    assert_int_equal(fstat(fd, &st), 0);
+    synced = st.st_ino;
     return 0;
 }
 
@@ -139,6 +144,8 @@ static void test_store_and_keys_come_back(void **state)
     make_keys(f, &keys);
     char *file CLEANUP_FREE = make_backup(f, &keys);
     assert_int_equal(home_restore(file, home, &info, NULL), 0);
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(synced, st.st_ino); /* the home is in its folder for good */
     assert_int_equal(info.keys, 2);
     check_store(f, home);
     assert_int_equal(home_keys_read(home, &again, NULL), 0);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static struct {
     void (*before_read)(struct fixture *f);    /* what happens just before the next view of LMDB; once */
     void (*slow_fallocate)(struct fixture *f); /* what happens while a file's beginning is allocated; atomic */
     struct fixture *fixture;
+    ino_t wanted; /* to be synced; 0 = it was */
 } fault;
 
 /* The error number that this call is to fail with; 0 = let it work. */
@@ -82,6 +84,10 @@ int __wrap_fdatasync(int fd)
 
 int __wrap_fsync(int fd)
 {
+    struct stat file;
+
+    if (fault.wanted && fstat(fd, &file) == 0 && file.st_ino == fault.wanted)
+        fault.wanted = 0;
     errno = fails(FSYNC);
     return errno ? -1 : 0;
 }
@@ -166,6 +172,22 @@ static void note_events(void *arg, struct store_event *const *events, size_t cou
 {
     for (size_t i = 0; i < count; i++)
         event_write(arg, events[i]);
+}
+
+/* Somebody made the store's folder, and the power may still take its name away: not behind an acknowledged write. */
+static void test_folder_of_the_store_is_synced(void **state)
+{
+    struct fixture *f = *state;
+    char *parent CLEANUP_FREE = mem_printf("%s/..", f->path);
+    struct stat folder;
+
+    store_close(f->store);
+    test_remove_folder(f->path);
+    assert_int_equal(mkdir(f->path, 0700), 0);
+    assert_int_equal(stat(parent, &folder), 0);
+    fault.wanted = folder.st_ino;
+    fixture_open(f);
+    assert_int_equal(fault.wanted, 0);
 }
 
 /* A segment that is not found because its folder cannot be read to its end is not missing. */
@@ -569,6 +591,7 @@ static int setup_threaded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_folder_of_the_store_is_synced, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_folder_cannot_be_read, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_write, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
