@@ -9,12 +9,13 @@
  *        `--no connection----`--no answer: Status
  *     The client leaves: the tunnel is cancelled, the connection to the node cut (a hook on the request's pool).
  *
- * Nothing is gathered: a body goes to the pod as it comes (lib/http.h), an answer to the client likewise, and who
- * cannot take as fast stops the other. Invariants: `node` is NULL exactly when it is closed, not there yet or given
- * away; freed when both the node's side and the request have gone.
+ * Nothing is gathered: a body goes to the pod as it comes (lib/http.h), an answer to the client likewise (a page with
+ * its links changed: proxy_html.h), and who cannot take as fast stops the other. Invariants: `node` is NULL exactly
+ * when it is closed, not there yet or given away; freed when both the node's side and the request have gone.
  */
 #include "apiserver/node_link.h"
 #include "apiserver/proxy_head.h"
+#include "apiserver/proxy_html.h"
 #include "apiserver/proxy_target.h"
 #include "apiserver/stream_proxy.h"
 #include "apiserver/subresource.h"
@@ -36,6 +37,7 @@ struct proxy {
     struct http_socket *node;
     struct http_answer *answer;
     struct http_stream *stream;
+    struct proxy_html *html; /* the answer is a page; NULL = it is none */
     bool answered;
     bool over; /* the answer is whole or has failed: what still comes is not looked at */
     bool body_paused;
@@ -53,6 +55,7 @@ static void proxy_maybe_free(struct proxy *p)
     list_remove(&p->link);
     loop_timer_free(p->idle);
     http_answer_free(p->answer);
+    proxy_html_free(p->html);
     buf_free(&p->early);
     free(p);
 }
@@ -215,6 +218,14 @@ static void proxy_take_over(struct proxy *p, const struct http_header *headers, 
     http_take_over(p->req->http, out, kept, proxy_on_taken, p);
 }
 
+static void answer_link(void *arg, struct slice value, struct buf *out)
+{
+    struct proxy *p = arg;
+
+    if (!p->req || !proxy_location_write(p->req->http, &p->way, value, out))
+        buf_append_slice(out, value);
+}
+
 static void answer_on_head(void *arg, int status, const struct http_header *headers, size_t count, int64_t body_len)
 {
     static const struct http_stream_events events = {client_on_drained, client_on_closed};
@@ -232,7 +243,9 @@ static void answer_on_head(void *arg, int status, const struct http_header *head
         http_respond(p->req->http, status, NULL, out, kept, NULL);
         return;
     }
-    if (body_len >= 0)
+    if (proxy_answer_is_page(status, headers, count))
+        p->html = proxy_html_new(answer_link, p); /* it will be longer */
+    else if (body_len >= 0)
         out[kept++] =
             (struct http_header){"content-length", slice_str(pool_printf(p->req->pool, "%lld", (long long)body_len))};
     p->stream = http_stream_start(p->req->http, status, NULL, out, kept, &events, p);
@@ -242,11 +255,16 @@ static void answer_on_data(void *arg, struct slice data)
 {
     struct proxy *p = arg;
     struct refbuf *piece CLEANUP_REFBUF = NULL;
+    BUF_LOCAL(page);
 
     if (!p->stream) {
         if (p->answered && !p->over)
             buf_append_slice(&p->early, data);
         return;
+    }
+    if (p->html) {
+        proxy_html_feed(p->html, data, &page);
+        data = buf_slice(&page);
     }
     piece = refbuf_new(data.data, data.len);
     http_stream_write(p->stream, piece);
@@ -260,6 +278,14 @@ static void answer_on_end(void *arg)
 {
     struct proxy *p = arg;
 
+    if (p->stream && p->html) {
+        struct refbuf *rest CLEANUP_REFBUF = NULL;
+        BUF_LOCAL(page);
+
+        proxy_html_end(p->html, &page);
+        rest = refbuf_new(page.data, page.len);
+        http_stream_write(p->stream, rest);
+    }
     if (p->stream)
         http_stream_end(p->stream);
     proxy_end_node(p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The rules are those of upstream's proxy (apimachinery's util/proxy: X-Forwarded-*, Location, CORS) and of RFC 9110,
- * 7.6.1 (hop by hop). Beyond upstream: cookies do not go through. Under kubectl proxy all pods, and whatever else the
- * user has on his localhost, are one place to a browser, which would show each of them the cookies of the others.
+ * 7.6.1 (hop by hop). Beyond upstream: a cookie that a pod sets is for that pod. Under kubectl proxy all pods are one
+ * place to a browser, which would show each of them the cookies of the others.
  */
 #include "apiserver/proxy_head.h"
 
@@ -18,9 +18,8 @@ static const char *const hop_by_hop[] = {
     "te",         "trailer",    "transfer-encoding",  "upgrade",          "http2-settings",
     NULL};
 /* Who asks, or as whom; where it came from is written anew. */
-static const char *const request_secrets[] = {
-    "authorization", "cookie",          "cookie2",         "host", "content-length",
-    "expect",        "x-forwarded-for", "x-forwarded-uri", NULL};
+static const char *const request_secrets[] = {"authorization",   "host", "content-length", "expect", "x-forwarded-for",
+                                              "x-forwarded-uri", NULL};
 static const char *const request_secret_prefixes[] = {"impersonate-", "x-remote-"};
 /* What speaks for the whole origin, or belongs to the connection with us. */
 static const char *const answer_unwanted[] = {"access-control-allow-credentials",
@@ -33,7 +32,6 @@ static const char *const answer_unwanted[] = {"access-control-allow-credentials"
                                               "date",
                                               "public-key-pins",
                                               "service-worker-allowed",
-                                              "set-cookie",
                                               "set-cookie2",
                                               "strict-transport-security",
                                               NULL};
@@ -118,6 +116,7 @@ struct head_writer {
     struct buf *out;
     struct slice connection;
     struct slice forwarded_for;
+    bool page; /* is asked for: packed we could not read it */
 };
 
 /* A token among the subprotocols is for us alone (apiserver/upgrade.h). */
@@ -141,7 +140,7 @@ static void write_header(void *arg, struct slice name, struct slice value)
 
     if (slice_is(name, "x-forwarded-for"))
         w->forwarded_for = value;
-    if (!may_go(w->connection, name))
+    if (!may_go(w->connection, name) || (w->page && slice_is(name, "accept-encoding")))
         return;
     if (slice_is(name, "sec-websocket-protocol")) {
         write_protocols(w->out, value);
@@ -180,7 +179,9 @@ static void write_body_length(const struct http_request *req, struct buf *out)
 
 void proxy_write_head(const struct http_request *req, const struct proxy_way *way, struct buf *out)
 {
-    struct head_writer w = {.out = out, .connection = http_request_header(req, "connection")};
+    struct head_writer w = {.out = out,
+                            .connection = http_request_header(req, "connection"),
+                            .page = slice_find_text(http_request_header(req, "accept"), SLICE_LIT("text/html")) >= 0};
 
     write_value(out, req->method);
     buf_append_byte(out, ' ');
@@ -232,19 +233,74 @@ static bool is_host(struct slice host, const struct http_request *req, const str
            slice_equal(host, slice_make(way->host, port ? (size_t)(port - way->host) : strlen(way->host)));
 }
 
-struct slice proxy_location(const struct http_request *req, const struct proxy_way *way, struct slice location)
+bool proxy_location_write(const struct http_request *req, const struct proxy_way *way, struct slice location,
+                          struct buf *out)
 {
     struct slice host;
     struct slice path = location_path(location, &host);
     bool rooted = slice_starts(path, SLICE_LIT("/"));
-    BUF_LOCAL(text);
 
     if (!location.data || (host.data ? !is_host(host, req, way) || (path.len && !rooted) : !rooted))
-        return location;
+        return false;
     if (!slice_starts(path, way->prefix))
-        buf_append_slice(&text, way->prefix);
-    buf_append_slice(&text, path.len ? path : SLICE_LIT("/"));
+        buf_append_slice(out, way->prefix);
+    buf_append_slice(out, path.len ? path : SLICE_LIT("/"));
+    return true;
+}
+
+struct slice proxy_location(const struct http_request *req, const struct proxy_way *way, struct slice location)
+{
+    BUF_LOCAL(text);
+
+    if (!proxy_location_write(req, way, location, &text))
+        return location;
     return slice_make(pool_slice_dup(req->pool, buf_slice(&text)), text.len);
+}
+
+/* A cookie as the client gets it: for what is behind this proxy, and for no other host. */
+static struct slice answer_cookie(const struct http_request *req, const struct proxy_way *way, struct slice cookie)
+{
+    struct slice part;
+    bool first = true;
+    BUF_LOCAL(text);
+
+    while (slice_split(&cookie, ';', &part)) {
+        struct slice value = slice_trim(part);
+        struct slice name;
+
+        if (!slice_split(&value, '=', &name))
+            name = SLICE_NONE;
+        name = slice_trim(name);
+        if (!first && slice_equal_nocase(name, SLICE_LIT("domain")))
+            continue;
+        if (!first)
+            buf_append_byte(&text, ';');
+        if (!first && slice_equal_nocase(name, SLICE_LIT("path")) && slice_starts(slice_trim(value), SLICE_LIT("/"))) {
+            buf_append_str(&text, " Path=");
+            (void)proxy_location_write(req, way, slice_trim(value), &text);
+        } else {
+            buf_append_slice(&text, part);
+        }
+        first = false;
+    }
+    return slice_make(pool_slice_dup(req->pool, buf_slice(&text)), text.len);
+}
+
+bool proxy_answer_is_page(int status, const struct http_header *headers, size_t count)
+{
+    bool page = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice value = headers[i].value;
+        struct slice type = SLICE_NONE;
+
+        if (!strcmp(headers[i].name, "location") || !strcmp(headers[i].name, "content-range") ||
+            (!strcmp(headers[i].name, "content-encoding") && !slice_equal_nocase(value, SLICE_LIT("identity"))))
+            return false;
+        if (!strcmp(headers[i].name, "content-type") && slice_split(&value, ';', &type))
+            page = slice_equal_nocase(slice_trim(type), SLICE_LIT("text/html"));
+    }
+    return page && status != 204 && status != 304;
 }
 
 size_t proxy_answer_headers(const struct http_request *req, const struct proxy_way *way, const struct http_header *from,
@@ -264,6 +320,8 @@ size_t proxy_answer_headers(const struct http_request *req, const struct proxy_w
         to[kept] = from[i];
         if (slice_is(name, "location"))
             to[kept].value = proxy_location(req, way, from[i].value);
+        else if (slice_is(name, "set-cookie"))
+            to[kept].value = answer_cookie(req, way, from[i].value);
         kept++;
     }
     if (!http_request_header(req, "x-forwarded-for").data)

@@ -33,7 +33,13 @@ void proxy_write_head(const struct http_request *req, const struct proxy_way *wa
 #define PROXY_HEADERS_ADDED 2
 size_t proxy_answer_headers(const struct http_request *req, const struct proxy_way *way, const struct http_header *from,
                             size_t count, struct http_header *to);
-/* Where a redirect goes when it is followed through the proxy. */
+/* Whether its links are to go through the proxy too (proxy_html.h): a page, whole and not packed, that sends nobody
+ * elsewhere. */
+bool proxy_answer_is_page(int status, const struct http_header *headers, size_t count);
+/* Writes where a link goes when it is followed through the proxy; false, and nothing, when it goes where it says. */
+bool proxy_location_write(const struct http_request *req, const struct proxy_way *way, struct slice location,
+                          struct buf *out);
+/* The same of a redirect. */
 struct slice proxy_location(const struct http_request *req, const struct proxy_way *way, struct slice location);
 
 #endif
