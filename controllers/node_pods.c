@@ -16,7 +16,10 @@ void node_plan_pods_not_ready(const struct node_view *in, struct plan *plan)
         action = plan_add(plan, ACTION_PATCH, &view_pods, view_text(pod, VIEW_NAMESPACE), view_text(pod, VIEW_NAME));
         action->sub = "status";
         action->patch_type = "application/strategic-merge-patch+json";
-        action->flags = ACTION_MISSING_IS_FINE;
+        action->flags = ACTION_MISSING_IS_FINE | ACTION_EVENT_OF_OBJECT | ACTION_EVENT_WARNS;
+        action->uid = slice_dup(view_text(pod, VIEW_UID));
+        action->reason = "NodeNotReady";
+        action->message = mem_strdup("Node is not ready");
         action->group = 1;
         buf_append_str(&action->body, "{\"metadata\":{");
         plan_member(&action->body, "uid", view_text(pod, VIEW_UID));

@@ -48,6 +48,7 @@ def test_lost_node_is_noticed_emptied_and_taken_back(strict):
              == 2, 'the pods to move', 30)
     now = c.get('pod', patient['metadata']['name'])
     assert 'deletionTimestamp' not in now['metadata'] and condition(now, 'Ready') == 'False'
+    assert wait_for(lambda: c.events(patient['metadata']['name'], 'NodeNotReady'), 'the pod to be told')[0]['type'] == 'Warning'
     lost.start()
     wait_for(lambda: not pathlib.Path('/proc', str(process)).exists(), 'the evicted container to be stopped', 60)
     wait_for(lambda: c.get('pod', victim['metadata']['name']) is None, 'the evicted pod to be gone', 60)

@@ -84,6 +84,10 @@ static void test_silent_node_is_unknown_and_its_pods_not_ready(void **state)
     assert_int_equal(scan_count(scan_get(buf_slice(&action->body), "status.conditions")), 4);
     assert_string_equal(action->reason, "NodeNotReady");
     assert_int_equal(plan_count(&plan, ACTION_PATCH, &view_pods, "status"), 1);
+    action = plan_find(&plan, ACTION_PATCH, &view_pods, "status", 0);
+    assert_string_equal(action->reason, "NodeNotReady");
+    assert_true(action->flags & ACTION_EVENT_OF_OBJECT);
+    assert_string_equal(action->uid, "p");
     /* The node has no NoExecute taint yet: nobody is sent away in this plan. */
     assert_int_equal(plan_count(&plan, ACTION_DELETE, &view_pods, ""), 0);
     free(node);
