@@ -93,7 +93,7 @@ void pod_resize_container_make(struct pod_container *c)
 
     if (c->kind == CONTAINER_EPHEMERAL)
         return;
-    c->allocated = resize_of_status(container_named(statuses, c->name));
+    c->allocated = resize_of_status(container_named(statuses, c->name), own);
     if (!c->allocated || !pod_container_is_resizable(c))
         replace_value(&c->allocated, own ? value_copy(own) : value_new_object());
 }
@@ -180,14 +180,24 @@ static void set_allocated(struct pod *pod)
     pod_resize_say(pod, false, "ResizeStarted", "started", NULL);
 }
 
-void pod_judge_resize(struct pod *pod)
+/* `others`: what all other pods hold. */
+static enum resize_verdict judge(const struct pod *pod, const struct resize_amounts *others, bool *ret_shrinks,
+                                 struct buf *why)
 {
     const struct resize_amounts now = resize_pod_requests(pod->allocated->tree);
     const struct resize_amounts wanted = resize_pod_requests(pod->object->tree);
     const struct resize_amounts room = {pod->agent->config.cpu_milli,
                                         node_allocatable_memory(pod->agent->config.memory)};
+
+    *ret_shrinks = wanted.cpu_milli < now.cpu_milli || wanted.memory < now.memory;
+    return resize_judge(&now, &wanted, others, &room, why);
+}
+
+void pod_judge_resize(struct pod *pod)
+{
     struct resize_amounts others;
     enum resize_verdict verdict;
+    bool shrinks;
     BUF_LOCAL(why);
 
     if (pod->stop || !is_wanted(pod)) {
@@ -196,13 +206,13 @@ void pod_judge_resize(struct pod *pod)
     }
     if (!pods_others(pod->agent->pods, pod, &others))
         return; /* not all of them are known yet: pods.c asks again */
-    verdict = resize_judge(&now, &wanted, &others, &room, &why);
+    verdict = judge(pod, &others, &shrinks, &why);
     if (verdict != RESIZE_FITS) {
         set_pending(pod, verdict, buf_cstr(&why));
     } else {
         pod->resize.pending = RESIZE_FITS;
         set_allocated(pod);
-        if (wanted.cpu_milli < now.cpu_milli || wanted.memory < now.memory)
+        if (shrinks)
             pods_room(pod->agent->pods);
     }
     loop_timer_start(pod->timer, 0, 0); /* what follows, and the status */

@@ -62,7 +62,7 @@ void resize_set(struct value *container, const struct value *resources)
     }
 }
 
-struct value *resize_of_status(const struct value *status)
+struct value *resize_of_status(const struct value *status, const struct value *own)
 {
     const struct value *allocated = value_get(status, "allocatedResources");
     const struct value *limits = value_path(status, "resources", "limits", NULL);
@@ -74,6 +74,12 @@ struct value *resize_of_status(const struct value *status)
     value_set(resources, "requests", value_copy(allocated));
     if (limits)
         value_set(resources, "limits", value_copy(limits));
+    for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+        const struct value *limit = value_path(own, "limits", names[n], NULL);
+
+        if (limit && !value_get(limits, names[n]))
+            value_set(value_need_object(resources, "limits"), names[n], value_copy(limit));
+    }
     return resources;
 }
 

@@ -17,8 +17,9 @@ bool resize_needs_restart(const struct value *container, const struct value *fro
 /* Gives the container the cpu and memory of `resources`, and leaves all else. */
 void resize_set(struct value *container, const struct value *resources);
 /* What the API server has as the node's word of a container (an item of status.containerStatuses): what was allocated,
- * when nothing here remembers it. NULL = it says nothing. Caller frees. */
-struct value *resize_of_status(const struct value *status);
+ * when nothing here remembers it. What its spec (`own`: its resources) limits stays limited, whatever that says. NULL =
+ * it says nothing. Caller frees. */
+struct value *resize_of_status(const struct value *status, const struct value *own);
 /* A resize changes these containers: the pod's own and sidecars. */
 bool resize_is_possible(const struct value *container, bool init);
 

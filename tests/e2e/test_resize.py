@@ -113,14 +113,18 @@ def test_a_container_that_wants_it_is_started_anew(node):
 def test_what_a_node_cannot_give(node):
     allocatable = node.get('node', 'node-1')['status']['allocatable']
     cpus = int(allocatable['cpu'])
-    make(node, 'greedy', {'cpu': '100m'})
+    begin = make(node, 'greedy', {'cpu': '100m'})
     resize(node, 'greedy', {'cpu': str(cpus + 1)})
     told = wait_for(lambda: conditions(node.get('pod', 'greedy')).get('PodResizePending'), 'the refusal')
     assert (told['status'], told['reason'], told['observedGeneration']) == ('True', 'Infeasible', 2)
     assert told['message'] == f"Node didn't have enough capacity: cpu, requested: {cpus + 1}000, capacity: {cpus}000"
-    assert main_of(node.get('pod', 'greedy'))['allocatedResources'] == {'cpu': '100m'}
+    # Nor does a new run of the agent take what is asked for.
+    node.nodes[0].stop(signal.SIGKILL)
+    node.nodes[0].start()
     # Nor what others have; it waits until they have gone.
     make(node, 'holder', {'cpu': f'{cpus - 1}000m'})
+    assert main_of(node.get('pod', 'greedy'))['allocatedResources'] == {'cpu': '100m'}
+    assert conditions(node.get('pod', 'greedy'))['PodResizePending'] == told and groups(begin)['container', 'cpu'] in (102, 4)
     resize(node, 'greedy', {'cpu': '1500m'})
     told = wait_for(lambda: (c := conditions(node.get('pod', 'greedy')).get('PodResizePending')) and
                     c['reason'] == 'Deferred' and c, 'it to wait')
@@ -130,7 +134,7 @@ def test_what_a_node_cannot_give(node):
         'requests': {'cpu': '300m'}}, 'command': ['sleep', '1000']}]))
     wait_for(lambda: condition(node.get('pod', 'late'), 'PodScheduled') == 'False', 'nobody else to come')
     node.kubectl('delete', 'pod', 'holder', 'late', '--timeout=20s')
-    settled(node, 'greedy', requests={'cpu': '1500m'})
+    assert main_of(settled(node, 'greedy', requests={'cpu': '1500m'}))['containerID'] == main_of(begin)['containerID']
     node.kubectl('delete', 'pod', 'greedy', '--timeout=20s')
 
 

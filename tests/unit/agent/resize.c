@@ -154,13 +154,18 @@ static void the_status_is_remembered(void **state)
     struct value *status CLEANUP_VALUE = json("{\"allocatedResources\":{\"cpu\":\"1\"},\"resources\":{\"requests\":{"
                                               "\"cpu\":\"2\"},\"limits\":{\"cpu\":\"3\"}}}");
     struct value *silent CLEANUP_VALUE = json("{\"resources\":{}}");
-    struct value *v CLEANUP_VALUE = resize_of_status(status);
+    struct value *own CLEANUP_VALUE = json("{\"limits\":{\"cpu\":\"9\",\"memory\":\"8\"}}");
+    struct value *a CLEANUP_VALUE = resize_of_status(status, NULL);
+    struct value *b CLEANUP_VALUE = resize_of_status(status, own);
     BUF_LOCAL(out);
 
-    value_write(v, &out);
+    value_write(a, &out);
     assert_string_equal(buf_cstr(&out), "{\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"3\"}}");
-    assert_null(resize_of_status(silent));
-    assert_null(resize_of_status(NULL));
+    buf_reset(&out);
+    value_write(b, &out);
+    assert_string_equal(buf_cstr(&out), "{\"requests\":{\"cpu\":\"1\"},\"limits\":{\"cpu\":\"3\",\"memory\":\"8\"}}");
+    assert_null(resize_of_status(silent, own));
+    assert_null(resize_of_status(NULL, own));
 }
 
 static void events_tell_of_what_can_change(void **state)
