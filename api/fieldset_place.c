@@ -11,6 +11,7 @@
 #include "lib/encoding.h"
 
 #define PLACE_KEYS_MAX 8
+#define PLACE_FEW      12 /* so many are in order sooner one by one */
 
 struct fieldset_place fieldset_root(const struct schema_type *type)
 {
@@ -155,16 +156,17 @@ static bool place_write_keys(const struct fieldset_place *list, const char *cons
 
     for (size_t i = 0; i < count; i++) {
         const struct value *v = value_get(item, keys[i]);
-        BUF_LOCAL(text);
+        size_t len = out->len;
 
-        if (!value_is(v, VALUE_NULL))
-            value_write(v, &text);
-        else if (!place_write_default(list, keys[i], &text))
-            continue;
         buf_append_byte(out, before);
         json_write_string(out, slice_str(keys[i]));
         buf_append_byte(out, ':');
-        buf_append_slice(out, buf_slice(&text));
+        if (!value_is(v, VALUE_NULL))
+            value_write(v, out);
+        else if (!place_write_default(list, keys[i], out)) {
+            out->len = len;
+            continue;
+        }
         before = ',';
     }
     buf_append_byte(out, '}');
@@ -225,8 +227,18 @@ static int place_order_items(const void *a, const void *b)
 
 static void place_sort(struct fieldset_named *all, size_t count)
 {
-    if (count > 1)
+    if (count > PLACE_FEW) {
         qsort(all, count, sizeof(*all), place_order_items);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        const struct fieldset_named one = all[i];
+        size_t at = i;
+
+        for (; at && place_order_items(&all[at - 1], &one) > 0; at--)
+            all[at] = all[at - 1];
+        all[at] = one;
+    }
 }
 
 struct fieldset_named *fieldset_members(struct pool *pool, const struct value *object, size_t *ret_count)

@@ -121,8 +121,10 @@ static void compare_place(struct pool *pool, const struct fieldset_place *place,
         compare_items(pool, place, from, to, &here);
     else if (!leaf)
         compare_members(pool, place, FIELDSET_ALL, from, to, &here);
-    fieldset_add(pool, &up->touched, step, !from || (leaf && to), fieldset_keep(pool, &here.touched));
-    fieldset_add(pool, &up->removed, step, !to, fieldset_keep(pool, &here.removed));
+    if (!from || (leaf && to) || here.touched.count)
+        fieldset_add(pool, &up->touched, step, !from || (leaf && to), fieldset_keep(pool, &here.touched));
+    if (!to || here.removed.count)
+        fieldset_add(pool, &up->removed, step, !to, fieldset_keep(pool, &here.removed));
 }
 
 void fieldset_compare(struct pool *pool, const struct schema_type *type, enum fieldset_part part,

@@ -70,6 +70,18 @@ const char *schema_long_name(const struct schema_type *type)
     return at;
 }
 
+/* As slice_compare of the two, which would have to count the second one's letters first. */
+static int order_name(struct slice name, const char *own)
+{
+    size_t i = 0;
+
+    while (i < name.len && name.data[i] == own[i] && own[i])
+        i++;
+    if (i == name.len)
+        return own[i] ? -1 : 0;
+    return (unsigned char)name.data[i] < (unsigned char)own[i] ? -1 : 1;
+}
+
 /* The field of exactly this name, INLINE ones too. */
 static const struct schema_field *find_own(const struct schema_type *type, struct slice name)
 {
@@ -78,7 +90,7 @@ static const struct schema_field *find_own(const struct schema_type *type, struc
     while (low < high) {
         size_t middle = (low + high) / 2;
         const struct schema_field *f = &type->fields[type->by_name[middle]];
-        int order = slice_compare(name, slice_str(f->name));
+        int order = order_name(name, f->name);
 
         if (!order)
             return f;

@@ -158,8 +158,10 @@ int update_patch(struct request *req, const struct update *u, const struct schem
 
     if (!patch)
         return -(int)ERROR_BAD_REQUEST;
-    if (managers.data && patch_reaches_managers(patch))
-        current = whole = patch_with_managers(current, managers);
+    if (managers.data && patch_reaches_managers(patch)) {
+        whole = patch_with_managers(current, managers);
+        current = whole;
+    }
     if ((r = patch_apply(type, kind, current, patch, &object, err)) < 0)
         return r;
     if (patch_check_type(object, current, &why) < 0)

@@ -169,34 +169,46 @@ static bool is_plain(unsigned char c, bool ascii)
 }
 
 #ifdef __SSE2__
-/* Whether 16 bytes are all plain. */
-static bool are_plain(const char *at, bool ascii)
+/* A bit for each byte that is not plain. */
+static unsigned find_special(__m128i bytes, bool ascii)
 {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
     const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
     const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
     const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
     const __m128i special = _mm_or_si128(control, _mm_or_si128(quote, backslash));
 
-    return !_mm_movemask_epi8(ascii ? _mm_or_si128(special, bytes) : special);
+    return (unsigned)_mm_movemask_epi8(ascii ? _mm_or_si128(special, bytes) : special);
+}
+
+/* Plain bytes up to the first that is not, or until fewer than 8 are left; *ret_stopped tells which. */
+static size_t count_plain(struct slice s, bool ascii, bool *ret_stopped)
+{
+    unsigned special = 0;
+    size_t at = 0;
+
+    for (; !special && s.len - at >= 16; at += special ? 0 : 16)
+        special = find_special(_mm_loadu_si128((const __m128i *)(const void *)(s.data + at)), ascii);
+    if (!special && s.len - at >= 8) {
+        special = find_special(_mm_loadl_epi64((const __m128i *)(const void *)(s.data + at)), ascii) & 0xff;
+        at += special ? 0 : 8;
+    }
+    *ret_stopped = special;
+    return special ? at + (size_t)__builtin_ctz(special) : at;
 }
 #else
-static bool are_plain(const char *at, bool ascii)
+static size_t count_plain(struct slice s, bool ascii, bool *ret_stopped)
 {
-    for (size_t i = 0; i < 16; i++)
-        if (!is_plain((unsigned char)at[i], ascii))
-            return false;
-    return true;
+    *ret_stopped = false;
+    return 0;
 }
 #endif
 
 size_t json_plain_length(struct slice s, bool ascii)
 {
-    size_t at = 0;
+    bool stopped;
+    size_t at = count_plain(s, ascii, &stopped);
 
-    while (s.len - at >= 16 && are_plain(s.data + at, ascii))
-        at += 16;
-    while (at < s.len && is_plain((unsigned char)s.data[at], ascii))
+    while (!stopped && at < s.len && is_plain((unsigned char)s.data[at], ascii))
         at++;
     return at;
 }
