@@ -27,9 +27,10 @@ void codec_findings_add(struct codec_findings *f, const char *fmt, ...) PRINTF_L
 
 /* Decodes a body of `kind` (apiVersion and kind inside may be missing, but must agree when there: ERROR_BAD_REQUEST).
  * Unknown fields are dropped and reported; wrong types are ERROR_BAD_REQUEST worded as upstream words them
- * (`Pod in version "v1" cannot be handled as a Pod: ...`). Nulls of optional fields are dropped. Members come out in
- * schema order with apiVersion and kind first. STRICT turns findings into an error; WARN leaves them for headers.
- * `findings` may be NULL. Zeros are as upstream writes them: left out, or there (`status: {}`, `rules: null`). */
+ * (`Pod in version "v1" cannot be handled as a Pod: ...`). Nulls of optional fields are dropped. Members keep
+ * the order of the body (codec_write has the schema's). STRICT turns findings into an error; WARN leaves them for
+ * headers. `findings` may be NULL. Zeros are as upstream writes them: left out, or there (`status: {}`, `rules: null`).
+ */
 struct value *codec_decode(const struct schema_kind *kind, enum codec_format format, struct slice body,
                            enum codec_strictness strictness, struct codec_findings *findings, struct error *err);
 /* The apiVersion and kind that a body of any format states ("" when missing), owned by the caller. */
@@ -42,6 +43,9 @@ struct value *codec_parse_patch(struct slice json, bool operations, struct codec
  * among the findings already counts. */
 int codec_normalise(const struct schema_kind *kind, struct value *object, enum codec_strictness strictness,
                     struct codec_findings *findings, struct error *err);
+/* Compact JSON of a tree of that type: members in schema order, apiVersion and kind first, and behind them what the
+ * schema does not describe; so equal objects have equal bytes. With `type` NULL all stays where it is. */
+void codec_write(const struct schema_type *type, const struct value *object, struct buf *out);
 /* Makes a top-level field as if nothing had been said of it: absent, or the zeros that upstream writes. */
 void codec_reset_field(const struct schema_kind *kind, struct value *object, const char *name);
 /* Kubernetes' envelope with the object inside. */

@@ -28,6 +28,14 @@ struct value *codec_decode_protobuf(const struct schema_kind *kind, struct slice
                                     char **ret_kind, struct error *err);
 int codec_peek_protobuf(struct slice body, char **ret_api_version, char **ret_kind, struct error *err);
 
+/* Calls `fn` for each member, fields in the order of the schema and then the others, which have no field (`f` NULL).
+ * With `type` NULL none has one. */
+typedef void codec_member_fn(void *arg, const struct schema_field *f, struct slice name, const struct value *v);
+void codec_each_member(const struct schema_type *type, const struct value *object, codec_member_fn *fn, void *arg);
+/* A member as JSON: `before`, its name, a colon, its value. */
+void codec_write_member(const struct schema_field *f, char before, struct slice name, const struct value *v,
+                        struct buf *out);
+
 /* A message without its envelope, and the envelope around one. */
 void codec_write_message(const struct schema_type *type, const struct value *object, struct buf *out);
 void codec_write_envelope(const char *api_version, const char *kind, struct slice raw, struct buf *out);

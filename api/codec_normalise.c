@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Brings a tree into the shape of its kind: known fields only and in schema order, types checked, nulls and the zeros
- * that upstream omits dropped, the zeros that it writes added. One recursive pass; the depth is bounded by the schema
- * and by VALUE_DEPTH_MAX of whoever made the tree.
+ * Brings a tree into the shape of its kind: known fields only, types checked, nulls and the zeros that upstream omits
+ * dropped, the zeros that it writes added. Members stay where they are: their order is the writer's matter
+ * (codec_write.c). One recursive pass; the depth is bounded by the schema and by VALUE_DEPTH_MAX of whoever made the
+ * tree.
  */
 #include "api/codec_internal.h"
 
@@ -65,7 +66,7 @@ static int fail_type(const struct walk *w, const struct step *at, const struct s
     return fail_handled(w, message);
 }
 
-static int normalise_object(const struct walk *w, const struct schema_type *type, struct value **object,
+static int normalise_object(const struct walk *w, const struct schema_type *type, struct value *object,
                             const struct step *at);
 
 static const char *const wrong_kinds[] = {
@@ -110,7 +111,7 @@ static int normalise_one(const struct walk *w, const struct schema_field *f, boo
     if (f->base == SCHEMA_OBJECT) {
         if (!value_is(*v, VALUE_OBJECT))
             return fail_type(w, at, f, element, wrong_kinds[value_kind(*v)]);
-        return normalise_object(w, f->type, v, at);
+        return normalise_object(w, f->type, *v, at);
     }
     if (f->base == SCHEMA_EITHER)
         return normalise_either(w, f, element, v, at);
@@ -129,22 +130,52 @@ static struct value *zero_element(const struct schema_field *f)
     return codec_zero(&one);
 }
 
+/* Whether another value may come into the place of one: then it is out of its tree meanwhile. */
+static bool may_replace(const struct schema_field *f)
+{
+    return f->base == SCHEMA_BYTES || f->base == SCHEMA_QUANTITY || f->base == SCHEMA_TIME ||
+           f->base == SCHEMA_MICRO_TIME || f->base == SCHEMA_STRINGS || f->base == SCHEMA_EITHER;
+}
+
 static int normalise_list(const struct walk *w, const struct schema_field *f, struct value *list, const struct step *at)
 {
     struct step here = {.up = at, .kind = STEP_INDEX};
+    bool swap = may_replace(f);
 
     for (here.index = 0; here.index < value_count(list); here.index++) {
-        struct value *element = value_swap_at(list, here.index, value_new_null());
+        struct value *element = value_at(list, here.index);
         int r;
 
+        if (value_is(element, VALUE_NULL)) { /* which needs no freeing */
+            element = zero_element(f);
+            value_replace_at(list, here.index, element);
+        }
         if (value_is(element, VALUE_NULL))
-            element = zero_element(f); /* null itself needs no freeing */
-        r = value_is(element, VALUE_NULL) ? 0 : normalise_one(w, f, true, &element, &here);
-        value_replace_at(list, here.index, element);
+            continue;
+        if (swap)
+            element = value_swap_at(list, here.index, value_new_null());
+        r = normalise_one(w, f, true, &element, &here);
+        if (swap)
+            value_replace_at(list, here.index, element);
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* The value of the member that value_iter_next gave, which is a list, a map or one value of the field. */
+static int normalise_member(const struct walk *w, const struct schema_field *f, bool element, struct value_iter *it,
+                            struct value *v, const struct step *at)
+{
+    bool swap = (element || f->shape == SCHEMA_ONE) && may_replace(f);
+    int r;
+
+    if (swap)
+        v = value_iter_swap(it, value_new_null());
+    r = element ? normalise_one(w, f, true, &v, at) : normalise_field(w, f, &v, at);
+    if (swap)
+        value_free(value_iter_swap(it, v));
+    return r;
 }
 
 static int normalise_map(const struct walk *w, const struct schema_field *f, struct value *map, const struct step *at)
@@ -152,19 +183,17 @@ static int normalise_map(const struct walk *w, const struct schema_field *f, str
     struct step here = {.up = at, .kind = STEP_KEY};
     struct value_iter it = value_iter_start(map);
     struct value *child;
+    int r = 0;
 
-    while (value_iter_next(&it, &here.name, &child)) {
-        struct value *element = value_iter_swap(&it, value_new_null());
-        int r;
-
-        if (value_is(element, VALUE_NULL))
-            element = zero_element(f);
-        r = value_is(element, VALUE_NULL) ? 0 : normalise_one(w, f, true, &element, &here);
-        value_free(value_iter_swap(&it, element));
-        if (r < 0)
-            return r;
+    while (r == 0 && value_iter_next(&it, &here.name, &child)) {
+        if (value_is(child, VALUE_NULL)) {
+            child = zero_element(f);
+            value_free(value_iter_swap(&it, child));
+        }
+        if (!value_is(child, VALUE_NULL))
+            r = normalise_member(w, f, true, &it, child, &here);
     }
-    return 0;
+    return r;
 }
 
 static int normalise_field(const struct walk *w, const struct schema_field *f, struct value **v, const struct step *at)
@@ -181,176 +210,122 @@ static int normalise_field(const struct walk *w, const struct schema_field *f, s
     return normalise_map(w, f, *v, at);
 }
 
-/* The value of a field as it is stored; NULL when it is left out. Takes *v and may replace it. */
-static int normalise_member(const struct walk *w, const struct schema_field *f, struct value **v, const struct step *at)
+/* A zero that upstream writes, in its shape. */
+static int make_zero(const struct walk *w, const struct schema_field *f, struct value **ret_zero, const struct step *at)
 {
+    *ret_zero = codec_zero(f);
+    return value_is(*ret_zero, VALUE_NULL) ? 0 : normalise_field(w, f, ret_zero, at);
+}
+
+/* The member that value_iter_next gave, a known field. */
+static int normalise_known(const struct walk *w, const struct schema_field *f, struct value_iter *it, struct value *v,
+                           const struct step *at)
+{
+    struct value *zero CLEANUP_VALUE = NULL;
     int r;
 
-    if (value_is(*v, VALUE_NULL)) {
-        value_free(*v);
-        *v = f->flags & SCHEMA_EMIT_EMPTY ? codec_zero(f) : NULL;
+    if (value_is(v, VALUE_NULL) && (f->flags & SCHEMA_EMIT_EMPTY)) {
+        if ((r = make_zero(w, f, &zero, at)) == 0)
+            value_free(value_iter_swap(it, STEAL(zero)));
+        return r;
     }
-    if (!value_is(*v, VALUE_NULL)) {
-        r = normalise_field(w, f, v, at);
-        if (r < 0)
-            return r;
-    }
-    if (*v && !(f->flags & SCHEMA_EMIT_EMPTY) && codec_is_omitted(f, *v)) {
-        value_free(*v);
-        *v = NULL;
-    }
-    return 0;
+    r = value_is(v, VALUE_NULL) ? 0 : normalise_member(w, f, false, it, v, at);
+    if (r == 0 && !(f->flags & SCHEMA_EMIT_EMPTY) && codec_is_omitted(f, value_iter_value(it)))
+        value_iter_remove(it);
+    return r;
 }
 
-/* Moves the fields of `type` from one object to the other, in schema order. */
-static int move_fields(const struct walk *w, const struct schema_type *type, struct value *from, struct value *to,
-                       const struct step *at)
-{
-    uint64_t names = value_names(from);
-    struct step here = {.up = at, .parent = type, .kind = STEP_FIELD};
-
-    for (size_t i = 0; i < type->field_count; i++) {
-        const struct schema_field *f = &type->fields[i];
-        bool there = names & value_name_bit(f->name);
-        struct value *v CLEANUP_VALUE = NULL;
-        int r;
-
-        if (!there && !(f->flags & (SCHEMA_INLINE | SCHEMA_EMIT_EMPTY)))
-            continue;
-        if (f->flags & SCHEMA_INLINE) {
-            r = move_fields(w, f->type, from, to, at);
-            if (r < 0)
-                return r;
-            continue;
-        }
-        here.name = slice_str(f->name);
-        v = there ? value_take(from, f->name) : NULL;
-        r = normalise_member(w, f, &v, &here);
-        if (r < 0)
-            return r;
-        if (v)
-            value_set(to, f->name, STEAL(v));
-    }
-    return 0;
-}
-
-/* ---- objects that are in order as they come ---- */
-
-struct members {
-    struct value_iter it;
-    struct slice name; /* of the present one */
-    struct value *v;
-    bool more; /* there is one */
-};
-
-static struct members members_start(const struct value *object)
-{
-    struct members m = {.it = value_iter_start(object)};
-
-    m.more = value_iter_next(&m.it, &m.name, &m.v);
-    return m;
-}
-
-static bool members_at(const struct members *m, const struct schema_field *f)
-{
-    return m->more && m->name.data[0] == f->name[0] && slice_is(m->name, f->name);
-}
-
-/* Whether the members stand where the schema has them, and it writes no others; steps over them. */
-static bool members_ordered(const struct schema_type *type, struct members *m)
+/* Adds the zeros that upstream writes; `names` are those of what the object has. */
+static int add_zeros(const struct walk *w, const struct schema_type *type, struct value *object, uint64_t names,
+                     const struct step *at)
 {
     for (size_t i = 0; i < type->field_count; i++) {
         const struct schema_field *f = &type->fields[i];
-
-        if (f->flags & SCHEMA_INLINE) {
-            if (!members_ordered(f->type, m))
-                return false;
-        } else if (members_at(m, f)) {
-            m->more = value_iter_next(&m->it, &m->name, &m->v);
-        } else if (f->flags & SCHEMA_EMIT_EMPTY) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_ordered(const struct schema_type *type, const struct value *object)
-{
-    struct members m = members_start(object);
-
-    return members_ordered(type, &m) && !m.more;
-}
-
-/* As move_fields, of an object whose members can stay where they are. */
-static int normalise_ordered(const struct walk *w, const struct schema_type *type, struct members *m,
-                             const struct step *at)
-{
-    struct step here = {.up = at, .parent = type, .kind = STEP_FIELD};
-
-    for (size_t i = 0; m->more && i < type->field_count; i++) {
-        const struct schema_field *f = &type->fields[i];
+        struct step here = {.up = at, .parent = type, .name = slice_str(f->name), .kind = STEP_FIELD};
+        struct value *zero CLEANUP_VALUE = NULL;
         int r = 0;
 
-        if (f->flags & SCHEMA_INLINE) {
-            r = normalise_ordered(w, f->type, m, at);
-        } else if (members_at(m, f)) {
-            struct value *v = value_iter_swap(&m->it, value_new_null());
-
-            here.name = slice_str(f->name);
-            r = normalise_member(w, f, &v, &here);
-            if (v)
-                value_free(value_iter_swap(&m->it, v));
-            else
-                value_iter_remove(&m->it);
-            m->more = value_iter_next(&m->it, &m->name, &m->v);
-        }
+        if (f->flags & SCHEMA_INLINE)
+            r = add_zeros(w, f->type, object, names, at);
+        else if ((f->flags & SCHEMA_EMIT_EMPTY) && !value_get_among(object, names, f->name) &&
+                 (r = make_zero(w, f, &zero, &here)) == 0)
+            value_set(object, f->name, STEAL(zero));
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-/* What is left after the known fields were moved: unknown, in the order of the document. */
-static void report_unknown(const struct walk *w, struct value *rest, struct value *to, bool keep, const struct step *at)
+/* What no field describes, in the order of the document. */
+static void drop_unknown(const struct walk *w, const struct schema_type *type, struct value *object,
+                         const struct step *at)
 {
-    struct value_iter it = value_iter_start(rest);
+    struct value_iter it = value_iter_start(object);
     struct slice name;
     struct value *v;
 
     while (value_iter_next(&it, &name, &v)) {
-        BUF_LOCAL(place);
         struct step here = {.up = at, .name = name, .kind = STEP_FIELD};
+        BUF_LOCAL(place);
 
-        if (keep) {
-            value_set_slice(to, name, value_iter_swap(&it, value_new_null()));
+        if (schema_find_field(type, name))
             continue;
-        }
         write_place(&here, false, &place);
         codec_findings_add(w->findings, "unknown field \"%s\"", buf_cstr(&place));
+        value_iter_remove(&it);
     }
 }
 
-static int normalise_object(const struct walk *w, const struct schema_type *type, struct value **object,
-                            const struct step *at)
+static int normalise_members(const struct walk *w, const struct schema_type *type, struct value *object,
+                             const struct step *at)
 {
-    struct value *to CLEANUP_VALUE = NULL;
+    struct value_iter it = value_iter_start(object);
+    struct step here = {.up = at, .kind = STEP_FIELD};
+    uint64_t names = 0;
+    bool unknown = false;
+    struct value *v;
     int r;
 
-    if (!type->structural && is_ordered(type, *object)) {
-        struct members m = members_start(*object);
+    while (value_iter_next(&it, &here.name, &v)) {
+        const struct schema_field *f = schema_find_owned(type, here.name, &here.parent);
 
-        return normalise_ordered(w, type, &m, at);
+        names |= value_name_bit(here.name.data);
+        unknown = unknown || !f;
+        if (f && (r = normalise_known(w, f, &it, v, &here)) < 0)
+            return r;
     }
-    to = value_new_object();
-    r = move_fields(w, type, *object, to, at);
-    if (r < 0)
+    if ((r = add_zeros(w, type, object, names, at)) < 0)
         return r;
-    if (type->structural)
-        structural_prune(type->structural, *object, w->findings);
-    report_unknown(w, *object, to, type->preserve_unknown || type->structural, at);
-    value_free(*object);
-    *object = STEAL(to);
+    if (unknown && !type->preserve_unknown)
+        drop_unknown(w, type, object, at);
     return 0;
+}
+
+/* Of a custom resource: beside the fields stands what its definition describes. */
+static int normalise_custom(const struct walk *w, const struct schema_type *type, struct value *object,
+                            const struct step *at)
+{
+    struct value *known CLEANUP_VALUE = value_new_object();
+    int r;
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        struct value *v = value_take(object, type->fields[i].name);
+
+        if (v)
+            value_set(known, type->fields[i].name, v);
+    }
+    if ((r = normalise_members(w, type, known, at)) < 0)
+        return r;
+    structural_prune(type->structural, object, w->findings);
+    value_move_members(known, object);
+    value_move_members(object, known);
+    return 0;
+}
+
+static int normalise_object(const struct walk *w, const struct schema_type *type, struct value *object,
+                            const struct step *at)
+{
+    return type->structural ? normalise_custom(w, type, object, at) : normalise_members(w, type, object, at);
 }
 
 static int refuse_findings(const struct walk *w)
@@ -368,14 +343,8 @@ int codec_normalise(const struct schema_kind *kind, struct value *object, enum c
 {
     struct codec_findings own = {0};
     struct walk w = {.kind = kind, .findings = findings ? findings : &own, .err = err};
-    struct value *all = value_new_object();
-    int r;
+    int r = normalise_object(&w, kind->type, object, NULL);
 
-    /* The root keeps its identity: its members go out and come back. */
-    value_move_members(all, object);
-    r = normalise_object(&w, kind->type, &all, NULL);
-    value_move_members(object, all);
-    value_free(all);
     if (r == 0 && strictness == CODEC_STRICT && w.findings->count)
         r = refuse_findings(&w);
     codec_findings_clear(&own);
@@ -394,9 +363,7 @@ void codec_reset_field(const struct schema_kind *kind, struct value *object, con
         (void)value_remove(object, name);
         return;
     }
-    zero = codec_zero(f);
-    if (!value_is(zero, VALUE_NULL))
-        (void)normalise_field(&w, f, &zero, &here); /* a zero fits its own type */
+    (void)make_zero(&w, f, &zero, &here); /* it fits its own type */
     value_set(object, name, STEAL(zero));
     codec_findings_clear(&findings);
 }

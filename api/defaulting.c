@@ -2,7 +2,7 @@
 /*
  * Defaulting: one pass over a decoded object, parents before children. At each object the rows' `=` come first, then
  * the rule of its type (defaulting_rules.c), which may create children that the pass then reaches. Applying it twice
- * changes nothing. Members stay in schema order, so that equal objects have equal bytes.
+ * changes nothing.
  */
 #include "api/codec_internal.h"
 
@@ -44,61 +44,6 @@ static void apply_rows(const struct schema_type *type, struct value *object)
     }
 }
 
-/* Steps over the members that stand where the schema has them. */
-static bool skip_ordered(const struct schema_type *type, struct value_iter *it, struct slice *name, bool more)
-{
-    struct value *v;
-
-    for (size_t i = 0; more && i < type->field_count; i++) {
-        const struct schema_field *f = &type->fields[i];
-
-        if (f->flags & SCHEMA_INLINE)
-            more = skip_ordered(f->type, it, name, more);
-        else if (slice_is(*name, f->name))
-            more = value_iter_next(it, name, &v);
-    }
-    return more;
-}
-
-static bool is_ordered(const struct schema_type *type, const struct value *object)
-{
-    struct value_iter it = value_iter_start(object);
-    struct slice name;
-    struct value *v;
-
-    return !skip_ordered(type, &it, &name, value_iter_next(&it, &name, &v));
-}
-
-static void move_ordered(const struct schema_type *type, struct value *from, struct value *to)
-{
-    uint64_t names = value_names(from);
-
-    for (size_t i = 0; i < type->field_count; i++) {
-        const struct schema_field *f = &type->fields[i];
-        struct value *v;
-
-        if (f->flags & SCHEMA_INLINE) {
-            move_ordered(f->type, from, to);
-            continue;
-        }
-        v = names & value_name_bit(f->name) ? value_take(from, f->name) : NULL;
-        if (v)
-            value_set(to, f->name, v);
-    }
-}
-
-static void put_in_order(const struct schema_type *type, struct value *object)
-{
-    struct value *ordered CLEANUP_VALUE = NULL;
-
-    if (is_ordered(type, object))
-        return;
-    ordered = value_new_object();
-    move_ordered(type, object, ordered);
-    value_move_members(ordered, object); /* what the schema does not know stays at the end */
-    value_move_members(object, ordered);
-}
-
 static void default_children(const struct schema_type *type, struct value *object)
 {
     struct value_sequence members = value_sequence_start(object);
@@ -133,7 +78,6 @@ static void default_object(const struct schema_type *type, struct value *object)
 {
     apply_rows(type, object);
     default_by_rule(type, object);
-    put_in_order(type, object);
     default_children(type, object);
     if (type->structural)
         structural_default(type->structural, object);

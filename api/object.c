@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+#include "api/codec_internal.h"
 #include "api/scan.h"
 #include "lib/encoding.h"
 
@@ -59,53 +60,61 @@ static void write_text(struct buf *out, struct slice text)
     buf_append_slice(out, text);
 }
 
-static void write_metadata(const struct value *metadata, struct slice managers, struct buf *out)
-{
-    struct value_iter it = value_iter_start(metadata);
-    struct slice name;
-    struct value *v;
-    char before = '{';
+/* An object on its way into the store. */
+struct encoding {
+    const struct schema_kind *kind;
+    struct slice managers;
+    struct buf *out;
+    char before; /* what stands before the next member */
+};
 
-    while (value_iter_next(&it, &name, &v)) {
-        if (slice_is(name, "resourceVersion"))
-            continue;
-        buf_append_byte(out, before);
-        json_write_string(out, name);
-        buf_append_byte(out, ':');
-        value_write(v, out);
-        before = ',';
+static void encode_metadata_member(void *arg, const struct schema_field *f, struct slice name, const struct value *v)
+{
+    struct encoding *e = arg;
+
+    if (slice_is(name, "resourceVersion"))
+        return;
+    codec_write_member(f, e->before, name, v, e->out);
+    e->before = ',';
+}
+
+static void encode_metadata(struct encoding *e, const struct schema_field *f, const struct value *metadata)
+{
+    e->before = '{';
+    codec_each_member(f ? f->type : NULL, metadata, encode_metadata_member, e);
+    if (e->managers.data) {
+        buf_append_byte(e->out, e->before);
+        buf_append_str(e->out, MANAGERS_KEY);
+        buf_append_slice(e->out, e->managers);
+        e->before = ',';
     }
-    if (managers.data) {
-        buf_append_byte(out, before);
-        buf_append_str(out, MANAGERS_KEY);
-        buf_append_slice(out, managers);
-        before = ',';
+    buf_append_str(e->out, e->before == '{' ? "{}" : "}");
+}
+
+static void encode_member(void *arg, const struct schema_field *f, struct slice name, const struct value *v)
+{
+    struct encoding *e = arg;
+
+    if (slice_is(name, "metadata") && value_is(v, VALUE_OBJECT)) {
+        buf_append_byte(e->out, e->before);
+        buf_append_str(e->out, "\"metadata\":");
+        encode_metadata(e, f, v);
+    } else if (slice_is(name, "apiVersion") && e->kind->stored_version) {
+        buf_printf(e->out, "%c\"apiVersion\":\"%s/%s\"", e->before, e->kind->group, e->kind->stored_version);
+    } else {
+        codec_write_member(f, e->before, name, v, e->out);
     }
-    buf_append_str(out, before == '{' ? "{}" : "}");
+    e->before = ',';
 }
 
 void object_encode(const struct schema_kind *kind, const struct value *object, struct slice managers,
                    struct buf *ret_value, struct buf *ret_meta)
 {
-    struct value_iter it = value_iter_start(object);
-    struct slice name;
-    struct value *v;
+    struct encoding e = {kind, managers, ret_value, '{'};
     size_t start = ret_value->len;
-    char before = '{';
 
-    while (value_iter_next(&it, &name, &v)) {
-        buf_append_byte(ret_value, before);
-        json_write_string(ret_value, name);
-        buf_append_byte(ret_value, ':');
-        if (slice_is(name, "metadata") && value_is(v, VALUE_OBJECT))
-            write_metadata(v, managers, ret_value);
-        else if (slice_is(name, "apiVersion") && kind->stored_version)
-            buf_printf(ret_value, "\"%s/%s\"", kind->group, kind->stored_version);
-        else
-            value_write(v, ret_value);
-        before = ',';
-    }
-    buf_append_str(ret_value, before == '{' ? "{}" : "}");
+    codec_each_member(kind->type, object, encode_member, &e);
+    buf_append_str(ret_value, e.before == '{' ? "{}" : "}");
     object_encode_meta(kind, slice_from(buf_slice(ret_value), start), ret_meta);
 }
 

@@ -102,20 +102,29 @@ static const struct schema_field *find_own(const struct schema_type *type, struc
     return NULL;
 }
 
-const struct schema_field *schema_find_field(const struct schema_type *type, struct slice name)
+const struct schema_field *schema_find_owned(const struct schema_type *type, struct slice name,
+                                             const struct schema_type **ret_owner)
 {
     const struct schema_field *found = find_own(type, name);
 
+    *ret_owner = type;
     if (found && !(found->flags & SCHEMA_INLINE))
         return found;
     for (size_t i = 0; i < type->field_count; i++) {
         if (!(type->fields[i].flags & SCHEMA_INLINE))
             continue;
-        found = schema_find_field(type->fields[i].type, name);
+        found = schema_find_owned(type->fields[i].type, name, ret_owner);
         if (found)
             return found;
     }
     return NULL;
+}
+
+const struct schema_field *schema_find_field(const struct schema_type *type, struct slice name)
+{
+    const struct schema_type *owner;
+
+    return schema_find_owned(type, name, &owner);
 }
 
 const struct schema_field *schema_find_number(const struct schema_type *type, uint32_t number)

@@ -208,6 +208,9 @@ const char *schema_api_version(const struct schema_kind *kind, char *buffer, siz
 const char *schema_long_name(const struct schema_type *type);
 /* The field of that JSON name, looking through INLINE members; NULL when there is none. */
 const struct schema_field *schema_find_field(const struct schema_type *type, struct slice name);
+/* The same, with the type that has it: `type`, or one that is INLINE in it. */
+const struct schema_field *schema_find_owned(const struct schema_type *type, struct slice name,
+                                             const struct schema_type **ret_owner);
 /* The field of that protobuf number (INLINE fields are themselves); NULL when there is none. */
 const struct schema_field *schema_find_number(const struct schema_type *type, uint32_t number);
 /* The field at a dotted path ("spec.template.spec.nodeName"); lists and maps are stepped through. */

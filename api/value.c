@@ -319,6 +319,11 @@ struct value *value_iter_swap(struct value_iter *it, struct value *v)
     return owned(old);
 }
 
+struct value *value_iter_value(const struct value_iter *it)
+{
+    return borrowed(json_object_iter_value(it->current));
+}
+
 void value_move_members(struct value *to, struct value *from)
 {
     if (json_object_update(node(to), node(from)) < 0)

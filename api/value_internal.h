@@ -58,6 +58,7 @@ static inline struct value *value_sequence_get(struct value_sequence *s, const c
 /* Puts `v` in the place of what is there and gives that to the caller. */
 struct value *value_swap_at(struct value *array, size_t index, struct value *v);
 struct value *value_iter_swap(struct value_iter *it, struct value *v); /* of the member that value_iter_next gave */
+struct value *value_iter_value(const struct value_iter *it);           /* its value */
 /* Moves all members to the end of another object; `from` is empty afterwards. */
 void value_move_members(struct value *to, struct value *from);
 

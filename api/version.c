@@ -77,7 +77,7 @@ struct slice version_show(const struct schema_kind *kind, struct slice stored, s
         return object_as(kind, stored, scratch);
     version_from_stored(kind, object);
     buf_reset(scratch);
-    value_write(object, scratch);
+    codec_write(kind->type, object, scratch);
     return buf_slice(scratch);
 }
 

@@ -266,5 +266,5 @@ void account_request_create(struct request *req)
         return;
     }
     negotiate_plain(req);
-    reply_value(req, 201, ask.body);
+    reply_value(req, 201, kind->type, ask.body);
 }

@@ -73,7 +73,6 @@ static int create_prepare(struct write *w, struct value *object, const struct bu
         return r;
     if (req->strategy->allocate && (r = req->strategy->allocate(w, object, NULL, err)) != 0)
         return r;
-    meta_order(object);
     return 0;
 }
 

@@ -257,7 +257,6 @@ static int delete_commit(struct write *w, struct value *object, const struct val
         !(req->strategy->flags & STRATEGY_ONLY_MARKED))
         value_set(value_get(object, "metadata"), "generation",
                   value_new_int(value_int(value_path(old, "metadata", "generation", NULL)) + 1));
-    meta_order(object);
     object_encode(req->kind, object, SLICE_NONE, &w->value, &header);
     w->revision = revision;
     if (req->dry_run || (!w->deleted && !changed))

@@ -230,35 +230,3 @@ void meta_set_generation(const struct request *req, struct value *object, const 
         value_set(metadata, "generation",
                   value_new_int(value_int(value_path(old, "metadata", "generation", NULL)) + 1));
 }
-
-void meta_order(struct value *object)
-{
-    static const char *const order[] = {"name",
-                                        "generateName",
-                                        "namespace",
-                                        "selfLink",
-                                        "uid",
-                                        "resourceVersion",
-                                        "generation",
-                                        "creationTimestamp",
-                                        "deletionTimestamp",
-                                        "deletionGracePeriodSeconds",
-                                        "labels",
-                                        "annotations",
-                                        "ownerReferences",
-                                        "finalizers",
-                                        "managedFields"};
-    struct value *metadata = value_get(object, "metadata");
-    struct value *sorted;
-
-    if (!metadata)
-        return;
-    sorted = value_new_object();
-    for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-        struct value *v = value_take(metadata, order[i]);
-
-        if (v)
-            value_set(sorted, order[i], v);
-    }
-    value_set(object, "metadata", sorted);
-}

@@ -25,7 +25,5 @@ int meta_prepare_update(struct request *req, struct value *object, const struct 
                         struct error *err);
 /* The generation of the new object: one more when its spec (all but metadata and status) changed. */
 void meta_set_generation(const struct request *req, struct value *object, const struct value *old);
-/* Puts the members of metadata into upstream's order. */
-void meta_order(struct value *object);
 
 #endif

@@ -241,11 +241,11 @@ void reply_json(struct request *req, int status, struct slice json)
     reply_pieces(req, status, type, &json, 1);
 }
 
-void reply_value(struct request *req, int status, const struct value *v)
+void reply_value(struct request *req, int status, const struct schema_type *type, const struct value *v)
 {
     BUF_LOCAL(json);
 
-    value_write(v, &json);
+    codec_write(type, v, &json);
     reply_json(req, status, buf_slice(&json));
 }
 

@@ -105,7 +105,7 @@ void reply_error_text(struct request *req, enum error_code code, const char *tex
 /* Up to three pieces, joined; compressed when large and the client takes gzip. */
 void reply_pieces(struct request *req, int status, const char *content_type, const struct slice *pieces, size_t count);
 void reply_json(struct request *req, int status, struct slice json);
-void reply_value(struct request *req, int status, const struct value *v);
+void reply_value(struct request *req, int status, const struct schema_type *type, const struct value *v);
 /* One stored object in the negotiated form. revision 0 = not stored (dry run). */
 void reply_object(struct request *req, int status, struct slice stored, uint64_t revision);
 /* One object as a Table of its kind; `stored` without resourceVersion, revision 0 = it has none. */

@@ -23,7 +23,7 @@ void review_answer(struct request *req, struct value *body, struct value *status
 {
     value_set(body, "status", status);
     negotiate_plain(req);
-    reply_value(req, 201, body);
+    reply_value(req, 201, req->kind->type, body);
 }
 
 static const char *review_text(const struct value *v, const char *name)

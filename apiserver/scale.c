@@ -164,7 +164,7 @@ static void scale_reply(struct request *req, struct slice stored, uint64_t revis
         return;
     }
     negotiate_plain(req);
-    reply_value(req, 200, scale);
+    reply_value(req, 200, NULL, scale);
 }
 
 static void scale_answer(struct request *req, struct update *u, struct slice stored, uint64_t revision)

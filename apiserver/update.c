@@ -171,7 +171,6 @@ static int update_prepare(struct write *w, struct value *object, const struct va
     /* A status is not what somebody wants. */
     if (!*u->subresource || !strcmp(u->subresource, "scale") || update_writes(req, u))
         meta_set_generation(req, object, old);
-    meta_order(object);
     return 0;
 }
 
