@@ -13,10 +13,13 @@ static void check_again(const struct schema_kind *kind, const struct value *obje
 {
     struct value *again CLEANUP_VALUE = NULL;
     BUF_LOCAL(text);
+    BUF_LOCAL(same);
 
-    value_write(object, &text);
+    codec_write(kind->type, object, &text);
     again = codec_decode(kind, CODEC_JSON, buf_slice(&text), CODEC_STRICT, NULL, NULL);
     FUZZ_CHECK(again && value_equal(again, object));
+    codec_write(kind->type, again, &same);
+    FUZZ_CHECK(slice_equal(buf_slice(&text), buf_slice(&same)));
 }
 
 static void check_protobuf(const struct schema_kind *kind, const struct value *object)

@@ -21,7 +21,7 @@ static void check_decode(const struct schema_kind *kind, const char *body, const
 
     if (!v)
         fail_msg("%s: %s", body, error_text(&err));
-    value_write(v, &out);
+    codec_write(kind->type, v, &out);
     assert_string_equal(buf_cstr(&out), expected);
     codec_findings_clear(&findings);
 }
@@ -68,7 +68,36 @@ static void test_inline_fields_belong_to_the_parent(void **state)
                  "{\"port\":\"web\"}}}]},\"status\":{}}");
 }
 
-/* What comes in the schema's order stays where it is, and is otherwise treated the same. */
+/* Fields of the type and of those that are INLINE in it come first, in the schema's order; then what it does not know.
+ */
+static void test_order(void **state)
+{
+    struct value *v CLEANUP_VALUE = value_parse(
+        SLICE_LIT(
+            "{\"z\":{\"b\":1,\"a\":2},\"status\":{},\"spec\":{\"volumes\":[{\"secret\":{\"secretName\":\"s\"},\"name\":"
+            "\"v\"},3],"
+            "\"overhead\":{\"memory\":\"1\",\"cpu\":\"1\"},\"containers\":[{\"y\":[],\"image\":\"i\",\"name\":\"c\"}],"
+            "\"hostname\":{\"b\":1,\"a\":2}},\"a\":null,\"kind\":\"Pod\",\"metadata\":{},\"apiVersion\":\"v1\"}"),
+        NULL);
+    BUF_LOCAL(out);
+
+    (void)state;
+    codec_write(kind_of("", "Pod")->type, v, &out);
+    assert_string_equal(
+        buf_cstr(&out),
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{},\"spec\":{\"volumes\":[{\"name\":\"v\",\"secret\":{"
+        "\"secretName\":\"s\"}},3],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"y\":[]}],\"hostname\":{\"b\":1,"
+        "\"a\":2},"
+        "\"overhead\":{\"memory\":\"1\",\"cpu\":\"1\"}},\"status\":{},\"z\":{\"b\":1,\"a\":2},\"a\":null}");
+    buf_reset(&out);
+    codec_write(NULL, value_get(v, "z"), &out);
+    assert_string_equal(buf_cstr(&out), "{\"b\":1,\"a\":2}");
+    buf_reset(&out);
+    codec_write(kind_of("", "Pod")->type, value_get(v, "metadata"), &out);
+    assert_string_equal(buf_cstr(&out), "{}");
+}
+
+/* What comes in the schema's order is treated the same. */
 static void test_objects_in_order(void **state)
 {
     const struct schema_kind *kind = kind_of("", "Pod");
@@ -279,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shape_is_upstreams),
         cmocka_unit_test(test_inline_fields_belong_to_the_parent),
+        cmocka_unit_test(test_order),
         cmocka_unit_test(test_objects_in_order),
         cmocka_unit_test(test_scalars_become_canonical),
         cmocka_unit_test(test_zero_time),

@@ -175,7 +175,7 @@ static void test_zeros_are_dropped_unless_they_count(void **state)
     BUF_LOCAL(out);
 
     (void)state;
-    value_write(v, &out);
+    codec_write(kind_of("", "Namespace")->type, v, &out);
     assert_string_equal(buf_cstr(&out), "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"x\"},"
                                         "\"spec\":{},\"status\":{}}");
     assert_true(value_is(value_path(d, "spec", "replicas", NULL), VALUE_INT)); /* a pointer: its zero counts */

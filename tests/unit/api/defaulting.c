@@ -5,16 +5,20 @@
 
 #include "api/codec_internal.h"
 
+/* In the schema's order. */
 static struct value *decode_defaulted(const char *group, const char *kind_name, const char *body)
 {
     ERROR_LOCAL(err);
     const struct schema_kind *kind = schema_find_kind(slice_str(group), SLICE_LIT("v1"), slice_str(kind_name));
     struct value *v = codec_decode(kind, CODEC_JSON, slice_str(body), CODEC_STRICT, NULL, &err);
+    BUF_LOCAL(ordered);
 
     if (!v)
         fail_msg("%s: %s", body, error_text(&err));
     default_apply(kind, v);
-    return v;
+    codec_write(kind->type, v, &ordered);
+    value_free(v);
+    return value_parse(buf_slice(&ordered), NULL);
 }
 
 /* The member `part` ("spec", or NULL for all) of the defaulted object must read `expected`, now and after another

@@ -55,6 +55,7 @@ static int story_write(struct story *s, const char *manager, bool applies, bool 
     struct managed m = {0};
     BUF_LOCAL(before);
     BUF_LOCAL(list);
+    BUF_LOCAL(text_of);
     int r = 0;
 
     (void)snprintf(now, sizeof(now), "2026-01-01T00:00:%02dZ", ++s->second);
@@ -75,9 +76,11 @@ static int story_write(struct story *s, const char *manager, bool applies, bool 
         object = value_copy(said);
     }
     managed_write(&m, &list);
+    codec_write(s->kind->type, object, &text_of);
     value_free(s->object);
     value_free(s->list);
-    s->object = object;
+    value_free(object);
+    s->object = json(buf_cstr(&text_of));
     s->list = list.len ? json(buf_cstr(&list)) : NULL;
     return 0;
 }
