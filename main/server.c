@@ -31,6 +31,7 @@
 #define SERVER_DAY             86400
 #define SERVER_FORGET_S        3600 /* so often what is too old is forgotten */
 #define SERVER_HISTORY_MIB     1024
+#define SERVER_QUOTA_MIB       8192
 #define SERVER_EVENT_TTL       3600
 #define SERVER_TERMINATED_PODS 12500 /* as upstream */
 #define SERVER_YEAR            (365LL * SERVER_DAY)
@@ -50,6 +51,7 @@ struct server_flags {
     long node_grace; /* seconds without a sign of life after which a node is Unknown */
     long history;    /* seconds that one can go back at the least, within history_mib */
     long history_mib;
+    long quota_mib;            /* of what lives in the store */
     long event_ttl;            /* seconds that an event stays */
     long terminated_pods;      /* pods that have ended, kept for looking at */
     long certificate_life;     /* seconds; of what the CA signs */
@@ -259,8 +261,10 @@ static int server_open_store(struct server *s, struct error *err)
 {
     char *path CLEANUP_FREE = mem_printf("%s/store", s->flags.common.home);
     /* The API server starts the writer, after it has made the default objects in two commits. */
-    const struct store_options options = {
-        .path = path, .manual = true, .history = (uint64_t)s->flags.history_mib << 20};
+    const struct store_options options = {.path = path,
+                                          .manual = true,
+                                          .quota = (uint64_t)s->flags.quota_mib << 20,
+                                          .history = (uint64_t)s->flags.history_mib << 20};
 
     if (state_make_home(s->flags.common.home, err) < 0)
         return -(int)ERROR_IO;
@@ -397,6 +401,7 @@ static struct server_flags server_flags = {.common = COMMON_OPTIONS_DEFAULT,
                                            .node_grace = SERVER_NODE_GRACE,
                                            .history = SERVER_DAY,
                                            .history_mib = SERVER_HISTORY_MIB,
+                                           .quota_mib = SERVER_QUOTA_MIB,
                                            .event_ttl = SERVER_EVENT_TTL,
                                            .terminated_pods = SERVER_TERMINATED_PODS,
                                            .certificate_life = SERVER_YEAR,
@@ -418,6 +423,9 @@ static const struct flag server_options[] = {
      .min = 1, .max = 30 * SERVER_DAY},
     {"history-mib", 0, FLAG_NUMBER, &server_flags.history_mib,
      "MiB of the past that are kept; the oldest beyond it is forgotten", "N", .min = 64, .max = 1048576},
+    {"quota-mib", 0, FLAG_NUMBER, &server_flags.quota_mib,
+     "MiB of objects that the store may hold, the past not counted; more are refused (507)", "N", .min = 16,
+     .max = 262144},
     {"event-ttl", 0, FLAG_NUMBER, &server_flags.event_ttl, "seconds that an event stays", "S", .min = 1,
      .max = 30 * SERVER_DAY},
     {"terminated-pod-limit", 0, FLAG_NUMBER, &server_flags.terminated_pods,

@@ -60,7 +60,7 @@ def names(c):
     code, body = c.curl(f'{MAPS}?labelSelector=fill', '-H',
                         'Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1')
     assert code == 200, body
-    return {item['metadata']['name'] for item in json.loads(body)['items']}
+    return {item['metadata']['name'] for item in json.loads(body)['items'] or ()}
 
 
 def renew(c, second):
@@ -109,3 +109,36 @@ def test_full_disk(small_disk):
     c.stop_server(signal.SIGKILL)
     c.start_server()
     assert names(c) == {f'm-{i}' for i in range(count // 2)}
+
+
+@pytest.fixture
+def small_quota():
+    """The same on a large disk, with a small quota."""
+    c = Cluster(server_arguments=['--quota-mib', '16'])
+    try:
+        c.start()
+        yield c
+    finally:
+        left = c.stop()
+    assert not left, left
+
+
+def test_quota(small_quota):
+    c = small_quota
+    c.apply({'apiVersion': 'coordination.k8s.io/v1', 'kind': 'Lease', 'metadata': {'name': 'holder'},
+             'spec': {'renewTime': '2026-01-01T00:00:00.000000Z'}})
+    count = fill(c)
+    assert 10 <= count <= 18 and not is_full(c)
+    assert 'knarr_store_quota_bytes 16777216' in c.kubectl('get', '--raw', '/metrics').stdout.splitlines()
+    assert names(c) == {f'm-{n}' for n in range(count)}
+    renew(c, 1)
+    # Changing one, larger: refused. The same size or smaller: not.
+    small = json.dumps({'data': {'text': 'x'}})
+    assert c.curl(f'{MAPS}/m-0', '-H', 'Content-Type: application/merge-patch+json', method='PATCH', data=small)[0] == 200
+    assert put_map(c, 900, 1)[0] == 201
+    assert put_map(c, count)[0] in (201, 507)
+    c.stop_server(signal.SIGKILL)
+    c.start_server()
+    c.kubectl('delete', 'configmap', '-l', 'fill=yes', '--wait=false')
+    assert names(c) == set()
+    assert fill(c, 2000) == 2000 + count
