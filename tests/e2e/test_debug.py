@@ -177,3 +177,45 @@ def test_a_pod_ends_whoever_looks_into_it(node):
     node.kubectl('delete', 'pod', 'short', '--timeout=20s')
     logs = node.nodes[0].home / 'logs'
     wait_for(lambda: not [name for name in os.listdir(logs) if '_short_' in name], 'its logs to be gone')
+
+
+# What each profile of kubectl debug gives: in a pod, on a node. Bits of capabilities; whether the host's processes and files
+# are there.
+PTRACE, NET_ADMIN, NET_RAW, SYS_ADMIN = 1 << 19, 1 << 12, 1 << 13, 1 << 21
+PROFILES = {
+    'general': {'pod': PTRACE, 'node': 0, 'host': True, 'files': True},
+    'baseline': {'pod': 0, 'node': 0, 'host': False, 'files': False},
+    'restricted': {'pod': 0, 'node': 0, 'host': False, 'files': False},
+    'netadmin': {'pod': NET_ADMIN | NET_RAW, 'node': NET_ADMIN | NET_RAW, 'host': True, 'files': False},
+    'sysadmin': {'pod': SYS_ADMIN | PTRACE, 'node': SYS_ADMIN | PTRACE, 'host': True, 'files': True},
+}
+LOOK = 'read x; id -u; cat /proc/self/status; echo; ip -o -4 addr; ls -d /host/proc'
+
+
+@pytest.mark.parametrize('profile', PROFILES)
+def test_profiles(node, profile, tmp_path):
+    wanted = PROFILES[profile]
+    user = 1000 if profile == 'restricted' else 0
+    own = tmp_path / 'own.json'
+    own.write_text('{"securityContext": {"runAsUser": 1000}}' if user else '{}')
+    if profile == 'general':
+        make(node, 'looked-at', ['sleep', '100000'])
+
+    def look(what, *arguments):
+        done = node.kubectl('debug', what, f'--image={IMAGE}', f'--profile={profile}', f'--custom={own}', '-i', *arguments, '--', 'sh',
+                            '-c', LOOK, input='go\n')
+        said = dict(re.findall(r'^(\w+):\t(\w+)', done.stdout, re.M))
+        assert f'{user}\n' in done.stdout, done
+        assert said['NoNewPrivs'] == ('1' if user else '0') and said['Seccomp'] == ('0' if profile == 'sysadmin' else '2'), done
+        return int(said['CapEff'], 16), done.stdout
+
+    some = PTRACE | NET_ADMIN | SYS_ADMIN if profile != 'sysadmin' else PTRACE | SYS_ADMIN  # what nobody has by default
+    caps, text = look('looked-at', '--target=main', '-c', f'with-{profile}')
+    assert caps & (some | wanted['pod']) == wanted['pod'] and (caps == 0) == (profile == 'restricted'), text
+    caps, text = look('node/node-1')
+    assert caps & (some | wanted['node']) == wanted['node'] and (caps == 0) == (profile == 'restricted'), text
+    assert (node.nodes[0].ip in text) == wanted['host'] and ('/host/proc' in text) == wanted['files'], text
+    for name in [p['metadata']['name'] for p in node.pods() if p['metadata']['name'].startswith('node-debugger-')]:
+        node.kubectl('delete', 'pod', name, '--timeout=20s')
+    if profile == 'sysadmin':
+        node.kubectl('delete', 'pod', 'looked-at', '--timeout=20s')
