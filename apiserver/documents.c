@@ -14,6 +14,7 @@
 
 #include "api/openapi.h"
 #include "api/schema.h"
+#include "apiserver/reply_gzip.h"
 #include "lib/encoding.h"
 #include "lib/map.h"
 
@@ -34,9 +35,10 @@ struct entry {
     bool (*write)(const struct documents *docs, const struct entry *e, struct buf *out);
     const char *group; /* where the writer needs them */
     const char *version;
-    bool large;    /* about all kinds at once */
-    bool written;  /* it has its ETag, or is none */
-    unsigned idle; /* rounds of documents_tidy since somebody asked */
+    bool large;            /* about all kinds at once */
+    bool written;          /* it has its ETag, or is none */
+    unsigned idle;         /* rounds of documents_tidy since somebody asked */
+    struct refbuf *packed; /* the body with gzip; NULL = nobody asked for it */
 };
 
 /* ---- writers ------------------------------------------------------------------------------------------------------
@@ -138,6 +140,7 @@ static void entry_free(void *p)
     struct entry *e = p;
 
     refbuf_unref(e->document.body);
+    refbuf_unref(e->packed);
     free(e);
 }
 
@@ -296,6 +299,46 @@ bool documents_get(struct documents *docs, struct slice name, struct slice known
     return *ret->etag;
 }
 
+static struct refbuf *entry_packed(struct documents *docs, const struct entry *e)
+{
+    struct refbuf *packed;
+
+    (void)pthread_mutex_lock(&docs->lock);
+    packed = e->packed ? refbuf_ref(e->packed) : NULL;
+    (void)pthread_mutex_unlock(&docs->lock);
+    return packed;
+}
+
+/* Kept as long as the body is. */
+static void entry_keep_packed(struct documents *docs, struct entry *e, struct refbuf *packed)
+{
+    (void)pthread_mutex_lock(&docs->lock);
+    if (e->document.body && !e->packed)
+        e->packed = refbuf_ref(packed);
+    (void)pthread_mutex_unlock(&docs->lock);
+}
+
+bool documents_pack(struct documents *docs, struct slice name, bool make, struct document *document)
+{
+    struct entry *e = map_get(&docs->by_name, name);
+    struct refbuf *packed;
+
+    if (!e || !document->body || document->body->len < REPLY_GZIP_MIN)
+        return true;
+    packed = entry_packed(docs, e);
+    if (!packed && !make)
+        return false;
+    if (!packed &&
+        (packed = reply_gzip(&(struct slice){document->body->data, document->body->len}, 1, document->body->len)))
+        entry_keep_packed(docs, e, packed);
+    if (!packed)
+        return true;
+    refbuf_unref(document->body);
+    document->body = packed;
+    document->gzip = true;
+    return true;
+}
+
 void documents_tidy(struct documents *docs)
 {
     (void)pthread_mutex_lock(&docs->lock);
@@ -304,7 +347,8 @@ void documents_tidy(struct documents *docs)
 
         if (e->document.body && ++e->idle >= DOCUMENTS_KEPT) {
             refbuf_unref(e->document.body);
-            e->document.body = NULL;
+            refbuf_unref(e->packed);
+            e->document.body = e->packed = NULL;
         }
     }
     (void)pthread_mutex_unlock(&docs->lock);

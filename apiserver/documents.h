@@ -14,6 +14,7 @@
 struct document {
     struct refbuf *body; /* NULL: the client has it */
     const char *content_type;
+    bool gzip; /* the body is packed */
     char etag[DOCUMENT_ETAG_SIZE];
 };
 
@@ -37,6 +38,9 @@ bool documents_is_long(struct documents *docs, struct slice name);
  * False when there is none. From any thread; the body is the caller's reference. `known` are the ETags that the client
  * has: when the document's is among them there may be no body. */
 bool documents_get(struct documents *docs, struct slice name, struct slice known, struct document *ret);
+/* Puts the packed body in place of the document's, for who takes gzip: where it is kept (true), or else, with `make`,
+ * anew, which takes long: on the pool. Small bodies stay as they are, which is true, too. */
+bool documents_pack(struct documents *docs, struct slice name, bool make, struct document *document);
 /* One of the regular calls after DOCUMENTS_KEPT of which a body that nobody asked for is let go; its ETag stays. */
 #define DOCUMENTS_KEPT 6
 void documents_tidy(struct documents *docs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which document a request means, and its answer. Most are in memory or written in a moment; one that takes long is
- * written on the pool:
+ * Which document a request means, and its answer. Most are in memory or written in a moment; one that takes long, or is
+ * to be packed, is written on the pool:
  *
  *     loop: documents_reply -> pool: documents_work -> loop: documents_done (answers, unless the peer has left)
  */
@@ -10,6 +10,7 @@
 #include "apiserver/customs.h"
 #include "apiserver/documents.h"
 #include "apiserver/info.h"
+#include "apiserver/reply_gzip.h"
 
 struct documents_job {
     struct front *front;
@@ -18,6 +19,7 @@ struct documents_job {
     struct documents *docs; /* the snapshot's */
     char *name;
     char *known; /* ETags */
+    bool gzip;   /* whoever asked takes it */
     bool found;
     struct document document;
 };
@@ -39,13 +41,15 @@ static bool documents_hash_is(const struct document *d, const char *hash)
 /* With a hash in the query that is the document's, a client may keep it for good (wire.md, section 4). */
 static void documents_send(struct request *req, const struct document *d)
 {
-    struct http_header headers[4];
+    struct http_header headers[5];
     size_t count = 0;
     const char *hash = request_query(req, "hash");
     struct slice known = http_request_header(req->http, "if-none-match");
 
     headers[count++] = (struct http_header){"etag", slice_str(d->etag)};
-    headers[count++] = (struct http_header){"vary", SLICE_LIT("Accept")};
+    headers[count++] = (struct http_header){"vary", SLICE_LIT("Accept, Accept-Encoding")};
+    if (d->gzip)
+        headers[count++] = (struct http_header){"content-encoding", SLICE_LIT("gzip")};
     if (hash && documents_hash_is(d, hash)) {
         headers[count++] = (struct http_header){"cache-control", SLICE_LIT("public, immutable")};
         headers[count++] = (struct http_header){"expires", SLICE_LIT("Thu, 31 Dec 2099 23:59:59 GMT")};
@@ -88,6 +92,8 @@ static void documents_work(void *arg)
     struct documents_job *job = arg;
 
     job->found = documents_get(job->docs, slice_str(job->name), slice_str(job->known), &job->document);
+    if (job->gzip)
+        (void)documents_pack(job->docs, slice_str(job->name), true, &job->document);
 }
 
 static void documents_done(void *arg)
@@ -127,7 +133,8 @@ static void documents_start(struct request *req, struct documents *docs, struct 
                                   .snapshot = snapshot,
                                   .docs = docs,
                                   .name = mem_strdup(name),
-                                  .known = slice_dup(known)};
+                                  .known = slice_dup(known),
+                                  .gzip = reply_takes_gzip(req)};
     pool_on_free(req->pool, documents_asker_gone, asker);
     req->front->writes++; /* the front does not end before this is done */
     loop_work(req->front->loop, documents_work, documents_done, job);
@@ -169,7 +176,10 @@ void documents_reply(struct request *req)
         return;
     }
     found = documents_get(docs, slice_str(name), known, &document);
-    documents_answer(req, found, &document);
+    if (reply_takes_gzip(req) && !documents_pack(docs, slice_str(name), false, &document))
+        documents_start(req, docs, STEAL(snapshot), name, known);
+    else
+        documents_answer(req, found, &document);
     refbuf_unref(document.body);
     customs_snapshot_unref(snapshot);
 }

@@ -136,8 +136,7 @@ int reply_gzip_begin(z_stream *z)
     return deflateInit2(z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK ? 0 : -1;
 }
 
-/* NULL when the library fails: the answer then goes out as it is. */
-static struct refbuf *reply_gzip(const struct slice *pieces, size_t count, size_t total)
+struct refbuf *reply_gzip(const struct slice *pieces, size_t count, size_t total)
 {
     z_stream z;
     struct refbuf *out;

@@ -14,5 +14,7 @@ bool reply_takes_gzip(const struct request *req);
 size_t reply_gzip_headers(struct http_header *headers);
 /* 0, or negative when the library fails: the answer then goes out as it is. */
 int reply_gzip_begin(z_stream *z);
+/* The pieces as one; NULL when the library fails. */
+struct refbuf *reply_gzip(const struct slice *pieces, size_t count, size_t total);
 
 #endif

@@ -55,6 +55,37 @@ static void test_large_ones_are_given_back(void **state)
     }
 }
 
+static void test_packed(void **state)
+{
+    const struct slice core = SLICE_LIT("openapi/v3/api/v1");
+    struct documents *docs = make();
+    struct document d = get(docs, "openapi/v3/api/v1", "");
+    struct document small = get(docs, "apis/apps/v1", "");
+    struct refbuf *plain = d.body;
+
+    (void)state;
+    assert_true(documents_pack(docs, SLICE_LIT("apis/apps/v1"), false, &small)); /* not worth it */
+    assert_false(small.gzip);
+    assert_false(documents_pack(docs, core, false, &d));
+    assert_ptr_equal(d.body, plain);
+    assert_true(documents_pack(docs, core, true, &d));
+    assert_true(d.gzip);
+    assert_memory_equal(d.body->data, "\x1f\x8b", 2);
+    refbuf_unref(d.body);
+    d = get(docs, "openapi/v3/api/v1", "");
+    assert_true(d.body->len > 128u << 10);
+    assert_true(documents_pack(docs, core, false, &d)); /* it is kept */
+    assert_true(d.gzip && d.body->len < 128u << 10);
+    refbuf_unref(d.body);
+    for (unsigned r = 0; r < DOCUMENTS_KEPT; r++)
+        documents_tidy(docs);
+    d = get(docs, "openapi/v3/api/v1", "");
+    assert_false(documents_pack(docs, core, false, &d));
+    refbuf_unref(d.body);
+    refbuf_unref(small.body);
+    documents_free(docs);
+}
+
 static void test_what_is_not_there(void **state)
 {
     struct documents *docs = make();
@@ -70,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_large_ones_are_given_back),
+        cmocka_unit_test(test_packed),
         cmocka_unit_test(test_what_is_not_there),
     };
 
