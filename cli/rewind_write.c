@@ -199,9 +199,13 @@ static int wait_gone(struct rewind_writer *w, const struct rewind_step *step, co
 static enum rewind_result make_anew(struct rewind_writer *w, const struct rewind_step *step, const char *path,
                                     char **ret_why, struct error *err)
 {
+    struct value *body CLEANUP_VALUE = rewind_body_create(step->kind, step->then);
     struct rewind_step again = *step;
     enum rewind_result result;
 
+    /* While there is still something to leave. */
+    if ((*ret_why = missing_owner(w, body, rewind_step_namespace(step))))
+        return REWIND_LEFT;
     if (send_conditionally(w, step, path, true, err) < 0)
         return REWIND_FAILED;
     if (w->dry_run)

@@ -134,6 +134,23 @@ def test_what_cannot_be_changed(past):
     assert 'configmap/fixed recreated' in done.stdout and data(c, 'fixed') == 'old'
 
 
+def test_what_could_not_be_made_anew(past):
+    """It is not deleted then."""
+    c = past
+    configmap(c, 'boss', 'old')
+    uid = c.get('configmap', 'boss')['metadata']['uid']
+    owner = {'apiVersion': 'v1', 'kind': 'ConfigMap', 'name': 'boss', 'uid': uid}
+    c.apply({'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': {'name': 'child', 'ownerReferences': [owner]},
+             'data': {'k': 'old'}})
+    then = revision(c)
+    c.kubectl('delete', 'configmap', 'boss', '--cascade=orphan')
+    wait_for(lambda: 'ownerReferences' not in c.get('configmap', 'child')['metadata'], 'the child to be left behind')
+    c.kubectl('patch', 'configmap', 'child', '--type=merge', '-p', '{"data":{"k":"new"},"immutable":true}')
+    left = c.knarr('rewind', '--to', then, 'configmap/child', '--recreate', check=False)
+    assert 'configmap/child left alone: its owner ConfigMap boss is not there' in left.stdout, left
+    assert data(c, 'child') == 'new'
+
+
 def test_tokens_do_not_come_back(past):
     c = past
     token = c.token().split('.')[1]
