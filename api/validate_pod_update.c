@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an update of a pod may change: images, a shorter deadline, more tolerations, fewer scheduling gates; a binding
- * also gives it its node. The check
- * takes both specs, makes the allowed parts equal in copies, and asks whether anything else still differs.
+ * also gives it its node. Both specs are compared but for that; only what is refused is copied, to be told.
  */
 #include "api/validate_internal.h"
 
@@ -11,6 +10,8 @@
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"                        \
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 #define CHANGED_SHOWN 20
+
+static const char *const lists[] = {"containers", "initContainers"};
 
 static void check_deadline_change(struct validator *v, const struct vpath *at, const struct value *now,
                                   const struct value *before)
@@ -23,17 +24,52 @@ static void check_deadline_change(struct validator *v, const struct vpath *at, c
         report_invalid(v, at, now, "must be less than or equal to previous value");
 }
 
+/* Names that are left out of a comparison. */
+struct names {
+    const char *names[8];
+    size_t count;
+};
+
+static bool names_have(const struct names *n, struct slice name)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (slice_is(name, n->names[i]))
+            return true;
+    return false;
+}
+
+static void names_add(struct names *n, const char *name)
+{
+    n->names[n->count++] = name;
+}
+
+/* Whether the two objects have the same members with the same values, but for those names. */
+static bool equal_but(const struct value *a, const struct value *b, const struct names *but)
+{
+    struct value_iter it = value_iter_start(a);
+    size_t others = 0;
+    struct slice name;
+    struct value *member;
+
+    while (value_iter_next(&it, &name, &member))
+        if (!names_have(but, name)) {
+            if (!value_equal(member, value_get_slice(b, name)))
+                return false;
+            others++;
+        }
+    it = value_iter_start(b);
+    while (value_iter_next(&it, &name, &member))
+        others -= !names_have(but, name);
+    return others == 0;
+}
+
 static bool has_toleration(const struct value *list, const struct value *wanted)
 {
-    for (size_t i = 0; i < value_count(list); i++) {
-        struct value *a CLEANUP_VALUE = value_copy(value_at(list, i));
-        struct value *b CLEANUP_VALUE = value_copy(wanted);
+    static const struct names may_change = {{"tolerationSeconds"}, 1};
 
-        value_remove(a, "tolerationSeconds"); /* may be changed */
-        value_remove(b, "tolerationSeconds");
-        if (value_equal(a, b))
+    for (size_t i = 0; i < value_count(list); i++)
+        if (equal_but(value_at(list, i), wanted, &may_change))
             return true;
-    }
     return false;
 }
 
@@ -47,6 +83,17 @@ static void check_toleration_change(struct validator *v, const struct vpath *at,
         }
 }
 
+/* Containers may have other images; they are as many. */
+static bool equal_containers(const struct value *now, const struct value *before)
+{
+    static const struct names may_change = {{"image"}, 1};
+
+    for (size_t i = 0; i < value_count(now); i++)
+        if (!equal_but(value_at(now, i), value_at(before, i), &may_change))
+            return false;
+    return true;
+}
+
 /* Gives `now` what `before` has at `name`, absence too. */
 static void take_over(struct value *now, const struct value *before, const char *name)
 {
@@ -56,12 +103,6 @@ static void take_over(struct value *now, const struct value *before, const char 
         value_set(now, name, value_copy(had));
     else
         value_remove(now, name);
-}
-
-static void take_over_images(struct value *now, const struct value *before)
-{
-    for (size_t i = 0; i < value_count(now); i++)
-        take_over(value_at(now, i), value_at(before, i), "image");
 }
 
 /* "spec.containers[0].args": the first place where two trees differ below `at`, for each branch. */
@@ -108,15 +149,58 @@ static bool lengths_differ(const struct value *now, const struct value *before, 
     return value_count(value_get(now, name)) != value_count(value_get(before, name));
 }
 
+/* What else than images may change, by where it is written and what it was. */
+static struct names changeable(const struct validator *v, const struct value *now, const struct value *before)
+{
+    struct names names = {{"activeDeadlineSeconds", "tolerations"}, 2};
+
+    if (!strcmp(v->subresource, "binding") && !value_string(value_get(before, "nodeName")).len)
+        names_add(&names, "nodeName");
+    if (!strcmp(v->subresource, "ephemeralcontainers"))
+        names_add(&names, "ephemeralContainers");
+    if (value_count(value_get(now, "schedulingGates")) < value_count(value_get(before, "schedulingGates")))
+        names_add(&names, "schedulingGates");
+    if (value_int(value_get(before, "terminationGracePeriodSeconds")) < 0 &&
+        value_int(value_get(now, "terminationGracePeriodSeconds")) == 1)
+        names_add(&names, "terminationGracePeriodSeconds");
+    return names;
+}
+
+static bool is_allowed(const struct value *now, const struct value *before, const struct names *may_change)
+{
+    struct names apart = *may_change;
+
+    names_add(&apart, "containers");
+    names_add(&apart, "initContainers");
+    return equal_but(now, before, &apart) &&
+           equal_containers(value_get(now, "containers"), value_get(before, "containers")) &&
+           equal_containers(value_get(now, "initContainers"), value_get(before, "initContainers"));
+}
+
+/* Makes the allowed parts equal in a copy, and names what still differs. */
+static void refuse_change(struct validator *v, const struct vpath *at, const struct value *now,
+                          const struct value *before, const struct names *may_change)
+{
+    struct value *copy CLEANUP_VALUE = value_is(now, VALUE_OBJECT) ? value_copy(now) : value_new_object();
+    BUF_LOCAL(why);
+    size_t shown = 0;
+
+    for (size_t i = 0; i < may_change->count; i++)
+        take_over(copy, before, may_change->names[i]);
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+        for (size_t i = 0; i < value_count(value_get(copy, lists[l])); i++)
+            take_over(value_at(value_get(copy, lists[l]), i), value_at(value_get(before, lists[l]), i), "image");
+    buf_append_str(&why, ONLY "\nchanged: ");
+    write_changes(at, copy, before, &shown, &why);
+    report_forbidden(v, at, buf_cstr(&why));
+}
+
 void check_pod_update(struct validator *v)
 {
-    static const char *const lists[] = {"containers", "initContainers"};
     const struct vpath *at = VFIELD(NULL, "spec");
     const struct value *now = value_get(v->object, "spec");
     const struct value *before = value_get(v->old, "spec");
-    struct value *copy CLEANUP_VALUE = NULL;
-    BUF_LOCAL(why);
-    size_t shown = 0;
+    struct names may_change;
 
     if (!strcmp(v->subresource, "resize")) {
         check_pod_resize(v);
@@ -133,25 +217,9 @@ void check_pod_update(struct validator *v)
                           value_get(before, "activeDeadlineSeconds"));
     check_toleration_change(v, VFIELD(at, "tolerations"), value_get(now, "tolerations"),
                             value_get(before, "tolerations"));
-    copy = value_is(now, VALUE_OBJECT) ? value_copy(now) : value_new_object();
-    take_over_images(value_get(copy, "containers"), value_get(before, "containers"));
-    take_over_images(value_get(copy, "initContainers"), value_get(before, "initContainers"));
-    take_over(copy, before, "activeDeadlineSeconds");
-    take_over(copy, before, "tolerations");
-    if (!strcmp(v->subresource, "binding") && !value_string(value_get(before, "nodeName")).len)
-        take_over(copy, before, "nodeName");
-    if (!strcmp(v->subresource, "ephemeralcontainers")) {
+    if (!strcmp(v->subresource, "ephemeralcontainers"))
         check_ephemeral_update(v);
-        take_over(copy, before, "ephemeralContainers");
-    }
-    if (value_count(value_get(now, "schedulingGates")) < value_count(value_get(before, "schedulingGates")))
-        take_over(copy, before, "schedulingGates");
-    if (value_int(value_get(before, "terminationGracePeriodSeconds")) < 0 &&
-        value_int(value_get(now, "terminationGracePeriodSeconds")) == 1)
-        take_over(copy, before, "terminationGracePeriodSeconds");
-    if (value_equal(copy, before))
-        return;
-    buf_append_str(&why, ONLY "\nchanged: ");
-    write_changes(at, copy, before, &shown, &why);
-    report_forbidden(v, at, buf_cstr(&why));
+    may_change = changeable(v, now, before);
+    if (!is_allowed(now, before, &may_change))
+        refuse_change(v, at, now, before, &may_change);
 }

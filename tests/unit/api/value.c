@@ -215,6 +215,55 @@ static void test_a_sequence_finds_all(void **state)
         assert_true(value_slice_bit(slice_str(names[i])) == value_name_bit(names[i]));
 }
 
+static bool texts_equal(const char *a, const char *b)
+{
+    struct value *x CLEANUP_VALUE = value_parse(slice_str(a), NULL);
+    struct value *y CLEANUP_VALUE = value_parse(slice_str(b), NULL);
+    struct value *copy CLEANUP_VALUE = value_copy(x);
+    BUF_LOCAL(text);
+
+    assert_true(value_equal(x, copy));
+    value_write(copy, &text);
+    assert_string_equal(buf_cstr(&text), a);
+    assert_true(value_equal(x, y) == value_equal(y, x));
+    return value_equal(x, y);
+}
+
+static void test_copies_and_comparisons(void **state)
+{
+    static const char *const different[] = {
+        "null",
+        "true",
+        "false",
+        "0",
+        "1",
+        "1.5",
+        "\"\"",
+        "\"1\"",
+        "[]",
+        "[1]",
+        "[1,2]",
+        "[2,1]",
+        "{}",
+        "{\"a\":1}",
+        "{\"a\":null}",
+        "{\"b\":1}",
+        "{\"a\":1,\"b\":2}",
+        "{\"a\":1,\"b\":{\"c\":[{}]}}",
+        "{\"a\":1,\"b\":{\"c\":[{\"d\":\"\"}]}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(different); i++)
+        for (size_t k = 0; k < ARRAY_SIZE(different); k++)
+            assert_true(texts_equal(different[i], different[k]) == (i == k));
+    assert_true(texts_equal("{\"a\":1,\"b\":{\"c\":[],\"d\":\"x\"},\"e\":\"\\u0000\"}",
+                            "{\"e\":\"\\u0000\",\"a\":1,\"b\":{\"d\":\"x\",\"c\":[]}}"));
+    assert_false(texts_equal("{\"e\":\"\\u0000\"}", "{\"e\":\"\\u0000x\"}"));
+    assert_true(value_equal(NULL, NULL));
+    assert_null(value_copy(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_depth_is_bounded),         cmocka_unit_test(test_duplicates_are_reported_with_their_path),
         cmocka_unit_test(test_members_keep_their_order), cmocka_unit_test(test_missing_things_are_harmless),
         cmocka_unit_test(test_reads_as_jansson_does),    cmocka_unit_test(test_a_sequence_finds_all),
+        cmocka_unit_test(test_copies_and_comparisons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
