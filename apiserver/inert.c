@@ -284,12 +284,13 @@ static void inert_walk(struct request *req, const struct schema_type *type, cons
                        const struct inert_step *at)
 {
     const struct inert_marks *marks = inert_of(type);
-    struct value_iter it = value_iter_start(marks && marks->any && value_is(v, VALUE_OBJECT) ? v : NULL);
+    struct value_iter it = value_iter_start(v);
     struct slice name;
     struct value *member;
 
-    if (it.object)
-        inert_look(req, marks->cases, v, at);
+    if (!marks || !marks->any || !value_is(v, VALUE_OBJECT))
+        return;
+    inert_look(req, marks->cases, v, at);
     while (value_iter_next(&it, &name, &member)) {
         const struct schema_field *f = inert_field(marks, name);
         const struct inert_step step = {at, name, type};
