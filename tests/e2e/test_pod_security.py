@@ -2,11 +2,12 @@
 """What a container may do, asked of the kernel from inside: system calls, capabilities, users and groups, owners of files,
 kernel settings."""
 import json
+import pathlib
 import re
 
 import pytest
 
-from cluster import pod, run, wait_for
+from cluster import condition, pod, run, wait_for
 from test_failures import main_process
 from test_workloads import finished, log_of
 
@@ -150,6 +151,33 @@ def test_capabilities_and_privileges(cluster):
     assert 'Seccomp:\t0' in text and own in text and '/dev/kmsg' in text and text.endswith('\n1\n')
     assert 'Read-only' not in text
     c.kubectl('delete', 'pod', 'caps', 'caps-none', 'caps-user', 'caps-all')
+
+
+def memory_limits(c, pod):
+    """Of the pod's control group and those of its containers, as the kernel has them."""
+    below = f'{c.id}-{pod["spec"]["nodeName"]}/**/pod{pod["metadata"]["uid"]}'
+    group = next(p for root in ('/sys/fs/cgroup/memory', '/sys/fs/cgroup') for p in pathlib.Path(root).glob(below))
+    files = [f for name in ('memory.limit_in_bytes', 'memory.max') for f in [group / name, *group.glob(f'*/{name}')] if f.exists()]
+    return [f.read_text().strip() for f in files]
+
+
+def test_resources_reach_the_kernel(cluster):
+    """Who asked for nothing is killed first; limits hold for a container, or for all of them together."""
+    c = cluster
+    script = ['sh', '-c', 'cat /proc/self/oom_score_adj; sleep 60']
+    c.apply(secured('nothing', script))
+    some = pod('some', script)
+    some['spec']['containers'][0]['resources'] = {'requests': {'memory': '1Mi', 'cpu': '1m'}, 'limits': {'memory': '32Mi'}}
+    c.apply(some)
+    c.apply(pod('whole', script, resources={'limits': {'memory': '64Mi'}}))
+    for name in ('nothing', 'some', 'whole'):
+        wait_for(lambda n=name: condition(c.get('pod', n), 'Ready') == 'True', f'{name} to run', 60)
+    assert wait_for(lambda: log_of(c, 'nothing'), 'its score') == '1000\n'
+    assert 900 < int(wait_for(lambda: log_of(c, 'some'), 'its score')) < 1000
+    assert memory_limits(c, c.get('pod', 'some')) == [str(32 << 20)] * 2
+    limits = memory_limits(c, c.get('pod', 'whole'))
+    assert limits[0] == str(64 << 20) and limits[1] != limits[0]
+    c.kubectl('delete', 'pod', 'nothing', 'some', 'whole')
 
 
 def test_users_groups_and_owners(cluster):
