@@ -41,13 +41,18 @@ def conditions(p):
     return {c['type']: c for c in p['status']['conditions']}
 
 
+def at_rest(p):
+    """Nothing of its resources is under way, by what was seen last."""
+    return p['status'].get('observedGeneration') == p['metadata']['generation'] and not any(
+        t.startswith('PodResize') for t in conditions(p))
+
+
 def settled(cluster, name, **resources):
     """The pod, when its status says that this is what its container has, and that nothing is under way."""
     def look():
         p = cluster.get('pod', name)
         told = main_of(p).get('resources', {})
-        return 'running' in main_of(p)['state'] and all(told.get(k) == v for k, v in resources.items()) and p if not any(
-            t.startswith('PodResize') for t in conditions(p)) else None
+        return 'running' in main_of(p)['state'] and all(told.get(k) == v for k, v in resources.items()) and at_rest(p) and p
     return wait_for(look, f'{name} to have {resources}')
 
 
@@ -165,6 +170,25 @@ def test_a_sidecar_gets_more(node):
     uid, container = node.get('pod', 'served')['metadata']['uid'], told['containerID'].split('://')[1]
     assert {int(f.read_text()) for f in pathlib.Path('/sys/fs/cgroup').glob(f'memory/kn*/**/pod{uid}/{container}/memory.limit*bytes')} | {
         int(f.read_text()) for f in pathlib.Path('/sys/fs/cgroup').glob(f'kn*/**/pod{uid}/{container}/memory.max')} >= {48 * MI}
+
+
+def test_several_at_once_and_again_and_again(node):
+    before = {'one': {'requests': {'cpu': '20m'}}, 'two': {'requests': {'memory': '32Mi'}}, 'three': {'requests': {'cpu': '20m', 'memory': '32Mi'}}}
+    after = {'one': {'requests': {'cpu': '25m'}, 'limits': {'cpu': '35m'}}, 'two': {'requests': {'memory': '24Mi'}, 'limits': {'memory': '48Mi'}},
+             'three': {'requests': {'cpu': '15m', 'memory': '16Mi'}}}
+    manifest = pod('many', [], restart='Always')
+    manifest['spec']['containers'] = [{'name': n, 'image': 'localhost/knarr/hello:v1', 'command': ['sleep', '100000'], 'resources': r}
+                                      for n, r in before.items()]
+    node.apply(manifest)
+    wait_for(lambda: condition(node.get('pod', 'many'), 'Ready') == 'True', 'it to be ready')
+    for to in (after, {**after, 'three': before['three']}) * 4 + (after,):
+        patch = {'spec': {'containers': [{'name': n, 'resources': r} for n, r in to.items()]}}
+        node.kubectl('patch', 'pod', 'many', '--subresource', 'resize', '-p', json.dumps(patch))
+    p = wait_for(lambda: (p := node.get('pod', 'many')) and at_rest(p) and p, 'the last of them')
+    assert p['metadata']['generation'] == 10
+    assert {s['name']: s['resources'] for s in p['status']['containerStatuses']} == after
+    assert {s['name']: s['allocatedResources'] for s in p['status']['containerStatuses']} == {n: r['requests'] for n, r in after.items()}
+    assert all(s['restartCount'] == 0 for s in p['status']['containerStatuses'])
 
 
 def test_what_is_refused(node):
