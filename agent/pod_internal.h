@@ -132,6 +132,7 @@ struct pod_resize {
     bool in_progress; /* not everything has what is allocated */
     int64_t generation;
     char *error;       /* why it cannot be carried out now; NULL = it can */
+    bool in_use;       /* ... which is that memory is in use */
     uint64_t retry_ms; /* not before */
     bool job;
     struct cgroup_limits group; /* what the pod's group has */

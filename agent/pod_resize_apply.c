@@ -37,6 +37,7 @@ struct resizing {
     struct cgroup_limits after;
     struct cgroup_limits reached;
     const struct resizing_entry *failed; /* the container that it was; NULL = the pod */
+    bool in_use;                         /* ... because it uses the memory that it is to give */
     struct error err;
 };
 
@@ -51,6 +52,7 @@ static int resizing_check_memory(struct resizing *r, const struct resizing_entry
     usage = cgroup_memory_usage(version, e ? e->group : r->pod->cgroup);
     if (usage < to->memory_limit)
         return 0;
+    r->in_use = true;
     if (e)
         return error_set(&r->err, ERROR_CONFLICT,
                          "attempting to set container \"%s\" memory limit (%lld) below current usage (%lld)", e->name,
@@ -107,14 +109,16 @@ static void resizing_failed(struct resizing *r)
 {
     struct pod *pod = r->pod;
     const char *text = error_text(&r->err);
-    bool news = !pod->resize.error || strcmp(pod->resize.error, text) != 0;
 
     if (r->failed && !find_current(pod, r->failed->id))
         return; /* it has ended meanwhile, and gets what it is to have when it starts again */
-    replace_text(&pod->resize.error, text);
     pod->resize.retry_ms = pod_now_ms(pod) + RETRY_MS;
-    if (news)
-        pod_resize_say(pod, false, "ResizeError", "error", text);
+    /* How much it uses by now is no news. */
+    if (pod->resize.error && (r->in_use ? pod->resize.in_use : !strcmp(pod->resize.error, text)))
+        return;
+    replace_text(&pod->resize.error, text);
+    pod->resize.in_use = r->in_use;
+    pod_resize_say(pod, false, "ResizeError", "error", text);
 }
 
 static void resizing_free(struct resizing *r)

@@ -3,6 +3,9 @@
 
 #include "api/pod_qos.h"
 
+#define POD_SEEN           "observedGeneration"
+#define POD_CONDITIONS_MAX 100 /* looked at */
+
 static void namespace_prepare_create(struct request *req, struct value *object)
 {
     struct value *spec = value_need_object(object, "spec");
@@ -52,13 +55,56 @@ static void pod_prepare_create(struct request *req, struct value *object)
     value_set(object, "status", status);
 }
 
+/* The condition of that type, the `nth` of them: there may be several. */
+static const struct value *pod_condition(const struct value *list, const struct value *type, size_t nth)
+{
+    for (size_t i = 0; i < value_count(list); i++)
+        if (value_equal(value_get(value_at(list, i), "type"), type) && nth-- == 0)
+            return value_at(list, i);
+    return NULL;
+}
+
+static size_t pod_conditions_before(const struct value *list, size_t index)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < index; i++)
+        count += value_equal(value_get(value_at(list, i), "type"), value_get(value_at(list, index), "type"));
+    return count;
+}
+
+static void pod_keep_generation(struct value *now, const struct value *before)
+{
+    const struct value *seen = value_get(before, POD_SEEN);
+
+    if (now && seen && !value_int(value_get(now, POD_SEEN)))
+        value_set(now, POD_SEEN, value_copy(seen));
+}
+
+/* Who does not know of generations takes none away. */
+static void pod_keep_generations(struct value *status, const struct value *before)
+{
+    struct value *now = value_get(status, "conditions");
+    const struct value *old = value_get(before, "conditions");
+
+    pod_keep_generation(status, before);
+    for (size_t i = 0; i < value_count(now) && i < POD_CONDITIONS_MAX; i++)
+        pod_keep_generation(value_at(now, i),
+                            pod_condition(old, value_get(value_at(now, i), "type"), pod_conditions_before(now, i)));
+}
+
 static int pod_prepare_update(struct request *req, struct value *object, const struct value *old, const char *sub,
                               struct error *err)
 {
-    const struct value *qos = value_path(old, "status", "qosClass", NULL);
+    const struct value *before = value_get(old, "status");
+    struct value *status;
 
-    if (!strcmp(sub, "status") && qos)
-        value_set(value_need_object(object, "status"), "qosClass", value_copy(qos));
+    if (strcmp(sub, "status") != 0)
+        return 0;
+    status = value_need_object(object, "status");
+    if (value_get(before, "qosClass"))
+        value_set(status, "qosClass", value_copy(value_get(before, "qosClass")));
+    pod_keep_generations(status, before);
     return 0;
 }
 

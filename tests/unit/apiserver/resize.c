@@ -181,12 +181,40 @@ static void test_limit_ranges_and_quotas(void **state)
     drop_pod();
 }
 
+/* Who writes a status and does not know of generations takes none away. */
+static void test_generations_stay(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+    struct answer b CLEANUP_ANSWER = {0};
+
+    make_pod();
+    patch(200, PODS "/p/status", STRATEGIC,
+          "{\"status\":{\"observedGeneration\":1,\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\","
+          "\"observedGeneration\":1}]}}",
+          &a);
+    harness_expect(&h, 200, "PUT", PODS "/p/status",
+                   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"status\":{\"phase\":"
+                   "\"Running\",\"conditions\":[{\"type\":\"Other\",\"status\":\"True\"},{\"type\":\"Ready\","
+                   "\"status\":\"True\"}]}}",
+                   &b);
+    assert_answer(&b, "status.observedGeneration", "1");
+    assert_answer(&b, "status.conditions",
+                  "[{\"type\":\"Other\",\"status\":\"True\",\"lastProbeTime\":null,\"lastTransitionTime\":null},"
+                  "{\"type\":\"Ready\",\"status\":\"True\",\"lastProbeTime\":null,\"lastTransitionTime\":null,"
+                  "\"observedGeneration\":1}]");
+    drop_pod();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_patch_resizes),  cmocka_unit_test(test_nothing_else_changes),
-        cmocka_unit_test(test_refusals),         cmocka_unit_test(test_apply),
-        cmocka_unit_test(test_it_is_discovered), cmocka_unit_test(test_limit_ranges_and_quotas),
+        cmocka_unit_test(test_a_patch_resizes),
+        cmocka_unit_test(test_nothing_else_changes),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_generations_stay),
+        cmocka_unit_test(test_it_is_discovered),
+        cmocka_unit_test(test_limit_ranges_and_quotas),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
