@@ -167,7 +167,7 @@ int update_patch(struct request *req, const struct update *u, const struct schem
     if (patch_check_type(object, current, &why) < 0)
         return patch_refuse(req, object, &why, err);
     if (first)
-        request_warn_inert(req, kind, patch);
+        request_warn_inert(req, kind, value_is(patch, VALUE_ARRAY) ? object : patch);
     r = codec_normalise(kind, object, req->strictness, &findings, &why);
     if (r < 0)
         return patch_refuse(req, patch_types[type].strategic ? patch : object, &why, err);

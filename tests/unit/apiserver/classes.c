@@ -118,6 +118,23 @@ static void test_single_fields_that_nothing_acts_on(void **state)
     }
 }
 
+/* Its operations are no objects: what came of them is looked at. */
+static void test_a_json_patch_is_told_too(void **state)
+{
+    static const struct ask ask = {.method = "PATCH",
+                                   .path = NS "/services/patched",
+                                   .content_type = "application/json-patch+json",
+                                   .body = "[{\"op\":\"replace\",\"path\":\"/spec/type\",\"value\":\"LoadBalancer\"}]"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(
+        &h, 201, "POST", NS "/services",
+        "{\"metadata\":{\"name\":\"patched\"},\"spec\":{\"ports\":[{\"port\":80}],\"selector\":{\"a\":\"b\"}}}", NULL);
+    harness_ask(&h, &ask, &a);
+    assert_int_equal(a.status, 200);
+    expect_warning(&a, "spec.type: LoadBalancer: ");
+}
+
 static void test_limits_of_storage_are_no_limits(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -211,11 +228,9 @@ static void test_default_ingress_class(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_nothing_enforces_says_so),
-        cmocka_unit_test(test_single_fields_that_nothing_acts_on),
-        cmocka_unit_test(test_limits_of_storage_are_no_limits),
-        cmocka_unit_test(test_priority_comes_from_classes),
-        cmocka_unit_test(test_runtimes),
+        cmocka_unit_test(test_what_nothing_enforces_says_so), cmocka_unit_test(test_single_fields_that_nothing_acts_on),
+        cmocka_unit_test(test_a_json_patch_is_told_too),      cmocka_unit_test(test_limits_of_storage_are_no_limits),
+        cmocka_unit_test(test_priority_comes_from_classes),   cmocka_unit_test(test_runtimes),
         cmocka_unit_test(test_default_ingress_class),
     };
 
