@@ -312,8 +312,30 @@ static void check_scale(const struct rule_site *s)
 
 #define SELECTABLE_MAX 8
 
+/* The schema of the field at a path, or NULL. */
+static const struct value *selectable_schema(const struct value *schema, struct slice path)
+{
+    struct slice name;
+
+    (void)slice_split(&path, '.', &name); /* it starts with one */
+    while (schema && path.len && slice_split(&path, '.', &name)) {
+        const struct value *member = value_get_slice(value_get(schema, "properties"), name);
+
+        schema = member ? member : value_get(schema, "additionalProperties");
+    }
+    return schema;
+}
+
+static bool is_selectable(const struct value *schema)
+{
+    static const char *const types[] = {"string", "boolean", "integer", NULL};
+
+    return is_one_of(text_of(schema, "type"), types);
+}
+
 static void check_selectable(const struct rule_site *s)
 {
+    const struct value *schema = value_path(s->object, "schema", "openAPIV3Schema", NULL);
     size_t count = value_count(s->value);
 
     if (count > SELECTABLE_MAX)
@@ -326,6 +348,12 @@ static void check_selectable(const struct rule_site *s)
             report_invalid(s->v, at, path, "is an invalid path: must be a simple path to a field, such as .spec.color");
         else if (slice_starts(value_string(path), SLICE_LIT(".metadata")))
             report_invalid(s->v, at, path, "must not point to fields in metadata");
+        else if (!selectable_schema(schema, value_string(path)))
+            report_invalid(s->v, at, path, "is an invalid path: there is no such field in the schema");
+        else if (!is_selectable(selectable_schema(schema, value_string(path))))
+            report_invalid(s->v, at, path,
+                           "must point to a field of type string, boolean or integer. Enum string fields and strings "
+                           "with formats are allowed.");
         for (size_t k = 0; k < i; k++)
             if (value_equal(path, value_get(value_at(s->value, k), "jsonPath"))) {
                 report_duplicate(s->v, at, path);

@@ -47,6 +47,16 @@
     "}}]}}"
 #define SPEC(text) SCHEMA("{\"type\":\"object\",\"properties\":{\"a\":" text "}}")
 #define AT         "spec.validation.openAPIV3Schema"
+#define MAP_OF(keys, k)                                                                                                \
+    "{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\",\"x-kubernetes-list-map-keys\":[" keys                     \
+    "],\"items\":{\"type\":\"object\","                                                                                \
+    "\"required\":[\"k\"],\"properties\":{\"k\":" k "}}}"
+#define SELECTABLE(path)                                                                                               \
+    "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"selectableFields\":[{\"jsonPath\":"  \
+    "\"" path "\"}],"                                                                                                  \
+    "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\","              \
+    "\"properties\":{\"a\":{"                                                                                          \
+    "\"type\":\"string\"}}}}}}}]}}"
 #define TWO(a, b)                                                                                                      \
     "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true," a                                    \
     "},{\"name\":\"v2\",\"served\":true,"                                                                              \
@@ -95,6 +105,65 @@ static void test_definitions(void **state)
         {DEFINITION, SPEC("{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\",\"items\":{\"type\":\"object\"}}"),
          AT ".properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is "
             "map"},
+        {DEFINITION, SPEC("{\"type\":\"string\",\"x-kubernetes-list-type\":\"set\"}"),
+         AT ".properties[a].type: Invalid value: \"string\": must be array if x-kubernetes-list-type is specified"},
+        {DEFINITION, SPEC("{\"type\":\"string\",\"x-kubernetes-map-type\":\"atomic\"}"),
+         AT ".properties[a].type: Invalid value: \"string\": must be object if x-kubernetes-map-type is specified"},
+        {DEFINITION, SPEC(MAP_OF("\"k\",\"k\"", "{\"type\":\"string\"}")),
+         AT
+         ".properties[a].x-kubernetes-list-map-keys: Invalid value: [\"k\",\"k\"]: must not contain duplicate entries"},
+        {DEFINITION, SPEC(MAP_OF("\"z\"", "{\"type\":\"string\"}")),
+         AT ".properties[a].x-kubernetes-list-map-keys: Invalid value: [\"z\"]: entries must all be names of item "
+            "properties"},
+        {DEFINITION, SPEC(MAP_OF("\"k\"", "{\"type\":\"object\"}")),
+         AT
+         ".properties[a].items.properties[k].type: Invalid value: \"object\": must be a scalar type if parent array's "
+         "x-kubernetes-list-type is map"},
+        {DEFINITION, SPEC(MAP_OF("\"k\"", "{\"type\":\"string\",\"nullable\":true}")),
+         AT ".properties[a].items.properties[k].nullable: Forbidden: this property is in x-kubernetes-list-map-keys, "
+            "so it "
+            "cannot be nullable"},
+        {DEFINITION,
+         SPEC("{\"type\":\"array\",\"x-kubernetes-list-type\":\"set\",\"items\":{\"type\":\"string\",\"nullable\":true}"
+              "}"),
+         AT ".properties[a].items.nullable: Forbidden: cannot be nullable when x-kubernetes-list-type is set"},
+        {DEFINITION, SPEC("{\"type\":\"array\",\"items\":{}}"),
+         AT ".properties[a].items.type: Required value: must not be empty for specified array items"},
+        {DEFINITION, SPEC("{\"type\":\"object\",\"anyOf\":[{\"properties\":{\"z\":{\"minLength\":1}}}]}"),
+         AT ".properties[a].properties[z]: Required value: because it is defined in " AT
+            ".properties[a].anyOf[0].properties[z]"},
+        {DEFINITION, SPEC("{\"type\":\"object\",\"not\":{\"allOf\":[{\"items\":{\"minLength\":1}}]}}"),
+         AT ".properties[a].items: Required value: because it is defined in " AT ".properties[a].not.allOf[0].items"},
+        {DEFINITION,
+         SPEC("{\"type\":\"object\",\"properties\":{\"z\":{\"type\":\"string\"}},\"oneOf\":[{\"properties\":{\"z\":{"
+              "\"minLength\":1}}}]}"),
+         ""},
+        {DEFINITION, SPEC("{\"x-kubernetes-int-or-string\":true,\"x-kubernetes-preserve-unknown-fields\":true}"),
+         AT ".properties[a].x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false if "
+            "x-kubernetes-int-or-string is true"},
+        {DEFINITION, SPEC("{\"x-kubernetes-embedded-resource\":true,\"x-kubernetes-preserve-unknown-fields\":true}"),
+         AT ".properties[a].type: Required value: must be object if x-kubernetes-embedded-resource is true"},
+        {DEFINITION, SCHEMA("{\"type\":\"object\",\"nullable\":true}"),
+         AT ".nullable: Forbidden: nullable cannot be true at the root"},
+        {DEFINITION, SCHEMA("{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"),
+         AT ".additionalProperties: Forbidden: must not be used at the root"},
+        {DEFINITION, SCHEMA("{\"type\":\"object\",\"properties\":{\"kind\":{\"type\":\"integer\"}}}"),
+         AT ".properties[kind].type: Invalid value: \"integer\": must be string"},
+        {DEFINITION,
+         SCHEMA("{\"type\":\"object\",\"properties\":{\"metadata\":{\"type\":\"object\",\"description\":\"x\"}}}"),
+         AT ".properties[metadata]: Forbidden: must not specify anything other than name and generateName, but "
+            "metadata is "
+            "implicitly specified"},
+        {DEFINITION, /* of an object inside, metadata may be told */
+         SPEC("{\"type\":\"object\",\"x-kubernetes-embedded-resource\":true,\"properties\":{\"metadata\":{\"type\":"
+              "\"object\","
+              "\"properties\":{\"labels\":{\"type\":\"object\"}}}}}"),
+         ""},
+        {DEFINITION, SELECTABLE(".spec.a"), ""},
+        {DEFINITION, SELECTABLE(".spec.z"),
+         "spec.selectableFields[0].jsonPath: Invalid value: \".spec.z\": is an invalid path: ~"},
+        {DEFINITION, SELECTABLE(".spec"),
+         "spec.selectableFields[0].jsonPath: Invalid value: \".spec\": must point to a field of type string, ~"},
     };
 
     (void)state;
