@@ -4,6 +4,7 @@
 #define KNARR_API_PATCH_INTERNAL_H
 
 #include "api/patch.h"
+#include "lib/map.h"
 
 #define PATCH_DIRECTIVE   "$patch"
 #define PATCH_RETAIN_KEYS "$retainKeys"
@@ -32,8 +33,16 @@ bool patch_list_has_text(const struct value *list, struct slice text);
 /* The items of a list's patch must come in the order that $setElementOrder gives. */
 int patch_check_order(const struct schema_field *field, const struct value *items, const struct value *order,
                       struct error *err);
+/* Where the items of a list stand, by what makes them the same, so that long lists do not cost their square. It keeps
+ * nothing of the list. */
+struct patch_index {
+    struct map map; /* identity as JSON -> place + 1 */
+    struct buf scratch;
+};
+void patch_index_build(const struct schema_field *field, struct patch_index *x, const struct value *list);
+void patch_index_free(struct patch_index *x);
 /* Items named in `order` come in that order; others keep the places they had relative to them in `had`. */
-void patch_sort_list(const struct schema_field *field, struct value *list, const struct value *order,
-                     const struct value *had);
+void patch_sort_list(const struct schema_field *field, struct value *list, struct patch_index *order,
+                     struct patch_index *had);
 
 #endif

@@ -5,8 +5,7 @@
  * to that: two sequences merged into one, where the server's item goes first only if it stood before in the old list.
  */
 #include "api/patch_internal.h"
-
-#include "lib/map.h"
+#include "api/value_internal.h"
 
 /* What makes an item the same as another: its merge key's value, or itself. */
 static const struct value *identity(const struct schema_field *field, const struct value *item)
@@ -14,19 +13,13 @@ static const struct value *identity(const struct schema_field *field, const stru
     return field->merge_key && value_is(item, VALUE_OBJECT) ? value_get(item, field->merge_key) : item;
 }
 
-/* Items of a list by identity, so that long lists do not cost their square. */
-struct index {
-    struct map map; /* identity as JSON -> place + 1 */
-    struct buf scratch;
-};
-
-static void index_free(struct index *x)
+void patch_index_free(struct patch_index *x)
 {
     map_clear(&x->map, NULL);
     buf_free(&x->scratch);
 }
 
-static struct slice index_key(const struct schema_field *field, struct index *x, const struct value *item)
+static struct slice index_key(const struct schema_field *field, struct patch_index *x, const struct value *item)
 {
     buf_reset(&x->scratch);
     value_write(identity(field, item), &x->scratch);
@@ -34,12 +27,12 @@ static struct slice index_key(const struct schema_field *field, struct index *x,
 }
 
 /* The place of the first item that is the same as `item`, or -1. */
-static ptrdiff_t index_of(const struct schema_field *field, struct index *x, const struct value *item)
+static ptrdiff_t index_of(const struct schema_field *field, struct patch_index *x, const struct value *item)
 {
     return (ptrdiff_t)(uintptr_t)map_get(&x->map, index_key(field, x, item)) - 1;
 }
 
-static void index_add(const struct schema_field *field, struct index *x, const struct value *item, size_t place)
+static void index_add(const struct schema_field *field, struct patch_index *x, const struct value *item, size_t place)
 {
     struct slice key = index_key(field, x, item);
 
@@ -47,7 +40,7 @@ static void index_add(const struct schema_field *field, struct index *x, const s
         (void)map_put(&x->map, key, (void *)(uintptr_t)(place + 1));
 }
 
-static void index_build(const struct schema_field *field, struct index *x, const struct value *list)
+void patch_index_build(const struct schema_field *field, struct patch_index *x, const struct value *list)
 {
     for (size_t i = 0; i < value_count(list); i++)
         index_add(field, x, value_at(list, i), i);
@@ -69,7 +62,7 @@ static void list_clear(struct value *list)
 
 /* An item with its place in the order (-1: the patch does not name it) and in the old list (-1: it is new). */
 struct ranked {
-    const struct value *item;
+    struct value *item;
     ptrdiff_t rank;
     ptrdiff_t had;
     size_t place;
@@ -96,25 +89,20 @@ static void merge_ranked(struct value *list, const struct ranked *items, size_t 
         bool server = j >= named ||
                       (i < count && items[i].had >= 0 && items[j].had >= 0 && items[i].had < items[j].had);
 
-        value_append(list, value_copy(server ? items[i++].item : items[j++].item));
+        value_append(list, server ? items[i++].item : items[j++].item);
     }
 }
 
-void patch_sort_list(const struct schema_field *field, struct value *list, const struct value *order,
-                     const struct value *had)
+void patch_sort_list(const struct schema_field *field, struct value *list, struct patch_index *order,
+                     struct patch_index *had)
 {
-    struct index in_order CLEANUP(index_free) = {0};
-    struct index in_had CLEANUP(index_free) = {0};
-    struct value *copy CLEANUP_VALUE = value_copy(list);
-    size_t count = value_count(copy), named = 0;
+    size_t count = value_count(list), named = 0;
     struct ranked *items CLEANUP_FREE = mem_calloc(count + 1, sizeof(*items));
 
-    index_build(field, &in_order, order);
-    index_build(field, &in_had, had);
     for (size_t i = 0; i < count; i++) {
-        items[i].item = value_at(copy, i);
-        items[i].rank = index_of(field, &in_order, items[i].item);
-        items[i].had = index_of(field, &in_had, items[i].item);
+        items[i].item = value_swap_at(list, i, value_new_null());
+        items[i].rank = index_of(field, order, items[i].item);
+        items[i].had = index_of(field, had, items[i].item);
         items[i].place = i;
         named += items[i].rank >= 0;
     }
@@ -148,7 +136,7 @@ int patch_check_order(const struct schema_field *field, const struct value *item
 }
 
 /* Keeps the items of `list` that are not in `gone`. */
-static void remove_items(const struct schema_field *field, struct value *list, struct index *gone)
+static void remove_items(const struct schema_field *field, struct value *list, struct patch_index *gone)
 {
     for (size_t i = value_count(list); i > 0; i--)
         if (index_of(field, gone, value_at(list, i - 1)) >= 0)
@@ -157,14 +145,14 @@ static void remove_items(const struct schema_field *field, struct value *list, s
 
 static void merge_set(const struct schema_field *field, struct value *list, const struct value *patch, bool deletion)
 {
-    struct index x CLEANUP(index_free) = {0};
+    struct patch_index x CLEANUP(patch_index_free) = {0};
 
     if (deletion) {
-        index_build(field, &x, patch);
+        patch_index_build(field, &x, patch);
         remove_items(field, list, &x);
         return;
     }
-    index_build(field, &x, list);
+    patch_index_build(field, &x, list);
     for (size_t i = 0; i < value_count(patch); i++)
         if (index_of(field, &x, value_at(patch, i)) < 0) {
             index_add(field, &x, value_at(patch, i), value_count(list));
@@ -181,7 +169,7 @@ static int no_merge_key(const struct schema_field *field, const struct value *it
 }
 
 /* One item with a directive: what it says is noted; *ret_keep tells whether it is an item of the list besides. */
-static int read_item(const struct schema_field *field, struct value *item, struct index *gone, bool *ret_replace,
+static int read_item(const struct schema_field *field, struct value *item, struct patch_index *gone, bool *ret_replace,
                      bool *ret_keep, struct error *err)
 {
     struct slice directive = value_string(value_get(item, PATCH_DIRECTIVE));
@@ -208,7 +196,7 @@ static int read_item(const struct schema_field *field, struct value *item, struc
 /* Takes the items that only say something out of the patch, and does what they say to the list. */
 static int apply_items(const struct schema_field *field, struct value *list, struct value *patch, struct error *err)
 {
-    struct index gone CLEANUP(index_free) = {0};
+    struct patch_index gone CLEANUP(patch_index_free) = {0};
     bool replace = false, keep;
     int rc;
 
@@ -230,11 +218,11 @@ static int apply_items(const struct schema_field *field, struct value *list, str
 
 static int merge_keyed(const struct schema_field *field, struct value *list, struct value *patch, struct error *err)
 {
-    struct index x CLEANUP(index_free) = {0};
+    struct patch_index x CLEANUP(patch_index_free) = {0};
     struct patch_scope scope = {.type = field->type};
     int rc;
 
-    index_build(field, &x, list);
+    patch_index_build(field, &x, list);
     for (size_t i = 0; i < value_count(patch); i++) {
         struct value *item = value_at(patch, i);
         ptrdiff_t at;
@@ -267,19 +255,20 @@ int patch_merge_list(const struct schema_field *field, struct value *list, struc
                      struct error *err)
 {
     bool keyed = field->merge_key && *field->merge_key;
-    struct value *had CLEANUP_VALUE = value_copy(list);
-    struct value *order CLEANUP_VALUE = NULL;
+    struct patch_index had CLEANUP(patch_index_free) = {0};
+    struct patch_index order CLEANUP(patch_index_free) = {0};
     int rc = check_items(patch, keyed, err);
 
     if (rc < 0 || (rc = check_items(list, keyed, err)) < 0)
         return rc;
+    patch_index_build(field, &had, list);
     if (keyed && (rc = apply_items(field, list, patch, err)) < 0)
         return rc;
-    order = value_copy(patch);
+    patch_index_build(field, &order, patch); /* the merge takes the patch apart */
     if (!keyed)
         merge_set(field, list, patch, deletion);
     else if ((rc = merge_keyed(field, list, patch, err)) < 0)
         return rc;
-    patch_sort_list(field, list, order, had);
+    patch_sort_list(field, list, &order, &had);
     return 0;
 }

@@ -114,7 +114,8 @@ static int apply_order(const struct patch_scope *scope, struct value *target, st
 {
     const struct schema_field *field = scope_field(scope, list);
     char *name CLEANUP_FREE = slice_dup(list);
-    struct value *had CLEANUP_VALUE = NULL;
+    struct patch_index places CLEANUP(patch_index_free) = {0};
+    struct patch_index had CLEANUP(patch_index_free) = {0};
     struct value *items CLEANUP_VALUE = NULL;
     struct value *have = value_get(target, name);
     int rc;
@@ -130,14 +131,15 @@ static int apply_order(const struct patch_scope *scope, struct value *target, st
         return 0;
     if (items && (rc = patch_check_order(field, items, order, err)) < 0)
         return rc;
-    had = have ? value_copy(have) : value_new_array();
+    patch_index_build(field, &places, order);
+    patch_index_build(field, &had, have);
     if (!have) {
         patch_strip(items);
         value_set(target, name, STEAL(items));
     } else if (items && (rc = patch_merge_list(field, have, items, false, err)) < 0) {
         return rc;
     }
-    patch_sort_list(field, value_get(target, name), order, had);
+    patch_sort_list(field, value_get(target, name), &places, &had);
     return 0;
 }
 
