@@ -204,7 +204,7 @@ static enum rewind_result make_anew(struct rewind_writer *w, const struct rewind
     enum rewind_result result;
 
     /* While there is still something to leave. */
-    if ((*ret_why = missing_owner(w, body, rewind_step_namespace(step))))
+    if (!w->dry_run && (*ret_why = missing_owner(w, body, rewind_step_namespace(step))))
         return REWIND_LEFT;
     if (send_conditionally(w, step, path, true, err) < 0)
         return REWIND_FAILED;

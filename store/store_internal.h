@@ -62,6 +62,7 @@
 #define STORE_HISTORY_BYTES ((uint64_t)1 << 30)
 #define STORE_TABLE_COUNT   65536  /* versions after which a table is frozen: it costs the index every page once */
 #define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
+#define STORE_TABLE_WASTE   65536  /* versions of failed writes, with which a table is made anew */
 #define STORE_TABLE_AGE_NS  (30 * NS_PER_S)
 #define STORE_INDEX_STEP    2000              /* keys written to LMDB in one transaction */
 #define STORE_BASE_STEP     500               /* records */
@@ -256,6 +257,8 @@ uint64_t store_root_log_bytes(const struct store_root *root);
 void store_root_add_segment(struct store *store, struct store_segment *segment); /* takes the reference */
 void store_root_freeze(struct store *store, uint64_t last_revision);
 void store_root_drop_frozen(struct store *store);
+/* With a copy of the active table, without what was taken back. Under `applying`. */
+void store_root_renew_active(struct store *store);
 /* The oldest one leaves; its file goes with the last reader. */
 void store_root_drop_segment(struct store *store);
 /* In the place of the one with the same id, which the root still has; takes the reference. */

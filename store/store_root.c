@@ -144,6 +144,22 @@ void store_root_drop_frozen(struct store *store)
     root_replace(store, fresh);
 }
 
+void store_root_renew_active(struct store *store)
+{
+    struct store_root *now = store_root_take(store), *fresh;
+    struct store_level *level = mem_zalloc(sizeof(*level));
+
+    level->refs = 1;
+    level->since_ns = now->levels[0]->since_ns;
+    level->table = store_table_copy(now->levels[0]->table);
+    store_root_unref(now);
+    (void)pthread_mutex_lock(&store->root_lock);
+    fresh = root_copy(store->root, 0, 0);
+    level_unref(fresh->levels[0]);
+    fresh->levels[0] = level;
+    root_replace(store, fresh);
+}
+
 void store_root_drop_segment(struct store *store)
 {
     struct store_root *fresh;

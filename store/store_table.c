@@ -28,6 +28,7 @@ struct store_table {
     struct store_node *head; /* without a key, HEIGHT_MAX high */
     _Atomic size_t count;    /* the writer's; the keeper looks at it */
     size_t keys;
+    size_t waste;
     struct store_node *_Atomic *_Atomic buckets; /* BUCKETS of them; NULL = few keys */
     uint64_t dice;
 };
@@ -212,10 +213,36 @@ void store_table_revert(struct store_table *t, uint64_t revision)
 
         if (!v || v->entry.revision <= revision)
             continue;
-        for (; v && v->entry.revision > revision; v = v->older)
+        for (; v && v->entry.revision > revision; v = v->older) {
             (void)atomic_fetch_sub_explicit(&t->count, 1, memory_order_relaxed);
+            t->waste++;
+        }
         atomic_store_explicit(&n->newest, v, memory_order_release);
     }
+}
+
+size_t store_table_waste(const struct store_table *t)
+{
+    return t->waste;
+}
+
+struct store_table *store_table_copy(const struct store_table *from)
+{
+    struct store_table *t = store_table_new();
+    const struct store_version **versions CLEANUP_FREE = NULL; /* of one key, newest first */
+    size_t cap = 0;
+
+    for (const struct store_node *n = next_of(from->head, 0); n; n = next_of(n, 0)) {
+        size_t count = 0;
+
+        for (const struct store_version *v = store_node_newest(n); v; v = v->older) {
+            versions = mem_grow(versions, &cap, count + 1, sizeof(const struct store_version *));
+            versions[count++] = v;
+        }
+        while (count)
+            store_table_add(t, n->key, &versions[--count]->entry);
+    }
+    return t;
 }
 
 const struct store_version *store_table_find(const struct store_table *t, struct slice key, uint64_t at)

@@ -41,8 +41,12 @@ size_t store_table_count(const struct store_table *table);
 
 /* Writer only. The key is copied; its versions must come in the order of their revisions. */
 void store_table_add(struct store_table *table, struct slice key, const struct store_entry *entry);
-/* Takes back all versions that are newer than `revision`. */
+/* Takes back all versions that are newer than `revision`. Their memory stays until the whole table goes. */
 void store_table_revert(struct store_table *table, uint64_t revision);
+/* How many were taken back. */
+size_t store_table_waste(const struct store_table *table);
+/* Another with the same versions and no waste. */
+struct store_table *store_table_copy(const struct store_table *from);
 
 /* The key's newest version at or before `at`; NULL when there is none here. */
 const struct store_version *store_table_find(const struct store_table *table, struct slice key, uint64_t at);

@@ -218,6 +218,8 @@ static int batch_commit(struct store *store, const struct store_view *view, stru
     store->pending.bytes.len = 0;
     if (rc < 0) {
         store_table_revert(table, b->first - 1);
+        if (store_table_waste(table) >= STORE_TABLE_WASTE) /* a disk that fails for long */
+            store_root_renew_active(store);
         store->keys = b->keys;
         store->bytes = b->live;
     } else if (b->last >= b->first) {

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <lmdb.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -240,6 +241,36 @@ static void failed_append(struct fixture *f, enum call call, int number, enum er
     fixture_reopen(f);
     assert_list(f, "", "", 0, 0, "/a=2@2");
     assert_log(f, "", 1, 0, 0, "2+/a=2 |2");
+}
+
+/* A disk that fails for hours takes no memory with every write that it refuses. */
+static void test_failing_for_long_takes_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    size_t before = 0;
+    struct outcome outcome;
+
+    assert_int_equal(put(f, "/kept", "1").revision, 2);
+    assert_int_equal(put(f, "/kept", "2").revision, 3);
+    for (int i = 0; i < 160; i++) {
+        for (int n = 0; n < 1000; n++) {
+            char *key CLEANUP_FREE = mem_printf("/key/that/never/was/%d", 1000 * i + n);
+            const struct store_operation write = {STORE_PUT, slice_str(key), SLICE_NONE, SLICE_LIT("1")};
+
+            submit(f, NULL, 0, &write, 1, &outcome);
+        }
+        fail_next(FDATASYNC, EIO, 1);
+        step_all(f);
+        assert_int_equal(outcome.code, ERROR_IO);
+        if (i == 70)
+            before = mallinfo2().uordblks;
+    }
+    assert_true(mallinfo2().uordblks < before + (8u << 20));
+    assert_get(f, "/kept", "2@3/2");
+    assert_list(f, "", "", 2, 0, "/kept=1@2");
+    assert_int_equal(put(f, "/kept", "3").revision, 4);
+    fixture_reopen(f);
+    assert_log(f, "", 1, 0, 0, "2+/kept=1 3*/kept=2<1@2 4*/kept=3<2@3 |4");
 }
 
 static void test_failed_write(void **state)
@@ -593,6 +624,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_folder_of_the_store_is_synced, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_folder_cannot_be_read, setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_failing_for_long_takes_no_memory, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_write, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_failed_sync, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, fixture_teardown),
