@@ -2,6 +2,7 @@
 #include "apiserver/account.h"
 
 #include "api/scan.h"
+#include "apiserver/folder_cache.h"
 #include "apiserver/registry.h"
 #include "lib/encoding.h"
 #include "lib/map.h"
@@ -192,19 +193,21 @@ int account_token_read(const struct account_judge *judge, struct slice token, co
 static bool object_holds(const struct account_judge *judge, const char *plural, const char *namespace_,
                          const struct account_object *o)
 {
-    struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
-    struct slice doc;
+    static const char *const paths[] = {"metadata.uid", "metadata.deletionTimestamp"};
+    struct pool *pool CLEANUP_POOL = pool_new();
+    struct slice key = registry_key(pool, registry_need_kind("", plural), namespace_, o->name);
+    const struct store_item *item = folder_cache_get(judge->folders, key);
+    struct slice found[ARRAY_SIZE(paths)];
     struct slice deleted;
     int64_t at;
     BUF_LOCAL(scratch);
 
-    if (registry_get(judge->store, registry_need_kind("", plural), namespace_, o->name, &item, NULL) < 0)
+    if (!item)
         return false;
-    doc = buf_slice(&item.value);
-    deleted = scan_text(scan_get(doc, "metadata.deletionTimestamp"), &scratch);
-    if (!scan_text_is(scan_get(doc, "metadata.uid"), o->uid))
-        return false;
-    return !deleted.len || (time_parse(deleted, &at) && at / NS_PER_S >= judge->now_s - ACCOUNT_LEEWAY_S);
+    scan_get_many(item->value, paths, ARRAY_SIZE(paths), found);
+    deleted = scan_text(found[1], &scratch);
+    return scan_text_is(found[0], o->uid) &&
+           (!deleted.len || (time_parse(deleted, &at) && at / NS_PER_S >= judge->now_s - ACCOUNT_LEEWAY_S));
 }
 
 int account_token_check(const struct account_judge *judge, const struct account_claims *c, struct error *err)

@@ -12,7 +12,7 @@
 #include "lib/clock.h"
 #include "lib/jws.h"
 
-struct store;
+struct folder_cache;
 
 /* Immutable: shared by all fronts. */
 struct account_issuer {
@@ -39,7 +39,7 @@ void account_cache_free(struct account_cache *cache); /* NULL is allowed */
 struct account_judge {
     const struct account_issuer *issuer;
     struct account_cache *cache;
-    struct store *store;
+    struct folder_cache *folders; /* of the same thread */
     int64_t now_s;
 };
 /* A token's looks: three parts. Whether it is good is another question. */

@@ -6,6 +6,7 @@
  */
 #include "apiserver/admission_internal.h"
 
+#include "api/object.h"
 #include "api/scan.h"
 #include "apiserver/folder_cache.h"
 #include "apiserver/meta.h"
@@ -41,18 +42,25 @@ static int namespace_missing(const struct admission *a, struct error *err)
     return error_set(err, ERROR_NOT_FOUND, "namespaces \"%s\" not found", a->namespace_);
 }
 
+static bool namespace_is_going(const struct store_item *item)
+{
+    struct object_meta meta;
+
+    if (object_meta_read(item->meta, &meta) ? meta.deleting
+                                            : scan_get(item->value, "metadata.deletionTimestamp").data != NULL)
+        return true;
+    return scan_text_is(scan_get(item->value, "status.phase"), "Terminating");
+}
+
 static int namespace_admit_create(const struct admission *a, struct error *err)
 {
-    static const char *const paths[] = {"metadata.deletionTimestamp", "status.phase"};
     struct pool *pool = a->write ? a->write->pool : a->req->pool;
     struct slice key = registry_key(pool, registry_need_kind("", "namespaces"), "", a->namespace_);
     const struct store_item *item = folder_cache_get(a->req->front->folders, key);
-    struct slice found[ARRAY_SIZE(paths)];
 
     if (!item)
         return namespace_missing(a, err);
-    scan_get_many(item->value, paths, ARRAY_SIZE(paths), found);
-    if (found[0].data || scan_text_is(found[1], "Terminating")) {
+    if (namespace_is_going(item)) {
         (void)admission_forbid(a, err, "unable to create new content in namespace %s because it is being terminated",
                                a->namespace_);
         error_add_cause(err, "NamespaceTerminating", "metadata.namespace", "namespace %s is being terminated",

@@ -81,7 +81,7 @@ static int authn_account_token(struct request *req, struct slice token, const st
 {
     const struct account_judge judge = {.issuer = req->server->accounts,
                                         .cache = req->front->accounts,
-                                        .store = req->server->store,
+                                        .folders = req->front->folders,
                                         .now_s = clock_wall_s(req->server->clock)};
     const struct account_claims *c = NULL;
     struct authn_groups groups = {.count = 0};

@@ -195,6 +195,8 @@ const struct store_item *folder_cache_get(struct folder_cache *cache, struct sli
 {
     const struct kept *kept;
 
+    if (is_folder(key)) /* the name was empty */
+        return NULL;
     if (cache_ask(cache, key, &kept, NULL) == 0 && kept->first)
         return &kept->first->item;
     return NULL;

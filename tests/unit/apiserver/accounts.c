@@ -237,7 +237,7 @@ static void test_what_is_asked_for(void **state)
 
 static struct account_judge judge_at(int64_t now_s)
 {
-    return (struct account_judge){h.server->accounts, h.server->fronts[0].accounts, h.store, now_s};
+    return (struct account_judge){h.server->accounts, h.server->fronts[0].accounts, h.server->fronts[0].folders, now_s};
 }
 
 static void test_expiry(void **state)

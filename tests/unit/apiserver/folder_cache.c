@@ -166,6 +166,7 @@ static void test_folders_and_keys(void **state)
     expect_folder(cache, "/t/a/", "/t/a/x=1 ");
     item = folder_cache_get(cache, SLICE_LIT("/t/a/x"));
     assert_slice_equal(item->value, "1");
+    assert_null(folder_cache_get(cache, SLICE_LIT("/t/a/")));
     put("/t/a/b", SLICE_LIT("2"));
     expect_folder(cache, "/t/a/", "/t/a/b=2 /t/a/x=1 ");
     put("/t/a/b", SLICE_LIT("stop"));
