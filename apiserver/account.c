@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/account.h"
 
+#include "api/object.h"
 #include "api/scan.h"
 #include "apiserver/folder_cache.h"
 #include "apiserver/registry.h"
@@ -193,20 +194,20 @@ int account_token_read(const struct account_judge *judge, struct slice token, co
 static bool object_holds(const struct account_judge *judge, const char *plural, const char *namespace_,
                          const struct account_object *o)
 {
-    static const char *const paths[] = {"metadata.uid", "metadata.deletionTimestamp"};
     struct pool *pool CLEANUP_POOL = pool_new();
     struct slice key = registry_key(pool, registry_need_kind("", plural), namespace_, o->name);
     const struct store_item *item = folder_cache_get(judge->folders, key);
-    struct slice found[ARRAY_SIZE(paths)];
+    struct object_meta meta;
     struct slice deleted;
     int64_t at;
     BUF_LOCAL(scratch);
 
     if (!item)
         return false;
-    scan_get_many(item->value, paths, ARRAY_SIZE(paths), found);
-    deleted = scan_text(found[1], &scratch);
-    return scan_text_is(found[0], o->uid) &&
+    if (object_meta_read(item->meta, &meta) && !meta.deleting)
+        return slice_is(meta.uid, o->uid);
+    deleted = scan_text(scan_get(item->value, "metadata.deletionTimestamp"), &scratch);
+    return scan_text_is(scan_get(item->value, "metadata.uid"), o->uid) &&
            (!deleted.len || (time_parse(deleted, &at) && at / NS_PER_S >= judge->now_s - ACCOUNT_LEEWAY_S));
 }
 

@@ -53,6 +53,7 @@ static void authn_set_user(struct request *req, const char *name, const char *ui
  */
 
 #define AUTHN_BAD_TOKEN "invalid bearer token"
+#define EXTRA           "authentication.kubernetes.io/"
 
 /* What the token was bound to; upstream's keys. */
 static void authn_add_account_extra(struct pool *pool, const struct account_claims *c, struct user *user)
@@ -61,18 +62,17 @@ static void authn_add_account_extra(struct pool *pool, const struct account_clai
         const char *key;
         const char *value;
     } rows[] = {
-        {"credential-id", pool_printf(pool, "JTI=%s", c->id)},
-        {"node-name", c->node.name},
-        {"node-uid", c->node.uid},
-        {"pod-name", c->pod.name},
-        {"pod-uid", c->pod.uid},
+        {EXTRA "credential-id", pool_join(pool, (const char *const[]){"JTI=", c->id}, 2)},
+        {EXTRA "node-name", c->node.name},
+        {EXTRA "node-uid", c->node.uid},
+        {EXTRA "pod-name", c->pod.name},
+        {EXTRA "pod-uid", c->pod.uid},
     };
     struct user_extra *extra = pool_alloc(pool, sizeof(rows));
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i].value && *rows[i].value)
-            extra[user->extra_count++] = (struct user_extra){
-                pool_printf(pool, "authentication.kubernetes.io/%s", rows[i].key), pool_strdup(pool, rows[i].value)};
+            extra[user->extra_count++] = (struct user_extra){rows[i].key, pool_strdup(pool, rows[i].value)};
     user->extra = extra;
 }
 
@@ -90,11 +90,13 @@ static int authn_account_token(struct request *req, struct slice token, const st
         account_claims_audiences(req->pool, c, wanted, ret_audiences, err) < 0 ||
         account_token_check(&judge, c, err) < 0)
         return error_set(err, ERROR_UNAUTHORIZED, "[" AUTHN_BAD_TOKEN ", %s]", pool_strdup(req->pool, error_text(err)));
+
+    const char *const group[] = {"system:serviceaccounts:", c->namespace_};
+    const char *const name[] = {"system:serviceaccount:", c->namespace_, ":", c->account.name};
+
     authn_add_group(&groups, "system:serviceaccounts");
-    authn_add_group(&groups, pool_printf(req->pool, "system:serviceaccounts:%s", c->namespace_));
-    *ret_user = authn_user(req->pool,
-                           pool_printf(req->pool, "system:serviceaccount:%s:%s", c->namespace_, c->account.name),
-                           c->account.uid, &groups);
+    authn_add_group(&groups, pool_join(req->pool, group, ARRAY_SIZE(group)));
+    *ret_user = authn_user(req->pool, pool_join(req->pool, name, ARRAY_SIZE(name)), c->account.uid, &groups);
     authn_add_account_extra(req->pool, c, ret_user);
     return 0;
 }
