@@ -341,6 +341,7 @@ static void write_path(struct openapi_doc *doc, const struct path *path, uint8_t
     static const struct openapi_parameter name = {"name", "string", "The object's name."};
     static const struct openapi_parameter namespace = {"namespace", "string", "The object's namespace."};
     static const struct openapi_parameter rest = {"path", "string", "The path to ask for."};
+    static const struct openapi_parameter pretty = {"pretty", "string", "Whether to write for people: true or false."};
     bool any = false;
     for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
         const struct operation *op = &operations[i];
@@ -362,6 +363,8 @@ static void write_path(struct openapi_doc *doc, const struct path *path, uint8_t
         write_parameter(doc, &namespace, "path");
     if (path->rest)
         write_parameter(doc, &rest, "path");
+    if (!connection_options(path))
+        write_parameter(doc, &pretty, "query");
     buf_append_str(doc->out, "]}");
 }
 

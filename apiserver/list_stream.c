@@ -8,6 +8,7 @@
 #include "apiserver/list_stream.h"
 
 #include "apiserver/reply_gzip.h"
+#include "apiserver/reply_pretty.h"
 
 #define DEFLATE_ROOM 16384u
 
@@ -18,6 +19,9 @@ struct list_stream {
     struct http_stream *stream;
     list_piece *next;
     void *arg;
+    struct buf shown;
+    struct reply_pretty shape;
+    bool pretty;
     struct buf packed;
     bool gzip;
     z_stream z;
@@ -27,6 +31,7 @@ static void list_stream_free(void *arg)
 {
     struct list_stream *s = arg;
 
+    buf_free(&s->shown);
     buf_free(&s->packed);
     if (s->gzip)
         (void)deflateEnd(&s->z);
@@ -47,6 +52,17 @@ static struct slice list_stream_pack(struct list_stream *s, struct slice piece, 
     return buf_slice(&s->packed);
 }
 
+/* The piece as it goes out; lives until the next call. */
+static struct slice list_stream_shape(struct list_stream *s, struct slice piece, bool last)
+{
+    if (s->pretty) {
+        buf_reset(&s->shown);
+        reply_pretty_write(&s->shape, piece, &s->shown);
+        piece = buf_slice(&s->shown);
+    }
+    return s->gzip ? list_stream_pack(s, piece, last) : piece;
+}
+
 static void list_stream_send(struct list_stream *s, struct slice piece)
 {
     struct refbuf *data CLEANUP_REFBUF = refbuf_new(piece.data, piece.len);
@@ -62,8 +78,8 @@ static void list_stream_go_on(struct list_stream *s)
 
     while (more > 0 && !piece.len) {
         more = s->next(s->arg, &piece);
-        if (more >= 0 && s->gzip)
-            piece = list_stream_pack(s, piece, !more);
+        if (more >= 0)
+            piece = list_stream_shape(s, piece, !more);
     }
     if (more < 0) {
         s->state = LIST_STREAM_ENDED;
@@ -106,8 +122,8 @@ void list_stream_start(struct request *req, struct slice first, list_piece *next
     pool_on_free(req->pool, list_stream_free, s);
     if (s->gzip)
         count += reply_gzip_headers(headers + count);
-    if (s->gzip)
-        first = list_stream_pack(s, first, false);
+    s->pretty = request_query_bool(req, "pretty");
+    first = list_stream_shape(s, first, false);
     s->stream = http_stream_start(req->http, 200, "application/json", headers, count, &list_stream_events, s);
     if (first.len)
         list_stream_send(s, first);

@@ -10,6 +10,7 @@
 #include "api/object.h"
 #include "api/version.h"
 #include "apiserver/reply_gzip.h"
+#include "apiserver/reply_pretty.h"
 #include "lib/encoding.h"
 #include "lib/log.h"
 #include "lib/yaml.h"
@@ -167,8 +168,19 @@ void reply_pieces(struct request *req, int status, const char *content_type, con
     struct http_header headers[REPLY_HEADERS_MAX];
     size_t header_count = reply_headers(req, headers);
     struct refbuf *body CLEANUP_REFBUF = NULL;
+    struct reply_pretty pretty = {0};
+    struct slice whole;
     size_t total = 0;
+    BUF_LOCAL(text);
 
+    if (request_query_bool(req, "pretty") && !strcmp(content_type, "application/json")) {
+        for (size_t i = 0; i < count; i++)
+            reply_pretty_write(&pretty, pieces[i], &text);
+        buf_append_byte(&text, '\n');
+        whole = buf_slice(&text);
+        pieces = &whole;
+        count = 1;
+    }
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
     if (total >= REPLY_GZIP_MIN && total < UINT32_MAX / 2) {

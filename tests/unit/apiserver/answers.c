@@ -20,6 +20,30 @@ static int stop(void **state)
     return 0;
 }
 
+/* ?pretty=true: objects, lists and errors, each as it comes; nothing in strings is touched. */
+static void test_for_people(void **state)
+{
+    struct answer a CLEANUP_ANSWER = {0};
+
+    (void)state;
+    harness_expect(
+        &h, 201, "POST", NS "/configmaps?pretty=true",
+        "{\"metadata\":{\"name\":\"p\",\"labels\":{\"pretty\":\"\"}},\"data\":{\"a\":\"{x: [1, \\\"2\\\"]}\\\\\"}}",
+        &a);
+    assert_true(answer_has(&a, "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"ConfigMap\",\n  \"metadata\": {\n    "));
+    assert_true(answer_has(&a, "  \"data\": {\n    \"a\": \"{x: [1, \\\"2\\\"]}\\\\\"\n  }\n}\n"));
+    harness_expect(&h, 200, "GET", NS "/configmaps?labelSelector=pretty&pretty=1", NULL, &a);
+    assert_true(answer_has(&a, "  \"items\": [\n    {\n      \"metadata\": {\n"));
+    assert_true(answer_has(&a, "\"a\": \"{x: [1, \\\"2\\\"]}\\\\\"\n"));
+    harness_expect(&h, 200, "GET", NS "/configmaps?labelSelector=none&pretty=true", NULL, &a);
+    assert_true(answer_has(&a, "  \"items\": []\n}"));
+    harness_expect(&h, 404, "GET", NS "/configmaps/none?pretty=true", NULL, &a);
+    assert_true(answer_has(&a, "{\n  \"kind\": \"Status\",\n"));
+    assert_true(answer_has(&a, "  \"metadata\": {},\n"));
+    harness_expect(&h, 200, "DELETE", NS "/configmaps/p?pretty=false", NULL, &a);
+    assert_false(answer_has(&a, "\n"));
+}
+
 static void test_yaml_errors(void **state)
 {
     const struct ask ask = {.method = "GET", .path = NS "/pods/none", .accept = "application/yaml"};
@@ -306,21 +330,14 @@ static void test_continue_tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_yaml_errors),
-        cmocka_unit_test(test_dry_run_table),
-        cmocka_unit_test(test_documents_kept_for_good),
-        cmocka_unit_test(test_scale_missing),
-        cmocka_unit_test(test_scale_table),
-        cmocka_unit_test(test_log_options),
-        cmocka_unit_test(test_options_named),
-        cmocka_unit_test(test_reviews),
-        cmocka_unit_test(test_pod_admission),
-        cmocka_unit_test(test_refused_patches),
-        cmocka_unit_test(test_media_types),
-        cmocka_unit_test(test_deleted_objects),
-        cmocka_unit_test(test_new_objects),
-        cmocka_unit_test(test_health_ports),
-        cmocka_unit_test(test_continue_tokens),
+        cmocka_unit_test(test_yaml_errors),     cmocka_unit_test(test_for_people),
+        cmocka_unit_test(test_dry_run_table),   cmocka_unit_test(test_documents_kept_for_good),
+        cmocka_unit_test(test_scale_missing),   cmocka_unit_test(test_scale_table),
+        cmocka_unit_test(test_log_options),     cmocka_unit_test(test_options_named),
+        cmocka_unit_test(test_reviews),         cmocka_unit_test(test_pod_admission),
+        cmocka_unit_test(test_refused_patches), cmocka_unit_test(test_media_types),
+        cmocka_unit_test(test_deleted_objects), cmocka_unit_test(test_new_objects),
+        cmocka_unit_test(test_health_ports),    cmocka_unit_test(test_continue_tokens),
         cmocka_unit_test(test_made_by_put),
     };
 
