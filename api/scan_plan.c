@@ -169,8 +169,9 @@ static uint64_t many_enter(struct many *m, uint64_t wanted, struct slice name)
         size_t i = (size_t)__builtin_ctzll(left);
         struct slice *rest = &m->rests[i];
 
-        if (!slice_starts(*rest, name) || (rest->len > name.len && rest->data[name.len] != '.') ||
-            slice_find(name, '.') >= 0)
+        /* Most differ in their first byte. */
+        if (!rest->len || !name.len || *rest->data != *name.data || !slice_starts(*rest, name) ||
+            (rest->len > name.len && rest->data[name.len] != '.') || slice_find(name, '.') >= 0)
             continue;
         *rest = rest->len == name.len ? SLICE_NONE : slice_from(*rest, name.len + 1);
         inside |= (uint64_t)1 << i;

@@ -233,13 +233,14 @@ static void read_ports(const struct slice *parts, struct pod_view *pod)
 
         while (scan_element(&ports, &item)) {
             int64_t port = scan_int(scan_get(item, "hostPort"), 0);
-            struct slice protocol = scan_get(item, "protocol");
+            struct slice protocol;
             struct host_port *p;
 
             if (!port && host_network)
                 port = scan_int(scan_get(item, "containerPort"), 0);
             if (port <= 0 || port > 65535)
                 continue;
+            protocol = scan_get(item, "protocol");
             p = APPEND(pod->ports, pod->port_count);
             p->port = (uint16_t)port;
             p->protocol = scan_text_is(protocol, "UDP") ? 'U' : scan_text_is(protocol, "SCTP") ? 'S' : 'T';
