@@ -163,20 +163,29 @@ struct refbuf *reply_gzip(const struct slice *pieces, size_t count, size_t total
     return NULL;
 }
 
+/* Writes JSON for people, when they ask for it. */
+static bool reply_shape(const struct request *req, const struct slice *pieces, size_t count, struct buf *out)
+{
+    struct reply_pretty pretty = {0};
+
+    if (!request_query_bool(req, "pretty"))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        reply_pretty_write(&pretty, pieces[i], out);
+    buf_append_byte(out, '\n');
+    return true;
+}
+
 void reply_pieces(struct request *req, int status, const char *content_type, const struct slice *pieces, size_t count)
 {
     struct http_header headers[REPLY_HEADERS_MAX];
     size_t header_count = reply_headers(req, headers);
     struct refbuf *body CLEANUP_REFBUF = NULL;
-    struct reply_pretty pretty = {0};
     struct slice whole;
     size_t total = 0;
     BUF_LOCAL(text);
 
-    if (request_query_bool(req, "pretty") && !strcmp(content_type, "application/json")) {
-        for (size_t i = 0; i < count; i++)
-            reply_pretty_write(&pretty, pieces[i], &text);
-        buf_append_byte(&text, '\n');
+    if (!strcmp(content_type, "application/json") && reply_shape(req, pieces, count, &text)) {
         whole = buf_slice(&text);
         pieces = &whole;
         count = 1;
@@ -227,7 +236,9 @@ bool reply_encode_protobuf(struct slice json, struct buf *out)
 /* Turns the text, in its place, into what was negotiated, as far as it can be; returns the type that it has. */
 static const char *reply_convert(struct request *req, struct buf *json)
 {
+    const struct slice whole = buf_slice(json);
     BUF_LOCAL(message);
+    BUF_LOCAL(text);
 
     if (req->media == MEDIA_YAML && reply_to_yaml(req, json))
         return REPLY_YAML;
@@ -235,6 +246,10 @@ static const char *reply_convert(struct request *req, struct buf *json)
         buf_reset(json);
         buf_append_slice(json, buf_slice(&message));
         return REPLY_PROTOBUF;
+    }
+    if (reply_shape(req, &whole, 1, &text)) {
+        buf_reset(json);
+        buf_append_slice(json, buf_slice(&text));
     }
     return "application/json";
 }
