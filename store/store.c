@@ -91,33 +91,21 @@ static int env_open_sized(struct store *store, uint64_t map_size)
     return rc;
 }
 
-/* LMDB maps its table of readers, and a hole in it would end the process when the disk is full. */
-static int env_fill_lock(struct store *store)
-{
-    char *path CLEANUP_FREE = mem_printf("%s/lock.mdb", store->path);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    struct stat file;
-    int rc = fd < 0 || fstat(fd, &file) < 0 ? errno : posix_fallocate(fd, 0, file.st_size);
-
-    if (fd >= 0)
-        (void)close(fd);
-    return rc;
-}
-
 /* Takes less address space where a limit (RLIMIT_AS) or a tool that stands in for the kernel (valgrind, EINVAL) does
  * not give so much, down to what the quota needs. */
 static int env_open(struct store *store, struct error *err)
 {
     uint64_t least = store->quota * 2 + MAP_SLACK;
     uint64_t size = MAP_SIZE > least ? MAP_SIZE : least;
-    int rc = env_open_sized(store, size);
+    char *lock CLEANUP_FREE = mem_printf("%s/lock.mdb", store->path);
+    int rc = store_fill_lock(lock);
 
+    if (rc == 0)
+        rc = env_open_sized(store, size);
     while ((rc == ENOMEM || rc == EINVAL) && size / 2 >= least) {
         size /= 2;
         rc = env_open_sized(store, size);
     }
-    if (rc == 0)
-        rc = env_fill_lock(store);
     return rc ? store_lmdb_error(err, rc, "opening LMDB") : 0;
 }
 

@@ -245,6 +245,8 @@ int store_reopen(struct store *store, struct error *err);
 
 /* -- store_make.c: the LMDB file of a store that has none yet -- */
 int store_make(struct store *store, struct error *err);
+/* Gives LMDB's lock file, which is at `path` or will be, its blocks. Returns an error number. */
+int store_fill_lock(const char *path);
 
 /* -- store_root.c -- */
 struct store_root *store_root_take(struct store *store); /* a reference */

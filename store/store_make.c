@@ -8,8 +8,26 @@
 #include "lib/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#define LOCK_BYTES (20u << 10) /* STORE_READERS fit */
+
+/* LMDB maps its table of readers, and a hole in it would end the process when the disk is full. */
+int store_fill_lock(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat file;
+    int rc = fd < 0 || fstat(fd, &file) < 0
+                 ? errno
+                 : posix_fallocate(fd, 0, file.st_size > LOCK_BYTES ? file.st_size : (off_t)LOCK_BYTES);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
 
 static int make_tables(struct store *store, struct error *err)
 {
@@ -26,10 +44,12 @@ static int make_tables(struct store *store, struct error *err)
     return rc ? store_lmdb_error(err, rc, "making the tables") : 0;
 }
 
-static int make_file(struct store *store, const char *path, struct error *err)
+static int make_file(struct store *store, const char *path, const char *lock, struct error *err)
 {
-    int rc = mdb_env_create(&store->db.env);
+    int rc = store_fill_lock(lock);
 
+    if (rc == 0)
+        rc = mdb_env_create(&store->db.env);
     if (rc)
         return store_lmdb_error(err, rc, "making LMDB");
     rc = mdb_env_set_maxdbs(store->db.env, STORE_TABLES);
@@ -56,7 +76,7 @@ int store_make(struct store *store, struct error *err)
         return error_set_errno(err, errno, "removing %s", fresh);
     (void)unlink(lock);
     /* The folder's own name first: who made it may not have come so far. */
-    if (folder_sync(parent, err) < 0 || make_file(store, fresh, err) < 0)
+    if (folder_sync(parent, err) < 0 || make_file(store, fresh, lock, err) < 0)
         return -err->code;
     (void)unlink(lock); /* LMDB's own, for a name that is given up */
     return rename(fresh, path) < 0 ? error_set_errno(err, errno, "making %s", path) : 0;

@@ -149,8 +149,16 @@ int __wrap_mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn 
     return __real_mdb_txn_begin(env, parent, flags, ret_txn);
 }
 
+/* LMDB maps its lock file: on a full disk the process would end in a hole of it. */
 int __wrap_mdb_env_open(MDB_env *env, const char *path, unsigned flags, mdb_mode_t mode)
 {
+    char *lock CLEANUP_FREE = mem_printf(flags & MDB_NOSUBDIR ? "%s-lock" : "%s/lock.mdb", path);
+    struct stat file;
+
+    assert_int_equal(flags & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_WRITEMAP | MDB_MAPASYNC | MDB_NOLOCK), 0);
+    assert_int_equal(stat(lock, &file), 0);
+    assert_in_range(file.st_size, 255 * 64 + 192, 1 << 20); /* a reader has 64 bytes */
+    assert_true(file.st_blocks * 512 >= file.st_size);
     int number = fault.env_gone ? EIO : 0;
 
     return number ? number : __real_mdb_env_open(env, path, flags, mode);
