@@ -2,6 +2,10 @@
 /* The tree, and the algebra of it. Recursion is as deep as the trees that sets are made of (VALUE_DEPTH_MAX). */
 #include "api/fieldset_internal.h"
 
+#include <stdlib.h>
+
+#define SET_FEW 12 /* so many are in order sooner one by one */
+
 int fieldset_step_compare(struct fieldset_step a, struct fieldset_step b)
 {
     if (a.kind != b.kind)
@@ -71,6 +75,27 @@ const struct fieldset *fieldset_keep(struct pool *pool, const struct fieldset *s
     kept = pool_alloc(pool, sizeof(*kept));
     *kept = *set;
     return kept;
+}
+
+static int set_order(const void *a, const void *b)
+{
+    return fieldset_step_compare(((const struct fieldset_entry *)a)->step, ((const struct fieldset_entry *)b)->step);
+}
+
+void fieldset_sort(struct fieldset *set)
+{
+    if (set->count > SET_FEW) {
+        qsort(set->entries, set->count, sizeof(*set->entries), set_order);
+        return;
+    }
+    for (size_t i = 1; i < set->count; i++) {
+        const struct fieldset_entry one = set->entries[i];
+        size_t at = i;
+
+        for (; at && set_order(&set->entries[at - 1], &one) > 0; at--)
+            set->entries[at] = set->entries[at - 1];
+        set->entries[at] = one;
+    }
 }
 
 void fieldset_add(struct pool *pool, struct fieldset *set, struct fieldset_step step, bool member,

@@ -43,6 +43,8 @@ static inline struct fieldset_step fieldset_field_step(struct slice name)
 void fieldset_append(struct pool *pool, struct fieldset *set, const struct fieldset_entry *entry);
 /* A set that was made on the stack, for the tree; NULL when it is empty. */
 const struct fieldset *fieldset_keep(struct pool *pool, const struct fieldset *set);
+/* Brings entries that came in any order into theirs; none is lost. */
+void fieldset_sort(struct fieldset *set);
 /* The order of a set. */
 int fieldset_step_compare(struct fieldset_step a, struct fieldset_step b);
 static inline bool fieldset_step_equal(struct fieldset_step a, struct fieldset_step b)

@@ -3,8 +3,6 @@
  * usual size is a third of all of it. What is read is written again as the same text. */
 #include "api/fieldset_internal.h"
 
-#include <stdlib.h>
-
 #include "api/scan.h"
 #include "lib/encoding.h"
 
@@ -136,15 +134,10 @@ static int text_parse_step(struct pool *pool, struct slice name, struct fieldset
     }
 }
 
-static int text_order(const void *a, const void *b)
-{
-    return fieldset_step_compare(((const struct fieldset_entry *)a)->step, ((const struct fieldset_entry *)b)->step);
-}
-
 /* Entries as they came, into their order, so that a set costs as much as it has members. No place is named twice. */
 static int text_sort(struct fieldset *set, struct error *err)
 {
-    qsort(set->entries, set->count, sizeof(*set->entries), text_order);
+    fieldset_sort(set);
     for (size_t i = 1; i < set->count; i++)
         if (fieldset_step_equal(set->entries[i - 1].step, set->entries[i].step))
             return error_set(err, ERROR_BAD_REQUEST, "a field set names \"%c:%.*s\" twice",
@@ -229,6 +222,23 @@ int fieldset_parse(struct pool *pool, struct slice fields_v1, const struct field
     return r;
 }
 
+/* Up to its colon; names of fields, most of them, are plain. */
+static void text_write_name(const char head[4], struct slice text, struct buf *out)
+{
+    char *to = buf_reserve(out, text.len + 6);
+
+    memcpy(to, head, 4);
+    if (text.len && json_plain_length(text, false) == text.len) {
+        memcpy(to + 4, text.data, text.len);
+        memcpy(to + 4 + text.len, "\":", 2);
+        out->len += text.len + 6;
+        return;
+    }
+    out->len += 4;
+    json_write_inside(out, text);
+    buf_append(out, "\":", 2);
+}
+
 static void text_write(const struct fieldset *set, bool self, struct buf *out)
 {
     char head[4] = {'{', '"', 0, ':'}; /* before a step: {"f: */
@@ -245,9 +255,7 @@ static void text_write(const struct fieldset *set, bool self, struct buf *out)
         const struct fieldset_entry *e = &set->entries[i];
 
         head[2] = (char)e->step.kind;
-        buf_append(out, head, sizeof(head));
-        json_write_inside(out, e->step.text);
-        buf_append(out, "\":", 2);
+        text_write_name(head, e->step.text, out);
         text_write(e->below, e->member, out);
         *head = ',';
     }

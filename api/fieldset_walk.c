@@ -23,6 +23,74 @@ static bool compare_is_void(const struct value *v)
     return value_is(v, VALUE_NULL) || ((value_is(v, VALUE_ARRAY) || value_is(v, VALUE_OBJECT)) && !value_count(v));
 }
 
+static const struct fieldset *all_of(struct pool *pool, const struct fieldset_place *place, const struct value *v);
+
+static void all_of_members(struct pool *pool, const struct fieldset_place *place, const struct value *v,
+                           struct fieldset *set)
+{
+    struct value_iter it = value_iter_start(v);
+    struct slice name;
+    struct value *child;
+
+    while (value_iter_next(&it, &name, &child)) {
+        struct fieldset_place member;
+
+        if (fieldset_member(place, name, &member))
+            set->entries[set->count++] =
+                (struct fieldset_entry){fieldset_field_step(name), true, all_of(pool, &member, child)};
+    }
+}
+
+static void all_of_items(struct pool *pool, const struct fieldset_place *list, const struct value *v,
+                         struct fieldset *set)
+{
+    struct fieldset_place item = fieldset_item(list);
+
+    for (size_t i = 0; value_is(v, VALUE_ARRAY) && i < value_count(v); i++) {
+        struct fieldset_entry *e = &set->entries[set->count];
+
+        if (!fieldset_item_step(pool, list, value_at(v, i), &e->step, NULL))
+            continue;
+        e->member = true;
+        e->below = all_of(pool, &item, value_at(v, i));
+        set->count++;
+    }
+}
+
+/* Items that are there several times count as one piece. */
+static void all_of_join(struct fieldset *set)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < set->count; i++) {
+        if (kept && fieldset_step_equal(set->entries[kept - 1].step, set->entries[i].step))
+            set->entries[kept - 1].below = NULL;
+        else
+            set->entries[kept++] = set->entries[i];
+    }
+    set->count = kept;
+}
+
+/* All places below one that was not there. */
+static const struct fieldset *all_of(struct pool *pool, const struct fieldset_place *place, const struct value *v)
+{
+    enum fieldset_shape shape = fieldset_shape(place, v);
+    struct fieldset *set;
+
+    if (shape == FIELDSET_LEAF || compare_is_void(v) || !value_count(v))
+        return NULL;
+    set = pool_alloc(pool, sizeof(*set));
+    set->cap = value_count(v);
+    set->entries = pool_alloc(pool, set->cap * sizeof(*set->entries));
+    if (shape == FIELDSET_ITEMS)
+        all_of_items(pool, place, v, set);
+    else
+        all_of_members(pool, place, v, set);
+    fieldset_sort(set);
+    all_of_join(set);
+    return set->count ? set : NULL;
+}
+
 static void compare_place(struct pool *pool, const struct fieldset_place *place, struct fieldset_step step,
                           const struct value *from, const struct value *to, struct fieldset_change *up);
 
@@ -111,18 +179,24 @@ static void compare_items(struct pool *pool, const struct fieldset_place *list, 
 static void compare_place(struct pool *pool, const struct fieldset_place *place, struct fieldset_step step,
                           const struct value *from, const struct value *to, struct fieldset_change *up)
 {
-    enum fieldset_shape shape = fieldset_shape(place, from && !compare_is_void(from) ? from : to);
+    enum fieldset_shape shape;
     struct fieldset_change here = {0};
-    bool leaf = shape == FIELDSET_LEAF || (compare_is_void(from) && compare_is_void(to));
+    bool leaf;
 
-    if (from && to && value_equal(from, to))
+    if (!from) {
+        fieldset_add(pool, &up->touched, step, true, all_of(pool, place, to));
         return;
+    }
+    if (to && value_equal(from, to))
+        return;
+    shape = fieldset_shape(place, !compare_is_void(from) ? from : to);
+    leaf = shape == FIELDSET_LEAF || (compare_is_void(from) && compare_is_void(to));
     if (!leaf && shape == FIELDSET_ITEMS)
         compare_items(pool, place, from, to, &here);
     else if (!leaf)
         compare_members(pool, place, FIELDSET_ALL, from, to, &here);
-    if (!from || (leaf && to) || here.touched.count)
-        fieldset_add(pool, &up->touched, step, !from || (leaf && to), fieldset_keep(pool, &here.touched));
+    if ((leaf && to) || here.touched.count)
+        fieldset_add(pool, &up->touched, step, leaf && to, fieldset_keep(pool, &here.touched));
     if (!to || here.removed.count)
         fieldset_add(pool, &up->removed, step, !to, fieldset_keep(pool, &here.removed));
 }

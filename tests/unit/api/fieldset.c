@@ -265,6 +265,14 @@ static void test_compare(void **state)
          "{\"spec\":{\"containers\":[{\"name\":\"c\"},{\"name\":\"c\"}]}}",
          "{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"c\\\"}\":{}}}}",
          "{\"f:spec\":{\"f:containers\":{\"k:{\\\"name\\\":\\\"c\\\"}\":{\".\":{},\"f:name\":{}}}}}"},
+        {"Pod", "{}",
+         "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"x\"},{\"image\":\"y\",\"name\":\"c\"},{\"name\":\"b\"}"
+         ",{}],"
+         "\"bogus\":{\"a\":1}},\"metadata\":{\"labels\":{},\"finalizers\":[\"b\",\"a\",\"b\",null]}}",
+         "{\"f:metadata\":{\".\":{},\"f:finalizers\":{\".\":{},\"v:\\\"a\\\"\":{},\"v:\\\"b\\\"\":{}},\"f:labels\":{}},"
+         "\"f:spec\":{\".\":{},\"f:containers\":{\".\":{},\"k:{\\\"name\\\":\\\"b\\\"}\":{\".\":{},\"f:name\":{}},"
+         "\"k:{\\\"name\\\":\\\"c\\\"}\":{}}}}",
+         "{}"},
         {"Pod", "{\"spec\":{\"hostname\":\"x\"},\"status\":{}}", "{\"spec\":{\"hostname\":\"x\"},\"status\":{}}", "{}",
          "{}"},
     };
