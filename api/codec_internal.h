@@ -42,6 +42,7 @@ void codec_write_envelope(const char *api_version, const char *kind, struct slic
 
 /* Applies the rules of defaulting_rules.c for a type and its inline ones. */
 void default_by_rule(const struct schema_type *type, struct value *object);
+bool default_has_rule(const struct schema_type *type);
 /* A default that a row cannot say. */
 struct default_rule {
     const char *type; /* schema_long_name: "core.v1.Pod" */

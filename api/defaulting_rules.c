@@ -403,19 +403,35 @@ static void index_rules(void)
     }
 }
 
-void default_by_rule(const struct schema_type *type, struct value *object)
+static const struct rule_range *rules_of(const struct schema_type *type)
 {
+    static const struct rule_range none; /* of a type that users named */
     size_t count;
     size_t at = (size_t)(type - schema_types(&count));
+
+    (void)pthread_once(&rule_once, index_rules);
+    return type->custom || at >= count ? &none : &ranges[at];
+}
+
+bool default_has_rule(const struct schema_type *type)
+{
+    bool has = rules_of(type)->count > 0;
+
+    for (size_t i = 0; i < type->field_count; i++)
+        has = has || ((type->fields[i].flags & SCHEMA_INLINE) && default_has_rule(type->fields[i].type));
+    return has;
+}
+
+void default_by_rule(const struct schema_type *type, struct value *object)
+{
+    const struct rule_range *range = rules_of(type);
 
     for (size_t i = 0; i < type->field_count; i++) {
         if (type->fields[i].flags & SCHEMA_INLINE)
             default_by_rule(type->fields[i].type, object);
     }
-    (void)pthread_once(&rule_once, index_rules);
-    /* No rule means a type that users named. */
-    for (size_t i = 0; !type->custom && at < count && i < ranges[at].count; i++)
-        ranges[at].first[i]->apply(object);
+    for (size_t i = 0; i < range->count; i++)
+        range->first[i]->apply(object);
 }
 
 const struct default_rule *default_rule_at(size_t index)

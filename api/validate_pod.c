@@ -148,24 +148,29 @@ static void check_lifecycle(const struct rule_site *s, const struct vpath *at, c
 }
 
 /* host ports are taken on the node: the same twice in one pod cannot work. */
+static void check_host_port(const struct rule_site *s, struct map *taken, const struct vpath *at,
+                            const struct value *port, int64_t host)
+{
+    char *key CLEANUP_FREE = mem_printf("%.*s/%.*s/%lld", SLICE_ARGS(value_string(value_get(port, "protocol"))),
+                                        SLICE_ARGS(value_string(value_get(port, "hostIP"))), (long long)host);
+
+    if (!map_take_name(taken, slice_str(key)))
+        report_duplicate_text(s->v, VFIELD(at, "hostPort"), slice_str(key));
+    if (value_bool(value_get(s->object, "hostNetwork")) && host != value_int(value_get(port, "containerPort")))
+        report_invalid(s->v, VFIELD(at, "containerPort"), value_get(port, "containerPort"),
+                       "must match `hostPort` when `hostNetwork` is true");
+}
+
 static void check_host_ports(const struct rule_site *s, struct map *taken, const struct vpath *at,
                              const struct value *container)
 {
     const struct value *ports = value_get(container, "ports");
-    bool host_network = value_bool(value_get(s->object, "hostNetwork"));
 
     for (size_t i = 0; i < value_count(ports); i++) {
-        const struct value *port = value_at(ports, i);
-        const struct vpath *here = VINDEX(VFIELD(at, "ports"), i);
-        int64_t host = value_int(value_get(port, "hostPort"));
-        char *key CLEANUP_FREE = mem_printf("%.*s/%.*s/%lld", SLICE_ARGS(value_string(value_get(port, "protocol"))),
-                                            SLICE_ARGS(value_string(value_get(port, "hostIP"))), (long long)host);
+        int64_t host = value_int(value_get(value_at(ports, i), "hostPort"));
 
-        if (host && !map_take_name(taken, slice_str(key)))
-            report_duplicate_text(s->v, VFIELD(here, "hostPort"), slice_str(key));
-        if (host && host_network && host != value_int(value_get(port, "containerPort")))
-            report_invalid(s->v, VFIELD(here, "containerPort"), value_get(port, "containerPort"),
-                           "must match `hostPort` when `hostNetwork` is true");
+        if (host)
+            check_host_port(s, taken, VINDEX(VFIELD(at, "ports"), i), value_at(ports, i), host);
     }
 }
 

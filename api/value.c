@@ -170,26 +170,13 @@ size_t value_depth(const struct value *v)
 
 enum value_kind value_kind(const struct value *v)
 {
-    if (!v)
-        return VALUE_NULL;
-    switch (json_typeof(node(v))) {
-    case JSON_OBJECT:
-        return VALUE_OBJECT;
-    case JSON_ARRAY:
-        return VALUE_ARRAY;
-    case JSON_STRING:
-        return VALUE_STRING;
-    case JSON_INTEGER:
-        return VALUE_INT;
-    case JSON_REAL:
-        return VALUE_REAL;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return VALUE_BOOL;
-    case JSON_NULL:
-        break;
-    }
-    return VALUE_NULL;
+    static const uint8_t kinds[] = {
+        [JSON_OBJECT] = VALUE_OBJECT, [JSON_ARRAY] = VALUE_ARRAY, [JSON_STRING] = VALUE_STRING,
+        [JSON_INTEGER] = VALUE_INT,   [JSON_REAL] = VALUE_REAL,   [JSON_TRUE] = VALUE_BOOL,
+        [JSON_FALSE] = VALUE_BOOL,    [JSON_NULL] = VALUE_NULL,
+    };
+
+    return v ? (enum value_kind)kinds[json_typeof(node(v))] : VALUE_NULL;
 }
 
 bool value_is(const struct value *v, enum value_kind kind)
@@ -254,7 +241,7 @@ double value_real(const struct value *v)
 
 struct slice value_string(const struct value *v)
 {
-    if (!value_is(v, VALUE_STRING))
+    if (!v || !json_is_string(node(v)))
         return SLICE_NONE;
     return slice_make(json_string_value(node(v)), json_string_length(node(v)));
 }
