@@ -117,6 +117,7 @@ static int env_settle(struct store *store, struct error *err)
     char *pages CLEANUP_FREE = NULL;
     MDB_stat stat;
     size_t size;
+    ssize_t n;
     int fd = -1;
     int rc = mdb_env_stat(store->db.env, &stat);
 
@@ -126,7 +127,10 @@ static int env_settle(struct store *store, struct error *err)
         return store_lmdb_error(err, rc, "opening LMDB");
     size = 2 * (size_t)stat.ms_psize;
     pages = mem_alloc(size);
-    if (pread(fd, pages, size, 0) != (ssize_t)size)
+    n = pread(fd, pages, size, 0);
+    if (n < 0)
+        return store_lmdb_error(err, errno, "reading LMDB's first pages");
+    if ((size_t)n < size)
         return error_set(err, ERROR_CORRUPT, "data.mdb in %s has lost its beginning", store->path);
     errno = EIO; /* when it is cut short */
     if (pwrite(fd, pages, size, 0) != (ssize_t)size || fdatasync(fd) < 0)

@@ -47,8 +47,11 @@ static void head_write(char head[STORE_SEGMENT_HEAD], const struct store_segment
 static int head_read(struct store_segment *s, struct error *err)
 {
     char head[HEAD_FIXED];
+    ssize_t n = pread(s->fd, head, sizeof(head), 0);
 
-    if (pread(s->fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head, MAGIC, sizeof(MAGIC)) != 0)
+    if (n < 0)
+        return disk_error(err, errno, "reading", s->path);
+    if ((size_t)n < sizeof(head) || memcmp(head, MAGIC, sizeof(MAGIC)) != 0)
         return error_set(err, ERROR_CORRUPT, "%s is not a log of ours", s->path);
     if (get_u32(head + AT_CRC) != crc32c(0, slice_make(head, AT_CRC)))
         return error_set(err, ERROR_CORRUPT, "the head of %s is damaged", s->path);

@@ -4,9 +4,13 @@
  * reads, goes to LMDB, begins segments, compacts, closes and opens again. Whatever failed failed cleanly: what was
  * acknowledged is there, what was not asked for is not, and the next try works.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <lmdb.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -21,6 +25,11 @@
 #define LMDB_CALLS(X)                                                                                                  \
     X(env_create, (MDB_env * *env), (env))                                                                             \
     X(env_set_mapsize, (MDB_env * env, size_t size), (env, size))                                                      \
+    X(env_set_maxdbs, (MDB_env * env, MDB_dbi count), (env, count))                                                    \
+    X(env_set_maxreaders, (MDB_env * env, unsigned count), (env, count))                                               \
+    X(env_get_fd, (MDB_env * env, int *fd), (env, fd))                                                                 \
+    X(env_info, (MDB_env * env, MDB_envinfo * info), (env, info))                                                      \
+    X(env_stat, (MDB_env * env, MDB_stat * stat), (env, stat))                                                         \
     X(env_open, (MDB_env * env, const char *path, unsigned flags, mdb_mode_t mode), (env, path, flags, mode))          \
     X(dbi_open, (MDB_txn * txn, const char *name, unsigned flags, MDB_dbi *dbi), (txn, name, flags, dbi))              \
     X(stat, (MDB_txn * txn, MDB_dbi dbi, MDB_stat * stat), (txn, dbi, stat))                                           \
@@ -34,12 +43,25 @@
     X(cursor_open, (MDB_txn * txn, MDB_dbi dbi, MDB_cursor * *cursor), (txn, dbi, cursor))                             \
     X(cursor_get, (MDB_cursor * cursor, MDB_val * key, MDB_val * value, MDB_cursor_op op), (cursor, key, value, op))
 
-#define CALL_ENUM(name, parameters, arguments) CALL_##name,
-#define CALL_NAME(name, parameters, arguments) "mdb_" #name,
-enum call { LMDB_CALLS(CALL_ENUM) CALL_DISK }; /* then enum disk_call */
+/* Those of the system that neither change files nor are LMDB's own, and what they return when they fail. */
+#define SYSTEM_CALLS(X)                                                                                                \
+    X(mmap64, void *, MAP_FAILED, (void *at, size_t len, int protection, int flags, int fd, off_t offset),             \
+      (at, len, protection, flags, fd, offset))                                                                        \
+    X(pread64, ssize_t, -1, (int fd, void *to, size_t len, off_t at), (fd, to, len, at))                               \
+    X(lseek64, off_t, -1, (int fd, off_t at, int whence), (fd, at, whence))                                            \
+    X(opendir, DIR *, NULL, (const char *path), (path))                                                                \
+    X(readdir64, struct dirent *, NULL, (DIR * folder), (folder))                                                      \
+    X(mkdir, int, -1, (const char *path, mode_t mode), (path, mode))                                                   \
+    X(flock, int, -1, (int fd, int operation), (fd, operation))
+
+#define SYSTEM_ENUM(name, type, failed, parameters, arguments) CALL_##name,
+#define SYSTEM_NAME(name, type, failed, parameters, arguments) #name,
+#define CALL_ENUM(name, parameters, arguments)                 CALL_##name,
+#define CALL_NAME(name, parameters, arguments)                 "mdb_" #name,
+enum call { LMDB_CALLS(CALL_ENUM) SYSTEM_CALLS(SYSTEM_ENUM) CALL_DISK }; /* then enum disk_call */
 #define CALLS (CALL_DISK + DISK_CALLS)
 static const char *const call_names[CALLS] = {
-    LMDB_CALLS(CALL_NAME) "write", "space", "sync", "open", "rename", "unlink"};
+    LMDB_CALLS(CALL_NAME) SYSTEM_CALLS(SYSTEM_NAME) "write", "space", "sync", "open", "rename", "unlink"};
 
 static struct {
     unsigned call;
@@ -95,6 +117,19 @@ static bool is_sick(unsigned call, const void *first)
 }
 
 LMDB_CALLS(WRAP)
+
+#define WRAP_SYSTEM(name, type, failed, parameters, arguments)                                                         \
+    type __real_##name parameters;                                                                                     \
+    type __wrap_##name parameters;                                                                                     \
+    type __wrap_##name parameters                                                                                      \
+    {                                                                                                                  \
+        if (!fails(CALL_##name))                                                                                       \
+            return __real_##name arguments;                                                                            \
+        errno = fault.code;                                                                                            \
+        return failed;                                                                                                 \
+    }
+
+SYSTEM_CALLS(WRAP_SYSTEM)
 
 void __real_mdb_env_close(MDB_env *env);
 void __wrap_mdb_env_close(MDB_env *env);
@@ -331,6 +366,12 @@ static void test_lmdb_opening(void **state)
 {
     fail_each(CALL_env_create, CODES(ENOMEM));
     fail_each(CALL_env_set_mapsize, CODES(EINVAL));
+    fail_each(CALL_env_set_maxdbs, CODES(EINVAL));
+    fail_each(CALL_env_set_maxreaders, CODES(EINVAL));
+    fail_each(CALL_env_get_fd, CODES(EINVAL));
+    fail_each(CALL_env_info, CODES(EINVAL));
+    fail_each(CALL_env_stat, CODES(EINVAL));
+    fail_each(CALL_stat, CODES(EIO));
     fail_each(CALL_env_open, CODES(EIO, ENOSPC));
     fail_each(CALL_dbi_open, CODES(MDB_MAP_FULL));
 }
@@ -365,12 +406,23 @@ static void test_disk(void **state)
     fail_each(CALL_DISK + DISK_UNLINK, CODES(EIO));
 }
 
+static void test_system(void **state)
+{
+    fail_each(CALL_mmap64, CODES(ENOMEM));
+    fail_each(CALL_pread64, CODES(EIO));
+    fail_each(CALL_lseek64, CODES(EIO, EINVAL));
+    fail_each(CALL_opendir, CODES(EMFILE));
+    fail_each(CALL_readdir64, CODES(EIO));
+    fail_each(CALL_mkdir, CODES(ENOSPC));
+    fail_each(CALL_flock, CODES(EWOULDBLOCK, EIO));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lmdb_opening), cmocka_unit_test(test_lmdb_transactions),
         cmocka_unit_test(test_lmdb_reading), cmocka_unit_test(test_lmdb_writing),
-        cmocka_unit_test(test_disk),
+        cmocka_unit_test(test_disk),         cmocka_unit_test(test_system),
     };
 
     log_set_level(LOG_ERROR);
