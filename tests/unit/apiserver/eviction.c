@@ -97,6 +97,33 @@ static void test_budget_counts_down(void **state)
     clean();
 }
 
+/* What does not run needs nobody's leave, and what another budget is for is none of this one's business. */
+static void test_what_needs_no_leave(void **state)
+{
+    static const char *const phases[] = {"Succeeded", "Failed", "Pending"};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_expect(&h, 201, "POST", BUDGET,
+                   "{\"metadata\":{\"name\":\"other\"},\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"z\"}}}}",
+                   NULL);
+    make_budget("", 0, 1, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
+        char *status CLEANUP_FREE = mem_printf("{\"status\":{\"phase\":\"%s\"}}", phases[i]);
+        const struct ask ask = {.method = "PATCH",
+                                .path = NS "/pods/p/status",
+                                .body = status,
+                                .content_type = "application/merge-patch+json"};
+
+        make_pod("p", true);
+        evict("p", "", 429, NULL);
+        harness_ask(&h, &ask, &a);
+        assert_int_equal(a.status, 200);
+        evict("p", "", 201, &a);
+        harness_expect(&h, 200, "DELETE", NS "/pods?gracePeriodSeconds=0", NULL, NULL);
+    }
+    clean();
+}
+
 static void test_stale_budget_asks_to_wait(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -164,9 +191,9 @@ static void test_the_older_version(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_budget_counts_down), cmocka_unit_test(test_stale_budget_asks_to_wait),
-        cmocka_unit_test(test_unhealthy_pods),     cmocka_unit_test(test_preconditions_and_names),
-        cmocka_unit_test(test_the_older_version),
+        cmocka_unit_test(test_budget_counts_down),        cmocka_unit_test(test_what_needs_no_leave),
+        cmocka_unit_test(test_stale_budget_asks_to_wait), cmocka_unit_test(test_unhealthy_pods),
+        cmocka_unit_test(test_preconditions_and_names),   cmocka_unit_test(test_the_older_version),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

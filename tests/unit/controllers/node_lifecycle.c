@@ -270,6 +270,14 @@ static void test_tolerations(void **state)
          "[{\"key\":\"k\",\"operator\":\"Exists\",\"tolerationSeconds\":-9}]", 0},
         {"[{\"key\":\"k\",\"effect\":\"NoExecute\"},{\"key\":\"l\",\"effect\":\"NoExecute\"}]",
          "[{\"key\":\"k\",\"operator\":\"Exists\"}]", 0},
+        /* Of several taints the one that lets it stay least, wherever it stands. */
+        {"[{\"key\":\"k\",\"effect\":\"NoExecute\"},{\"key\":\"l\",\"effect\":\"NoExecute\"}]",
+         "[{\"key\":\"k\",\"operator\":\"Exists\",\"tolerationSeconds\":5},{\"key\":\"l\",\"operator\":\"Exists\","
+         "\"tolerationSeconds\":9}]",
+         5},
+        {"[{\"key\":\"k\",\"effect\":\"NoExecute\"},{\"key\":\"l\",\"effect\":\"NoExecute\"}]",
+         "[{\"key\":\"k\",\"operator\":\"Exists\",\"tolerationSeconds\":5},{\"key\":\"l\",\"operator\":\"Exists\"}]",
+         5},
         {"", "[]", -1},
     };
 

@@ -360,6 +360,45 @@ static void test_an_owner_that_lives_stops_the_collector(void **state)
     world_end(&w);
 }
 
+/* A budget counts the pods of its namespace that it selects, and asks each of their controllers once. */
+static void test_a_budget_counts_its_own_pods(void **state)
+{
+#define BUDGETED(name, ns, app)                                                                                        \
+    "{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"" ns "\",\"uid\":\"" name                                    \
+    "\",\"resourceVersion\":\"60\",\"labels\":{"                                                                       \
+    "\"app\":\"" app                                                                                                   \
+    "\"},\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":\"web\",\"uid\":"           \
+    "\"rs-1\",\"controller\":true}]},\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\","           \
+    "\"status\":\"True\"}]}}"
+    static const char *const numbers[][2] = {
+        {"expectedPods", "4"}, {"currentHealthy", "3"}, {"desiredHealthy", "3"}, {"disruptionsAllowed", "0"}};
+    struct world w;
+    struct fake_call *call;
+
+    (void)state;
+    world_start(&w);
+    world_list(
+        &w, "poddisruptionbudgets",
+        "{\"metadata\":{\"name\":\"b\",\"namespace\":\"a\",\"uid\":\"b\",\"generation\":1,\"resourceVersion\":\"9\"},"
+        "\"spec\":{\"maxUnavailable\":\"25%\",\"selector\":{\"matchLabels\":{\"app\":\"web\"}}}}");
+    world_list(&w, "replicasets", SET("4"));
+    world_list(&w, "pods",
+               BUDGETED("p1", "a", "web") "," BUDGETED("p2", "a", "web") "," BUDGETED("p3", "a", "web") "," BUDGETED(
+                   "p4", "a", "other") "," BUDGETED("p5", "z", "web"));
+    world_list_rest(&w);
+    call = world_call(&w, "disruption-controller");
+    assert_non_null(call);
+    assert_string_equal(call->path, "/apis/policy/v1/namespaces/a/poddisruptionbudgets/b/status");
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        char *path CLEANUP_FREE = mem_printf("status.%s", numbers[i][0]);
+        struct slice got = scan_get(slice_str(call->body), path);
+
+        if (!slice_is(got, numbers[i][1]))
+            fail_msg("%s is %.*s", path, SLICE_ARGS(got));
+    }
+    world_end(&w);
+}
+
 #define SERVICE                                                                                                        \
     "{\"metadata\":{\"name\":\"web\",\"namespace\":\"a\",\"uid\":\"s-1\",\"resourceVersion\":\"50\"},"                 \
     "\"spec\":{\"selector\":{\"app\":\"web\"},\"ports\":[{\"port\":80}]}}"
@@ -502,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_dependents_of_a_deleted_owner_go),
         cmocka_unit_test(test_an_owner_that_lives_stops_the_collector),
         cmocka_unit_test(test_an_owner_goes_when_a_dependent_names_it_no_longer),
+        cmocka_unit_test(test_a_budget_counts_its_own_pods),
         cmocka_unit_test(test_a_node_is_not_garbage_of_a_pod),
         cmocka_unit_test(test_a_changed_pod_reaches_its_services_slice),
         cmocka_unit_test(test_a_set_finds_pods_without_an_owner),
