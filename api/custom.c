@@ -231,11 +231,36 @@ static void custom_set_selectable(struct custom_kind *k, const struct value *ver
         k->schema.selectable = paths;
 }
 
+static const struct value *schema_of(const struct value *version)
+{
+    return value_path(version, "schema", "openAPIV3Schema", NULL);
+}
+
+/* Objects are read by the schema of the version that they are stored in: what it does not know is not shown, what it
+ * has a default for is there. Of a definition that never said anything else, they are stored so. */
+static void custom_set_reading(struct custom_kind *k, const struct value *definition, const struct value *version)
+{
+    const struct value *versions = value_path(definition, "spec", "versions", NULL);
+    const struct value *stored = version;
+    bool others = value_int(value_path(definition, "metadata", "generation", NULL)) > 1;
+
+    for (size_t i = 0; i < value_count(versions); i++) {
+        if (value_bool(value_get(value_at(versions, i), "storage")))
+            stored = value_at(versions, i);
+        others = others || !value_equal(schema_of(value_at(versions, i)), schema_of(version));
+    }
+    if (others)
+        k->root.read_by = value_equal(schema_of(stored), schema_of(version))
+                              ? k->root.structural
+                              : structural_compile(k->pool, schema_of(stored));
+}
+
 struct custom_kind *custom_kind_whole(const struct value *definition, const struct value *version)
 {
     struct custom_kind *k = custom_kind_head(definition, version);
 
-    k->root.structural = structural_compile(k->pool, value_path(version, "schema", "openAPIV3Schema", NULL));
+    k->root.structural = structural_compile(k->pool, schema_of(version));
+    custom_set_reading(k, definition, version);
     custom_set_columns(k, version);
     custom_set_selectable(k, version);
     return k;

@@ -14,6 +14,7 @@
 
 #include "api/codec_internal.h"
 #include "api/scan.h"
+#include "api/version.h"
 #include "lib/encoding.h"
 
 #define FORMAT        1
@@ -330,8 +331,10 @@ bool object_meta_need(const struct schema_kind *kind, struct slice meta, struct 
 {
     if (object_meta_read(meta, ret_meta) && ret_meta->schema_hash == kind->hash)
         return true;
+    BUF_LOCAL(shown);
+
     buf_reset(scratch);
-    object_encode_meta(kind, stored, scratch);
+    object_encode_meta(kind, kind->type->read_by ? version_show(kind, stored, &shown) : stored, scratch);
     return object_meta_read(buf_slice(scratch), ret_meta);
 }
 

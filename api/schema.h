@@ -84,6 +84,8 @@ struct schema_type {
     bool custom;             /* users named it: no table of ours that names types means it */
     /* Of a custom resource's object: what it has besides the fields (api/structural.h); else NULL. */
     const struct structural *structural;
+    /* By which its stored objects are read: the schema of the version that they are stored in. NULL = as they are. */
+    const struct structural *read_by;
     const char *openapi; /* its OpenAPI schema as text, where it is no rows; else NULL */
 };
 

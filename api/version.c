@@ -3,6 +3,7 @@
 
 #include "api/codec.h"
 #include "api/object.h"
+#include "api/structural.h"
 #include "lib/error.h"
 
 /* What rows cannot say; after the moves to the stored form, before those from it. */
@@ -69,15 +70,30 @@ void version_from_stored(const struct schema_kind *kind, struct value *object)
     (void)codec_normalise(kind, object, CODEC_IGNORE, NULL, NULL);
 }
 
+void version_read(const struct schema_kind *kind, struct value *object)
+{
+    if (!kind->type->read_by)
+        return;
+    structural_prune(kind->type->read_by, object, NULL);
+    structural_default(kind->type->read_by, object);
+}
+
 struct slice version_show(const struct schema_kind *kind, struct slice stored, struct buf *scratch)
 {
-    struct value *object CLEANUP_VALUE = kind->stored ? value_parse(stored, NULL) : NULL;
+    bool changes = kind->stored || kind->type->read_by;
+    struct value *object CLEANUP_VALUE = changes ? value_parse(stored, NULL) : NULL;
 
     if (!object) /* also of bytes that nobody can read: they are shown as they are */
         return object_as(kind, stored, scratch);
-    version_from_stored(kind, object);
+    version_read(kind, object);
     buf_reset(scratch);
-    codec_write(kind->type, object, scratch);
+    if (kind->stored) {
+        version_from_stored(kind, object);
+        codec_write(kind->type, object, scratch);
+    } else {
+        set_type(object, kind);
+        value_write(object, scratch);
+    }
     return buf_slice(scratch);
 }
 

@@ -17,7 +17,11 @@
 int version_to_stored(const struct schema_kind *kind, struct value *object, bool whole, struct error *err);
 /* The way back, of a complete object. */
 void version_from_stored(const struct schema_kind *kind, struct value *object);
-/* The stored bytes as those of an object of `kind`: `stored` itself when it is stored as it is, else in `scratch`. */
+/* An object of `kind` as its definition of today has it (custom resources; upstream does so whenever one is read from
+ * storage): without what its stored version does not know, with its defaults. In place. */
+void version_read(const struct schema_kind *kind, struct value *object);
+/* The same of bytes, and: the stored bytes as those of an object of `kind`: `stored` itself when it is stored as it is,
+ * else in `scratch`. */
 struct slice version_show(const struct schema_kind *kind, struct slice stored, struct buf *scratch);
 /* The stored name of a dotted field of `kind`: `field` itself or text in `scratch`. */
 struct slice version_field(const struct schema_kind *kind, struct slice field, struct buf *scratch);

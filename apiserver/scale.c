@@ -4,6 +4,7 @@
 #include "api/object.h"
 #include "api/scan.h"
 #include "api/selector.h"
+#include "api/version.h"
 #include "apiserver/manage.h"
 #include "apiserver/meta.h"
 #include "apiserver/registry.h"
@@ -203,16 +204,23 @@ static int scale_check_replicas(const struct request *req, struct slice stored, 
 void scale_get(struct request *req)
 {
     struct registry_item item CLEANUP_REGISTRY_ITEM = {0};
+    struct slice shown;
+    BUF_LOCAL(scratch);
     ERROR_LOCAL(err);
 
-    if (negotiate_media(req, false, &err) < 0)
+    if (negotiate_media(req, false, &err) < 0) {
         reply_error(req, &err);
-    else if (registry_get(req->server->store, req->shown, req->info.namespace_, req->info.name, &item, &err) < 0)
+        return;
+    }
+    if (registry_get(req->server->store, req->shown, req->info.namespace_, req->info.name, &item, &err) < 0) {
         err.code == ERROR_NOT_FOUND ? scale_missing(req) : reply_error(req, &err);
+        return;
+    }
+    shown = req->kind->custom ? version_show(req->shown, buf_slice(&item.value), &scratch) : buf_slice(&item.value);
+    if (scale_check_replicas(req, shown, &err) < 0)
+        reply_error(req, &err);
     else
-        scale_check_replicas(req, buf_slice(&item.value), &err) < 0
-            ? reply_error(req, &err)
-            : scale_reply(req, buf_slice(&item.value), item.revision);
+        scale_reply(req, shown, item.revision);
 }
 
 static int scale_check(struct request *req, const struct value *scale, struct error *err)

@@ -4,6 +4,7 @@
 #include "api/object.h"
 #include "api/places.h"
 #include "api/validate.h"
+#include "api/version.h"
 #include "apiserver/admission.h"
 #include "apiserver/authz.h"
 #include "apiserver/create.h"
@@ -183,7 +184,7 @@ static int update_decide(struct write *w, struct value *object, const struct val
     struct slice key = registry_key(w->pool, req->kind, req->info.namespace_, u->name);
     BUF_LOCAL(header);
 
-    if (slice_equal(buf_slice(u->list), u->managers) && value_equal(object, old) &&
+    if (!u->reads_anew && slice_equal(buf_slice(u->list), u->managers) && value_equal(object, old) &&
         !update_finishes_deletion(req, object)) {
         buf_append_slice(&w->value, buf_slice(&item->value));
         w->revision = item->revision;
@@ -251,6 +252,18 @@ static int update_need_put(struct request *req, struct update *u, struct error *
     return u->put ? 0 : -(int)err->code;
 }
 
+/* What is stored, as its definition has it now. A write then stores it so, even one that says nothing new. */
+static void update_read(const struct request *req, struct update *u, struct value *old)
+{
+    struct value *stored CLEANUP_VALUE = req->kind->type->read_by ? value_copy(old) : NULL;
+
+    u->reads_anew = false;
+    if (!stored)
+        return;
+    version_read(req->kind, old);
+    u->reads_anew = !value_equal(stored, old);
+}
+
 static int update_plan(struct write *w, struct error *err)
 {
     struct update *u = w->arg;
@@ -282,6 +295,7 @@ static int update_plan(struct write *w, struct error *err)
     old = object_decode_apart(buf_slice(&item.value), item.revision, &u->managers, err);
     if (!old)
         return -(int)ERROR_CORRUPT;
+    update_read(req, u, old);
     req->object_name = u->name;
     if ((r = u->make(req, u, old, &object, err)) < 0)
         return r;

@@ -19,6 +19,7 @@ struct update {
     struct slice managers; /* during the plan: the list of the stored object as text, which its tree is without */
     struct buf *list;      /* during the plan: where the new list goes */
     bool created;          /* set by the plan: nothing was there, and the write makes it */
+    bool reads_anew;       /* likewise: what is stored is not what is read (version_read) */
     bool applies;          /* an apply: `make` writes the list of managers, and what is not there is made */
     bool unmanaged;        /* not somebody's wish: the list of managers stays as it is (binding) */
     bool keeps_parts;      /* the whole new object counts: main and status are not split (binding, finalize, ...) */

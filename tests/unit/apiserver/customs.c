@@ -205,6 +205,65 @@ static void test_names_are_taken_in_turn(void **state)
     assert_true(answer_has(&a, "InitialNamesAccepted"));
 }
 
+#define READINGS(properties)                                                                                           \
+    "{\"metadata\":{\"name\":\"readings.r.io\"},\"spec\":{\"group\":\"r.io\",\"scope\":\"Cluster\",\"names\":{"        \
+    "\"plural\":\"readings\","                                                                                         \
+    "\"kind\":\"Reading\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"selectableFields\":[{"    \
+    "\"jsonPath\":"                                                                                                    \
+    "\".spec.a\"}],\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":"           \
+    "\"object\",\"properties\":{" properties                                                                           \
+    "}}}}}},{\"name\":\"v2\",\"served\":true,\"storage\":false,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\","  \
+    "\"properties\":{\"spec\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},\"own\":{\"type\":"     \
+    "\"string\"}}}}}}}]}}"
+
+static void assert_spec(struct answer *a, const char *path, const char *spec)
+{
+    harness_expect(&h, 200, "GET", path, NULL, a);
+    assert_true(slice_is(scan_get(buf_slice(&a->body), "spec"), spec));
+}
+
+/* Objects are read as the definition of today has them, by the version that they are stored in. */
+static void test_read_by_the_stored_version(void **state)
+{
+    static const char path[] = "/apis/r.io/v1/readings/a", other[] = "/apis/r.io/v2/readings/a";
+    static const char body[] =
+        "{\"apiVersion\":\"r.io/v2\",\"kind\":\"Reading\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"own\":\"x\"}}";
+    static const char defaults[] =
+        "[{\"op\":\"add\",\"path\":\"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/a/default\","
+        "\"value\":\"late\"}]";
+    const struct ask change = {.method = "PATCH",
+                               .path = DEFINITIONS "/readings.r.io",
+                               .body = defaults,
+                               .content_type = "application/json-patch+json"};
+    const struct ask nothing = {
+        .method = "PATCH", .path = path, .body = "{}", .content_type = "application/merge-patch+json"};
+    struct answer a CLEANUP_ANSWER = {0};
+    char *before CLEANUP_FREE = NULL;
+    char *after CLEANUP_FREE = NULL;
+
+    (void)state;
+    harness_expect(&h, 201, "POST", DEFINITIONS, READINGS("\"a\":{\"type\":\"string\"}"), NULL);
+    harness_expect(&h, 201, "POST", "/apis/r.io/v2/readings", body, NULL);
+    assert_spec(&a, path, "{}");
+    assert_spec(&a, other, "{}");
+    harness_ask(&h, &change, &a);
+    assert_int_equal(a.status, 200);
+    assert_spec(&a, path, "{\"a\":\"late\"}");
+    before = answer_get(&a, "metadata.resourceVersion");
+    assert_spec(&a, other, "{\"a\":\"late\"}");
+    assert_answer(&a, "apiVersion", "r.io/v2");
+    harness_expect(&h, 200, "GET", "/apis/r.io/v1/readings?fieldSelector=spec.a%3Dlate", NULL, &a);
+    assert_true(answer_has(&a, "\"items\":[{") && answer_has(&a, "\"a\":\"late\""));
+    /* A write that says nothing new stores it so, once, and is no new generation. */
+    harness_ask(&h, &nothing, &a);
+    assert_int_equal(a.status, 200);
+    assert_answer(&a, "metadata.generation", "1");
+    after = answer_get(&a, "metadata.resourceVersion");
+    assert_string_not_equal(before, after);
+    harness_ask(&h, &nothing, &a);
+    assert_answer(&a, "metadata.resourceVersion", after);
+}
+
 /* A write of the status of what users define leaves all of its metadata alone. */
 static void test_status_leaves_metadata(void **state)
 {
@@ -240,7 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_went_unseen_is_gone),      cmocka_unit_test(test_no_object_is_left_behind),
         cmocka_unit_test(test_what_is_not_served_is_emptied), cmocka_unit_test(test_names_are_taken_in_turn),
-        cmocka_unit_test(test_status_leaves_metadata),
+        cmocka_unit_test(test_status_leaves_metadata),        cmocka_unit_test(test_read_by_the_stored_version),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
