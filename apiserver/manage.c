@@ -118,11 +118,18 @@ static bool manage_read(struct pool *pool, struct slice managers, const struct v
     return managed_parse(pool, managers, ret_managed, NULL) == 0 && ret_managed->count;
 }
 
-/* Whether the client says the list that is there. */
+/* Whether the client says the list that is there; mostly to the letter. */
 static bool manage_says_same(const struct value *said, struct slice managers)
 {
-    struct value *there CLEANUP_VALUE = said && managers.data ? value_parse(managers, NULL) : NULL;
+    struct value *there CLEANUP_VALUE = NULL;
+    BUF_LOCAL(text);
 
+    if (!said || !managers.data)
+        return !said && !managers.data;
+    value_write(said, &text);
+    if (slice_equal(buf_slice(&text), managers))
+        return true;
+    there = value_parse(managers, NULL);
     return value_equal(said, there);
 }
 

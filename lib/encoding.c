@@ -252,7 +252,15 @@ void json_write_inside(struct buf *out, struct slice in)
 
 void json_write_string(struct buf *out, struct slice in)
 {
-    *buf_reserve(out, in.len + 2) = '"'; /* enough for most at once */
+    char *to = buf_reserve(out, in.len + 2);
+
+    *to = '"';
+    if (in.len && json_plain_length(in, false) == in.len) { /* as most are */
+        memcpy(to + 1, in.data, in.len);
+        to[in.len + 1] = '"';
+        out->len += in.len + 2;
+        return;
+    }
     out->len++;
     json_write_inside(out, in);
     buf_append_byte(out, '"');

@@ -296,6 +296,48 @@ static void test_patch_of_managers(void **state)
     }
 }
 
+/* Who sends an object back sends its list with it, which says nothing then, in whatever order; another one counts. */
+static void test_put_of_managers(void **state)
+{
+    struct ask made = {
+        .method = "PATCH",
+        .path = CM "/um?fieldManager=first",
+        .body = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"um\"},\"data\":{\"a\":\"1\"}}",
+        .content_type = "application/apply-patch+yaml"};
+    static const struct {
+        const char *from, *to; /* in the object as it is */
+        bool first, second;    /* who is told of afterwards */
+    } rows[] = {
+        {"\"a\":\"1\"", "\"a\":\"1\",\"b\":\"2\"", true, false},
+        {"\"manager\":\"first\",\"operation\":\"Apply\"", "\"operation\":\"Apply\",\"manager\":\"first\"", true, false},
+        {"\"manager\":\"first\"", "\"manager\":\"second\"", false, true},
+        {"\"fieldsType\":\"FieldsV1\"", "\"fieldsType\":\"Other\"", true, false},
+        {"\"f:a\":{}", "\"x\":{}", true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct answer a CLEANUP_ANSWER = {0};
+        struct answer after CLEANUP_ANSWER = {0};
+        const char *at;
+        BUF_LOCAL(body);
+
+        harness_ask(&h, &made, &a);
+        assert_int_equal(a.status, 201);
+        at = strstr(buf_cstr(&a.body), rows[i].from);
+        assert_non_null(at);
+        buf_append(&body, a.body.data, (size_t)(at - a.body.data));
+        buf_append_str(&body, rows[i].to);
+        buf_append_str(&body, at + strlen(rows[i].from));
+        harness_expect(&h, 200, "PUT", CM "/um", buf_cstr(&body), &after);
+        if (answer_has(&after, "\"manager\":\"first\"") != rows[i].first ||
+            answer_has(&after, "\"manager\":\"second\"") != rows[i].second ||
+            answer_has(&after, "{\"f:data\":{\"f:b\":{}}}") != !i)
+            fail_msg("%s: %.*s", rows[i].to, (int)after.body.len, after.body.data);
+        harness_expect(&h, 200, "DELETE", CM "/um", NULL, NULL);
+    }
+}
+
 static void test_apply_refused(void **state)
 {
     static const struct {
@@ -808,6 +850,7 @@ int main(void)
         cmocka_unit_test(test_patch_findings),
         cmocka_unit_test(test_apply),
         cmocka_unit_test(test_patch_of_managers),
+        cmocka_unit_test(test_put_of_managers),
         cmocka_unit_test(test_apply_refused),
         cmocka_unit_test(test_status_is_apart),
         cmocka_unit_test(test_status_keeps_metadata),
