@@ -125,15 +125,13 @@ static int damaged(const struct store_segment *s, struct error *err)
                      (unsigned long long)atomic_load(&s->last_revision), s->path);
 }
 
-/* 1 = every record of it is whole, and they are those that it was written with; 0 = its append was cut short. What is
- * whole and cannot be read, or was followed by another, was no such append: a negative error. */
+/* 1 = every record of it is whole, and they are those that it was written with; 0 = they are not. What is whole and
+ * cannot be read is a negative error. */
 static int frame_check(const struct store_segment *s, const struct store_frame *frame, struct slice records,
                        struct error *err)
 {
-    uint32_t behind = (uint32_t)(records.data + records.len - s->map);
     bool same = !frame->sum || frame->sum == crc32c(0, records);
     struct store_record record;
-    struct store_frame next;
     uint32_t count = 0;
     ERROR_LOCAL(failure);
     int rc;
@@ -142,9 +140,7 @@ static int frame_check(const struct store_segment *s, const struct store_frame *
         count++;
     if (rc == 0 && count == frame->count && same)
         return 1;
-    if (rc < 0 && store_record_is_sound(records))
-        return error_pass(err, &failure, "%s", s->path);
-    return frame_at(s, behind, frame->crc, s->size, &next, &records) ? damaged(s, err) : 0;
+    return rc < 0 && store_record_is_sound(records) ? error_pass(err, &failure, "%s", s->path) : 0;
 }
 
 /* Is there a frame of this segment between `from` and `to`, which would come later than the one that begins at `end`?
@@ -205,7 +201,9 @@ int store_segment_scan(struct store_segment *s, uint64_t after, uint64_t until, 
             return 0;
         if (frame.last_revision > after) {
             rc = frame_check(s, &frame, records, err);
-            if (rc <= 0)
+            if (rc == 0)
+                return end_check(s, err);
+            if (rc < 0)
                 return rc;
             rc = fn(arg, &frame, s->end, records);
         }

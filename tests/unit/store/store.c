@@ -444,6 +444,34 @@ static void test_damage_before_the_last_frame(void **state)
     f->store = NULL;
 }
 
+/* A whole sector: the end of one frame and the head of the next. */
+static void test_damaged_sector(void **state)
+{
+    struct fixture *f = *state;
+    struct store_options options = {.path = f->path, .manual = true};
+    char *path CLEANUP_FREE = mem_printf("%s/log/00000001", f->path);
+    static const char zeros[512];
+    char bytes[16384];
+    const char *at;
+    ERROR_LOCAL(err);
+    int fd;
+
+    put(f, "/a", "value of a");
+    for (int i = 0; i < 8; i++)
+        put(f, "/b", "value of b");
+    store_close(f->store);
+    f->store = NULL;
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+    at = memmem(bytes, sizeof(bytes), "value of a", 10);
+    assert_non_null(at);
+    assert_int_equal(pwrite(fd, zeros, sizeof(zeros), at - bytes), sizeof(zeros));
+    (void)close(fd);
+    assert_int_equal(store_open(&options, &f->store, &err), -ERROR_CORRUPT);
+    assert_non_null(strstr(error_text(&err), "damaged behind revision "));
+    f->store = NULL;
+}
+
 /* Compaction was ahead of what LMDB knows. Nobody could read anything if the log ended before that. */
 static void test_damaged_log_before_what_was_compacted(void **state)
 {
@@ -674,6 +702,7 @@ int main(void)
         store_test(test_damaged_record_hurts_nobody_else),
         store_test(test_damaged_log_is_not_cut_off),
         store_test(test_damaged_head_of_a_frame),
+        store_test(test_damaged_sector),
         store_test(test_damaged_log_before_what_was_compacted),
         store_test(test_newest_segment_is_gone),
         store_test(test_damage_before_the_last_frame),
