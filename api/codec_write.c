@@ -109,7 +109,8 @@ static void write_name(char before, struct slice name, struct buf *out)
     to[0] = before;
     to[1] = '"';
     memcpy(to + 2, name.data, name.len);
-    memcpy(to + 2 + name.len, "\":", 2);
+    to[name.len + 2] = '"';
+    to[name.len + 3] = ':';
     out->len += name.len + 4;
 }
 

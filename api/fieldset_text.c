@@ -230,7 +230,8 @@ static void text_write_name(const char head[4], struct slice text, struct buf *o
     memcpy(to, head, 4);
     if (text.len && json_plain_length(text, false) == text.len) {
         memcpy(to + 4, text.data, text.len);
-        memcpy(to + 4 + text.len, "\":", 2);
+        to[text.len + 4] = '"';
+        to[text.len + 5] = ':';
         out->len += text.len + 6;
         return;
     }
