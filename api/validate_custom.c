@@ -48,6 +48,12 @@ static bool is_common(const struct value *versions, const char *field)
     return true;
 }
 
+bool custom_is_same(const struct validator *v)
+{
+    return v->old &&
+           value_equal(value_path(v->old, "spec", "versions", NULL), value_path(v->object, "spec", "versions", NULL));
+}
+
 void custom_start(struct validator *v)
 {
     const struct value *versions = value_path(v->object, "spec", "versions", NULL);
@@ -240,6 +246,42 @@ static void check_versions(const struct rule_site *s)
     check_dns_name(s->v, VFIELD(s->at->up, "version"), text_of(value_at(s->value, 0), "name"));
 }
 
+/* With a status subresource the schema of the status stands by itself, so the root may say nothing of it beside it. */
+static void check_status_root(const struct rule_site *s)
+{
+    static const char *const forbidden[] = {"$ref",
+                                            "$schema",
+                                            "additionalProperties",
+                                            "allOf",
+                                            "anyOf",
+                                            "default",
+                                            "enum",
+                                            "id",
+                                            "maxProperties",
+                                            "minProperties",
+                                            "not",
+                                            "nullable",
+                                            "oneOf",
+                                            "x-kubernetes-embedded-resource",
+                                            "x-kubernetes-int-or-string",
+                                            "x-kubernetes-list-map-keys",
+                                            "x-kubernetes-list-type",
+                                            "x-kubernetes-map-type"};
+    const struct value *root = value_path(s->object, "schema", "openAPIV3Schema", NULL);
+    struct vpath step;
+    const struct vpath *at;
+
+    if (custom_is_same(s->v) || !value_path(s->object, "subresources", "status", NULL))
+        return;
+    at = custom_place(s->v, "CustomResourceDefinitionVersion", s->at, "schema", &step);
+    for (size_t i = 0; at && i < ARRAY_SIZE(forbidden); i++)
+        if (value_get(root, forbidden[i])) {
+            report_invalid_text(s->v, VFIELD(at, "openAPIV3Schema"), slice_str(forbidden[i]),
+                                "is not allowed at the root of the schema if the status subresource is enabled");
+            return;
+        }
+}
+
 static void check_version(const struct rule_site *s)
 {
     const struct value *warning = value_get(s->object, "deprecationWarning");
@@ -249,6 +291,7 @@ static void check_version(const struct rule_site *s)
         report_required(s->v, VFIELD(VFIELD(s->at, "schema"), "openAPIV3Schema"), NULL);
     if (warning && !value_bool(value_get(s->object, "deprecated")))
         report_invalid(s->v, VFIELD(s->at, "deprecationWarning"), warning, "can only be set for deprecated versions");
+    check_status_root(s);
 }
 
 /* ".spec.a['b'][0]": starts with a dot and has nothing that is no part of a path. */
@@ -348,6 +391,8 @@ static void check_selectable(const struct rule_site *s)
             report_invalid(s->v, at, path, "is an invalid path: must be a simple path to a field, such as .spec.color");
         else if (slice_starts(value_string(path), SLICE_LIT(".metadata")))
             report_invalid(s->v, at, path, "must not point to fields in metadata");
+        else if (custom_is_same(s->v))
+            continue;
         else if (!selectable_schema(schema, value_string(path)))
             report_invalid(s->v, at, path, "is an invalid path: there is no such field in the schema");
         else if (!is_selectable(selectable_schema(schema, value_string(path))))

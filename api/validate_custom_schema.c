@@ -414,7 +414,7 @@ void check_custom_schema(const struct rule_site *s)
 {
     struct pool *pool CLEANUP_POOL = NULL;
 
-    if (!s->value || (s->old && value_equal(s->old, s->object)))
+    if (!s->value || custom_is_same(s->v))
         return;
     pool = pool_new();
     walk_schema(&(struct schema_walk){s->v, pool, 0, STRUCTURAL_STEPS_MAX}, s->value,

@@ -113,6 +113,9 @@ void check_custom_scale(struct validator *v);
 /* Any value against a schema; what is found is told at `at`. *steps are left, STRUCTURAL_STEPS_MAX at first. */
 void check_structural_value(struct validator *v, const struct structural *schema, const struct value *value,
                             const struct vpath *at, int64_t *steps);
+/* Whether an update of a definition leaves its versions as they were: they are not judged again, so that one that
+ * passed before rules were stricter can be changed otherwise, and deleted. */
+bool custom_is_same(const struct validator *v);
 /* To be called first of a definition. */
 void custom_start(struct validator *v);
 /* Where upstream tells of `field` in an object of `type` at `up` of a definition; NULL = it was told of in an earlier

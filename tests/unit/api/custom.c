@@ -51,6 +51,10 @@
     "{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\",\"x-kubernetes-list-map-keys\":[" keys                     \
     "],\"items\":{\"type\":\"object\","                                                                                \
     "\"required\":[\"k\"],\"properties\":{\"k\":" k "}}}"
+#define STATUS_ROOT(more)                                                                                              \
+    "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"subresources\":{\"status\":{}},"     \
+    "\"schema\":{"                                                                                                     \
+    "\"openAPIV3Schema\":{\"type\":\"object\"," more "}}}]}}"
 #define SELECTABLE(path)                                                                                               \
     "{\"spec\":{\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"selectableFields\":[{\"jsonPath\":"  \
     "\"" path "\"}],"                                                                                                  \
@@ -159,6 +163,8 @@ static void test_definitions(void **state)
               "\"object\","
               "\"properties\":{\"labels\":{\"type\":\"object\"}}}}}"),
          ""},
+        {DEFINITION, STATUS_ROOT("\"properties\":{}"), ""},
+        {DEFINITION, STATUS_ROOT("\"maxProperties\":9"), AT ": Invalid value: \"maxProperties\": ~"},
         {DEFINITION, SELECTABLE(".spec.a"), ""},
         {DEFINITION, SELECTABLE(".spec.z"),
          "spec.selectableFields[0].jsonPath: Invalid value: \".spec.z\": is an invalid path: ~"},
@@ -168,6 +174,9 @@ static void test_definitions(void **state)
 
     (void)state;
     check_rows(rows, ARRAY_SIZE(rows));
+    /* What is stored already may be changed elsewhere, and go. */
+    check_update(DEFINITION, SPEC("{\"type\":\"string\",\"x-kubernetes-list-type\":\"set\"}"),
+                 "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", "");
     check_update(DEFINITION, "{\"status\":{\"conditions\":[{\"type\":\"Established\",\"status\":\"True\"}]}}",
                  "{\"spec\":{\"scope\":\"Cluster\"}}", "spec.scope: Invalid value: \"Cluster\": field is immutable");
     check_update(DEFINITION, "{}", "{\"spec\":{\"scope\":\"Cluster\"}}", "");
