@@ -108,17 +108,6 @@ static void encode_member(void *arg, const struct schema_field *f, struct slice 
     e->before = ',';
 }
 
-void object_encode(const struct schema_kind *kind, const struct value *object, struct slice managers,
-                   struct buf *ret_value, struct buf *ret_meta)
-{
-    struct encoding e = {kind, managers, ret_value, '{'};
-    size_t start = ret_value->len;
-
-    codec_each_member(kind->type, object, encode_member, &e);
-    buf_append_str(ret_value, e.before == '{' ? "{}" : "}");
-    object_encode_meta(kind, slice_from(buf_slice(ret_value), start), ret_meta);
-}
-
 /* Selectable fields whose value is not simply at their path. An Event's source is its component; events of the newer
  * group say it elsewhere. */
 static const struct {
@@ -143,7 +132,7 @@ bool object_field_is_known(const struct schema_kind *kind, const char *field)
 static void write_field(const struct schema_kind *kind, struct slice stored, const char *field, struct slice v,
                         struct buf *out)
 {
-    const struct schema_field *row = schema_find_path(kind->type, field);
+    const struct schema_field *row;
     const char *zero = "";
     BUF_LOCAL(scratch);
 
@@ -155,11 +144,16 @@ static void write_field(const struct schema_kind *kind, struct slice stored, con
             v = scan_get(stored, field_places[i].paths[1]);
         zero = field_places[i].zero;
     }
-    if (scan_is_string(v))
+    if (scan_is_string(v)) {
         write_text(out, scan_text(v, &scratch));
-    else if (v.data && *v.data != '{' && *v.data != '[' && *v.data != 'n')
+        return;
+    }
+    if (v.data && *v.data != '{' && *v.data != '[' && *v.data != 'n') {
         write_text(out, v);
-    else if (row && row->shape == SCHEMA_ONE && row->base == SCHEMA_BOOL)
+        return;
+    }
+    row = schema_find_path(kind->type, field);
+    if (row && row->shape == SCHEMA_ONE && row->base == SCHEMA_BOOL)
         write_text(out, SLICE_LIT("false"));
     else if (row && row->shape == SCHEMA_ONE && (row->base == SCHEMA_INT32 || row->base == SCHEMA_INT64))
         write_text(out, SLICE_LIT("0"));
@@ -180,30 +174,93 @@ static void write_labels(struct slice labels, struct buf *out)
     }
 }
 
-void object_encode_meta(const struct schema_kind *kind, struct slice stored, struct buf *ret_meta)
-{
-    const char *paths[META_PATHS + SELECTABLE_MAX] = {
-        [META_UID] = "metadata.uid", [META_LABELS] = "metadata.labels", [META_DELETION] = "metadata.deletionTimestamp"};
+/* What the header says, raw JSON: fixed ones, then the kind's selectable fields. */
+struct meta_values {
+    const char *paths[META_PATHS + SELECTABLE_MAX];
     struct slice values[META_PATHS + SELECTABLE_MAX];
-    size_t fields = 0;
+    size_t count;
+};
+
+static void meta_values_init(struct meta_values *m, const struct schema_kind *kind)
+{
+    m->paths[META_UID] = "metadata.uid";
+    m->paths[META_LABELS] = "metadata.labels";
+    m->paths[META_DELETION] = "metadata.deletionTimestamp";
+    m->count = META_PATHS;
+    for (size_t i = 0; i < SELECTABLE_MAX && kind->selectable[i]; i++)
+        m->paths[m->count++] = kind->selectable[i];
+}
+
+static void write_meta(const struct schema_kind *kind, const struct meta_values *m, struct slice stored,
+                       struct buf *ret_meta)
+{
     char fixed[2] = {FORMAT, 0};
     BUF_LOCAL(scratch);
     BUF_LOCAL(run);
 
-    for (; fields < SELECTABLE_MAX && kind->selectable[fields]; fields++)
-        paths[META_PATHS + fields] = kind->selectable[fields];
-    scan_get_many(stored, paths, META_PATHS + fields, values);
-    fixed[1] = scan_is_string(values[META_DELETION]) ? FLAG_DELETING : 0;
-
+    fixed[1] = scan_is_string(m->values[META_DELETION]) ? FLAG_DELETING : 0;
     buf_append(ret_meta, fixed, sizeof fixed);
     write_u32(ret_meta, kind->hash);
-    write_text(ret_meta, scan_text(values[META_UID], &scratch));
-    write_labels(values[META_LABELS], &run);
+    write_text(ret_meta, scan_text(m->values[META_UID], &scratch));
+    write_labels(m->values[META_LABELS], &run);
     write_text(ret_meta, buf_slice(&run));
     buf_reset(&run);
-    for (size_t i = 0; i < fields; i++)
-        write_field(kind, stored, kind->selectable[i], values[META_PATHS + i], &run);
+    for (size_t i = META_PATHS; i < m->count; i++)
+        write_field(kind, stored, m->paths[i], m->values[i], &run);
     write_text(ret_meta, buf_slice(&run));
+}
+
+void object_encode_meta(const struct schema_kind *kind, struct slice stored, struct buf *ret_meta)
+{
+    struct meta_values m;
+
+    meta_values_init(&m, kind);
+    scan_get_many(stored, m.paths, m.count, m.values);
+    write_meta(kind, &m, stored, ret_meta);
+}
+
+/* By a path as scan_get has it. */
+static const struct value *tree_find(const struct value *object, const char *path)
+{
+    struct slice rest = slice_str(path);
+    struct slice name;
+
+    while (object && slice_split(&rest, '.', &name))
+        object = value_get_slice(object, name);
+    return object;
+}
+
+/* The same where the tree is at hand: to look a few members up is less than to read all that was just written. */
+static void encode_meta_of_tree(const struct schema_kind *kind, const struct value *object, struct slice stored,
+                                struct buf *ret_meta)
+{
+    struct meta_values m;
+    size_t ends[ARRAY_SIZE(m.values)];
+    size_t at = 0;
+    BUF_LOCAL(text);
+
+    meta_values_init(&m, kind);
+    for (size_t i = 0; i < m.count; i++) {
+        const struct value *v = tree_find(object, m.paths[i]);
+
+        if (v)
+            value_write(v, &text);
+        ends[i] = text.len;
+    }
+    for (size_t i = 0; i < m.count; at = ends[i++])
+        m.values[i] = ends[i] > at ? slice_make(text.data + at, ends[i] - at) : SLICE_NONE;
+    write_meta(kind, &m, stored, ret_meta);
+}
+
+void object_encode(const struct schema_kind *kind, const struct value *object, struct slice managers,
+                   struct buf *ret_value, struct buf *ret_meta)
+{
+    struct encoding e = {kind, managers, ret_value, '{'};
+    size_t start = ret_value->len;
+
+    codec_each_member(kind->type, object, encode_member, &e);
+    buf_append_str(ret_value, e.before == '{' ? "{}" : "}");
+    encode_meta_of_tree(kind, object, slice_from(buf_slice(ret_value), start), ret_meta);
 }
 
 struct slice object_as(const struct schema_kind *kind, struct slice stored, struct buf *scratch)

@@ -77,6 +77,33 @@ static void test_header_answers_selectors(void **state)
     }
 }
 
+/* The header is the same, whether it is made of the tree or of what was stored. */
+static void test_header_of_a_tree_is_that_of_its_bytes(void **state)
+{
+    static const char *const rows[][2] = {
+        {"Pod", "{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"labels\":{\"z\":\"1\",\"a\":\"\\\"\"}},\"spec\":{"
+                "\"nodeName\":\"n\","
+                "\"hostNetwork\":true},\"status\":{\"phase\":\"Running\",\"podIPs\":[{\"ip\":\"10.0.0.1\"}]}}"},
+        {"Pod", "{\"metadata\":{\"deletionTimestamp\":\"2024-01-01T00:00:00Z\",\"labels\":{}}}"},
+        {"Pod", "{\"spec\":{\"nodeName\":null}}"},
+        {"Event",
+         "{\"metadata\":{\"name\":\"e\"},\"source\":{\"component\":\"c\"},\"involvedObject\":{\"name\":\"x\"}}"},
+        {"ReplicationController", "{\"metadata\":{\"name\":\"r\"},\"status\":{\"replicas\":3}}"},
+        {"ReplicationController", "{\"metadata\":{\"name\":\"r\"}}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        BUF_LOCAL(value);
+        BUF_LOCAL(of_tree);
+        BUF_LOCAL(of_bytes);
+
+        encode(rows[i][0], rows[i][1], &value, &of_tree);
+        object_encode_meta(kind_of(rows[i][0]), buf_slice(&value), &of_bytes);
+        assert_true(slice_equal(buf_slice(&of_tree), buf_slice(&of_bytes)));
+    }
+}
+
 static void test_event_source_is_its_component(void **state)
 {
     BUF_LOCAL(value);
@@ -160,9 +187,13 @@ static void test_managers_stand_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_revision_is_spliced_in),        cmocka_unit_test(test_header_answers_selectors),
-        cmocka_unit_test(test_event_source_is_its_component), cmocka_unit_test(test_broken_headers_are_refused),
-        cmocka_unit_test(test_decode_gives_the_tree),         cmocka_unit_test(test_managers_stand_apart),
+        cmocka_unit_test(test_revision_is_spliced_in),
+        cmocka_unit_test(test_header_answers_selectors),
+        cmocka_unit_test(test_header_of_a_tree_is_that_of_its_bytes),
+        cmocka_unit_test(test_event_source_is_its_component),
+        cmocka_unit_test(test_broken_headers_are_refused),
+        cmocka_unit_test(test_decode_gives_the_tree),
+        cmocka_unit_test(test_managers_stand_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
