@@ -31,7 +31,7 @@ static struct {
 } library; /* libuv's own; set once */
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 
-/* The stream whose reader runs, and whether it has stopped. */
+/* The stream whose reader runs with what it has read, and whether it has stopped. */
 static _Thread_local struct {
     uv_stream_t *stream;
     bool stopped;
@@ -54,7 +54,7 @@ static void guard_call(size_t i, uv_stream_t *stream, ssize_t nread, const uv_bu
 
     if (nread == 0)
         return;
-    running.stream = stream;
+    running.stream = nread > 0 ? stream : NULL; /* at an end or an error libuv itself has stopped */
     running.stopped = false;
     __atomic_load_n(&readers[i], __ATOMIC_ACQUIRE)(stream, nread, buf);
     if (running.stopped) /* it is still there, also when it was closed: libuv lets go of it in a later phase */

@@ -483,6 +483,7 @@ struct reader {
     char room[8];
     size_t got;
     size_t nothings;
+    size_t ends;
 };
 
 static void reader_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -500,6 +501,7 @@ static void reader_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
     (void)buf;
     r->got += nread > 0 ? (size_t)nread : 0;
     r->nothings += nread == 0;
+    r->ends += nread < 0;
 }
 
 /* libh2o would close the connection: a read that fills the buffer is followed by one that finds nothing. */
@@ -601,6 +603,31 @@ static void test_reading_on_costs_no_calls(void **state)
     assert_int_equal(r.got, 48);
     assert_int_equal(uv_loop_close(&r.loop), 0);
     (void)close(ends[1]);
+}
+
+/* At the end libuv has stopped by itself: who begins again there is told again. That is how a connection whose peer has
+ * left is handed to libh2o, which closes it. */
+static void test_the_end_is_told_to_who_reads_on(void **state)
+{
+    struct reader r = {0};
+    uv_stream_t *stream = (uv_stream_t *)&r.pipe;
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(uv_loop_init(&r.loop), 0);
+    assert_int_equal(uv_pipe_init(&r.loop, &r.pipe, 0), 0);
+    r.pipe.data = &r;
+    assert_int_equal(uv_pipe_open(&r.pipe, ends[0]), 0);
+    assert_int_equal(uv_read_start(stream, reader_alloc, reader_begin_again), 0);
+    (void)close(ends[1]);
+    for (size_t i = 1; i <= 3; i++) {
+        (void)uv_run(&r.loop, UV_RUN_NOWAIT);
+        assert_int_equal(r.ends, i);
+    }
+    uv_close((uv_handle_t *)stream, NULL);
+    (void)uv_run(&r.loop, UV_RUN_NOWAIT);
+    assert_int_equal(uv_loop_close(&r.loop), 0);
 }
 
 /* Idle, streaming, waiting, upgraded, flooding: all are cut, and the loop is empty afterwards. */
@@ -709,6 +736,7 @@ int main(void)
         cmocka_unit_test(test_bad_requests_are_refused),
         cmocka_unit_test(test_a_read_that_finds_nothing_is_not_told),
         cmocka_unit_test(test_reading_on_costs_no_calls),
+        cmocka_unit_test(test_the_end_is_told_to_who_reads_on),
         cmocka_unit_test(test_upgrade_echoes),
         cmocka_unit_test(test_upgraded_client_that_resets_is_noticed),
         cmocka_unit_test(test_who),
