@@ -222,6 +222,8 @@ struct store {
     bool space_due;   /* the spare was taken */
     struct store_stats stats;
 
+    unsigned crowded; /* the writer's own: batches for which several are thought to write */
+
     /* The keeper's own. */
     struct store_state state;
     struct store_trim *trim; /* under way; NULL = none */
