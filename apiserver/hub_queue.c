@@ -6,9 +6,10 @@
 #include "apiserver/registry.h"
 #include "lib/map.h"
 
-#define HUB_WISHES      1024
-#define HUB_WISH_BITS   64
-#define HUB_WAITING_MAX 64 /* batches that wait for somebody who wants them */
+#define HUB_WISHES        1024
+#define HUB_WISH_BITS     64
+#define HUB_WAITING_MAX   64         /* batches that wait for somebody who wants them */
+#define HUB_WAITING_BYTES (1u << 20) /* that they hold */
 
 /* Who wishes for what. */
 struct hub_wishes {
@@ -42,6 +43,7 @@ struct hub_queue {
     bool paused;    /* the patient wait for the timer */
     bool gathering; /* all wait for it */
     size_t waiting; /* batches for which none of these is so */
+    size_t waiting_bytes;
 };
 
 /* ---- on the store's writer thread ---------------------------------------------------------------------------------
@@ -58,6 +60,15 @@ static bool hub_wished(const struct hub_wishes *wishes, const struct hub_batch *
     return false;
 }
 
+static size_t hub_batch_bytes(const struct hub_batch *batch)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < batch->count; i++)
+        bytes += batch->events[i]->value.len + batch->events[i]->prev_value.len;
+    return bytes;
+}
+
 /* Whether the front is to be woken for it. */
 static bool hub_queue_hurries(struct hub_queue *q, const struct hub_batch *batch)
 {
@@ -67,7 +78,8 @@ static bool hub_queue_hurries(struct hub_queue *q, const struct hub_batch *batch
         return true;
     if (hub_wished(&q->wishes[HUB_PATIENT], batch) && !q->paused)
         return true;
-    return ++q->waiting > HUB_WAITING_MAX;
+    q->waiting_bytes += hub_batch_bytes(batch);
+    return ++q->waiting > HUB_WAITING_MAX || q->waiting_bytes > HUB_WAITING_BYTES;
 }
 
 static void hub_queue_on_events(void *arg, struct store_event *const *events, size_t count, uint64_t revision)
@@ -140,7 +152,7 @@ void hub_queue_drain(struct hub_queue *q)
     q->first = NULL;
     q->last = &q->first;
     q->posted = false;
-    q->waiting = 0;
+    q->waiting = q->waiting_bytes = 0;
     q->paused |= often;
     (void)pthread_mutex_unlock(&q->lock);
     if (often && !loop_timer_active(q->pause))

@@ -263,6 +263,7 @@ static void test_nobody_is_woken(void **state)
 {
     struct fixture *f = *state;
     uint64_t before = hub_revision(f->hub);
+    static char large[600000];
     struct listener one;
 
     put_pod(f, "n1", "Pending", false);
@@ -276,6 +277,11 @@ static void test_nobody_is_woken(void **state)
     before = hub_revision(f->hub);
     for (int i = 0; i < 100; i++)
         put_pod(f, "n1", "Running", false);
+    assert_true(hub_revision(f->hub) > before);
+    before = hub_revision(f->hub);
+    memset(large, 'x', sizeof(large) - 1);
+    for (int i = 0; i < 4; i++) /* few, but large */
+        put_pod(f, large, "Running", false);
     assert_true(hub_revision(f->hub) > before);
 }
 
