@@ -52,7 +52,6 @@ static void test_the_next_pod_honours_what_was_acknowledged(void **state)
         char *range CLEANUP_FREE = mem_printf(RANGE, i);
         char *secrets CLEANUP_FREE = mem_printf("{\"imagePullSecrets\":[{\"name\":\"s%u\"}]}", i);
         char *list CLEANUP_FREE = mem_printf("[{\"name\":\"s%u\"}]", i);
-        char *resources CLEANUP_FREE = mem_printf("{\"cpu\":\"%um\"}", i);
         char *class CLEANUP_FREE =
             mem_printf("{\"metadata\":{\"name\":\"c%u\"},\"value\":%u,\"globalDefault\":true}", i, i);
         char *number CLEANUP_FREE = mem_printf("%u", i);
