@@ -164,6 +164,13 @@ static const struct rule **spread;     /* those of each field, and of each type 
 static size_t spread_count, spread_cap;
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
 
+static bool is_of(const struct rule *rule, const char *field)
+{
+    const char *own = rule->field;
+
+    return own && field ? validate_same(own, field) : own == field;
+}
+
 /* Appends those of the field (NULL = of none); how many they are. */
 static size_t spread_rules(const struct schema_type *type, const char *field)
 {
@@ -175,7 +182,7 @@ static size_t spread_rules(const struct schema_type *type, const char *field)
         const struct rule *const *rules = rules_of(names[n], &count);
 
         for (size_t i = 0; i < count; i++) {
-            if (field ? !rules[i]->field || !validate_same(rules[i]->field, field) : rules[i]->field != NULL)
+            if (!is_of(rules[i], field))
                 continue;
             spread = mem_grow(spread, &spread_cap, spread_count + 1, sizeof(const struct rule *));
             spread[spread_count++] = rules[i];
