@@ -20,11 +20,13 @@
 #include "agent/pipe.h"
 #include "agent/session.h"
 
-#define OUTPUT_HIGH   (512u << 10)
-#define INPUT_HIGH    (256u << 10)
-#define PACKET_MAX    8192 /* what conmon reads at once: the rest of a larger one would be lost */
-#define CONMON_STDERR 3
-#define RESIZE_MS     5 /* until the next look whether conmon has read */
+#define OUTPUT_HIGH     (512u << 10)
+#define INPUT_HIGH      (256u << 10)
+#define PACKET_MAX      8192 /* what conmon reads at once: the rest of a larger one would be lost */
+#define CONMON_STDERR   3
+#define RESIZE_MS       5   /* until the next look whether conmon has read */
+#define RESIZE_AGAIN_MS 250 /* doubled each time */
+#define RESIZE_REPEATS  2
 
 struct attach {
     struct session session;
@@ -34,6 +36,7 @@ struct attach {
     char *dir; /* of the container */
     struct pipe *conmon;
     struct loop_timer *resize;
+    unsigned repeats; /* of the last size that are still to come */
     unsigned columns;
     unsigned rows;
     bool finished;
@@ -123,7 +126,9 @@ static void attach_on_input_end(void *arg)
 }
 
 /* A line in conmon's control pipe. Of several that it finds there at once it takes the first alone, so the next is
- * written when the one before has been read; then only the last counts. */
+ * written when the one before has been read; then only the last counts. What it has read goes through a second pipe of
+ * its own, where the same is so and we cannot look: so the last size is said again, twice, which changes nothing where
+ * it is known. */
 static void attach_set_size(void *arg)
 {
     struct attach *a = arg;
@@ -137,6 +142,8 @@ static void attach_set_size(void *arg)
         return; /* conmon has gone, and the container with it */
     if (ioctl(fd, FIONREAD, &unread) || unread || write(fd, line, (size_t)len) < 0)
         loop_timer_start(a->resize, RESIZE_MS, 0);
+    else if (a->repeats)
+        loop_timer_start(a->resize, RESIZE_AGAIN_MS << (RESIZE_REPEATS - a->repeats--), 0);
 }
 
 static void attach_on_resize(void *arg, unsigned columns, unsigned rows)
@@ -145,8 +152,8 @@ static void attach_on_resize(void *arg, unsigned columns, unsigned rows)
 
     a->columns = columns;
     a->rows = rows;
-    if (!loop_timer_active(a->resize))
-        attach_set_size(a);
+    a->repeats = RESIZE_REPEATS;
+    attach_set_size(a);
 }
 
 static void attach_on_drained(void *arg)
