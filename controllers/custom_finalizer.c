@@ -22,7 +22,8 @@ static void custom_plan_collection(struct plan *plan, const struct view_kind *ki
                    "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Background\"}");
 }
 
-static void custom_plan_finish(struct plan *plan, const struct view *definition)
+/* A patch of the definition, begun: members of its metadata follow. */
+static struct action *custom_plan_patch(struct plan *plan, const struct view *definition)
 {
     struct action *action =
         plan_add(plan, ACTION_PATCH, &view_definitions, SLICE_NONE, view_text(definition, VIEW_NAME));
@@ -31,6 +32,13 @@ static void custom_plan_finish(struct plan *plan, const struct view *definition)
     action->flags = ACTION_MISSING_IS_FINE;
     buf_append_str(&action->body, "{\"metadata\":{");
     plan_member(&action->body, "uid", view_text(definition, VIEW_UID));
+    return action;
+}
+
+static void custom_plan_finish(struct plan *plan, const struct view *definition)
+{
+    struct action *action = custom_plan_patch(plan, definition);
+
     plan_member(&action->body, "resourceVersion", view_text(definition, VIEW_REVISION));
     buf_append_str(&action->body, ",\"finalizers\":");
     plan_list_without(&action->body, view_raw(definition, VIEW_FINALIZERS), CUSTOM_FINALIZER);
@@ -47,13 +55,8 @@ static bool custom_lacks_names(const struct view *definition)
 
 static void custom_plan_names(struct plan *plan, const struct view *definition)
 {
-    struct action *action =
-        plan_add(plan, ACTION_PATCH, &view_definitions, SLICE_NONE, view_text(definition, VIEW_NAME));
+    struct action *action = custom_plan_patch(plan, definition);
 
-    action->patch_type = PATCH_MERGE;
-    action->flags = ACTION_MISSING_IS_FINE;
-    buf_append_str(&action->body, "{\"metadata\":{");
-    plan_member(&action->body, "uid", view_text(definition, VIEW_UID));
     buf_append_str(&action->body, "}}");
 }
 
