@@ -304,6 +304,7 @@ void agent_free(struct agent *agent)
     if (!agent)
         return;
     /* From the top down; containers are not asked. */
+    join_stop(agent->join);
     usage_free(STEAL(agent->usage)); /* answers who waits, while there is a server to answer with */
     node_server_free(agent->server);
     sessions_end(agent);

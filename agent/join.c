@@ -51,7 +51,7 @@ struct join {
     struct renew *serving_renew;
     bool saving;  /* a save is under way */
     bool unsaved; /* and the identity has changed since it began */
-    bool done;
+    bool done;    /* joined or failed was called, or nobody shall be told any more */
     void (*joined)(void *arg, const struct join_identity *identity);
     void (*failed)(void *arg, const struct error *err);
     void (*on_serving)(void *arg, struct slice certificate, struct slice key, struct slice ca);
@@ -493,18 +493,26 @@ void join_keep(struct join *join,
                                                                            .arg = join});
 }
 
+void join_stop(struct join *join)
+{
+    if (!join)
+        return;
+    join->done = true;
+    loop_timer_free(STEAL(join->timer));
+    if (join->call)
+        http_call_cancel(STEAL(join->call));
+    csr_cancel(STEAL(join->csr));
+    renew_free(STEAL(join->client_renew));
+    renew_free(STEAL(join->serving_renew));
+}
+
 void join_free(struct join *join)
 {
     if (!join)
         return;
-    if (join->call)
-        http_call_cancel(join->call);
+    join_stop(join);
     http_client_free(join->http);
-    csr_cancel(join->csr);
     client_free(join->bootstrap);
-    loop_timer_free(join->timer);
-    renew_free(join->client_renew);
-    renew_free(join->serving_renew);
     pki_pair_clear(&join->client);
     pki_pair_clear(&join->pending);
     free(join->pending_path);

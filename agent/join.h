@@ -36,6 +36,11 @@ int join_start(struct agent *agent, const struct join_options *options,
  * each (PEM certificate and key, and the CA). Needs agent->client and a Node with its address. */
 void join_keep(struct join *join,
                void (*serving)(void *arg, struct slice certificate, struct slice key, struct slice ca));
+/* Nothing is called any more and nothing new begins; what is being written ends as a job of the agent. An agent that
+ * ends calls it first: a certificate that came while its last jobs end would start a node server again. NULL is
+ * allowed. */
+void join_stop(struct join *join);
+/* After the agent's last job. NULL is allowed. */
 void join_free(struct join *join);
 
 #endif

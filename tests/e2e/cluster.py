@@ -27,7 +27,8 @@ SANITIZERS = {
     'LSAN_OPTIONS': f'suppressions={ROOT}/.ci/lsan-suppressions:print_suppressions=0',
     'TSAN_OPTIONS': f'suppressions={ROOT}/.ci/tsan-suppressions:exitcode=97',
 }
-FINDING = re.compile(r'^.*(?:ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:).*', re.M)
+# With what follows, as far as it tells where: 60 lines of it.
+FINDING = re.compile(r'^.*(?:ERROR: \w*Sanitizer|WARNING: ThreadSanitizer|runtime error:).*(?:\n.*){0,60}', re.M)
 
 
 def run(*command, check=True, **kwargs):

@@ -71,7 +71,7 @@ def running(cluster):
         yield cluster.start()
     finally:
         left = cluster.stop()
-        assert not left, f'left on the host, or processes in trouble (see {cluster.folder}): {left}'
+        assert not left, f'left on the host, or processes in trouble (see {cluster.folder}):\n' + '\n'.join(left)
 
 
 @pytest.fixture(scope='module')

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import time
 
 import pytest
 
@@ -228,6 +229,29 @@ def test_agent_that_comes_before_its_server_joins():
     finally:
         left = c.stop()
         assert not left, left
+
+
+def test_agents_end_at_any_moment(own_cluster):
+    """What an agent is in the middle of at its start is no reason to end badly; sanitizers see what it forgot."""
+    c = own_cluster
+    c.apply(deployment('web', 6))
+    settled(c, 'web', 6)
+    node = c.nodes[0]
+
+    def restart(until):
+        node.stop()
+        node.start()
+        wait_for(lambda: until in node.process.text(node.process.begin), until)
+        return time.monotonic()
+
+    begin = restart('pods of node')  # its first line: by then it knows what a signal is
+    wait_for(lambda: 'certificate of the node server' in node.process.text(node.process.begin), 'all that it starts')
+    whole = time.monotonic() - begin
+    for i in range(12):
+        c.kubectl('delete', 'pods', '--all', '--wait=false')
+        restart('pods of node')
+        time.sleep(whole * i / 10)  # another moment each time
+    settled(c, 'web', 6)
 
 
 def test_clean_removes_the_logs(own_cluster):
