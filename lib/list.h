@@ -39,6 +39,17 @@ static inline void list_remove(struct list *item)
     list_init(item);
 }
 
+/* All items go over to `to`, whatever that was before; `from` is empty then. */
+static inline void list_move(struct list *to, struct list *from)
+{
+    list_init(to);
+    if (list_empty(from))
+        return;
+    *to = *from;
+    to->next->prev = to->prev->next = to;
+    list_init(from);
+}
+
 #define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 /* `it` may be removed in the body. */
 #define list_for_each_safe(it, n, head)                                                                                \

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "lib/list.h"
+
 struct loop_message {
     struct loop_message *next;
     void (*fn)(void *arg);
@@ -21,6 +23,10 @@ struct loop {
     uv_poll_t wake;
     struct clock *clock;
     bool stopping; /* atomic */
+    /* Timers of the next turn, run from an idle handle: libuv's own of no time, started again when one fires, fires in
+     * the same turn, for as long as that goes on, and no socket is looked at meanwhile. */
+    struct list next;
+    uv_idle_t idle;
     pthread_mutex_t lock;
     struct loop_message *first; /* guarded by lock */
     struct loop_message **last;
@@ -28,6 +34,8 @@ struct loop {
 
 struct loop_timer {
     uv_timer_t uv;
+    struct list link; /* in loop->next; on its own otherwise */
+    uint64_t repeat_ms;
     void (*fn)(void *arg);
     void *arg;
 };
@@ -79,6 +87,31 @@ static void loop_on_wake(uv_poll_t *handle, int status, int events)
         uv_stop(&loop->uv);
 }
 
+static void loop_timer_fired(uv_timer_t *uv)
+{
+    struct loop_timer *timer = container_of(uv, struct loop_timer, uv);
+
+    timer->fn(timer->arg);
+}
+
+/* Those that are there now; what they start is of the turn after. */
+static void loop_on_idle(uv_idle_t *handle)
+{
+    struct loop *loop = container_of(handle, struct loop, idle);
+    struct list now;
+
+    list_move(&now, &loop->next);
+    (void)uv_idle_stop(handle);
+    while (!list_empty(&now)) {
+        struct loop_timer *timer = container_of(now.next, struct loop_timer, link);
+
+        list_remove(&timer->link);
+        if (timer->repeat_ms)
+            (void)uv_timer_start(&timer->uv, loop_timer_fired, timer->repeat_ms, timer->repeat_ms);
+        timer->fn(timer->arg);
+    }
+}
+
 struct loop *loop_new(struct clock *clock)
 {
     struct loop *loop = mem_zalloc(sizeof(*loop));
@@ -87,6 +120,8 @@ struct loop *loop_new(struct clock *clock)
     if (loop->wake_fd < 0 || uv_loop_init(&loop->uv) || uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) ||
         uv_poll_start(&loop->wake, UV_READABLE, loop_on_wake))
         mem_die(0);
+    (void)uv_idle_init(&loop->uv, &loop->idle);
+    list_init(&loop->next);
     loop->clock = clock;
     loop->last = &loop->first;
     (void)pthread_mutex_init(&loop->lock, NULL);
@@ -99,6 +134,7 @@ void loop_free(struct loop *loop)
         return;
     loop_drain(loop);
     uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->idle, NULL);
     /* Lets close callbacks run, and waits for work that the pool still has. A handle somebody forgot would keep this
      * from ending, so the turns are bounded. */
     for (int i = 0; i < 1000 && uv_loop_close(&loop->uv) == UV_EBUSY; i++)
@@ -183,18 +219,12 @@ void loop_work(struct loop *loop, void (*work)(void *arg), void (*done)(void *ar
         mem_die(0);
 }
 
-static void loop_timer_fired(uv_timer_t *uv)
-{
-    struct loop_timer *timer = container_of(uv, struct loop_timer, uv);
-
-    timer->fn(timer->arg);
-}
-
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
     struct loop_timer *timer = mem_zalloc(sizeof(*timer));
 
     (void)uv_timer_init(&loop->uv, &timer->uv);
+    list_init(&timer->link);
     timer->fn = fn;
     timer->arg = arg;
     return timer;
@@ -202,18 +232,29 @@ struct loop_timer *loop_timer_new(struct loop *loop, void (*fn)(void *arg), void
 
 void loop_timer_start(struct loop_timer *timer, uint64_t ms, uint64_t repeat_ms)
 {
-    uv_update_time(timer->uv.loop);
+    struct loop *loop = container_of(timer->uv.loop, struct loop, uv);
+
+    if (!ms) {
+        loop_timer_stop(timer);
+        timer->repeat_ms = repeat_ms;
+        list_append(&loop->next, &timer->link);
+        (void)uv_idle_start(&loop->idle, loop_on_idle);
+        return;
+    }
+    list_remove(&timer->link);
+    uv_update_time(&loop->uv);
     (void)uv_timer_start(&timer->uv, loop_timer_fired, ms, repeat_ms);
 }
 
 void loop_timer_stop(struct loop_timer *timer)
 {
+    list_remove(&timer->link);
     (void)uv_timer_stop(&timer->uv);
 }
 
 bool loop_timer_active(const struct loop_timer *timer)
 {
-    return uv_is_active((const uv_handle_t *)&timer->uv);
+    return !list_empty(&timer->link) || uv_is_active((const uv_handle_t *)&timer->uv);
 }
 
 static void loop_timer_closed(uv_handle_t *handle)
@@ -225,5 +266,6 @@ void loop_timer_free(struct loop_timer *timer)
 {
     if (!timer)
         return;
+    list_remove(&timer->link);
     uv_close((uv_handle_t *)&timer->uv, loop_timer_closed);
 }

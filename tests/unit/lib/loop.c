@@ -67,6 +67,43 @@ static void test_posts_run_later_and_before_the_end(void **state)
     assert_int_equal(ran.len, 2);
 }
 
+static struct loop_timer *busy;
+static int taken;
+
+static void step(void *arg)
+{
+    if (++taken < 100)
+        loop_timer_start(busy, 0, 0);
+}
+
+/* One step a turn: who starts itself again as it fires keeps nobody from his turn. */
+static void test_no_time_is_the_next_turn(void **state)
+{
+    struct loop *loop = loop_new(clock_system());
+    struct loop_timer *other = loop_timer_new(loop, append, NULL);
+    BUF_LOCAL(ran);
+
+    (void)state;
+    busy = loop_timer_new(loop, step, NULL);
+    taken = 0;
+    loop_timer_start(busy, 0, 0);
+    assert_int_equal(taken, 0);
+    for (int i = 1; i <= 3; i++) {
+        loop_post(loop, append, &ran);
+        loop_turn(loop, true);
+        assert_int_equal(taken, i);
+        assert_int_equal(ran.len, i);
+    }
+    assert_true(loop_timer_active(busy));
+    loop_timer_start(other, 0, 0);
+    loop_timer_free(other); /* it never fires */
+    loop_timer_start(busy, 3600 * 1000, 0);
+    loop_turn(loop, false);
+    assert_int_equal(taken, 3);
+    loop_timer_free(busy);
+    loop_free(loop);
+}
+
 static struct loop *timed;
 static int fired;
 
@@ -145,11 +182,9 @@ static void test_freed_while_the_pool_works(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_loops_pass_messages),
-        cmocka_unit_test(test_posts_run_later_and_before_the_end),
-        cmocka_unit_test(test_timers),
-        cmocka_unit_test(test_work_is_done_on_the_loop),
-        cmocka_unit_test(test_freed_while_the_pool_works),
+        cmocka_unit_test(test_two_loops_pass_messages),  cmocka_unit_test(test_posts_run_later_and_before_the_end),
+        cmocka_unit_test(test_no_time_is_the_next_turn), cmocka_unit_test(test_timers),
+        cmocka_unit_test(test_work_is_done_on_the_loop), cmocka_unit_test(test_freed_while_the_pool_works),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
