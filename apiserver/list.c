@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET of a collection: a pass over a snapshot, bytes copied, selectors looked up in the headers. What is asked for
- * whole and does not fit into one piece is streamed: a pass makes one piece, the next one goes on behind its last key
- * when the piece is written. So a list costs a bounded number of bytes however long it is, and others have their turn
- * meanwhile.
+ * GET of a collection: passes over a snapshot, bytes copied, selectors looked up in the headers. A pass looks at a
+ * bounded number of objects, and the next one goes on behind its last key when the loop comes round: others have their
+ * turn meanwhile. What is asked for whole and does not fit into one piece is streamed, a piece when the one before is
+ * written: it costs a bounded number of bytes however long it is.
  *
- *     first piece: all of it --> answered
- *        `---- more --> SENDING --drained: next piece--> ... the last --> ended
+ *     GATHERING --a pass: all of it--> answered
+ *        | `-- a pass: looked at enough --> GATHERING
+ *        `---- a pass: the first piece is full --> SENDING --drained: next piece--> ... the last --> ended
  *                          `---- a pass fails (the revision is forgotten meanwhile) --> the connection is cut
  */
 #include "apiserver/list_options.h"
@@ -15,8 +16,9 @@
 #include "apiserver/registry.h"
 #include "lib/log.h"
 
-#define LIST_FIRST_MAX (128u << 10) /* of what is answered at once */
-#define LIST_PIECE     (64u << 10)
+#define LIST_FIRST_MAX  (128u << 10) /* of what is answered at once */
+#define LIST_PIECE      (64u << 10)
+#define LIST_LOOKED_MAX 4096u /* objects of one pass: 3 ms where few of them are chosen */
 
 struct list_pass {
     struct request *req;
@@ -24,16 +26,19 @@ struct list_pass {
     struct list_write *out;
     struct store_range range;
     uint64_t count;
+    size_t looked;   /* at so many by this pass */
     struct buf last; /* key of the last one written */
+    struct buf seen; /* key of the last one of a pass that had looked at enough */
     bool more;       /* stopped by the limit while selecting */
     size_t piece;    /* bytes after which a pass stops; 0 = it does not */
+    int ended;       /* why the pass before did */
+    struct loop_timer *turn;
 };
 
-enum { LIST_ALL, LIST_LIMIT, LIST_PIECE_FULL }; /* why a pass ended */
+enum { LIST_ALL, LIST_LIMIT, LIST_PIECE_FULL, LIST_LOOKED }; /* why a pass ended */
 
-static int list_visit(void *arg, const struct store_item *item)
+static int list_take(struct list_pass *p, const struct store_item *item)
 {
-    struct list_pass *p = arg;
     const struct list_options *o = &p->options;
     struct registry_place place;
 
@@ -51,6 +56,32 @@ static int list_visit(void *arg, const struct store_item *item)
     buf_reset(&p->last);
     buf_append_slice(&p->last, item->key);
     return 0;
+}
+
+static int list_visit(void *arg, const struct store_item *item)
+{
+    struct list_pass *p = arg;
+    int r = list_take(p, item);
+
+    /* One that reaches its limit without selecting ends here all the same. */
+    if (r || ++p->looked < LIST_LOOKED_MAX || (p->range.limit && p->looked == p->range.limit))
+        return r;
+    buf_reset(&p->seen);
+    buf_append_slice(&p->seen, item->key);
+    return LIST_LOOKED;
+}
+
+/* Goes on where the pass before ended, if there was one. */
+static int list_look(struct list_pass *p, struct store_range_result *ret_result, struct error *err)
+{
+    if (p->ended == LIST_PIECE_FULL)
+        p->range.after = buf_slice(&p->last);
+    else if (p->ended == LIST_LOOKED)
+        p->range.after = buf_slice(&p->seen);
+    if (p->ended == LIST_LOOKED && p->range.limit)
+        p->range.limit -= p->looked;
+    p->looked = 0;
+    return p->ended = store_list(p->req->server->store, &p->range, list_visit, p, ret_result, err);
 }
 
 /* What "expired" means depends on what was asked (wire.md, section 6). */
@@ -108,8 +139,7 @@ static int list_next_piece(void *arg, struct slice *ret_piece)
     int r;
 
     list_write_forget(p->out);
-    p->range.after = buf_slice(&p->last);
-    r = store_list(p->req->server->store, &p->range, list_visit, p, NULL, &err);
+    r = list_look(p, NULL, &err);
     if (r < 0) {
         log_warning("apiserver", "a list of %s is cut: %s", p->req->info.path, error_text(&err));
         return r;
@@ -117,7 +147,7 @@ static int list_next_piece(void *arg, struct slice *ret_piece)
     if (r == LIST_ALL)
         list_write_end(p->out);
     *ret_piece = list_write_items(p->out);
-    return r == LIST_PIECE_FULL;
+    return r != LIST_ALL;
 }
 
 static void list_begin_stream(struct list_pass *p)
@@ -142,12 +172,10 @@ static bool list_may_stream(const struct list_pass *p)
            !slice_is(p->req->http->method, "HEAD");
 }
 
-static int list_run(struct list_pass *p, struct error *err)
+static int list_prepare(struct list_pass *p, struct error *err)
 {
     struct request *req = p->req;
     const struct list_options *o = &p->options;
-    struct store_range_result result = {0};
-    ERROR_LOCAL(failed);
     uint64_t revision;
     int r;
 
@@ -166,24 +194,48 @@ static int list_run(struct list_pass *p, struct error *err)
     if (filter_is_empty(&o->filter))
         p->range.limit = (size_t)o->limit;
     p->piece = list_may_stream(p) ? LIST_FIRST_MAX : 0;
-    r = store_list(req->server->store, &p->range, list_visit, p, &result, &failed);
-    if (r < 0 && failed.code == ERROR_EXPIRED)
-        return list_expired(o, err);
-    if (r < 0)
-        return error_pass(err, &failed, NULL);
-    if (r == LIST_PIECE_FULL)
-        list_begin_stream(p);
-    else
-        list_finish(p, &result);
     return 0;
+}
+
+static void list_on_turn(void *arg);
+
+static int list_gather(struct list_pass *p, struct error *err)
+{
+    struct store_range_result result = {0};
+    ERROR_LOCAL(failed);
+    int r = list_look(p, &result, &failed);
+
+    if (r < 0)
+        return failed.code == ERROR_EXPIRED ? list_expired(&p->options, err) : error_pass(err, &failed, NULL);
+    if (r == LIST_LOOKED) {
+        if (!p->turn)
+            p->turn = loop_timer_new(p->req->front->loop, list_on_turn, p);
+        loop_timer_start(p->turn, 0, 0);
+    } else if (r == LIST_PIECE_FULL) {
+        list_begin_stream(p);
+    } else {
+        list_finish(p, &result);
+    }
+    return 0;
+}
+
+static void list_on_turn(void *arg)
+{
+    struct list_pass *p = arg;
+    ERROR_LOCAL(err);
+
+    if (list_gather(p, &err) < 0)
+        reply_error(p->req, &err);
 }
 
 static void list_free(void *arg)
 {
     struct list_pass *p = arg;
 
+    loop_timer_free(p->turn);
     list_write_free(p->out);
     buf_free(&p->last);
+    buf_free(&p->seen);
 }
 
 void verb_list(struct request *req)
@@ -198,6 +250,6 @@ void verb_list(struct request *req)
     p->req = req;
     p->out = list_write_new(req);
     pool_on_free(req->pool, list_free, p);
-    if (list_run(p, &err) < 0)
+    if (list_prepare(p, &err) < 0 || list_gather(p, &err) < 0)
         reply_error(req, &err);
 }

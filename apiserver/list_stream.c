@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *     SENDING --drained--> a piece --> SENDING ... the last --> ENDED
+ *     SENDING --drained, or the loop has come round--> a piece --> SENDING ... the last --> ENDED
  *        `---- no piece can be made: the connection is cut --> ENDED
  *
  * It lives in the request's pool, which goes right after the stream.
@@ -25,12 +25,14 @@ struct list_stream {
     struct buf packed;
     bool gzip;
     z_stream z;
+    struct loop_timer *turn;
 };
 
 static void list_stream_free(void *arg)
 {
     struct list_stream *s = arg;
 
+    loop_timer_free(s->turn);
     buf_free(&s->shown);
     buf_free(&s->packed);
     if (s->gzip)
@@ -70,25 +72,25 @@ static void list_stream_send(struct list_stream *s, struct slice piece)
     http_stream_write(s->stream, data);
 }
 
-/* Makes pieces until one goes out: a compressed one may be nothing yet. */
+/* Makes a piece. Nothing may come of it yet (nothing was chosen, or the packer keeps it): then others have their turn.
+ */
 static void list_stream_go_on(struct list_stream *s)
 {
     struct slice piece = SLICE_NONE;
-    int more = 1;
+    int more = s->next(s->arg, &piece);
 
-    while (more > 0 && !piece.len) {
-        more = s->next(s->arg, &piece);
-        if (more >= 0)
-            piece = list_stream_shape(s, piece, !more);
-    }
     if (more < 0) {
         s->state = LIST_STREAM_ENDED;
         http_stream_abort(s->stream);
         return;
     }
+    piece = list_stream_shape(s, piece, !more);
     if (!more)
         s->state = LIST_STREAM_ENDED;
-    list_stream_send(s, piece);
+    if (piece.len)
+        list_stream_send(s, piece);
+    else if (more)
+        loop_timer_start(s->turn, 0, 0);
     if (!more)
         http_stream_end(s->stream);
 }
@@ -97,7 +99,7 @@ static void list_stream_on_drained(void *arg)
 {
     struct list_stream *s = arg;
 
-    if (s->state == LIST_STREAM_SENDING)
+    if (s->state == LIST_STREAM_SENDING && !loop_timer_active(s->turn))
         list_stream_go_on(s);
 }
 
@@ -118,6 +120,7 @@ void list_stream_start(struct request *req, struct slice first, list_piece *next
 
     s->next = next;
     s->arg = arg;
+    s->turn = loop_timer_new(req->front->loop, list_stream_on_drained, s);
     s->gzip = reply_takes_gzip(req) && reply_gzip_begin(&s->z) == 0;
     pool_on_free(req->pool, list_stream_free, s);
     if (s->gzip)

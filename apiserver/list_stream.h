@@ -6,8 +6,8 @@
 
 #include "apiserver/request.h"
 
-/* Makes a piece, which lives until the next call: 1 = more follow, 0 = it was the last, negative = it cannot go on, and
- * the connection is cut. */
+/* Makes a piece, which lives until the next call: 1 = more follow, when the loop has come round after a piece of
+ * nothing; 0 = it was the last; negative = it cannot go on, and the connection is cut. */
 typedef int list_piece(void *arg, struct slice *ret_piece);
 
 /* Answers 200 with `first` and what `next` makes; `arg` lives as long as the request. */
