@@ -30,18 +30,24 @@ char *rewind_fixed_fields(const struct error *refused)
     return fields.len ? buf_steal_str(&fields) : NULL;
 }
 
-static int send_to(struct rewind_writer *w, const char *method, const char *path, const struct value *body,
-                   struct error *err)
+static int send_as(struct rewind_writer *w, bool dry_run, const char *method, const char *path,
+                   const struct value *body, struct error *err)
 {
     struct client_request request = {.method = method,
                                      .path = path,
-                                     .query = w->dry_run ? "fieldManager=knarr-rewind&dryRun=All"
-                                                         : "fieldManager=knarr-rewind"};
+                                     .query = dry_run ? "fieldManager=knarr-rewind&dryRun=All"
+                                                      : "fieldManager=knarr-rewind"};
     BUF_LOCAL(json);
 
     value_write(body, &json);
     request.body = buf_slice(&json);
     return session_call(w->session, &request, NULL, err);
+}
+
+static int send_to(struct rewind_writer *w, const char *method, const char *path, const struct value *body,
+                   struct error *err)
+{
+    return send_as(w, w->dry_run, method, path, body, err);
 }
 
 static struct value *fetch(struct rewind_writer *w, const char *path, struct error *err)
@@ -196,17 +202,51 @@ static int wait_gone(struct rewind_writer *w, const struct rewind_step *step, co
                      GONE_WAIT_S);
 }
 
+/* Whether it may be made as it was. The server says that its name is taken when rights and rules have nothing against
+ * it; what a quota says is heard when it asks for another name (which rules may refuse, and that says nothing). */
+static int may_make(struct rewind_writer *w, const char *collection, const struct value *body, struct error *err)
+{
+    static const char *const wrap = "it is left as it is, because it could not be made anew";
+    struct value *another CLEANUP_VALUE = value_copy(body);
+    struct value *metadata = value_need_object(another, "metadata");
+    char *prefix CLEANUP_FREE = mem_printf("%s-", value_str(value_get(metadata, "name")));
+
+    if (send_as(w, true, "POST", collection, body, err) < 0 && err->code != ERROR_ALREADY_EXISTS)
+        return error_wrap(err, "%s", wrap);
+    error_clear(err);
+    value_remove(metadata, "name");
+    value_set_str(metadata, "generateName", prefix);
+    if (send_as(w, true, "POST", collection, another, err) < 0 && err->code == ERROR_FORBIDDEN)
+        return error_wrap(err, "%s", wrap);
+    error_clear(err);
+    return 0;
+}
+
+/* What was deleted could not be made as it was then (somebody was faster to use up a quota): it becomes again what it
+ * was before. */
+static void put_back(struct rewind_writer *w, const struct rewind_step *step, const char *collection, struct error *err)
+{
+    struct value *body CLEANUP_VALUE = rewind_body_create(step->kind, step->now);
+    ERROR_LOCAL(failed);
+
+    if (send_to(w, "POST", collection, body, &failed) == 0)
+        (void)error_wrap(err, "it was deleted, could not be made anew, and was put back as it was before");
+    else
+        (void)error_wrap(err, "it was deleted and could not be made anew, nor put back (%s)", error_text(&failed));
+}
+
 static enum rewind_result make_anew(struct rewind_writer *w, const struct rewind_step *step, const char *path,
                                     char **ret_why, struct error *err)
 {
     struct value *body CLEANUP_VALUE = rewind_body_create(step->kind, step->then);
+    char *collection CLEANUP_FREE = client_path(step->kind, rewind_step_namespace(step), NULL, NULL);
     struct rewind_step again = *step;
     enum rewind_result result;
 
     /* While there is still something to leave. */
     if (!w->dry_run && (*ret_why = missing_owner(w, body, rewind_step_namespace(step))))
         return REWIND_LEFT;
-    if (send_conditionally(w, step, path, true, err) < 0)
+    if (may_make(w, collection, body, err) < 0 || send_conditionally(w, step, path, true, err) < 0)
         return REWIND_FAILED;
     if (w->dry_run)
         return REWIND_RECREATED;
@@ -215,7 +255,7 @@ static enum rewind_result make_anew(struct rewind_writer *w, const struct rewind
     again.now = NULL;
     result = create(w, &again, ret_why, err);
     if (result == REWIND_FAILED)
-        (void)error_wrap(err, "it was deleted, and could not be made anew");
+        put_back(w, step, collection, err);
     return result == REWIND_DONE ? REWIND_RECREATED : result;
 }
 

@@ -149,6 +149,18 @@ def test_what_could_not_be_made_anew(past):
     left = c.knarr('rewind', '--to', then, 'configmap/child', '--recreate', check=False)
     assert 'configmap/child left alone: its owner ConfigMap boss is not there' in left.stdout, left
     assert data(c, 'child') == 'new'
+    # Nor what a quota would not let in again.
+    quota = {'apiVersion': 'v1', 'kind': 'ResourceQuota', 'metadata': {'name': 'few'}, 'spec': {'hard': {'configmaps': '1'}}}
+    configmap(c, 'boss', 'old')
+    c.kubectl('patch', 'configmap', 'boss', '--type=merge', '-p', '{"data":{"k":"newer"}}')
+    then = revision(c)
+    c.kubectl('patch', 'configmap', 'boss', '--type=merge', '-p', '{"data":{"k":"newest"},"immutable":true}')
+    c.apply(quota)
+    wait_for(lambda: c.get('resourcequota', 'few').get('status', {}).get('used'), 'the quota to count')
+    left = c.knarr('rewind', '--to', then, 'configmap/boss', '--recreate', check=False)
+    assert left.returncode == 1 and 'exceeded quota' in left.stdout + left.stderr, left
+    assert data(c, 'boss') == 'newest'
+    c.kubectl('delete', 'resourcequota', 'few')
 
 
 def test_tokens_do_not_come_back(past):

@@ -229,13 +229,22 @@ static void test_it_is_there_already(void **state)
 static void test_fixed(void **state)
 {
     static const struct answer answers[] = {{"PUT", CM "/c", 422, FIXED},
+                                            {"POST", CM, 409, REFUSAL("AlreadyExists")},
+                                            {"POST", CM, 422, REFUSAL("Invalid")},
                                             {"DELETE", CM "/c", 200, "{}"},
                                             {"GET", CM "/c", 404, REFUSAL("NotFound")},
                                             {"POST", CM, 201, "{}"}};
-    static const struct answer lost[] = {{"PUT", CM "/c", 422, FIXED},
+    static const struct answer no_right[] = {{"PUT", CM "/c", 422, FIXED}, {"POST", CM, 403, REFUSAL("Forbidden")}};
+    static const struct answer no_room[] = {{"PUT", CM "/c", 422, FIXED},
+                                            {"POST", CM, 409, REFUSAL("AlreadyExists")},
+                                            {"POST", CM, 403, REFUSAL("Forbidden")}};
+    static const struct answer late[] = {{"PUT", CM "/c", 422, FIXED},
+                                         {"POST", CM, 409, REFUSAL("AlreadyExists")},
+                                         {"POST", CM, 201, "{}"},
                                          {"DELETE", CM "/c", 200, "{}"},
                                          {"GET", CM "/c", 404, REFUSAL("NotFound")},
-                                         {"POST", CM, 403, REFUSAL("Forbidden")}};
+                                         {"POST", CM, 403, REFUSAL("Forbidden")},
+                                         {"POST", CM, 201, "{}"}};
     static const struct answer invalid[] = {{"PUT", CM "/c", 422, REFUSAL("Invalid")}};
     struct rewind_writer w = {.dry_run = false};
     struct outcome o = write_one(&w, THEN, NOW, answers, 1);
@@ -244,9 +253,19 @@ static void test_fixed(void **state)
     assert_string_equal(o.why, "data may not change; --recreate deletes it and makes it anew");
     forget_bodies();
     w.recreate = true;
-    assert_int_equal(write_one(&w, THEN, NOW, answers, 4).result, REWIND_RECREATED);
+    assert_int_equal(write_one(&w, THEN, NOW, answers, 6).result, REWIND_RECREATED);
     forget_bodies();
-    assert_int_equal(write_one(&w, THEN, NOW, lost, 4).result, REWIND_FAILED);
+    /* Nothing is deleted that could not be made. */
+    assert_int_equal(write_one(&w, THEN, NOW, no_right, 2).result, REWIND_FAILED);
+    assert_string_equal(script.query, "fieldManager=knarr-rewind&dryRun=All");
+    forget_bodies();
+    assert_int_equal(write_one(&w, THEN, NOW, no_room, 3).result, REWIND_FAILED);
+    assert_non_null(strstr(script.bodies[2], "\"generateName\":\"c-\""));
+    forget_bodies();
+    /* ... and what can be made no more once it is deleted is put back as it was before. */
+    assert_int_equal(write_one(&w, THEN, NOW, late, 7).result, REWIND_FAILED);
+    assert_non_null(strstr(script.bodies[5], "\"old\""));
+    assert_non_null(strstr(script.bodies[6], "\"new\""));
     forget_bodies();
     /* Refused for another reason: nothing is deleted. */
     assert_int_equal(write_one(&w, THEN, NOW, invalid, 1).result, REWIND_FAILED);
