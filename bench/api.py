@@ -226,8 +226,8 @@ def measure_watches(api, scale, found):
     api.ask('insert', 'watch', 0, WATCHED, 32, 1024, 'pod', 0)
     found['paced'] = api.ask('watch', 'watch', 10, scale.paced, 1000)
     for watchers, events in scale.fanout:
-        result = api.ask('watch', 'watch', watchers, events)
-        found['fanout', watchers] = result['events'] / result['seconds']
+        results = [api.ask('watch', 'watch', watchers, events) for _ in range(scale.rounds)]
+        found['fanout', watchers] = statistics.median(result['events'] / result['seconds'] for result in results)
 
 
 def measure_definitions(folder, scale, found):
