@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pod's machine, shared by pod.c (states), pod_container.c, pod_start.c, pod_end.c, pod_probe.c, pod_resize*.c (its
- * containers) and pod_publish.c (what the API sees).
+ * The pod's machine, shared by pod.c (states), pod_steps.c (what it needs itself), pod_container.c, pod_start.c,
+ * pod_end.c, pod_probe.c, pod_resize*.c (its containers) and pod_publish.c (what the API sees).
  *
  *     REFERENCES -> VOLUMES -> SANDBOX -> RUNNING -> STOPPING -> CLEANING -> FINISHED -> CLEANING -> DELETING -> GONE
  *         ^  |         |          |                     ^            \__________________________________^
@@ -189,17 +189,28 @@ struct pod {
 
 /* pod.c */
 void pod_tick(struct pod *pod);
+/* Ends the program when there is no way in the drawing. */
+void pod_move(struct pod *pod, enum pod_state to);
 void pod_event(struct pod *pod, const struct pod_container *c, bool warning, const char *reason, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
 uint64_t pod_now_ms(const struct pod *pod);
-/* Reads what the pod refers to; pod_containers_references follows when `c` is set. One at a time. */
-void pod_references_read(struct pod *pod, struct pod_container *c);
 /* Work for the pool with the pod kept alive. */
 void pod_work(struct pod *pod, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 void pod_work_done(struct pod *pod);               /* first line of every `done` */
 struct pod_tree *pod_tree_new(struct value *tree); /* takes it over */
 struct pod_tree *pod_tree_hold(struct pod_tree *t);
 void pod_tree_free(struct pod_tree *t);
+
+/* pod_steps.c */
+/* Each does what can be done in its state now, and returns when it wants to be called again (0 = on events). */
+uint64_t pod_tick_references(struct pod *pod);
+uint64_t pod_tick_volumes(struct pod *pod);
+uint64_t pod_tick_sandbox(struct pod *pod);
+uint64_t pod_tick_cleaning(struct pod *pod);
+/* While it is RUNNING: files of volumes follow their sources. */
+uint64_t pod_tick_refresh(struct pod *pod);
+/* Reads what the pod refers to; pod_containers_references follows when `c` is set. One at a time. */
+void pod_references_read(struct pod *pod, struct pod_container *c);
 
 /* pod_container.c */
 void pod_containers_make(struct pod *pod);

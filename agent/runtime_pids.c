@@ -12,20 +12,9 @@
 #include <unistd.h>
 
 #include "agent/fs.h"
-#include "agent/runtime.h"
+#include "agent/runtime_internal.h"
 
 #define GROUPS_MAX 65536
-
-static pid_t read_pid(const struct runtime *rt, const char *id)
-{
-    char *path CLEANUP_FREE = mem_printf("%s/containers/%s/pid", rt->run_dir, id);
-    int64_t pid = 0;
-    BUF_LOCAL(text);
-
-    if (fs_read(path, 64, &text, NULL) < 0 || !slice_to_int64(slice_trim(buf_slice(&text)), &pid))
-        return 0;
-    return (pid_t)pid;
-}
 
 static bool is_of_container(pid_t pid, const char *id)
 {
@@ -44,7 +33,7 @@ static bool has_ended(int pidfd)
 
 int runtime_open_pids(const struct runtime *rt, const char *id, struct error *err)
 {
-    pid_t pid = read_pid(rt, id);
+    pid_t pid = runtime_read_pid(rt, id, "pid");
     int held CLEANUP_FD = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
     char *path CLEANUP_FREE = mem_printf("/proc/%d/ns/pid", (int)pid);
     int fd CLEANUP_FD = -1;

@@ -6,7 +6,7 @@
  *
  *     RUN_DIR/roots/ID/root     the way there is open to all, ID/ to root and the pod's root
  */
-#include "agent/runtime.h"
+#include "agent/runtime_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,11 +18,6 @@
 
 #define LOWERDIR_MAX 4096
 
-static char *home_path(const struct runtime *rt, const char *id, const char *name)
-{
-    return mem_printf("%s/containers/%s/%s", rt->home, id, name);
-}
-
 static char *shown_path(const struct runtime *rt, const char *id, const char *name)
 {
     return mem_printf("%s/%s%s%s", rt->roots, id, name ? "/" : "", name ? name : "");
@@ -30,7 +25,7 @@ static char *shown_path(const struct runtime *rt, const char *id, const char *na
 
 char *runtime_root_path(const struct runtime *rt, const char *id, const struct runtime_users *users)
 {
-    return users ? shown_path(rt, id, "root") : home_path(rt, id, "root");
+    return users ? shown_path(rt, id, "root") : runtime_home_path(rt, id, "root");
 }
 
 /* In a child, because the layers are named relative to a directory and the working directory is the process'. */
@@ -90,8 +85,8 @@ static int map_layers(const struct runtime *rt, const char *dir, const struct st
 static int mount_with(const struct runtime *rt, const char *id, const char *layers, struct buf *options,
                       const char *root, struct error *err)
 {
-    char *upper CLEANUP_FREE = home_path(rt, id, "upper");
-    char *work CLEANUP_FREE = home_path(rt, id, "work");
+    char *upper CLEANUP_FREE = runtime_home_path(rt, id, "upper");
+    char *work CLEANUP_FREE = runtime_home_path(rt, id, "work");
 
     buf_printf(options, ",upperdir=%s,workdir=%s", upper, work);
     if (options->len >= LOWERDIR_MAX)
@@ -104,7 +99,7 @@ static int give_to_users(const struct runtime *rt, const char *id, const struct 
     static const char *const parts[] = {"upper", "work"};
 
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-        char *path CLEANUP_FREE = home_path(rt, id, parts[i]);
+        char *path CLEANUP_FREE = runtime_home_path(rt, id, parts[i]);
 
         if (chown(path, users->first, users->first))
             return error_set_errno(err, errno, "giving %s to the pod", path);
@@ -115,7 +110,7 @@ static int give_to_users(const struct runtime *rt, const char *id, const struct 
 static int mount_for_users(const struct runtime *rt, const char *id, const struct str_list *layers,
                            const struct runtime_users *users, struct error *err)
 {
-    char *dir CLEANUP_FREE = home_path(rt, id, "layers");
+    char *dir CLEANUP_FREE = runtime_home_path(rt, id, "layers");
     char *root CLEANUP_FREE = shown_path(rt, id, "root");
     BUF_LOCAL(options);
     int r = give_to_users(rt, id, users, err);
@@ -134,7 +129,7 @@ static int mount_for_users(const struct runtime *rt, const char *id, const struc
 int runtime_mount_root(const struct runtime *rt, const char *id, const struct str_list *layers,
                        const struct runtime_users *users, struct error *err)
 {
-    char *root CLEANUP_FREE = home_path(rt, id, "root");
+    char *root CLEANUP_FREE = runtime_home_path(rt, id, "root");
     BUF_LOCAL(options);
 
     if (users)
@@ -144,7 +139,7 @@ int runtime_mount_root(const struct runtime *rt, const char *id, const struct st
 
 int runtime_unmount_root(const struct runtime *rt, const char *id, struct error *err)
 {
-    char *home CLEANUP_FREE = mem_printf("%s/containers/%s", rt->home, id);
+    char *home CLEANUP_FREE = runtime_home_path(rt, id, NULL);
     char *shown CLEANUP_FREE = shown_path(rt, id, NULL);
 
     if (fs_unmount_below(home, err) < 0)
