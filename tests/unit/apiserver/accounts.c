@@ -13,18 +13,10 @@ static struct harness h;
 #define REVIEWS  "/apis/authentication.k8s.io/v1/tokenreviews"
 #define WHOAMI   "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
-static int start(void **state)
+static void fill(void)
 {
-    harness_start(&h);
     harness_expect(&h, 201, "POST", ACCOUNTS, "{\"metadata\":{\"name\":\"bot\"}}", NULL);
     harness_expect(&h, 201, "POST", "/api/v1/nodes", "{\"metadata\":{\"name\":\"n1\"}}", NULL);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
 }
 
 /* ---- claims ---- */
@@ -615,5 +607,5 @@ int main(void)
         cmocka_unit_test(test_impersonated_extras_stay),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, fill);
 }

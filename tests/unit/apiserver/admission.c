@@ -11,18 +11,6 @@ static struct harness h;
 #define POD(spec)   "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"" spec "}]}}"
 #define RANGE(what) "{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[" what "]}}"
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 static void test_limits_of_a_namespace(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -70,25 +58,7 @@ static void expect_used(const char *used)
 /* As the controller asks for it. */
 static void count_again(void)
 {
-    const struct ask ask = {.method = "PATCH",
-                            .path = QUOTAS "/q/status",
-                            .body = "{\"status\":null}",
-                            .content_type = "application/merge-patch+json"};
-    struct answer a CLEANUP_ANSWER = {0};
-
-    harness_ask(&h, &ask, &a);
-    assert_int_equal(a.status, 200);
-}
-
-static void merge(const char *path, const char *patch, int status)
-{
-    const struct ask ask = {
-        .method = "PATCH", .path = path, .body = patch, .content_type = "application/merge-patch+json"};
-    struct answer a CLEANUP_ANSWER = {0};
-
-    harness_ask(&h, &ask, &a);
-    if (a.status != status)
-        fail_msg("%s %s: %d instead of %d: %s", path, patch, a.status, status, buf_cstr(&a.body));
+    harness_patch(&h, 200, QUOTAS "/q/status", PATCH_MERGE, "{\"status\":null}", NULL);
 }
 
 static void make_pod(const char *name, const char *cpu, int status, const char *why)
@@ -130,14 +100,14 @@ static void test_what_is_used_is_kept_with_every_write(void **state)
     harness_expect(&h, 201, "POST", NS "/pods?dryRun=All", POD(",\"resources\":{\"requests\":{\"cpu\":\"1m\"}}"), NULL);
     make_pod("a", "1m", 409, NULL); /* what fails takes nothing */
     expect_used("{\"count/pods\":\"2\",\"pods\":\"2\",\"requests.cpu\":\"600m\"}");
-    merge(NS "/pods/a/status", "{\"status\":{\"phase\":\"Succeeded\"}}", 200);
+    harness_patch(&h, 200, NS "/pods/a/status", PATCH_MERGE, "{\"status\":{\"phase\":\"Succeeded\"}}", NULL);
     expect_used("{\"count/pods\":\"2\",\"pods\":\"1\",\"requests.cpu\":\"100m\"}");
     harness_expect(&h, 200, "DELETE", NS "/pods/a", NULL, NULL);
     expect_used("{\"count/pods\":\"1\",\"pods\":\"1\",\"requests.cpu\":\"100m\"}");
     /* On its way, and still there: by its node, then by a finalizer. */
     harness_expect(&h, 200, "DELETE", NS "/pods/old", NULL, NULL);
     expect_used("{\"count/pods\":\"1\",\"pods\":\"1\",\"requests.cpu\":\"100m\"}");
-    merge(NS "/pods/old", "{\"metadata\":{\"finalizers\":[\"a.b/c\"]}}", 422);
+    harness_patch(&h, 422, NS "/pods/old", PATCH_MERGE, "{\"metadata\":{\"finalizers\":[\"a.b/c\"]}}", NULL);
     harness_expect(&h, 200, "DELETE", NS "/pods/old?gracePeriodSeconds=0", NULL, NULL);
     expect_used("{\"count/pods\":\"0\",\"pods\":\"0\",\"requests.cpu\":\"0\"}");
     count_again();
@@ -180,7 +150,7 @@ static void test_a_finalizer_keeps_the_place(void **state)
     expect_used("{\"configmaps\":\"1\"}");
     harness_expect(&h, 200, "DELETE", NS "/configmaps/f", NULL, NULL);
     expect_used("{\"configmaps\":\"1\"}");
-    merge(NS "/configmaps/f", "{\"metadata\":{\"finalizers\":null}}", 200);
+    harness_patch(&h, 200, NS "/configmaps/f", PATCH_MERGE, "{\"metadata\":{\"finalizers\":null}}", NULL);
     expect_used("{\"configmaps\":\"0\"}");
     clean();
 }
@@ -194,10 +164,10 @@ static void test_updates_are_charged_the_difference(void **state)
     harness_expect(&h, 201, "POST", NS "/services",
                    "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[" PORT(80) "]}}", NULL);
     expect_used("{\"services.nodeports\":\"1\"}");
-    merge(NS "/services/s", PORTS(PORT(80) "," PORT(81) "," PORT(82)), 403);
-    merge(NS "/services/s", PORTS(PORT(80) "," PORT(81)), 200);
+    harness_patch(&h, 403, NS "/services/s", PATCH_MERGE, PORTS(PORT(80) "," PORT(81) "," PORT(82)), NULL);
+    harness_patch(&h, 200, NS "/services/s", PATCH_MERGE, PORTS(PORT(80) "," PORT(81)), NULL);
     expect_used("{\"services.nodeports\":\"2\"}");
-    merge(NS "/services/s", PORTS(PORT(81)), 200);
+    harness_patch(&h, 200, NS "/services/s", PATCH_MERGE, PORTS(PORT(81)), NULL);
     expect_used("{\"services.nodeports\":\"1\"}");
     harness_expect(&h, 200, "DELETE", NS "/services/s", NULL, NULL);
     expect_used("{\"services.nodeports\":\"0\"}");
@@ -211,7 +181,8 @@ static void test_other_limits_are_counted_at_once(void **state)
     (void)state;
     make_quota("{\"hard\":{\"pods\":\"1\"}}");
     make_pod("a", "1", 201, NULL);
-    merge(QUOTAS "/q", "{\"spec\":{\"hard\":{\"pods\":\"2\",\"requests.cpu\":\"3\"}}}", 200);
+    harness_patch(&h, 200, QUOTAS "/q", PATCH_MERGE, "{\"spec\":{\"hard\":{\"pods\":\"2\",\"requests.cpu\":\"3\"}}}",
+                  NULL);
     make_pod("b", "3", 403,
              "exceeded quota: q, requested: requests.cpu=3, used: requests.cpu=1, limited: requests.cpu=3");
     count_again();
@@ -220,7 +191,8 @@ static void test_other_limits_are_counted_at_once(void **state)
                   "{\"hard\":{\"pods\":\"2\",\"requests.cpu\":\"3\"},\"used\":{\"pods\":\"1\","
                   "\"requests.cpu\":\"1\"}}");
     /* What somebody says is used is stored as he says it. */
-    merge(QUOTAS "/q/status", "{\"status\":{\"used\":{\"pods\":\"7\",\"requests.cpu\":\"0\"}}}", 200);
+    harness_patch(&h, 200, QUOTAS "/q/status", PATCH_MERGE,
+                  "{\"status\":{\"used\":{\"pods\":\"7\",\"requests.cpu\":\"0\"}}}", NULL);
     expect_used("{\"pods\":\"7\",\"requests.cpu\":\"0\"}");
     clean();
 }
@@ -318,12 +290,8 @@ static void ask_for_certificate(const char *signer, const char *group, int statu
 static void eve_writes(const char *sub, const char *status, int expected, const char *message)
 {
     char *path CLEANUP_FREE = mem_printf(CSRS "/c/%s", sub);
-    const struct ask ask = {.method = "PATCH",
-                            .path = path,
-                            .body = status,
-                            .content_type = "application/merge-patch+json",
-                            .user = "eve",
-                            .group = "people"};
+    const struct ask ask = {
+        .method = "PATCH", .path = path, .body = status, .content_type = PATCH_MERGE, .user = "eve", .group = "people"};
     struct answer a CLEANUP_ANSWER = {0};
 
     harness_ask(&h, &ask, &a);
@@ -389,10 +357,12 @@ static void test_claims_get_the_default_class(void **state)
     assert_answer(&a, "spec.storageClassName", "");
     harness_expect(&h, 201, "POST", CLAIMS, CLAIM(""), &a);
     assert_answer(&a, "spec.storageClassName", "usual");
-    merge(CLAIMS "/v/status", "{\"status\":{\"phase\":\"Bound\"}}", 200);
-    merge(CLAIMS "/v", "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}", 403);
-    merge(CLASSES "/usual", "{\"allowVolumeExpansion\":true}", 200);
-    merge(CLAIMS "/v", "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}", 200);
+    harness_patch(&h, 200, CLAIMS "/v/status", PATCH_MERGE, "{\"status\":{\"phase\":\"Bound\"}}", NULL);
+    harness_patch(&h, 403, CLAIMS "/v", PATCH_MERGE, "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}",
+                  NULL);
+    harness_patch(&h, 200, CLASSES "/usual", PATCH_MERGE, "{\"allowVolumeExpansion\":true}", NULL);
+    harness_patch(&h, 200, CLAIMS "/v", PATCH_MERGE, "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}",
+                  NULL);
 }
 
 int main(void)
@@ -411,5 +381,5 @@ int main(void)
         cmocka_unit_test(test_claims_get_the_default_class),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -8,18 +8,6 @@ static struct harness h;
 #define POD  "{\"metadata\":{\"name\":\"p\"%s},\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
 #define SSAR "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 /* ?pretty=true: objects, lists and errors, each as it comes; nothing in strings is touched. */
 static void test_for_people(void **state)
 {
@@ -218,13 +206,8 @@ static void test_refused_patches(void **state)
     harness_expect(&h, 201, "POST", NS "/configmaps", "{\"metadata\":{\"name\":\"patched\"}}", &a);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char *type CLEANUP_FREE = mem_printf("application/%s+json", rows[i].type);
-        const struct ask ask = {.method = "PATCH",
-                                .path = NS "/configmaps/patched?fieldValidation=Strict",
-                                .body = rows[i].patch,
-                                .content_type = type};
 
-        harness_ask(&h, &ask, &a);
-        assert_int_equal(a.status, 422);
+        harness_patch(&h, 422, NS "/configmaps/patched?fieldValidation=Strict", type, rows[i].patch, &a);
         char *message CLEANUP_FREE = answer_get(&a, "message");
         assert_non_null(strstr(message, " \"\" is invalid: patch: Invalid value: "));
         if (!strstr(message, rows[i].message))
@@ -341,5 +324,5 @@ int main(void)
         cmocka_unit_test(test_made_by_put),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -12,18 +12,6 @@ static struct harness h;
 #define CSRS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 #define PODS "/api/v1/namespaces/default/pods"
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 static void test_token_file(void **state)
 {
     struct authn_tokens *tokens = NULL;
@@ -134,14 +122,8 @@ static int join_as(const char *token, const char *name)
 static void set_uses(const char *uses)
 {
     char *body CLEANUP_FREE = mem_printf("{\"stringData\":{\"uses-left\":\"%s\"}}", uses);
-    struct answer a CLEANUP_ANSWER = {0};
-    const struct ask ask = {.method = "PATCH",
-                            .path = "/api/v1/namespaces/kube-system/secrets/bootstrap-token-usesus",
-                            .body = body,
-                            .content_type = "application/merge-patch+json"};
 
-    harness_ask(&h, &ask, &a);
-    assert_int_equal(a.status, 200);
+    harness_patch(&h, 200, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-usesus", PATCH_MERGE, body, NULL);
 }
 
 static void assert_uses(const char *base64)
@@ -184,7 +166,7 @@ static void test_bootstrap_token_for_something_else(void **state)
                               .path = path,
                               .body = "{\"stringData\":{\"usage-bootstrap-authentication\":\"false\","
                                       "\"usage-bootstrap-signing\":\"true\"}}",
-                              .content_type = "application/merge-patch+json"};
+                              .content_type = PATCH_MERGE};
 
     make_bootstrap_token("signer", "2999-01-01T00:00:00Z");
     assert_int_equal(join_as(token, "signer-1"), 201);
@@ -322,7 +304,7 @@ static int node_asks(const char *method, const char *path)
     const struct ask ask = {.method = method,
                             .path = path,
                             .body = "{\"metadata\":{\"name\":\"theirs\"}}",
-                            .content_type = "application/merge-patch+json",
+                            .content_type = PATCH_MERGE,
                             .user = "system:node:n7",
                             .group = "system:nodes"};
     struct answer a CLEANUP_ANSWER = {0};
@@ -392,13 +374,12 @@ static void test_node_restriction(void **state)
 
     bind("worker", "n5", "s");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const struct ask ask = {
-            .method = rows[i].method,
-            .path = rows[i].path,
-            .body = rows[i].body,
-            .content_type = *rows[i].method == 'P' && rows[i].method[1] == 'A' ? "application/merge-patch+json" : NULL,
-            .user = "system:node:n5",
-            .group = "system:nodes"};
+        const struct ask ask = {.method = rows[i].method,
+                                .path = rows[i].path,
+                                .body = rows[i].body,
+                                .content_type = *rows[i].method == 'P' && rows[i].method[1] == 'A' ? PATCH_MERGE : NULL,
+                                .user = "system:node:n5",
+                                .group = "system:nodes"};
         struct answer a CLEANUP_ANSWER = {0};
 
         harness_ask(&h, &ask, &a);
@@ -420,7 +401,7 @@ static void test_node_address(void **state)
                               .path = "/api/v1/nodes/n4/status",
                               .body = "{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
                                       "\"127.0.0.1:1/api/v1/secrets?x=\"}]}}",
-                              .content_type = "application/merge-patch+json",
+                              .content_type = PATCH_MERGE,
                               .user = "system:node:n4",
                               .group = "system:nodes"},
                 &a);
@@ -443,5 +424,5 @@ int main(void)
         cmocka_unit_test(test_node_address),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -9,18 +9,6 @@
 
 static struct harness h;
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 /* So much that it goes in several pieces, each of which does not get much smaller. */
 static void fill(void)
 {
@@ -110,5 +98,5 @@ int main(void)
         cmocka_unit_test(test_the_peer_leaves),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -47,9 +47,31 @@ static void test_first_start_shares_commits(void **state)
     harness_stop(&h);
 }
 
+static void test_what_is_there_at_first(void **state)
+{
+    struct harness h = {0};
+    struct answer a CLEANUP_ANSWER = {0};
+
+    harness_start(&h);
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces", NULL, &a);
+    assert_int_equal(scan_count(scan_get(buf_slice(&a.body), "items")), 4);
+    harness_expect(&h, 200, "GET", "/api/v1/namespaces/default/services/kubernetes", NULL, &a);
+    assert_answer(&a, "spec.clusterIP", "10.96.0.1");
+    harness_expect(&h, 200, "DELETE", "/api/v1/namespaces/default/services/kubernetes", NULL, NULL);
+    apiserver_bootstrap_again(&h.server->fronts[0]);
+    do
+        harness_expect(&h, 200, "GET", "/api/v1/namespaces/default/services", NULL, &a);
+    while (!answer_has(&a, "10.96.0.1"));
+    answer_clear(&a);
+    harness_stop(&h);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_first_start_shares_commits)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_start_shares_commits),
+        cmocka_unit_test(test_what_is_there_at_first),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,31 +10,10 @@ static struct harness h;
 #define RUNTIMES   "/apis/node.k8s.io/v1/runtimeclasses"
 #define POD(spec)  "{\"metadata\":{\"name\":\"p\"},\"spec\":{" spec "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 static void expect_warning(const struct answer *a, const char *text)
 {
     if (slice_find_text(buf_slice(&a->headers), slice_str(text)) < 0)
         fail_msg("no warning \"%s\" in %.*s", text, SLICE_ARGS(buf_slice(&a->headers)));
-}
-
-static void merge(const char *path, const char *patch, struct answer *ret)
-{
-    const struct ask ask = {
-        .method = "PATCH", .path = path, .body = patch, .content_type = "application/merge-patch+json"};
-
-    harness_ask(&h, &ask, ret);
-    assert_int_equal(ret->status, 200);
 }
 
 static void test_what_nothing_enforces_says_so(void **state)
@@ -47,7 +26,8 @@ static void test_what_nothing_enforces_says_so(void **state)
     assert_answer(&a, "spec.policyTypes", "[\"Ingress\"]");
     harness_expect(&h, 200, "GET", NETWORKING "/namespaces/default/networkpolicies/n", NULL, &a);
     assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) < 0);
-    merge(NETWORKING "/namespaces/default/networkpolicies/n", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", &a);
+    harness_patch(&h, 200, NETWORKING "/namespaces/default/networkpolicies/n", PATCH_MERGE,
+                  "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", &a);
     expect_warning(&a, "this server does not filter traffic");
 }
 
@@ -123,7 +103,7 @@ static void test_a_json_patch_is_told_too(void **state)
 {
     static const struct ask ask = {.method = "PATCH",
                                    .path = NS "/services/patched",
-                                   .content_type = "application/json-patch+json",
+                                   .content_type = PATCH_JSON,
                                    .body = "[{\"op\":\"replace\",\"path\":\"/spec/type\",\"value\":\"LoadBalancer\"}]"};
     struct answer a CLEANUP_ANSWER = {0};
 
@@ -219,8 +199,8 @@ static void test_default_ingress_class(void **state)
     assert_answer(&a, "spec.ingressClassName", "ic");
     assert_answer(&a, "metadata.generation", "1");
     /* A controller that writes the status is not told again. */
-    merge(NETWORKING "/namespaces/default/ingresses/i/status",
-          "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"9.9.9.9\"}]}}}", &a);
+    harness_patch(&h, 200, NETWORKING "/namespaces/default/ingresses/i/status", PATCH_MERGE,
+                  "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"9.9.9.9\"}]}}}", &a);
     assert_true(slice_find_text(buf_slice(&a.headers), SLICE_LIT("arning")) < 0);
     assert_answer(&a, "metadata.generation", "1");
 }
@@ -234,5 +214,5 @@ int main(void)
         cmocka_unit_test(test_default_ingress_class),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

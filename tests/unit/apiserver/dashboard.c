@@ -8,18 +8,6 @@
 
 static struct harness h;
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 /* As nobody, with one header more when `name` is given. */
 static int get(const char *method, const char *path, const char *name, const char *value, struct answer *a)
 {
@@ -151,5 +139,5 @@ int main(void)
         cmocka_unit_test(test_not_again),  cmocka_unit_test(test_paths),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

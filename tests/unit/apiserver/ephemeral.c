@@ -9,21 +9,6 @@ static struct harness h;
 #define PODS "/api/v1/namespaces/default/pods"
 #define SUB  PODS "/p/ephemeralcontainers"
 
-#define STRATEGIC "application/strategic-merge-patch+json"
-#define APPLY     "application/apply-patch+yaml"
-
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 static void make_pod(void)
 {
     harness_expect(&h, 201, "POST", PODS,
@@ -37,15 +22,6 @@ static void drop_pod(void)
     harness_expect(&h, 200, "DELETE", PODS "/p?gracePeriodSeconds=0", NULL, NULL);
 }
 
-static void patch(int status, const char *path, const char *type, const char *body, struct answer *ret)
-{
-    const struct ask ask = {.method = "PATCH", .path = path, .body = body, .content_type = type};
-
-    harness_ask(&h, &ask, ret);
-    if (ret->status != status)
-        fail_msg("%s: %d, %s", body, ret->status, buf_cstr(&ret->body));
-}
-
 /* The bytes that kubectl debug sends, and what comes of them. */
 static void test_a_container_is_added(void **state)
 {
@@ -54,17 +30,18 @@ static void test_a_container_is_added(void **state)
     struct answer c CLEANUP_ANSWER = {0};
 
     make_pod();
-    patch(200, SUB, STRATEGIC,
-          "{\"spec\":{\"ephemeralContainers\":[{\"command\":[\"true\"],\"image\":\"busybox\",\"name\":\"d1\","
-          "\"resources\":{},\"terminationMessagePolicy\":\"File\"}]}}",
-          &a);
+    harness_patch(&h, 200, SUB, PATCH_STRATEGIC,
+                  "{\"spec\":{\"ephemeralContainers\":[{\"command\":[\"true\"],\"image\":\"busybox\",\"name\":\"d1\","
+                  "\"resources\":{},\"terminationMessagePolicy\":\"File\"}]}}",
+                  &a);
     assert_answer(&a, "kind", "Pod");
     assert_answer(&a, "metadata.generation", "2");
     assert_true(answer_has(&a, "\"imagePullPolicy\":\"Always\"") &&
                 answer_has(&a, "\"terminationMessagePath\":\"/dev/termination-log\""));
     assert_false(answer_has(&a, "not act on it"));
-    patch(200, SUB, STRATEGIC,
-          "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d2\",\"image\":\"i\",\"targetContainerName\":\"c\"}]}}", &b);
+    harness_patch(
+        &h, 200, SUB, PATCH_STRATEGIC,
+        "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d2\",\"image\":\"i\",\"targetContainerName\":\"c\"}]}}", &b);
     assert_answer(&b, "metadata.generation", "3");
     harness_expect(&h, 200, "GET", SUB, NULL, &c);
     assert_answer(&c, "kind", "Pod");
@@ -99,11 +76,12 @@ static void test_a_node_reads_for_them(void **state)
     harness_expect(&h, 201, "POST", "/api/v1/namespaces/default/secrets", "{\"metadata\":{\"name\":\"s\"}}", NULL);
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 403);
-    patch(200, SUB, STRATEGIC,
-          "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"envFrom\":[{\"secretRef\":{\"name\":"
-          "\"s\"}}]"
-          "}]}}",
-          &b);
+    harness_patch(
+        &h, 200, SUB, PATCH_STRATEGIC,
+        "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\",\"envFrom\":[{\"secretRef\":{\"name\":"
+        "\"s\"}}]"
+        "}]}}",
+        &b);
     answer_clear(&a);
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 200);
@@ -128,7 +106,8 @@ static void test_only_they_change(void **state)
     assert_answer(&a, "spec.nodeName", "n");
     assert_answer(&a, "status.phase", "Pending");
     assert_true(answer_has(&a, "\"name\":\"d\"") && !answer_has(&a, "\"other\""));
-    patch(422, PODS "/p", STRATEGIC, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"x\"}]}}", &b);
+    harness_patch(&h, 422, PODS "/p", PATCH_STRATEGIC,
+                  "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"x\"}]}}", &b);
     assert_true(answer_has(&b, "pod updates may not change fields other than"));
     harness_expect(&h, 404, "GET", PODS "/none/ephemeralcontainers", NULL, NULL);
     harness_expect(&h, 405, "POST", SUB, "{}", NULL);
@@ -143,13 +122,15 @@ static void test_what_was_added_stays(void **state)
     struct answer c CLEANUP_ANSWER = {0};
 
     make_pod();
-    patch(200, SUB, STRATEGIC, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}", &a);
-    patch(422, SUB, "application/merge-patch+json", "{\"spec\":{\"ephemeralContainers\":null}}", &b);
+    harness_patch(&h, 200, SUB, PATCH_STRATEGIC,
+                  "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}", &a);
+    harness_patch(&h, 422, SUB, PATCH_MERGE, "{\"spec\":{\"ephemeralContainers\":null}}", &b);
     assert_answer(
         &b, "message",
         "Pod \"p\" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral containers \"d\" may not "
         "be removed\n");
-    patch(422, SUB, STRATEGIC, "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"j\"}]}}", &c);
+    harness_patch(&h, 422, SUB, PATCH_STRATEGIC,
+                  "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"j\"}]}}", &c);
     assert_true(answer_has(&c, "existing ephemeral containers \\\"d\\\" may not be changed"));
     drop_pod();
 }
@@ -161,18 +142,19 @@ static void test_apply(void **state)
     struct answer b CLEANUP_ANSWER = {0};
 
     make_pod();
-    patch(200, SUB "?fieldManager=me", APPLY,
-          "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"labels\":{\"mine\":\"x\"}},\"spec\":{"
-          "\"activeDeadlineSeconds\":5,\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}",
-          &a);
+    harness_patch(
+        &h, 200, SUB "?fieldManager=me", PATCH_APPLY,
+        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"labels\":{\"mine\":\"x\"}},\"spec\":{"
+        "\"activeDeadlineSeconds\":5,\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}",
+        &a);
     assert_answer(&a, "metadata.generation", "2");
     assert_false(answer_has(&a, "activeDeadlineSeconds") || answer_has(&a, "mine"));
     assert_true(
         answer_has(&a, "\"manager\":\"me\",\"operation\":\"Apply\"") &&
         answer_has(&a, "\"subresource\":\"ephemeralcontainers\"") &&
         answer_has(&a, "\"fieldsV1\":{\"f:spec\":{\"f:ephemeralContainers\":{\"k:{\\\"name\\\":\\\"d\\\"}\":{"));
-    patch(404, PODS "/none/ephemeralcontainers?fieldManager=me", APPLY,
-          "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"none\"}}", &b);
+    harness_patch(&h, 404, PODS "/none/ephemeralcontainers?fieldManager=me", PATCH_APPLY,
+                  "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"none\"}}", &b);
     drop_pod();
 }
 
@@ -182,7 +164,7 @@ static void test_rights(void **state)
     const struct ask ask = {.method = "PATCH",
                             .path = SUB,
                             .body = "{\"spec\":{\"ephemeralContainers\":[{\"name\":\"d\",\"image\":\"i\"}]}}",
-                            .content_type = STRATEGIC,
+                            .content_type = PATCH_STRATEGIC,
                             .user = "eve",
                             .group = "dev"};
     struct answer a CLEANUP_ANSWER = {0};
@@ -201,9 +183,9 @@ static void test_rights(void **state)
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 403);
     assert_true(answer_has(&a, "cannot patch resource \\\"pods/ephemeralcontainers\\\""));
-    patch(200, "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/r", "application/merge-patch+json",
-          "{\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods/ephemeralcontainers\"],\"verbs\":[\"patch\"]}]}",
-          &b);
+    harness_patch(
+        &h, 200, "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/r", PATCH_MERGE,
+        "{\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods/ephemeralcontainers\"],\"verbs\":[\"patch\"]}]}", &b);
     answer_clear(&a);
     harness_ask(&h, &ask, &a);
     assert_int_equal(a.status, 200);
@@ -255,5 +237,5 @@ int main(void)
         cmocka_unit_test(test_a_node_reads_for_them),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -7,18 +7,6 @@ static struct harness h;
 #define NS     "/api/v1/namespaces/default"
 #define BUDGET "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 /* A pod on a node, Running, ready or not. */
 static void make_pod(const char *name, bool ready)
 {
@@ -30,13 +18,9 @@ static void make_pod(const char *name, bool ready)
     char *status CLEANUP_FREE =
         mem_printf("{\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\"}]}}",
                    ready ? "True" : "False");
-    const struct ask ask = {
-        .method = "PATCH", .path = path, .body = status, .content_type = "application/merge-patch+json"};
-    struct answer a CLEANUP_ANSWER = {0};
 
     harness_expect(&h, 201, "POST", NS "/pods", pod, NULL);
-    harness_ask(&h, &ask, &a);
-    assert_int_equal(a.status, 200);
+    harness_patch(&h, 200, path, PATCH_MERGE, status, NULL);
 }
 
 static void make_budget(const char *spec, int allowed, int healthy, int desired)
@@ -46,13 +30,9 @@ static void make_budget(const char *spec, int allowed, int healthy, int desired)
     char *status CLEANUP_FREE = mem_printf("{\"status\":{\"observedGeneration\":1,\"disruptionsAllowed\":%d,"
                                            "\"currentHealthy\":%d,\"desiredHealthy\":%d,\"expectedPods\":3}}",
                                            allowed, healthy, desired);
-    const struct ask ask = {
-        .method = "PATCH", .path = BUDGET "/b/status", .body = status, .content_type = "application/merge-patch+json"};
-    struct answer a CLEANUP_ANSWER = {0};
 
     harness_expect(&h, 201, "POST", BUDGET, budget, NULL);
-    harness_ask(&h, &ask, &a);
-    assert_int_equal(a.status, 200);
+    harness_patch(&h, 200, BUDGET "/b/status", PATCH_MERGE, status, NULL);
 }
 
 static void evict(const char *pod, const char *query, int status, struct answer *ret)
@@ -109,15 +89,10 @@ static void test_what_needs_no_leave(void **state)
     make_budget("", 0, 1, 1);
     for (size_t i = 0; i < ARRAY_SIZE(phases); i++) {
         char *status CLEANUP_FREE = mem_printf("{\"status\":{\"phase\":\"%s\"}}", phases[i]);
-        const struct ask ask = {.method = "PATCH",
-                                .path = NS "/pods/p/status",
-                                .body = status,
-                                .content_type = "application/merge-patch+json"};
 
         make_pod("p", true);
         evict("p", "", 429, NULL);
-        harness_ask(&h, &ask, &a);
-        assert_int_equal(a.status, 200);
+        harness_patch(&h, 200, NS "/pods/p/status", PATCH_MERGE, status, &a);
         evict("p", "", 201, &a);
         harness_expect(&h, 200, "DELETE", NS "/pods?gracePeriodSeconds=0", NULL, NULL);
     }
@@ -196,5 +171,5 @@ int main(void)
         cmocka_unit_test(test_preconditions_and_names),   cmocka_unit_test(test_the_older_version),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

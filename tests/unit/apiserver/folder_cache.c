@@ -26,16 +26,6 @@ static int stop(void **state)
     return 0;
 }
 
-static void merge(const char *path, const char *patch)
-{
-    const struct ask ask = {
-        .method = "PATCH", .path = path, .body = patch, .content_type = "application/merge-patch+json"};
-    struct answer a CLEANUP_ANSWER = {0};
-
-    harness_ask(&h, &ask, &a);
-    assert_int_equal(a.status, 200);
-}
-
 /* What is written to the next pod. */
 static void expect_pod(const char *path, const char *text)
 {
@@ -61,7 +51,7 @@ static void test_the_next_pod_honours_what_was_acknowledged(void **state)
         harness_expect(&h, 201, "POST", CLASSES, class, NULL);
         if (i == 1)
             harness_expect(&h, 201, "POST", NS "/serviceaccounts", "{\"metadata\":{\"name\":\"default\"}}", NULL);
-        merge(NS "/serviceaccounts/default", secrets);
+        harness_patch(&h, 200, NS "/serviceaccounts/default", PATCH_MERGE, secrets, NULL);
         expect_pod(
             "metadata.annotations",
             "{\"kubernetes.io/limit-ranger\":\"LimitRanger plugin set: cpu request for container c; cpu limit for "
@@ -73,9 +63,11 @@ static void test_the_next_pod_honours_what_was_acknowledged(void **state)
         expect_pod("metadata.annotations", "");
         expect_pod("spec.priority", "0");
     }
-    merge(NS "/serviceaccounts/default", "{\"automountServiceAccountToken\":false}");
+    harness_patch(&h, 200, NS "/serviceaccounts/default", PATCH_MERGE, "{\"automountServiceAccountToken\":false}",
+                  NULL);
     expect_pod("spec.volumes", "");
-    merge(NS "/serviceaccounts/default", "{\"automountServiceAccountToken\":null,\"imagePullSecrets\":null}");
+    harness_patch(&h, 200, NS "/serviceaccounts/default", PATCH_MERGE,
+                  "{\"automountServiceAccountToken\":null,\"imagePullSecrets\":null}", NULL);
     expect_pod("spec.imagePullSecrets", "");
 }
 

@@ -31,6 +31,29 @@ void harness_stop(struct harness *h)
     test_remove_folder(h->dir);
 }
 
+static struct harness *group_harness;
+static void (*group_fill)(void);
+
+void harness_set_group(struct harness *h, void (*fill)(void))
+{
+    group_harness = h;
+    group_fill = fill;
+}
+
+int harness_start_group(void **state)
+{
+    harness_start(group_harness);
+    if (group_fill)
+        group_fill();
+    return 0;
+}
+
+int harness_stop_group(void **state)
+{
+    harness_stop(group_harness);
+    return 0;
+}
+
 static void on_head(void *arg, int status, const char *content_type, const struct http_header *headers, size_t count)
 {
     struct answer *a = arg;
@@ -123,17 +146,27 @@ void answer_clear(struct answer *a)
     *a = (struct answer){0};
 }
 
-void harness_expect(struct harness *h, int status, const char *method, const char *path, const char *body,
-                    struct answer *a)
+static void expect(struct harness *h, int status, const struct ask *ask, struct answer *a)
 {
     struct answer own CLEANUP_ANSWER = {0};
-    struct ask ask = {.method = method, .path = path, .body = body};
 
     if (!a)
         a = &own;
-    harness_ask(h, &ask, a);
+    harness_ask(h, ask, a);
     if (a->status != status)
-        fail_msg("%s %s: %d instead of %d: %s", method, path, a->status, status, buf_cstr(&a->body));
+        fail_msg("%s %s: %d instead of %d: %s", ask->method, ask->path, a->status, status, buf_cstr(&a->body));
+}
+
+void harness_expect(struct harness *h, int status, const char *method, const char *path, const char *body,
+                    struct answer *a)
+{
+    expect(h, status, &(struct ask){.method = method, .path = path, .body = body}, a);
+}
+
+void harness_patch(struct harness *h, int status, const char *path, const char *type, const char *body,
+                   struct answer *a)
+{
+    expect(h, status, &(struct ask){.method = "PATCH", .path = path, .body = body, .content_type = type}, a);
 }
 
 char *answer_get(const struct answer *a, const char *path)

@@ -18,6 +18,12 @@ struct harness {
 
 void harness_start(struct harness *h);
 void harness_stop(struct harness *h);
+/* The group `tests` with one server for all of them; `fill` makes what they all find there, NULL = nothing. */
+#define harness_run_group(h, tests, fill)                                                                              \
+    (harness_set_group(h, fill), cmocka_run_group_tests(tests, harness_start_group, harness_stop_group))
+void harness_set_group(struct harness *h, void (*fill)(void));
+int harness_start_group(void **state);
+int harness_stop_group(void **state);
 
 /* One request and what came back; a stream is still open while `over` is false. */
 struct answer {
@@ -51,9 +57,16 @@ void harness_wait_for(struct answer *a, const char *text);
 void answer_clear(struct answer *a);
 #define CLEANUP_ANSWER CLEANUP(answer_clear)
 
-/* Shortcuts as administrator; each checks the status. */
+/* Shortcuts as administrator; each checks the status. `ret_answer` NULL = nobody wants to see it. */
 void harness_expect(struct harness *h, int status, const char *method, const char *path, const char *body,
                     struct answer *ret_answer);
+/* Content types of patches. */
+#define PATCH_JSON      "application/json-patch+json"
+#define PATCH_MERGE     "application/merge-patch+json"
+#define PATCH_STRATEGIC "application/strategic-merge-patch+json"
+#define PATCH_APPLY     "application/apply-patch+yaml"
+void harness_patch(struct harness *h, int status, const char *path, const char *type, const char *body,
+                   struct answer *ret_answer);
 /* The text at a dotted path of the body; to be freed. */
 char *answer_get(const struct answer *a, const char *path);
 bool answer_has(const struct answer *a, const char *text);

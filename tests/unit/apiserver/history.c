@@ -8,24 +8,11 @@
 
 #include "apiserver/list_options.h"
 
-static struct harness h;
+static struct harness h = {.window_ns = -1};
 
 #define NS   "/api/v1/namespaces/default"
 #define CM   NS "/configmaps"
 #define RBAC "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
-
-static int start(void **state)
-{
-    h.window_ns = -1;
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
 
 static int as_joe(const char *path)
 {
@@ -378,5 +365,5 @@ int main(void)
         cmocka_unit_test(test_pages_of_the_past),     cmocka_unit_test(test_kinds_whose_past_is_not_kept),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -78,19 +78,11 @@ static void store_batch(int begin)
     assert_int_equal(done, 1);
 }
 
-static int start(void **state)
+static void fill(void)
 {
-    harness_start(&h);
     harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"turns\"}}", NULL);
     for (int i = 0; i < ALL; i += BATCH)
         store_batch(i);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
 }
 
 static size_t items(const struct answer *a)
@@ -231,5 +223,5 @@ int main(void)
         cmocka_unit_test(test_pages_of_some),     cmocka_unit_test(test_forms),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, fill);
 }

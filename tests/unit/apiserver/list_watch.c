@@ -28,22 +28,14 @@ static void unpack(const struct buf *from, struct buf *to)
     (void)inflateEnd(&z);
 }
 
-static int start(void **state)
+static void fill(void)
 {
-    harness_start(&h);
     harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"lw\"}}", NULL);
     make("c0", "b");
     make("c1", "a");
     make("c2", "b");
     make("c3", "a");
     make("c4", "b");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
 }
 
 static size_t items(const struct answer *a)
@@ -341,7 +333,7 @@ static void test_watch_selection(void **state)
     struct answer a CLEANUP_ANSWER = {0};
     struct ask patch = {.method = "PATCH",
                         .path = LW "/w",
-                        .content_type = "application/merge-patch+json",
+                        .content_type = PATCH_MERGE,
                         .body = "{\"metadata\":{\"labels\":{\"app\":\"other\"}}}"};
     struct answer b CLEANUP_ANSWER = {0};
 
@@ -409,5 +401,5 @@ int main(void)
         cmocka_unit_test(test_watch_ends),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, fill);
 }

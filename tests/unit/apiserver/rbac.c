@@ -12,18 +12,6 @@ static struct harness h;
 #define CONFIG_MAPS "/api/v1/namespaces/default/configmaps"
 #define REVIEWS     "/apis/authorization.k8s.io/v1/"
 
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
 static int as(const char *user, const char *method, const char *path, const char *body, struct answer *ret_answer)
 {
     const struct ask ask = {.method = method, .path = path, .body = body, .user = user, .group = "dev"};
@@ -124,7 +112,7 @@ static void test_own_parts(void **state)
         struct ask ask = {.method = rows[i].method,
                           .path = rows[i].path,
                           .body = "{}",
-                          .content_type = "application/merge-patch+json",
+                          .content_type = PATCH_MERGE,
                           .user = user,
                           .group = "system:serviceaccounts"};
         struct answer a CLEANUP_ANSWER = {0};
@@ -404,5 +392,5 @@ int main(void)
         cmocka_unit_test(test_start_again),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

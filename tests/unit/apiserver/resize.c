@@ -8,30 +8,7 @@ static struct harness h;
 #define PODS NS "/pods"
 #define SUB  PODS "/p/resize"
 
-#define STRATEGIC "application/strategic-merge-patch+json"
-#define APPLY     "application/apply-patch+yaml"
-#define CPU(n)    "{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"" n "\"}}}]}}"
-
-static int start(void **state)
-{
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
-}
-
-static void patch(int status, const char *path, const char *type, const char *body, struct answer *ret)
-{
-    const struct ask ask = {.method = "PATCH", .path = path, .body = body, .content_type = type};
-
-    harness_ask(&h, &ask, ret);
-    if (ret->status != status)
-        fail_msg("%s: %d, %s", body, ret->status, buf_cstr(&ret->body));
-}
+#define CPU(n) "{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"" n "\"}}}]}}"
 
 /* Its fields are followed from the first apply on. */
 static void make_pod(void)
@@ -42,8 +19,9 @@ static void make_pod(void)
                    "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"nodeName\":\"n\","
                    "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"requests\":{\"cpu\":\"1\"}}}]}}",
                    NULL);
-    patch(200, PODS "/p?fieldManager=first", APPLY,
-          "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}}}", &a);
+    harness_patch(&h, 200, PODS "/p?fieldManager=first", PATCH_APPLY,
+                  "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"b\"}}}",
+                  &a);
 }
 
 static void drop_pod(void)
@@ -58,7 +36,7 @@ static void test_a_patch_resizes(void **state)
     struct answer c CLEANUP_ANSWER = {0};
 
     make_pod();
-    patch(200, SUB "?fieldManager=me", STRATEGIC, CPU("1500m"), &a);
+    harness_patch(&h, 200, SUB "?fieldManager=me", PATCH_STRATEGIC, CPU("1500m"), &a);
     assert_answer(&a, "kind", "Pod");
     assert_answer(&a, "metadata.generation", "2");
     assert_true(answer_has(&a, "\"requests\":{\"cpu\":\"1500m\"}"));
@@ -67,7 +45,7 @@ static void test_a_patch_resizes(void **state)
                 answer_has(&a, "\"f:containers\":{\"k:{\\\"name\\\":\\\"c\\\"}\":{\"f:resources\":{\"f:requests\":{"));
     harness_expect(&h, 200, "GET", SUB, NULL, &b);
     assert_true(answer_has(&b, "\"requests\":{\"cpu\":\"1500m\"}"));
-    patch(422, PODS "/p", STRATEGIC, CPU("2"), &c);
+    harness_patch(&h, 422, PODS "/p", PATCH_STRATEGIC, CPU("2"), &c);
     assert_true(answer_has(&c, "pod updates may not change fields other than"));
     drop_pod();
 }
@@ -100,13 +78,13 @@ static void test_refusals(void **state)
     struct answer b CLEANUP_ANSWER = {0};
 
     make_pod();
-    patch(422, SUB, "application/json-patch+json",
-          "[{\"op\":\"remove\",\"path\":\"/spec/containers/0/resources/requests\"}]", &a);
+    harness_patch(&h, 422, SUB, PATCH_JSON, "[{\"op\":\"remove\",\"path\":\"/spec/containers/0/resources/requests\"}]",
+                  &a);
     assert_answer(&a, "message",
                   "Pod \"p\" is invalid: [spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result "
                   "of resizing, spec.containers[0].resources.requests: Forbidden: resource requests cannot be "
                   "removed]");
-    patch(422, SUB, STRATEGIC, "{\"spec\":{\"containers\":[{\"name\":\"d\",\"image\":\"i\"}]}}", &b);
+    harness_patch(&h, 422, SUB, PATCH_STRATEGIC, "{\"spec\":{\"containers\":[{\"name\":\"d\",\"image\":\"i\"}]}}", &b);
     assert_answer(&b, "message",
                   "Pod \"p\" is invalid: spec.containers: Forbidden: containers may not be added or removed on resize");
     drop_pod();
@@ -123,9 +101,9 @@ static void test_apply(void **state)
         "\"cpu\":\"2\"}}}]}}";
 
     make_pod();
-    patch(409, SUB "?fieldManager=me", APPLY, body, &a);
+    harness_patch(&h, 409, SUB "?fieldManager=me", PATCH_APPLY, body, &a);
     assert_true(answer_has(&a, "conflict with \\\"before-first-apply\\\""));
-    patch(200, SUB "?fieldManager=me&force=true", APPLY, body, &b);
+    harness_patch(&h, 200, SUB "?fieldManager=me&force=true", PATCH_APPLY, body, &b);
     assert_answer(&b, "metadata.generation", "2");
     assert_false(answer_has(&b, "activeDeadlineSeconds") || answer_has(&b, "mine") || answer_has(&b, "other"));
     assert_true(
@@ -164,17 +142,17 @@ static void test_limit_ranges_and_quotas(void **state)
     make_pod();
     harness_expect(&h, 201, "POST", NS "/resourcequotas",
                    "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"hard\":{\"requests.cpu\":\"4\"}}}", NULL);
-    patch(200, SUB, STRATEGIC, CPU("3"), &a);
+    harness_patch(&h, 200, SUB, PATCH_STRATEGIC, CPU("3"), &a);
     harness_expect(&h, 200, "GET", NS "/resourcequotas/q", NULL, &b);
     assert_true(answer_has(&b, "\"used\":{\"requests.cpu\":\"3\"}"));
-    patch(403, SUB, STRATEGIC, CPU("5"), &c);
+    harness_patch(&h, 403, SUB, PATCH_STRATEGIC, CPU("5"), &c);
     assert_true(answer_has(&c, "exceeded quota: q, requested: requests.cpu=2, used: requests.cpu=3, limited: "
                                "requests.cpu=4"));
     harness_expect(&h, 201, "POST", NS "/limitranges",
                    "{\"metadata\":{\"name\":\"l\"},\"spec\":{\"limits\":[{\"type\":\"Container\",\"min\":{\"cpu\":"
                    "\"2\"}}]}}",
                    NULL);
-    patch(403, SUB, STRATEGIC, CPU("1"), &d);
+    harness_patch(&h, 403, SUB, PATCH_STRATEGIC, CPU("1"), &d);
     assert_true(answer_has(&d, "minimum cpu usage per Container is 2, but request is 1"));
     harness_expect(&h, 200, "DELETE", NS "/limitranges/l", NULL, NULL);
     harness_expect(&h, 200, "DELETE", NS "/resourcequotas/q", NULL, NULL);
@@ -188,10 +166,10 @@ static void test_generations_stay(void **state)
     struct answer b CLEANUP_ANSWER = {0};
 
     make_pod();
-    patch(200, PODS "/p/status", STRATEGIC,
-          "{\"status\":{\"observedGeneration\":1,\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\","
-          "\"observedGeneration\":1}]}}",
-          &a);
+    harness_patch(&h, 200, PODS "/p/status", PATCH_STRATEGIC,
+                  "{\"status\":{\"observedGeneration\":1,\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\","
+                  "\"observedGeneration\":1}]}}",
+                  &a);
     harness_expect(&h, 200, "PUT", PODS "/p/status",
                    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"status\":{\"phase\":"
                    "\"Running\",\"conditions\":[{\"type\":\"Other\",\"status\":\"True\"},{\"type\":\"Ready\","
@@ -217,5 +195,5 @@ int main(void)
         cmocka_unit_test(test_limit_ranges_and_quotas),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -61,20 +61,6 @@ static void test_half_of_it_is_left_out(void **state)
 
 static struct harness h;
 
-static int start(void **state)
-{
-    (void)state;
-    harness_start(&h);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    harness_stop(&h);
-    return 0;
-}
-
 static void expect(int status, const char *method, const char *path, const char *text)
 {
     struct answer a CLEANUP_ANSWER = {0};
@@ -130,7 +116,7 @@ static void test_metrics(void **state)
                                      .path = "/api/v1/namespaces/default/configmaps/c?fieldManager=m",
                                      .body =
                                          "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c\"}}",
-                                     .content_type = "application/apply-patch+yaml"};
+                                     .content_type = PATCH_APPLY};
     struct answer a CLEANUP_ANSWER = {0};
 
     (void)state;
@@ -159,5 +145,5 @@ int main(void)
         cmocka_unit_test(test_metrics),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

@@ -18,38 +18,10 @@
 
 static struct harness h;
 
-static int start(void **state)
-{
-    struct answer a CLEANUP_ANSWER = {0};
-
-    (void)state;
-    harness_start(&h);
-    harness_ask(
-        &h,
-        &(struct ask){.method = "POST", .path = "/api/v1/namespaces", .body = "{\"metadata\":{\"name\":\"default\"}}"},
-        &a);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    harness_stop(&h);
-    return 0;
-}
-
 static void ask(int status, const char *method, const char *path, const char *body, struct answer *a)
 {
     answer_clear(a);
     harness_expect(&h, status, method, path, body, a);
-}
-
-static void patch(const char *path, const char *type, const char *body, struct answer *a)
-{
-    answer_clear(a);
-    harness_ask(&h, &(struct ask){.method = "PATCH", .path = path, .body = body, .content_type = type}, a);
-    if (a->status / 100 != 2)
-        fail_msg("%d %s", a->status, buf_cstr(&a->body));
 }
 
 static void test_both_ways(void **state)
@@ -67,17 +39,18 @@ static void test_both_ways(void **state)
                            "\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
                            "\"Utilization\",\"averageUtilization\":50}}}]"));
     /* What v1 cannot say stands in annotations, and survives a write through v1. */
-    patch(V2 "/h", "application/merge-patch+json",
-          "{\"spec\":{\"behavior\":{\"scaleDown\":{\"stabilizationWindowSeconds\":7}},\"metrics\":[{\"type\":\"Pods\","
-          "\"pods\":{\"metric\":{\"name\":\"m\"},\"target\":{\"type\":\"AverageValue\",\"averageValue\":\"2\"}}}]}}",
-          &a);
+    harness_patch(
+        &h, 200, V2 "/h", PATCH_MERGE,
+        "{\"spec\":{\"behavior\":{\"scaleDown\":{\"stabilizationWindowSeconds\":7}},\"metrics\":[{\"type\":\"Pods\","
+        "\"pods\":{\"metric\":{\"name\":\"m\"},\"target\":{\"type\":\"AverageValue\",\"averageValue\":\"2\"}}}]}}",
+        &a);
     ask(200, "GET", V1 "/h", NULL, &a);
     assert_true(answer_has(&a, "\\\"ScaleDown\\\":{\\\"StabilizationWindowSeconds\\\":7") ||
                 answer_has(&a, "\\\"StabilizationWindowSeconds\\\":7"));
     assert_true(answer_has(&a, "{\\\"type\\\":\\\"Pods\\\",\\\"pods\\\":{\\\"metricName\\\":\\\"m\\\","
                                "\\\"targetAverageValue\\\":\\\"2\\\"}}"));
     assert_false(answer_has(&a, "targetCPUUtilizationPercentage"));
-    patch(V1 "/h", "application/strategic-merge-patch+json", "{\"spec\":{\"minReplicas\":2}}", &a);
+    harness_patch(&h, 200, V1 "/h", PATCH_STRATEGIC, "{\"spec\":{\"minReplicas\":2}}", &a);
     assert_answer(&a, "apiVersion", "autoscaling/v1");
     ask(200, "GET", V2 "/h", NULL, &a);
     assert_true(answer_has(&a, "\"minReplicas\":2"));
@@ -94,8 +67,8 @@ static void test_put_and_apply(void **state)
     struct answer a CLEANUP_ANSWER = {0};
 
     (void)state;
-    patch(V1 "/h?fieldManager=me", "application/apply-patch+yaml", HPA("v1", ",\"targetCPUUtilizationPercentage\":60"),
-          &a);
+    harness_patch(&h, 201, V1 "/h?fieldManager=me", PATCH_APPLY, HPA("v1", ",\"targetCPUUtilizationPercentage\":60"),
+                  &a);
     assert_int_equal(a.status, 201);
     assert_true(answer_has(&a, "\"targetCPUUtilizationPercentage\":60"));
     assert_true(answer_has(&a, "f:metrics"));
@@ -164,8 +137,8 @@ static void test_events(void **state)
     ask(200, "GET", EVENTS "?fieldSelector=regarding.name%3Dq", NULL, &a);
     assert_false(answer_has(&a, "hello"));
     ask(400, "GET", EVENTS "?fieldSelector=involvedObject.name%3Dq", NULL, &a);
-    patch(EVENTS "/e", "application/merge-patch+json",
-          "{\"series\":{\"count\":2,\"lastObservedTime\":\"2026-01-02T03:04:06.000000Z\"}}", &a);
+    harness_patch(&h, 200, EVENTS "/e", PATCH_MERGE,
+                  "{\"series\":{\"count\":2,\"lastObservedTime\":\"2026-01-02T03:04:06.000000Z\"}}", &a);
     assert_answer(&a, "apiVersion", "events.k8s.io/v1");
     ask(200, "GET", CORE "/e", NULL, &a);
     assert_answer(&a, "series.lastObservedTime", "2026-01-02T03:04:06.000000Z");
@@ -187,5 +160,5 @@ int main(void)
         cmocka_unit_test(test_events),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, NULL);
 }

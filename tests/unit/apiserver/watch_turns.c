@@ -62,12 +62,11 @@ static void turn_until(const int *read, int enough)
 }
 
 /* All are made, and the front's hub knows of them. */
-static int start(void **state)
+static void fill(void)
 {
     struct answer live CLEANUP_ANSWER = {0};
     const struct ask ask = {.method = "GET", .path = MAPS "?watch=1"};
 
-    harness_start(&h);
     harness_expect(&h, 201, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"turns\"}}", NULL);
     harness_begin(&h, &ask, &live);
     before = store_revision(h.store);
@@ -77,13 +76,6 @@ static int start(void **state)
         harness_expect(&h, 201, "POST", MAPS, body, NULL);
     }
     harness_wait_for(&live, "\"map-29\"");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    harness_stop(&h);
-    return 0;
 }
 
 /* All of them, each once, in order. */
@@ -157,5 +149,5 @@ int main(void)
         cmocka_unit_test(test_left_between_turns),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return harness_run_group(&h, tests, fill);
 }
