@@ -48,7 +48,7 @@ static bool text_keys_are_plain(struct slice rest)
         key = rest = slice_from(rest, 1);
         if (!text_take_plain(&rest))
             return false;
-        key.len -= rest.len;
+        key = slice_make(key.data + 1, key.len - rest.len - 2); /* without its quotes, as they are compared */
         if ((i && slice_compare(last, key) >= 0) || !rest.len || *rest.data != ':')
             return false;
         rest = slice_from(rest, 1);

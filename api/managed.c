@@ -240,7 +240,13 @@ void managed_take_from(struct pool *pool, struct managed *m, const struct manage
     }
 }
 
-/* The updater at `index` takes in up to `most` of the next ones of its version; how many it took. */
+static bool entry_is_ancient(const struct managed_entry *e)
+{
+    return slice_is(e->manager, ANCIENT) && !e->subresource.len;
+}
+
+/* The updater at `index` takes in up to `most` of the next ones of its version, and who has the name that it gets; how
+ * many it took. */
 static size_t managed_fold(struct pool *pool, struct managed *m, size_t index, size_t most)
 {
     const struct fieldset **sets = pool_alloc(pool, m->count * sizeof(*sets));
@@ -248,10 +254,10 @@ static size_t managed_fold(struct pool *pool, struct managed *m, size_t index, s
     size_t count = 0;
 
     sets[count++] = first->fields;
-    for (size_t j = index + 1; j < m->count && count <= most;) {
+    for (size_t j = index + 1; j < m->count;) {
         struct managed_entry *next = &m->entries[j];
 
-        if (!slice_equal(first->api_version, next->api_version)) {
+        if ((count > most && !entry_is_ancient(next)) || !slice_equal(first->api_version, next->api_version)) {
             j++;
             continue;
         }

@@ -4,7 +4,7 @@
  *
  * Index: an object stands in the set of each of its owners. Its place in the first of these sets is kept in the view,
  * so that leaving a large set is cheap; objects with several owners are rare and look for themselves in the others.
- * Who has no owner waits for a selector: selection.c.
+ * Who has no controller waits for a selector: selection.c.
  */
 #include "controllers/runner_internal.h"
 
@@ -28,7 +28,16 @@ static size_t slot_set_add(struct slot *slot, struct slice key, const struct vie
     return set->count++;
 }
 
-/* `first`: this set's places are kept in the views. */
+/* Whether it is in that set that an object's place is kept. */
+static bool slot_set_is_first(struct slice key, const struct view *v)
+{
+    struct scan_cursor at = scan_open(view_raw(v, VIEW_OWNERS));
+    struct view_owner owner;
+
+    return view_next_owner(&at, &owner) && slice_equal(owner.uid, key);
+}
+
+/* `first`: the object's place is that in this set. */
 static void slot_set_take(struct slot *slot, struct slice key, const struct view *v, bool first)
 {
     struct slot_set *set = map_get(&slot->owners, key);
@@ -43,7 +52,7 @@ static void slot_set_take(struct slot *slot, struct slice key, const struct view
         return;
     last = (struct view *)set->items[--set->count];
     set->items[at] = last;
-    if (last->place == set->count)
+    if (slot_set_is_first(key, last))
         last->place = (uint32_t)at;
     if (!set->count) {
         free(set->items);

@@ -79,7 +79,7 @@ void run_each_selecting(struct run *run, const struct view_kind *kind, const str
 /* Objects of a kind that is selected. */
 void run_each_selected(struct run *run, const struct view_kind *kind, const struct view *selector,
                        void (*fn)(void *arg, const struct view *v), void *arg);
-/* Objects of any kind that nobody owns; they are added. */
+/* Objects of any kind that no controller has, without those that the selector owns (run_owned); they are added. */
 void run_add_unowned(struct run *run, const struct view_kind *kind, const struct view *selector,
                      struct view_array *array);
 

@@ -36,7 +36,7 @@ struct slot {
     struct view_reader *reader;
     struct informer *informer;
     struct map owners;           /* uid of an owner -> struct slot_set */
-    struct map unowned;          /* namespace -> struct marked_set: its objects without an owner */
+    struct map unowned;          /* namespace -> struct marked_set: its objects without a controller */
     struct marked_set all;       /* where the kind is selected */
     struct marked_set selectors; /* where it selects: its objects with the marks that they want */
     struct slot_listener *listeners;

@@ -4,7 +4,7 @@
  * asks who selects it: so the marks of each stand in one array, and only those whose marks fit are looked at.
  *
  *     all        of a kind that is selected: every object by its labels
- *     unowned    by namespace, of any kind: objects without an owner, by their labels
+ *     unowned    by namespace, of any kind: objects without a controller, by their labels
  *     selectors  of a kind that selects: every object by the labels that it wants
  */
 #include "controllers/runner_internal.h"
@@ -41,27 +41,27 @@ static void unowned_add(struct slot *slot, struct view *v, uint64_t marks)
         set = mem_zalloc(sizeof(*set));
         (void)map_put(&slot->unowned, view_text(v, VIEW_NAMESPACE), set);
     }
-    v->place = (uint32_t)marked_set_add(set, marks, v);
+    v->place_unowned = (uint32_t)marked_set_add(set, marks, v);
 }
 
 static void unowned_take(struct slot *slot, const struct view *v)
 {
     struct slice ns = view_text(v, VIEW_NAMESPACE);
     struct marked_set *set = map_get(&slot->unowned, ns);
-    struct view *moved = marked_set_take(set, v->place);
+    struct view *moved = marked_set_take(set, v->place_unowned);
 
     if (moved)
-        moved->place = v->place;
+        moved->place_unowned = v->place_unowned;
     if (!set->count)
         marked_set_free(map_remove(&slot->unowned, ns));
 }
 
+/* It may have owners that do not control it. */
 static bool is_unowned(const struct view *v)
 {
-    struct scan_cursor at = scan_open(view_raw(v, VIEW_OWNERS));
     struct view_owner owner;
 
-    return !view_next_owner(&at, &owner);
+    return !view_controller(v, &owner);
 }
 
 void selection_index(struct slot *slot, struct view *v)
@@ -131,6 +131,17 @@ void run_each_selected(struct run *run, const struct view_kind *kind, const stru
             fn(arg, slot->all.items[i].view);
 }
 
+static bool is_owned_by(const struct view *v, struct slice uid)
+{
+    struct scan_cursor at = scan_open(view_raw(v, VIEW_OWNERS));
+    struct view_owner owner;
+
+    while (view_next_owner(&at, &owner))
+        if (slice_equal(owner.uid, uid))
+            return true;
+    return false;
+}
+
 void run_add_unowned(struct run *run, const struct view_kind *kind, const struct view *selector,
                      struct view_array *array)
 {
@@ -139,6 +150,6 @@ void run_add_unowned(struct run *run, const struct view_kind *kind, const struct
     uint64_t wanted = view_wanted_marks(selector);
 
     for (size_t i = 0; set && i < set->count; i++)
-        if ((set->items[i].marks & wanted) == wanted)
+        if ((set->items[i].marks & wanted) == wanted && !is_owned_by(set->items[i].view, view_text(selector, VIEW_UID)))
             view_array_add(array, (struct view_list){&set->items[i].view, 1});
 }

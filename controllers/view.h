@@ -51,6 +51,7 @@ struct view {
     const struct view_kind *kind;
     uint32_t place;           /* in the owner index; the runner's */
     uint32_t place_among_all; /* the same, where its kind is selected */
+    uint32_t place_unowned;   /* the same, where it has no controller */
     struct view_part parts[];
 };
 

@@ -287,7 +287,29 @@ static void test_cap(void **state)
     story_end(&s);
 }
 
-/* kubectl takes over what its client-side apply set and nobody changed since. */
+/* All within a second: some names stand before that of those who are one already. */
+static void test_cap_beside_the_ancient(void **state)
+{
+    struct story s = story_begin("", "ConfigMap");
+    BUF_LOCAL(text);
+
+    for (int i = 0; i < MANAGED_UPDATES_MAX; i++)
+        buf_printf(&text,
+                   "%c{\"manager\":\"%s%d\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":\"FieldsV1\","
+                   "\"time\":\"2026-01-01T00:00:01Z\",\"fieldsV1\":{\"f:data\":{\"f:x%d\":{}}}}",
+                   i ? ',' : '[', i < 2 ? "a" : "w", i, i);
+    buf_append_str(&text, "]");
+    s.list = json(buf_cstr(&text));
+    value_set_str(value_at(s.list, 2), "manager", "ancient-changes");
+    assert_int_equal(story_write(&s, "u", false, false, "", "{\"data\":{\"y\":\"1\"}}", NULL), 0);
+    assert_owners(&s, "ancient-changes U 1 {\"f:data\":{\"f:x0\":{},\"f:x1\":{},\"f:x2\":{}}}\n"
+                      "u U 1 {\"f:data\":{\".\":{},\"f:y\":{}}}\nw3 U 1 {\"f:data\":{\"f:x3\":{}}}\n"
+                      "w4 U 1 {\"f:data\":{\"f:x4\":{}}}\nw5 U 1 {\"f:data\":{\"f:x5\":{}}}\n"
+                      "w6 U 1 {\"f:data\":{\"f:x6\":{}}}\nw7 U 1 {\"f:data\":{\"f:x7\":{}}}\n"
+                      "w8 U 1 {\"f:data\":{\"f:x8\":{}}}\nw9 U 1 {\"f:data\":{\"f:x9\":{}}}");
+    story_end(&s);
+}
+
 /* Memory that the process had at its most, in MiB. */
 static long most_memory(void)
 {
@@ -354,6 +376,7 @@ static void test_a_long_list_goes(void **state)
     story_end(&s);
 }
 
+/* kubectl takes over what its client-side apply set and nobody changed since. */
 static void test_last_applied(void **state)
 {
     struct story s = story_begin("", "ConfigMap");
@@ -476,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_atomic_and_zero),
         cmocka_unit_test(test_subresources),
         cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_cap_beside_the_ancient),
         cmocka_unit_test(test_many_beside_a_large_one),
         cmocka_unit_test(test_a_long_list_goes),
         cmocka_unit_test(test_last_applied),
