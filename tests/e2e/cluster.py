@@ -40,7 +40,7 @@ def run(*command, check=True, **kwargs):
 
 
 def wait_for(condition, what, seconds=30):
-    """Polls until condition() is true and returns what it returned."""
+    """Polls until condition() is true and returns what it returned. A field that is not there is not there yet."""
     end = time.monotonic() + seconds * PATIENCE
     last = None
     while True:
@@ -48,10 +48,10 @@ def wait_for(condition, what, seconds=30):
             value = condition()
             if value:
                 return value
-        except AssertionError as failure:
+        except (AssertionError, LookupError, TypeError, AttributeError) as failure:
             last = failure
         if time.monotonic() > end:
-            raise AssertionError(f'waited {seconds * PATIENCE} s for {what}' + (f'; last: {last}' if last else ''))
+            raise AssertionError(f'waited {seconds * PATIENCE} s for {what}' + (f'; last: {last!r}' if last else ''))
         time.sleep(0.05)
 
 
