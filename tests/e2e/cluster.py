@@ -48,7 +48,7 @@ def wait_for(condition, what, seconds=30):
             value = condition()
             if value:
                 return value
-        except (AssertionError, LookupError, TypeError, AttributeError) as failure:
+        except (AssertionError, LookupError, TypeError, AttributeError, StopIteration) as failure:
             last = failure
         if time.monotonic() > end:
             raise AssertionError(f'waited {seconds * PATIENCE} s for {what}' + (f'; last: {last!r}' if last else ''))
