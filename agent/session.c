@@ -23,11 +23,17 @@ void session_remove(struct session *s)
 
 void sessions_end(struct agent *agent)
 {
+    struct list todo;
     struct session *s;
 
-    /* The end of one may be that of others. */
-    while ((s = list_first(&agent->sessions, struct session, link)))
+    /* The end of one may be that of others, and one with a job on the pool stays: each is taken from the front, once.
+     */
+    list_move(&todo, &agent->sessions);
+    while ((s = list_first(&todo, struct session, link))) {
+        list_remove(&s->link);
+        list_append(&agent->sessions, &s->link);
         s->end(s);
+    }
 }
 
 void session_refuse(struct http_request *req, const struct error *err)

@@ -14,14 +14,15 @@
 struct session {
     struct list link;
     struct agent *agent;
-    /* The agent ends: let go of everything, at once. The connections are closed already. */
+    /* The agent ends: let go of everything, at once. The connections are closed already. Who has a job on the pool
+     * stays until that is done, and is asked again after it. */
     void (*end)(struct session *session);
 };
 
 /* ERROR_UNAVAILABLE when the node has as many as it takes. */
 int session_add(struct session *session, struct agent *agent, void (*end)(struct session *session), struct error *err);
 void session_remove(struct session *session);
-/* After the node server is gone. */
+/* Asks each that there is to end. After the node server is gone, and again after the agent's last job. */
 void sessions_end(struct agent *agent);
 
 /* Answers a request that cannot become a session, in plain text. */
