@@ -79,7 +79,8 @@ void columns_print(const struct columns *c)
     BUF_LOCAL(out);
 
     columns_write(c, 0, &out);
-    (void)fwrite(out.data, 1, out.len, stdout);
+    if (out.len)
+        (void)fwrite(out.data, 1, out.len, stdout);
 }
 
 void columns_clear(struct columns *c)

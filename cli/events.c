@@ -31,8 +31,9 @@ static bool wanted(const struct events *e, const struct value *event)
     return false;
 }
 
-static void print_rows(const struct events *e, const struct value *items, bool header)
+static int print_rows(const struct events *e, const struct value *items, bool header, struct error *err)
 {
+    BUF_LOCAL(out);
     COLUMNS_LOCAL(columns, e->all_namespaces ? 6 : 5);
     int64_t now = clock_wall_ns(clock_system());
 
@@ -43,32 +44,34 @@ static void print_rows(const struct events *e, const struct value *items, bool h
     for (size_t i = 0; i < value_count(items); i++)
         if (wanted(e, value_at(items, i)))
             event_list_add_row(&columns, value_at(items, i), now, e->all_namespaces, true);
-    columns_print(&columns);
-    (void)fflush(stdout);
+    columns_write(&columns, 0, &out);
+    return session_print(buf_slice(&out), err);
 }
 
-static void watch_line(struct events *e, struct slice line)
+static int watch_line(struct events *e, struct slice line, struct error *err)
 {
     struct value *event CLEANUP_VALUE = value_parse(line, NULL);
     struct value *items CLEANUP_VALUE = value_new_array();
     struct slice type = value_string(value_get(event, "type"));
 
     if (!slice_is(type, "ADDED") && !slice_is(type, "MODIFIED"))
-        return;
+        return session_watch_failed(line, err);
     value_append(items, value_copy(value_get(event, "object")));
-    print_rows(e, items, false);
+    return print_rows(e, items, false, err);
 }
 
-static void watch_data(void *arg, struct slice data)
+static int watch_data(void *arg, struct slice data, struct error *err)
 {
     struct events *e = arg;
     ptrdiff_t end;
+    int r = 0;
 
     buf_append_slice(&e->line, data);
-    while ((end = slice_find(buf_slice(&e->line), '\n')) >= 0) {
-        watch_line(e, slice_make(e->line.data, (size_t)end));
+    while (r == 0 && (end = slice_find(buf_slice(&e->line), '\n')) >= 0) {
+        r = watch_line(e, slice_make(e->line.data, (size_t)end), err);
         buf_consume(&e->line, (size_t)end + 1);
     }
+    return r;
 }
 
 static int watch(struct events *e, const char *ns, const char *selector, const char *revision, struct error *err)
@@ -92,9 +95,9 @@ static int run(struct events *e, const char *selector, struct error *err)
 
     if (!list)
         return session_fail(err);
-    if (value_count(items))
-        print_rows(e, items, !e->no_headers);
-    else if (!e->watch)
+    if (value_count(items) && print_rows(e, items, !e->no_headers, err) < 0)
+        return session_fail(err);
+    if (!value_count(items) && !e->watch)
         (void)fprintf(stderr, ns ? "No events found in %s namespace.\n" : "No events found.\n", ns);
     if (e->watch && watch(e, ns, selector, revision ? revision : "0", err) < 0)
         return session_fail(err);

@@ -158,22 +158,24 @@ static void terminal_start(struct exec *e)
         return;
     raw = e->mode;
     cfmakeraw(&raw);
+    session_end_by_signals(&e->session); /* the terminal does not stay raw */
     e->raw = tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
     send_size(e);
 }
 
 /* ---- output ---- */
 
-static void write_all(int fd, struct slice data)
+static int write_all(int fd, struct slice data, struct error *err)
 {
     while (data.len) {
         ssize_t n = write(fd, data.data, data.len);
 
         if (n < 0 && errno != EINTR)
-            return;
+            return error_set_errno(err, errno, "writing to standard %s", fd == STDOUT_FILENO ? "output" : "error");
         if (n > 0)
             data = slice_from(data, (size_t)n);
     }
+    return 0;
 }
 
 /* The code among the causes of a failure; 1 when there is none. */
@@ -209,10 +211,14 @@ static void conn_on_message(void *arg, enum websocket_opcode opcode, struct slic
     (void)opcode;
     if (!data.len)
         return;
-    if (data.data[0] == CHANNEL_STDOUT || data.data[0] == CHANNEL_STDERR)
-        write_all(data.data[0], rest); /* the channels are numbered as the descriptors */
-    else if (data.data[0] == CHANNEL_ERROR)
+    /* The channels are numbered as the descriptors. Output that nobody reads is the end of the command, as of a pipe.
+     */
+    if (data.data[0] == CHANNEL_STDOUT || data.data[0] == CHANNEL_STDERR) {
+        if (write_all(data.data[0], rest, e->err) < 0)
+            websocket_abort(e->conn);
+    } else if (data.data[0] == CHANNEL_ERROR) {
         take_status(e, rest);
+    }
 }
 
 static void conn_on_closed(void *arg, bool clean)
@@ -327,6 +333,8 @@ static void exec_close(struct exec *e)
         uv_close((uv_handle_t *)&e->input, NULL);
     if (e->resized.data)
         uv_close((uv_handle_t *)&e->resized, NULL);
+    if (e->conn)
+        websocket_abort(e->conn);
     http_client_free(e->client);
     session_close(&e->session);
 }
@@ -365,6 +373,8 @@ int cli_exec(int argc, char **argv)
     make_key(&e);
     exec_open(&e);
     loop_run(e.session.loop);
+    if (e.conn && !err.code)
+        (void)error_set(&err, ERROR_CANCELLED, "ended by a signal");
     exec_close(&e);
     return err.code ? session_fail(&err) : e.code;
 }

@@ -91,8 +91,7 @@ static int print_value(struct get *g, const struct value *v, struct error *err)
         return error_set(err, ERROR_BAD_REQUEST,
                          "there is no output form \"%s\"; use wide, json, yaml, name or jsonpath=...", g->output);
     }
-    (void)fwrite(out.data, 1, out.len, stdout);
-    return fflush(stdout) ? error_set(err, ERROR_IO, "writing to standard output") : 0;
+    return session_print(buf_slice(&out), err);
 }
 
 /* One request; the answer is printed and its revision (for a watch) returned in *ret_revision. */
@@ -121,28 +120,30 @@ static int get_once(struct get *g, const char *name, char **ret_revision, struct
     return print_value(g, v, err);
 }
 
-static void watch_line(struct get *g, struct slice line)
+static int watch_line(struct get *g, struct slice line, struct error *err)
 {
     struct value *event CLEANUP_VALUE = value_parse(line, NULL);
-    ERROR_LOCAL(err);
 
     if (!event || slice_is(value_string(value_get(event, "type")), "BOOKMARK"))
-        return;
+        return 0;
+    if (session_watch_failed(line, err) < 0)
+        return -(int)err->code;
     hide_managed_fields(g, value_get(event, "object"));
-    if (print_value(g, value_get(event, "object"), &err) < 0)
-        (void)session_fail(&err);
+    return print_value(g, value_get(event, "object"), err);
 }
 
-static void watch_data(void *arg, struct slice data)
+static int watch_data(void *arg, struct slice data, struct error *err)
 {
     struct get *g = arg;
     ptrdiff_t end;
+    int r = 0;
 
     buf_append_slice(&g->line, data);
-    while ((end = slice_find(buf_slice(&g->line), '\n')) >= 0) {
-        watch_line(g, slice_make(g->line.data, (size_t)end));
+    while (r == 0 && (end = slice_find(buf_slice(&g->line), '\n')) >= 0) {
+        r = watch_line(g, slice_make(g->line.data, (size_t)end), err);
         buf_consume(&g->line, (size_t)end + 1);
     }
+    return r;
 }
 
 static int get_watch(struct get *g, const char *name, const char *revision, struct error *err)

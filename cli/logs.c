@@ -18,11 +18,10 @@ struct logs {
     bool timestamps;
 };
 
-static void print_data(void *arg, struct slice data)
+static int print_data(void *arg, struct slice data, struct error *err)
 {
     (void)arg;
-    (void)fwrite(data.data, 1, data.len, stdout);
-    (void)fflush(stdout);
+    return session_print(data, err);
 }
 
 static char *logs_query(const struct logs *l)

@@ -302,7 +302,8 @@ static void print_diff(const struct rewind *r, const struct rewind_step *step)
 
     if (rewind_diff(step, name, &diff, &err) < 0)
         (void)session_fail(&err);
-    (void)fwrite(diff.data, 1, diff.len, stdout);
+    if (diff.len)
+        (void)fwrite(diff.data, 1, diff.len, stdout);
 }
 
 static void leave(struct rewind *r, const char *title, const char *why, bool failed)

@@ -2,9 +2,12 @@
 #include "cli/session.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <uv.h>
 
+#include "api/scan.h"
 #include "api/status.h"
 #include "api/value.h"
 
@@ -27,11 +30,38 @@ int session_open(struct session *s, const char *kubeconfig, struct error *err)
     return 0;
 }
 
+struct session_signals {
+    uv_signal_t handles[3];
+};
+
+static void session_on_signal(uv_signal_t *handle, int number)
+{
+    (void)number;
+    loop_stop(handle->data);
+}
+
+void session_end_by_signals(struct session *s)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+    s->signals = mem_zalloc(sizeof(*s->signals));
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        uv_signal_t *handle = &s->signals->handles[i];
+
+        (void)uv_signal_init(loop_uv(s->loop), handle);
+        handle->data = s->loop;
+        (void)uv_signal_start(handle, session_on_signal, numbers[i]);
+    }
+}
+
 void session_close(struct session *s)
 {
     session_forget_kinds(s);
     client_free(s->client);
+    for (size_t i = 0; s->signals && i < ARRAY_SIZE(s->signals->handles); i++)
+        uv_close((uv_handle_t *)&s->signals->handles[i], NULL);
     loop_free(s->loop);
+    free(s->signals);
     kubeconfig_clear(&s->config);
 }
 
@@ -68,7 +98,8 @@ int session_call(struct session *s, const struct client_request *request, struct
 
 struct stream {
     struct session *session;
-    void (*fn)(void *arg, struct slice data);
+    struct client_call *call; /* NULL once it is over */
+    int (*fn)(void *arg, struct slice data, struct error *err);
     void *arg;
     int status;
     struct buf failure; /* the body of an answer that is not 2xx */
@@ -89,36 +120,52 @@ static void stream_data(void *arg, struct slice data)
 {
     struct stream *stream = arg;
 
-    if (stream->status >= 200 && stream->status < 300)
-        stream->fn(stream->arg, data);
-    else
+    if (stream->status < 200 || stream->status >= 300) {
         buf_append_slice(&stream->failure, data);
+    } else if (stream->fn(stream->arg, data, stream->err) < 0) {
+        stream->result = -(int)stream->err->code;
+        client_call_cancel(STEAL(stream->call));
+        loop_stop(stream->session->loop);
+    }
 }
 
 static void stream_end(void *arg, const struct error *err)
 {
     struct stream *stream = arg;
-    ERROR_LOCAL(local);
-    struct error *out = stream->err ? stream->err : &local;
 
+    stream->call = NULL;
     if (err)
-        error_copy(out, err);
+        error_copy(stream->err, err);
     else if (stream->status < 200 || stream->status >= 300)
-        status_read_error(stream->status, buf_slice(&stream->failure), out);
-    stream->result = -(int)out->code;
+        status_read_error(stream->status, buf_slice(&stream->failure), stream->err);
+    stream->result = -(int)stream->err->code;
     loop_stop(stream->session->loop);
 }
 
-int session_stream(struct session *s, const struct client_request *request, void (*fn)(void *arg, struct slice data),
-                   void *arg, struct error *err)
+int session_stream(struct session *s, const struct client_request *request,
+                   int (*fn)(void *arg, struct slice data, struct error *err), void *arg, struct error *err)
 {
     static const struct client_events events = {stream_head, stream_data, stream_end};
     struct stream stream = {.session = s, .fn = fn, .arg = arg, .err = err};
 
-    (void)client_stream(s->client, request, &events, &stream);
+    stream.call = client_stream(s->client, request, &events, &stream);
     loop_run(s->loop);
+    if (stream.call) {
+        client_call_cancel(stream.call);
+        stream.result = error_set(err, ERROR_CANCELLED, "ended by a signal");
+    }
     buf_free(&stream.failure);
     return stream.result;
+}
+
+int session_watch_failed(struct slice line, struct error *err)
+{
+    struct slice status = scan_get(line, "object");
+
+    if (!scan_text_is(scan_get(line, "type"), "ERROR"))
+        return 0;
+    status_read_error((int)scan_int(scan_get(status, "code"), 500), status, err);
+    return -(int)err->code;
 }
 
 static void stop_loop(void *arg)
@@ -133,6 +180,13 @@ void session_sleep(struct session *s, unsigned ms)
     loop_timer_start(timer, ms, 0);
     loop_run(s->loop);
     loop_timer_free(timer);
+}
+
+int session_print(struct slice text, struct error *err)
+{
+    if ((text.len && fwrite(text.data, 1, text.len, stdout) != text.len) || fflush(stdout))
+        return error_set_errno(err, errno, "writing to standard output");
+    return 0;
 }
 
 int session_fail(const struct error *err)

@@ -13,6 +13,7 @@
 struct session {
     struct loop *loop;
     struct client *client;
+    struct session_signals *signals; /* NULL = they end the process */
     struct kubeconfig config;
     struct custom_kind **kinds; /* that are not built in; once the server was asked */
     size_t kind_count;
@@ -31,12 +32,19 @@ void session_close(struct session *s);
 
 /* Sends and waits. *ret_body gets the whole answer. */
 int session_call(struct session *s, const struct client_request *request, struct buf *ret_body, struct error *err);
-/* Streams the answer's data to fn until it ends. A failure status becomes an error. */
-int session_stream(struct session *s, const struct client_request *request, void (*fn)(void *arg, struct slice data),
-                   void *arg, struct error *err);
+/* Streams the answer's data to fn until it ends, or fn fails. A failure status becomes an error. */
+int session_stream(struct session *s, const struct client_request *request,
+                   int (*fn)(void *arg, struct slice data, struct error *err), void *arg, struct error *err);
+/* From now on SIGINT, SIGTERM and SIGHUP end what the loop waits for (a stream: ERROR_CANCELLED), so that a command can
+ * put right what it would leave behind. */
+void session_end_by_signals(struct session *s);
+/* A line of a watch: fails as it says when the server ends the watch with a Status. */
+int session_watch_failed(struct slice line, struct error *err);
 /* Lets the loop run for so long. */
 void session_sleep(struct session *s, unsigned ms);
 
+/* Writes to standard output, at once. ERROR_IO when nobody reads it any more. */
+int session_print(struct slice text, struct error *err);
 /* Prints "error: ..." as kubectl words it and returns the exit code 1. */
 int session_fail(const struct error *err);
 

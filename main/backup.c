@@ -44,41 +44,20 @@ static void print_info(const char *file, const struct store_backup_info *info)
 
 /* ---- backup ---- */
 
-struct backup_download {
-    struct session *session;
-    struct backup_file *file; /* NULL = standard output */
-    struct error err;         /* of writing */
-};
-
-static void download_take(void *arg, struct slice data)
+/* `arg`: struct backup_file; NULL = standard output */
+static int download_take(void *arg, struct slice data, struct error *err)
 {
-    struct backup_download *d = arg;
-
-    if (error_is_set(&d->err))
-        return;
-    if (d->file)
-        (void)backup_file_write(d->file, data, &d->err);
-    else if (fwrite(data.data, 1, data.len, stdout) != data.len)
-        (void)error_set_errno(&d->err, errno, "writing to standard output");
-    if (error_is_set(&d->err))
-        loop_stop(d->session->loop); /* what still comes is of no use */
+    return arg ? backup_file_write(arg, data, err) : session_print(data, err);
 }
 
 static int download(struct session *session, struct backup_file *file)
 {
     const struct client_request request = {.method = "GET", .path = BACKUP_PATH, .accept = "*/*"};
-    struct backup_download d = {.session = session, .file = file};
     ERROR_LOCAL(err);
-    int rc = session_stream(session, &request, download_take, &d, &err);
 
-    if (error_is_set(&d.err)) {
-        (void)fail("backup", &d.err);
-        error_clear(&d.err);
-        return 1;
-    }
-    if (rc == 0 && !file && fflush(stdout) != 0)
-        rc = error_set_errno(&err, errno, "writing to standard output");
-    return rc < 0 ? session_fail(&err) : 0;
+    if (session_stream(session, &request, download_take, file, &err) == 0)
+        return 0;
+    return err.code == ERROR_IO || err.code == ERROR_CANCELLED ? fail("backup", &err) : session_fail(&err);
 }
 
 /* The home's keys, when it is the home of the server that was asked; says so when they do not go along. */
@@ -107,6 +86,7 @@ static int backup_to_file(struct session *session, const char *path, const char 
         add_keys(session, home, &keys);
     if (backup_file_open(path, &file, &err) < 0)
         return fail("backup", &err);
+    session_end_by_signals(session); /* the file that is begun does not stay */
     code = download(session, &file);
     if (code == 0 && backup_file_finish(&file, &keys, &info, &err) < 0)
         code = fail("backup", &err);

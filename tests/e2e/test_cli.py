@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line in the box, against real nodes."""
 import json
+import os
+import pty
 import re
+import signal
+import subprocess
+import termios
 
-from cluster import deployment, pod, wait_for
+from cluster import KNARR, deployment, pod, wait_for
 
 
 def test_help_and_mistakes(cluster):
@@ -140,3 +145,65 @@ def test_history(cluster):
     # The object itself, as it was: by anybody's client.
     code, body = c.curl(f'/api/v1/namespaces/default/configmaps/past?resourceVersion={rows[3][0]}&resourceVersionMatch=Exact')
     assert code == 200 and json.loads(body)['data'] == {'k': 'one'}
+
+
+def spawn(c, *arguments, stdin=subprocess.DEVNULL):
+    return subprocess.Popen(['nsenter', f'--net=/run/netns/{c.netns}', '--', KNARR, *map(str, arguments)], stdin=stdin,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=c.environment())
+
+
+def ended(process, text):
+    """It ended by itself: exit code 1, and one line that says why."""
+    try:
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 1 and len(error.splitlines()) == 1 and text in error, (process.args, error)
+
+
+def test_commands_end_when_nobody_reads(cluster):
+    c = cluster
+    c.apply(pod('talker', ['sh', '-c', 'while true; do echo word; sleep 0.1; done']))
+    wait_for(lambda: c.get('pod', 'talker')['status']['phase'] == 'Running', 'talker to run')
+    for command in (['get', 'cm', '-w', '-A'], ['events', '-w', '-A'], ['logs', '-f', 'talker'],
+                    ['exec', 'talker', '--', 'sh', '-c', 'while true; do echo word; sleep 0.1; done']):
+        process = spawn(c, *command)
+        assert process.stdout.readline(), process.stderr.read()
+        process.stdout.close()
+        for i in range(2):  # the first may still be on the way before the pipe is closed
+            name = f'{command[0]}-{i}'
+            c.kubectl('create', 'configmap', name)
+            c.kubectl('create', '-f', '-', input=json.dumps(
+                {'apiVersion': 'v1', 'kind': 'Event', 'metadata': {'name': name}, 'reason': 'Test',
+                 'involvedObject': {'kind': 'ConfigMap', 'namespace': 'default', 'name': name}}))
+        process.stdout = None
+        ended(process, 'writing to standard output')
+    c.kubectl('delete', 'pod', 'talker', '--wait=false')
+
+
+def test_commands_that_are_ended_leave_nothing(cluster):
+    c = cluster
+    file = c.folder / 'broken-off'
+    c.server.popen.send_signal(signal.SIGSTOP)
+    try:
+        process = spawn(c, 'backup', file)
+        wait_for(lambda: list(c.folder.glob('broken-off*')), 'the file to be begun')
+        process.terminate()
+        ended(process, 'ended by a signal')
+    finally:
+        c.server.popen.send_signal(signal.SIGCONT)
+    assert not list(c.folder.glob('broken-off*'))
+    c.apply(pod('sleeper', ['sleep', '1000']))
+    wait_for(lambda: c.get('pod', 'sleeper')['status']['phase'] == 'Running', 'sleeper to run')
+    master, slave = pty.openpty()
+    try:
+        before = termios.tcgetattr(slave)
+        process = spawn(c, 'exec', '-it', 'sleeper', '--', 'sh', stdin=slave)
+        wait_for(lambda: not termios.tcgetattr(slave)[3] & termios.ICANON, 'the terminal to be raw')
+        process.terminate()
+        ended(process, 'ended by a signal')
+        assert termios.tcgetattr(slave) == before
+    finally:
+        os.close(master)
+        os.close(slave)
+    c.kubectl('delete', 'pod', 'sleeper', '--wait=false')
