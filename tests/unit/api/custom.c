@@ -92,6 +92,15 @@ static void test_definitions(void **state)
          "status.storedVersions[0]: Invalid value: \"v0\": missing from spec.versions; ~"},
         {DEFINITION, "{\"spec\":{\"conversion\":{\"strategy\":\"X\"}}}",
          "spec.conversion.strategy: Unsupported value: \"X\": supported values: \"None\", \"Webhook\""},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_types_of_a_schema(void **state)
+{
+    static const struct row rows[] = {
         {DEFINITION, SCHEMA("{\"type\":\"string\"}"),
          AT ".type: Invalid value: \"string\": must be object at the root"},
         {DEFINITION, SPEC("{}"),
@@ -106,6 +115,15 @@ static void test_definitions(void **state)
          AT ".properties[a].anyOf[0].type: Forbidden: must be empty to be structural"},
         {DEFINITION,
          SPEC("{\"x-kubernetes-int-or-string\":true,\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}"), ""},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_kinds_of_lists_and_maps(void **state)
+{
+    static const struct row rows[] = {
         {DEFINITION, SPEC("{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\",\"items\":{\"type\":\"object\"}}"),
          AT ".properties[a].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is "
             "map"},
@@ -131,6 +149,15 @@ static void test_definitions(void **state)
          SPEC("{\"type\":\"array\",\"x-kubernetes-list-type\":\"set\",\"items\":{\"type\":\"string\",\"nullable\":true}"
               "}"),
          AT ".properties[a].items.nullable: Forbidden: cannot be nullable when x-kubernetes-list-type is set"},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_what_alternatives_may_say(void **state)
+{
+    static const struct row rows[] = {
         {DEFINITION, SPEC("{\"type\":\"array\",\"items\":{}}"),
          AT ".properties[a].items.type: Required value: must not be empty for specified array items"},
         {DEFINITION, SPEC("{\"type\":\"object\",\"anyOf\":[{\"properties\":{\"z\":{\"minLength\":1}}}]}"),
@@ -142,6 +169,15 @@ static void test_definitions(void **state)
          SPEC("{\"type\":\"object\",\"properties\":{\"z\":{\"type\":\"string\"}},\"oneOf\":[{\"properties\":{\"z\":{"
               "\"minLength\":1}}}]}"),
          ""},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_roots_and_objects_inside(void **state)
+{
+    static const struct row rows[] = {
         {DEFINITION, SPEC("{\"x-kubernetes-int-or-string\":true,\"x-kubernetes-preserve-unknown-fields\":true}"),
          AT ".properties[a].x-kubernetes-preserve-unknown-fields: Invalid value: true: must be false if "
             "x-kubernetes-int-or-string is true"},
@@ -165,6 +201,15 @@ static void test_definitions(void **state)
          ""},
         {DEFINITION, STATUS_ROOT("\"properties\":{}"), ""},
         {DEFINITION, STATUS_ROOT("\"maxProperties\":9"), AT ": Invalid value: \"maxProperties\": ~"},
+    };
+
+    (void)state;
+    check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_selectable_fields(void **state)
+{
+    static const struct row rows[] = {
         {DEFINITION, SELECTABLE(".spec.a"), ""},
         {DEFINITION, SELECTABLE(".spec.z"),
          "spec.selectableFields[0].jsonPath: Invalid value: \".spec.z\": is an invalid path: ~"},
@@ -174,7 +219,12 @@ static void test_definitions(void **state)
 
     (void)state;
     check_rows(rows, ARRAY_SIZE(rows));
-    /* What is stored already may be changed elsewhere, and go. */
+}
+
+/* What is stored already may be changed elsewhere, and go. */
+static void test_definitions_that_are_stored(void **state)
+{
+    (void)state;
     check_update(DEFINITION, SPEC("{\"type\":\"string\",\"x-kubernetes-list-type\":\"set\"}"),
                  "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", "");
     check_update(DEFINITION, "{\"status\":{\"conditions\":[{\"type\":\"Established\",\"status\":\"True\"}]}}",
@@ -568,6 +618,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definitions),
+        cmocka_unit_test(test_types_of_a_schema),
+        cmocka_unit_test(test_kinds_of_lists_and_maps),
+        cmocka_unit_test(test_what_alternatives_may_say),
+        cmocka_unit_test(test_roots_and_objects_inside),
+        cmocka_unit_test(test_selectable_fields),
+        cmocka_unit_test(test_definitions_that_are_stored),
         cmocka_unit_test(test_where_findings_are),
         cmocka_unit_test(test_objects),
         cmocka_unit_test(test_what_an_update_leaves_is_not_judged),
