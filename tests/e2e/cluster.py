@@ -135,7 +135,8 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, nodes=0, server_arguments=(), agent_arguments=()):
+    def __init__(self, nodes=0, server_arguments=(), agent_arguments=(), users=''):
+        """users: lines of token,name,uid,"groups" for people who come with tokens."""
         self.id = 'kn' + secrets.token_hex(3)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=self.id + '-', dir='/tmp'))
         self.home = self.folder / 's'
@@ -146,6 +147,11 @@ class Cluster:
         self.troubles = []
         self.nodes = [Node(self, i + 1) for i in range(nodes)]
         self.kubeconfig = self.home / 'kubeconfig'
+        if users:
+            tokens = self.folder / 'users.csv'
+            tokens.touch(mode=0o600)
+            tokens.write_text(users)
+            self.server_arguments += ['--token-auth-file', tokens]
 
     # ---- life ----
 
@@ -314,6 +320,20 @@ class Cluster:
         """The pods that are not on their way out."""
         arguments = ['pods', '-n', namespace] + (['-l', selector] if selector else [])
         return [p for p in self.get(*arguments)['items'] if 'deletionTimestamp' not in p['metadata']]
+
+    def processes(self, pods):
+        """The containers' processes of these pods on any node, by pod; found by their control groups."""
+        found = {}
+        for entry in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                groups = pathlib.Path('/proc', entry, 'cgroup').read_text()
+                name = pathlib.Path('/proc', entry, 'comm').read_text().strip()
+            except OSError:
+                continue
+            for p in pods:
+                if p['metadata']['uid'] in groups and self.id in groups and name not in ('conmon', 'runc'):
+                    found.setdefault(p['metadata']['name'], []).append(int(entry))
+        return found
 
     def events(self, name, reason=None):
         items = self.get('events', '--field-selector', f'involvedObject.name={name}')['items']

@@ -81,6 +81,18 @@ def server():
 
 
 @pytest.fixture(scope='module')
+def node():
+    """One node, shared by the tests of a file."""
+    yield from running(Cluster(nodes=1))
+
+
+@pytest.fixture(scope='module')
+def people(request):
+    """As many nodes as the file's NODES, and the file's USERS, who are known by tokens."""
+    yield from running(Cluster(request.module.NODES, users=request.module.USERS))
+
+
+@pytest.fixture(scope='module')
 def cluster():
     """Two nodes, shared by the tests of a file."""
     yield from running(Cluster(nodes=2))

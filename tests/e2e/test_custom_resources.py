@@ -6,7 +6,7 @@ import time
 import pytest
 import yaml
 
-from cluster import PATIENCE, Cluster, wait_for
+from cluster import PATIENCE, wait_for
 
 WIDGET = yaml.safe_load('''
 apiVersion: apiextensions.k8s.io/v1
@@ -62,15 +62,9 @@ def widget(name, version='v1', **spec):
 
 
 @pytest.fixture(scope='module')
-def shop():
-    cluster = Cluster(0)
-    try:
-        cluster.start()
-        cluster.apply(WIDGET)
-        yield cluster
-    finally:
-        left = cluster.stop()
-        assert not left, left
+def shop(server):
+    server.apply(WIDGET)
+    return server
 
 
 def columns(cluster, *arguments):

@@ -1,34 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Dashboard in a real browser against a real cluster: people log in, look, and act, each within his rights."""
-import pathlib
-import tempfile
 
 import pytest
 
 from browser import Browser
-from cluster import Cluster, deployment, wait_for
+from cluster import deployment, wait_for
 
+NODES = 1
 USERS = '''anna-token,anna,u-anna,"system:masters"
 '''
 TALK = ['sh', '-c', 'i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo "line $i"; done; while true; do sleep 1; echo tick; done']
 
 
 @pytest.fixture(scope='module')
-def site():
+def site(people):
     """A cluster with people in it, and something that runs."""
-    with tempfile.TemporaryDirectory(prefix='knarr-users-') as folder:
-        users = pathlib.Path(folder) / 'users.csv'
-        users.write_text(USERS)
-        cluster = Cluster(1, ['--token-auth-file', users])
-        try:
-            cluster.start()
-            cluster.kubectl('create', 'namespace', 'work')
-            cluster.apply(deployment('web', 2, command=TALK), '-n', 'work')
-            cluster.kubectl('create', 'secret', 'generic', 'db', '-n', 'work', '--from-literal=password=hunter2')
-            yield cluster
-        finally:
-            left = cluster.stop()
-            assert not left, left
+    people.kubectl('create', 'namespace', 'work')
+    people.apply(deployment('web', 2, command=TALK), '-n', 'work')
+    people.kubectl('create', 'secret', 'generic', 'db', '-n', 'work', '--from-literal=password=hunter2')
+    return people
 
 
 def logged_in(cluster, token, width=1280):

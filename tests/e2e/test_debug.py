@@ -8,17 +8,11 @@ import subprocess
 
 import pytest
 
-from cluster import Cluster, condition, pod, wait_for
-from conftest import running
+from cluster import condition, pod, wait_for
 from terminal import Terminal, start
 
 IMAGE = 'localhost/knarr/hello:v1'
 SECRET = {'apiVersion': 'v1', 'kind': 'Secret', 'metadata': {'name': 'late'}, 'stringData': {'word': 'open sesame'}}
-
-
-@pytest.fixture(scope='module')
-def node():
-    yield from running(Cluster(nodes=1))
 
 
 def debug(cluster, name, container, *arguments, command=('sleep', '100000'), check=True, **kwargs):

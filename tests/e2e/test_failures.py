@@ -21,17 +21,8 @@ def containers(pods):
 
 
 def main_process(c, pod):
-    """The process id of the pod's container, found by its cgroup."""
-    uid = pod['metadata']['uid']
-    for entry in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            groups = pathlib.Path('/proc', entry, 'cgroup').read_text()
-            name = pathlib.Path('/proc', entry, 'comm').read_text().strip()
-        except OSError:
-            continue
-        if uid in groups and c.id in groups and name not in ('conmon', 'runc'):
-            return int(entry)
-    raise AssertionError(f'no process of pod {pod["metadata"]["name"]}')
+    """The process id of the pod's container."""
+    return c.processes([pod])[pod['metadata']['name']][0]
 
 
 def test_killed_container_restarts_alone(own_cluster):

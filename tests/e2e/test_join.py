@@ -4,13 +4,10 @@ import base64
 import re
 import shutil
 import signal
-import socket
-import ssl
-import threading
 
 import pytest
 
-from cluster import PORT, SERVER_IP, Cluster, Process, KNARR, run, wait_for
+from cluster import SERVER_IP, Cluster, Process, KNARR, run, wait_for
 
 
 @pytest.fixture(scope='module')

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes that fall silent and come back, agents without a server, everything stopped and started, stolen certificates."""
 import json
-import os
 import pathlib
 import signal
 import time
@@ -60,21 +59,6 @@ def test_lost_node_is_noticed_emptied_and_taken_back(strict):
     c.kubectl('delete', 'deploy', 'moves', 'stays')
 
 
-def processes(c, pods):
-    """The containers' processes of these pods on any node, by pod."""
-    found = {}
-    for entry in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            groups = pathlib.Path('/proc', entry, 'cgroup').read_text()
-            name = pathlib.Path('/proc', entry, 'comm').read_text().strip()
-        except OSError:
-            continue
-        for p in pods:
-            if p['metadata']['uid'] in groups and c.id in groups and name not in ('conmon', 'runc'):
-                found.setdefault(p['metadata']['name'], []).append(int(entry))
-    return found
-
-
 def test_cut_off_node_is_replaced_and_cleans_up_when_it_is_back(strict):
     """The node lives and its pods with it, but nobody hears it: pods move, and what is left over there ends later."""
     c = strict
@@ -95,16 +79,16 @@ def test_cut_off_node_is_replaced_and_cleans_up_when_it_is_back(strict):
     assert 'deletionTimestamp' in gone['metadata'] and condition(gone, 'DisruptionTarget') == 'True'
     wait_for(lambda: c.events(victim['metadata']['name'], 'TaintManagerEviction'), 'the event', 10)
     now = c.get('pods', '-l', 'app=cut')['items']
-    assert victim['metadata']['name'] in processes(c, now)  # it has not heard
+    assert victim['metadata']['name'] in c.processes(now)  # it has not heard
     run('ip', '-n', c.netns, 'link', 'set', 'v1', 'up')
-    wait_for(lambda: victim['metadata']['name'] not in processes(c, now), 'the leftover to be stopped', 60)
+    wait_for(lambda: victim['metadata']['name'] not in c.processes(now), 'the leftover to be stopped', 60)
     wait_for(lambda: c.get('pod', victim['metadata']['name']) is None, 'its pod to be gone', 60)
     wait_for(lambda: not c.get('node', cut.name)['spec'].get('taints') and condition(c.get('node', cut.name), 'Ready') == 'True',
              'the node to be taken back', 60)
     wait_for(lambda: condition(c.get('pod', 'patient'), 'Ready') == 'True', 'the patient pod to be ready again', 30)
     after = settled(c, 'cut', 2)
     assert {p['metadata']['uid'] for p in after} == {p['metadata']['uid'] for p in now if p['metadata']['uid'] != victim['metadata']['uid']}
-    assert sorted(processes(c, now + after)) == sorted(p['metadata']['name'] for p in after)
+    assert sorted(c.processes(now + after)) == sorted(p['metadata']['name'] for p in after)
     c.kubectl('delete', 'deploy/cut', 'pod/patient')
 
 

@@ -51,12 +51,8 @@ def families(text):
 @pytest.fixture(scope='module')
 def one():
     """One node; a user without rights (ann) and one who watches over the cluster (mon)."""
-    cluster = Cluster(nodes=1, server_arguments=['--log-format', 'json', '--backup-every', '86400'])
-    tokens = cluster.folder / 'tokens.csv'
-    tokens.touch(mode=0o600)
-    tokens.write_text('ann-token,ann,1\nmon-token,mon,2\n')
-    cluster.server_arguments += ['--token-auth-file', tokens]
-    yield from running(cluster)
+    yield from running(Cluster(nodes=1, server_arguments=['--log-format', 'json', '--backup-every', '86400'],
+                               users='ann-token,ann,1\nmon-token,mon,2\n'))
 
 
 def server_metrics(cluster):
@@ -289,6 +285,13 @@ def test_options_of_file_environment_and_flags(one):
         assert set(re.findall(r'^\| `--([a-z-]+)', part, re.M)) == options, 'docs/operating.md and knarr help differ'
     text = run(KNARR, 'help', 'server').stdout
     assert '--node-grace S' in text and '(default 50)' in text and 'KNARR_NODE_GRACE' in text
+
+
+def test_threads_have_names(one):
+    tasks = pathlib.Path('/proc', str(one.server.popen.pid), 'task')
+    names = [(task / 'comm').read_text().strip() for task in tasks.iterdir()]
+    assert {'front-0', 'store-writer', 'store-keeper', 'scheduler', 'controllers', 'backup'} <= set(names)
+    assert len(set(names)) == len([name for name in names if name != 'pool']) + ('pool' in names), names
 
 
 def test_log_lines_are_json(one):

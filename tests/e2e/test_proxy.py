@@ -3,16 +3,16 @@
 import hashlib
 import json
 import os
-import pathlib
 import ssl
 import subprocess
 import tempfile
 
 import pytest
 
-from cluster import KUBECTL, PATIENCE, Cluster, Process, pod, wait_for
+from cluster import KUBECTL, Process, pod, wait_for
 from raw_websocket import WebSocket, connect_in
 
+NODES = 1
 USERS = '''ann-token,ann,u-ann,"system:masters"
 joe-token,joe,u-joe,"dev"
 '''
@@ -79,20 +79,11 @@ def service(name, ports, **spec):
 
 
 @pytest.fixture(scope='module')
-def proxy():
-    with tempfile.TemporaryDirectory(prefix='knarr-users-') as folder:
-        users = pathlib.Path(folder) / 'users.csv'
-        users.write_text(USERS)
-        cluster = Cluster(1, ['--token-auth-file', users])
-        try:
-            cluster.start()
-            cluster.apply(serving('web'))
-            cluster.apply(service('web', [{'name': 'main', 'port': 80, 'targetPort': 'web'}], selector={'app': 'web'}))
-            wait_for(lambda: cluster.curl(SERVICES + 'web:main/proxy/')[0] == 200, 'the service to have an endpoint')
-            yield cluster
-        finally:
-            left = cluster.stop()
-            assert not left, left
+def proxy(people):
+    people.apply(serving('web'))
+    people.apply(service('web', [{'name': 'main', 'port': 80, 'targetPort': 'web'}], selector={'app': 'web'}))
+    wait_for(lambda: people.curl(SERVICES + 'web:main/proxy/')[0] == 200, 'the service to have an endpoint')
+    return people
 
 
 def ask(cluster, path, *arguments, token='ann-token', **kwargs):

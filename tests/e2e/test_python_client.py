@@ -5,22 +5,16 @@ import pathlib
 
 import pytest
 
-from cluster import Cluster, pod, wait_for
+from cluster import pod, wait_for
 
 
 @pytest.fixture(scope='module')
-def python():
-    cluster = Cluster(1)
-    try:
-        cluster.start()
-        cluster.apply(pod('box', ['sleep', '100000'], restart='Always'))
-        cluster.apply(pod('web', ['httpd', '-f', '-p', '8080', '-h', '/www'], restart='Always'))
-        for name in ('box', 'web'):
-            wait_for(lambda n=name: cluster.get('pod', n)['status'].get('phase') == 'Running', f'{name} to run')
-        yield cluster
-    finally:
-        left = cluster.stop()
-        assert not left, left
+def python(node):
+    node.apply(pod('box', ['sleep', '100000'], restart='Always'))
+    node.apply(pod('web', ['httpd', '-f', '-p', '8080', '-h', '/www'], restart='Always'))
+    for name in ('box', 'web'):
+        wait_for(lambda n=name: node.get('pod', n)['status'].get('phase') == 'Running', f'{name} to run')
+    return node
 
 
 def test_python_client(python):

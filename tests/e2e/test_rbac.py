@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roles and bindings, seen by people with tokens of their own."""
 import json
-import pathlib
-import tempfile
 
 import pytest
 
-from cluster import Cluster, wait_for
+from cluster import wait_for
 
+NODES = 0
 USERS = '''joe-token,joe,u-joe,"dev"
 ann-token,ann,u-ann,"ops,dev"
 bot-token,system:serviceaccount:work:bot,u-bot,"system:serviceaccounts,system:serviceaccounts:work"
@@ -15,19 +14,10 @@ bot-token,system:serviceaccount:work:bot,u-bot,"system:serviceaccounts,system:se
 
 
 @pytest.fixture(scope='module')
-def rbac():
+def rbac(people):
     """A server that knows people by their tokens, and a namespace for them to work in."""
-    with tempfile.TemporaryDirectory(prefix='knarr-users-') as folder:
-        users = pathlib.Path(folder) / 'users.csv'
-        users.write_text(USERS)
-        with_users = Cluster(0, ['--token-auth-file', users])
-        try:
-            with_users.start()
-            with_users.kubectl('create', 'namespace', 'work')
-            yield with_users
-        finally:
-            left = with_users.stop()
-            assert not left, left
+    people.kubectl('create', 'namespace', 'work')
+    return people
 
 
 def as_user(rbac, name, *arguments, check=True, input=None):

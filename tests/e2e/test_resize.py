@@ -4,17 +4,9 @@ import json
 import pathlib
 import signal
 
-import pytest
-
-from cluster import Cluster, condition, pod, wait_for
-from conftest import running
+from cluster import condition, pod, wait_for
 
 MI = 1 << 20
-
-
-@pytest.fixture(scope='module')
-def node():
-    yield from running(Cluster(nodes=1))
 
 
 def make(cluster, name, requests=None, limits=None, command=('sleep', '100000'), sidecar=None, **container):

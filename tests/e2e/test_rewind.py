@@ -6,13 +6,12 @@ import time
 
 import pytest
 
-from cluster import PATIENCE, Cluster, deployment, wait_for
-from conftest import running
+from cluster import PATIENCE, deployment, wait_for
 
 
 @pytest.fixture(scope='module')
-def past():
-    yield from running(Cluster(nodes=1))
+def past(node):
+    return node
 
 
 def revision(c, kind='configmaps'):

@@ -6,16 +6,16 @@ import os
 import pathlib
 import re
 import subprocess
-import tempfile
 import time
 
 import pytest
 
 import raw_websocket as ws
-from cluster import KNARR, KUBECTL, PATIENCE, Cluster, deployment, pod, wait_for
+from cluster import KNARR, KUBECTL, PATIENCE, deployment, pod, wait_for
 from raw_websocket import WebSocket
 from terminal import Terminal, start
 
+NODES = 1
 USERS = '''ann-token,ann,u-ann,"system:masters"
 joe-token,joe,u-joe,"dev"
 '''
@@ -36,20 +36,11 @@ def carrier(request):
 
 
 @pytest.fixture(scope='module')
-def streams():
+def streams(people):
     """A node, and people who are known by tokens."""
-    with tempfile.TemporaryDirectory(prefix='knarr-users-') as folder:
-        users = pathlib.Path(folder) / 'users.csv'
-        users.write_text(USERS)
-        cluster = Cluster(1, ['--token-auth-file', users])
-        try:
-            cluster.start()
-            cluster.apply(pod('box', ['sleep', '100000'], restart='Always'))
-            running(cluster, 'box')
-            yield cluster
-        finally:
-            left = cluster.stop()
-            assert not left, left
+    people.apply(pod('box', ['sleep', '100000'], restart='Always'))
+    running(people, 'box')
+    return people
 
 
 # ---- watches over WebSocket ----
