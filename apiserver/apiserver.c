@@ -20,6 +20,7 @@
 #include "apiserver/stream_proxy.h"
 #include "apiserver/turns.h"
 #include "apiserver/usage_cache.h"
+#include "lib/thread.h"
 
 #define APISERVER_FRONTS_MAX  4
 #define APISERVER_EVENT_TTL_S 3600 /* as upstream */
@@ -135,6 +136,7 @@ static void *front_run(void *arg)
 {
     struct front *front = arg;
 
+    thread_name_self("front-%zu", (size_t)(front - front->server->fronts));
     loop_run(front->loop);
     return NULL;
 }

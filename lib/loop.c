@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "lib/list.h"
+#include "lib/thread.h"
 
 struct loop_message {
     struct loop_message *next;
@@ -208,14 +210,30 @@ static void loop_job_done(uv_work_t *uv, int status)
     free(job);
 }
 
+/* libuv makes all its threads at the first job, and a thread bears its maker's name until it gets one of its own. */
+static int loop_queue_first(struct loop *loop, struct loop_job *job)
+{
+    char own[THREAD_NAME_MAX + 1];
+    int r;
+
+    if (pthread_getname_np(pthread_self(), own, sizeof(own)))
+        own[0] = '\0';
+    thread_name_self("pool");
+    r = uv_queue_work(&loop->uv, &job->uv, loop_job_work, loop_job_done);
+    thread_name_self("%s", own);
+    return r;
+}
+
 void loop_work(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg)
 {
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
     struct loop_job *job = mem_zalloc(sizeof(*job));
 
     job->work = work;
     job->done = done;
     job->arg = arg;
-    if (uv_queue_work(&loop->uv, &job->uv, loop_job_work, loop_job_done))
+    if (atomic_flag_test_and_set(&begun) ? uv_queue_work(&loop->uv, &job->uv, loop_job_work, loop_job_done)
+                                         : loop_queue_first(loop, job))
         mem_die(0);
 }
 

@@ -18,6 +18,7 @@
 
 #include "lib/log.h"
 #include "lib/metrics.h"
+#include "lib/thread.h"
 #include "main/backup_file.h"
 
 #define SCHEDULE_RETRY_S 60
@@ -238,8 +239,10 @@ static void *schedule_main(void *arg)
 {
     struct backup_schedule *s = arg;
     int64_t retry_s = s->o.every_s < SCHEDULE_RETRY_S ? s->o.every_s : SCHEDULE_RETRY_S;
-    int64_t due_ns = clock_monotonic_ns(clock_system()) + schedule_first_ns(s);
+    int64_t due_ns;
 
+    thread_name_self("backup");
+    due_ns = clock_monotonic_ns(clock_system()) + schedule_first_ns(s);
     while (schedule_wait(s, due_ns)) {
         ERROR_LOCAL(err);
 

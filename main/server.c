@@ -19,6 +19,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/notify.h"
+#include "lib/thread.h"
 #include "main/backup_schedule.h"
 #include "main/common_options.h"
 #include "main/state.h"
@@ -150,6 +151,7 @@ static void *worker_run(void *arg)
 {
     struct worker *w = arg;
 
+    thread_name_self("%s", w->name);
     w->start(w);
     loop_run(w->loop);
     return NULL;

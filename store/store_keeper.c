@@ -12,6 +12,7 @@
 
 #include "lib/failpoint.h"
 #include "lib/log.h"
+#include "lib/thread.h"
 
 #define KEEP_RETRY_NS NS_PER_S
 
@@ -453,6 +454,7 @@ void *store_keeper_main(void *arg)
     struct store *store = arg;
     bool closing = false;
 
+    thread_name_self("store-keeper");
     while (!closing) {
         bool busy = store_keep(store);
 

@@ -21,6 +21,7 @@
 
 #include "lib/failpoint.h"
 #include "lib/metrics.h"
+#include "lib/thread.h"
 
 /* For so many batches after one of several requests, several are thought to write. */
 #define CROWDED_BATCHES 16
@@ -395,6 +396,7 @@ static void *writer_main(void *arg)
 {
     struct store *store = arg;
 
+    thread_name_self("store-writer");
     while (writer_wait(store)) {
         /* Where several write at once, those who are about to go first, so that more share a sync. It returns at once
          * where a processor is free, and a lone writer waits for nobody. */
