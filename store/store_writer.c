@@ -261,13 +261,20 @@ static int batch_try(struct store *store, struct batch *b, struct error *err)
     return batch_commit(store, &view, b, err);
 }
 
-/* Tells the keeper what it may do; waits for it when memory holds too much. */
-static void batch_note_table(struct store *store)
+static size_t active_count(struct store *store)
 {
     struct store_root *root = store_root_take(store);
     size_t count = store_table_count(root->levels[0]->table);
 
     store_root_unref(root);
+    return count;
+}
+
+/* Tells the keeper what it may do. */
+static void batch_note_table(struct store *store)
+{
+    size_t count = active_count(store);
+
     (void)pthread_mutex_lock(&store->lock);
     if (count && !store->table_young) {
         store->table_young = true;
@@ -277,7 +284,16 @@ static void batch_note_table(struct store *store)
         store->table_due = true;
         (void)pthread_cond_signal(&store->keep_wake);
     }
-    while (count >= STORE_TABLE_MAX && store->table_due && store->threads_run && !store->closing)
+    (void)pthread_mutex_unlock(&store->lock);
+}
+
+/* Before the next batch, when memory holds too much: until the keeper has taken the table over. */
+static void writer_wait_for_keeper(struct store *store)
+{
+    bool full = active_count(store) >= store_table_max(store);
+
+    (void)pthread_mutex_lock(&store->lock);
+    while (full && store->table_due && store->threads_run && !store->closing)
         (void)pthread_cond_wait(&store->keep_done, &store->lock);
     (void)pthread_mutex_unlock(&store->lock);
 }
@@ -348,8 +364,10 @@ bool store_write_batch(struct store *store)
     }
     batch_finish(&b);
     FAILPOINT(told);
-    if (published)
+    if (published) {
         store_publish_told(store);
+        writer_wait_for_keeper(store);
+    }
     return true;
 }
 
