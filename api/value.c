@@ -119,6 +119,14 @@ static bool equal_arrays(json_t *a, json_t *b)
     return true;
 }
 
+/* 1.0 is 1, which it also becomes when it is written and read. A whole number too large for a real is none. */
+static bool equal_whole(const json_t *real, const json_t *whole)
+{
+    double r = json_real_value(real);
+
+    return r == floor(r) && fabs(r) < 0x1p63 && (json_int_t)r == json_integer_value(whole);
+}
+
 bool value_equal(const struct value *a, const struct value *b)
 {
     json_t *x = node(a);
@@ -126,6 +134,10 @@ bool value_equal(const struct value *a, const struct value *b)
 
     if (!x || !y || x == y)
         return x == y;
+    if (json_is_real(x) && json_is_integer(y))
+        return equal_whole(x, y);
+    if (json_is_integer(x) && json_is_real(y))
+        return equal_whole(y, x);
     if (json_typeof(x) != json_typeof(y))
         return false;
     switch (json_typeof(x)) {

@@ -33,6 +33,7 @@ void value_write(const struct value *v, struct buf *out);
 void value_write_start(const struct value *v, struct buf *out, size_t max);
 void value_free(struct value *v);
 struct value *value_copy(const struct value *v); /* deep */
+/* Members in any order; numbers by what they are: 1.0 is 1. */
 bool value_equal(const struct value *a, const struct value *b);
 /* Levels of nesting: 1 for a scalar. */
 size_t value_depth(const struct value *v);

@@ -246,6 +246,21 @@ static void test_atomic_and_zero(void **state)
     story_end(&s);
 }
 
+/* What was 1.0 is stored as 1, and is still what both say. */
+static void test_a_number_is_shared(void **state)
+{
+    struct story s = story_begin("apps", "ControllerRevision");
+    ERROR_LOCAL(err);
+
+    APPLY(&s, "m1", "{\"data\":{\"a\":[1.0,2.5]},\"revision\":1}");
+    APPLY(&s, "m2", "{\"data\":{\"a\":[1.0,2.5]}}");
+    APPLY(&s, "m3", "{\"data\":{\"a\":[1,2.5]}}");
+    assert_int_equal(story_write(&s, "m4", true, false, "", "{\"data\":{\"a\":[1.5,2.5]}}", &err),
+                     -(int)ERROR_CONFLICT);
+    assert_int_equal(value_count(s.list), 3);
+    story_end(&s);
+}
+
 static void test_subresources(void **state)
 {
     struct story s = story_begin("", "Pod");
@@ -497,6 +512,7 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_list_order),
         cmocka_unit_test(test_atomic_and_zero),
+        cmocka_unit_test(test_a_number_is_shared),
         cmocka_unit_test(test_subresources),
         cmocka_unit_test(test_cap),
         cmocka_unit_test(test_cap_beside_the_ancient),

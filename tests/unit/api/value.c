@@ -260,6 +260,9 @@ static void test_copies_and_comparisons(void **state)
     assert_true(texts_equal("{\"a\":1,\"b\":{\"c\":[],\"d\":\"x\"},\"e\":\"\\u0000\"}",
                             "{\"e\":\"\\u0000\",\"a\":1,\"b\":{\"d\":\"x\",\"c\":[]}}"));
     assert_false(texts_equal("{\"e\":\"\\u0000\"}", "{\"e\":\"\\u0000x\"}"));
+    assert_true(texts_equal("[1,-200,0]", "[1.0,-2e2,-0.0]"));
+    assert_false(texts_equal("[9007199254740993]", "[9007199254740992.0]"));
+    assert_false(texts_equal("[9223372036854775807]", "[9223372036854775808.0]"));
     assert_true(value_equal(NULL, NULL));
     assert_null(value_copy(NULL));
 }
