@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,7 +171,10 @@ static int write_all(int fd, struct slice data, struct error *err)
     while (data.len) {
         ssize_t n = write(fd, data.data, data.len);
 
-        if (n < 0 && errno != EINTR)
+        /* Who shares the terminal may have made it non-blocking. */
+        if (n < 0 && errno == EAGAIN)
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        else if (n < 0 && errno != EINTR)
             return error_set_errno(err, errno, "writing to standard %s", fd == STDOUT_FILENO ? "output" : "error");
         if (n > 0)
             data = slice_from(data, (size_t)n);
