@@ -163,13 +163,12 @@ static void list_begin_stream(struct list_pass *p)
 /* ---- the verb -----------------------------------------------------------------------------------------------------
  */
 
-/* Pages say at their head where they end, YAML is made from the whole, protobuf and HEAD tell its length. */
+/* Pages say at their head where they end, YAML is made from the whole, protobuf tells its length. */
 static bool list_may_stream(const struct list_pass *p)
 {
     enum media media = p->req->media;
 
-    return !p->options.limit && media != MEDIA_YAML && media != MEDIA_PROTOBUF &&
-           !slice_is(p->req->http->method, "HEAD");
+    return !p->options.limit && media != MEDIA_YAML && media != MEDIA_PROTOBUF;
 }
 
 static int list_prepare(struct list_pass *p, struct error *err)
