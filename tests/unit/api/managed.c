@@ -2,6 +2,8 @@
 /* Stories of writes by several managers: what the object is afterwards, and who owns what. */
 #include "tests/unit/test.h"
 
+#include <time.h>
+
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -367,11 +369,19 @@ static void test_many_beside_a_large_one(void **state)
     story_end(&s);
 }
 
+static double cpu_seconds(void)
+{
+    struct timespec now;
+
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), 0);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 /* What one apply sets and the next one does not goes in one pass. */
 static void test_a_long_list_goes(void **state)
 {
     struct story s = story_begin("", "ConfigMap");
-    int64_t start;
+    double start;
     BUF_LOCAL(text);
 
     buf_append_str(&text, "{\"metadata\":{\"finalizers\":[");
@@ -379,11 +389,11 @@ static void test_a_long_list_goes(void **state)
         buf_printf(&text, "%s\"a/%d\"", i ? "," : "", i);
     buf_append_str(&text, "]}}");
     assert_int_equal(story_write(&s, "m", true, false, "", buf_cstr(&text), NULL), 0);
-    start = clock_monotonic_ns(clock_system());
+    start = cpu_seconds();
     assert_int_equal(story_write(&s, "m", true, false, "", "{\"metadata\":{\"finalizers\":[\"a/7\",\"a/9\"]}}", NULL),
                      0);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    assert_in_range(clock_monotonic_ns(clock_system()) - start, 0, 3 * NS_PER_S);
+    assert_true(cpu_seconds() - start < 3);
 #else
     (void)start;
 #endif
