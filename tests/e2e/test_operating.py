@@ -207,7 +207,10 @@ def test_a_node_that_is_away_is_left_out(one):
 
 def test_install(tmp_path):
     """Into a folder: what is there, that systemd takes the units, that --uninstall leaves only the configuration."""
-    env = {**os.environ, 'DESTDIR': str(tmp_path), 'KNARR_BUILD': str(pathlib.Path(KNARR).parent.parent)}
+    build = pathlib.Path(KNARR).parent.parent
+    if not (build / 'build.ninja').exists():
+        pytest.skip(f'{KNARR} stands in no build folder')
+    env = {**os.environ, 'DESTDIR': str(tmp_path), 'KNARR_BUILD': str(build)}
     run(ROOT / 'up', '--install', env=env, timeout=600)
     binary = tmp_path / 'usr/local/bin/knarr'
     assert run(binary, 'version').stdout.startswith('knarr ') and binary.stat().st_mode & 0o777 == 0o755
