@@ -188,6 +188,7 @@ static struct store *store_new(const struct store_options *options)
     store->log_path = mem_printf("%s/log", options->path);
     store->segment_bytes = options->segment_bytes ? options->segment_bytes : STORE_SEGMENT_BYTES;
     store->table_count = options->checkpoint_count ? options->checkpoint_count : STORE_TABLE_COUNT;
+    store->table_max = options->table_max ? options->table_max : STORE_TABLE_MAX;
     store->window_ns = options->window_ns ? options->window_ns : STORE_WINDOW_NS;
     store->clock = options->clock ? options->clock : clock_system();
     store->quota = options->quota ? options->quota : STORE_QUOTA_DEFAULT;

@@ -41,6 +41,7 @@ struct store_options {
     /* For tests, which want to see with little what happens with much; 0 = as they should be. */
     size_t segment_bytes;    /* of one file of the log */
     size_t checkpoint_count; /* changes after which memory is written to LMDB */
+    size_t table_max;        /* changes after which a write waits until that has begun */
     int64_t window_ns;       /* how long the past of classes window and none is kept at least: ten minutes */
 };
 

@@ -60,8 +60,9 @@
 #define STORE_QUOTA_DEFAULT ((uint64_t)8 << 30)
 #define STORE_QUOTA_RESERVE ((uint64_t)16 << 20) /* beyond the quota, for requests that may use the reserve */
 #define STORE_HISTORY_BYTES ((uint64_t)1 << 30)
-#define STORE_TABLE_COUNT   65536 /* versions after which a table is frozen: it costs the index every page once */
-#define STORE_TABLE_WASTE   65536 /* versions of failed writes, with which a table is made anew */
+#define STORE_TABLE_COUNT   65536  /* versions after which a table is frozen: it costs the index every page once */
+#define STORE_TABLE_MAX     262144 /* after which writes wait for the keeper */
+#define STORE_TABLE_WASTE   65536  /* versions of failed writes, with which a table is made anew */
 #define STORE_TABLE_AGE_NS  (30 * NS_PER_S)
 #define STORE_INDEX_STEP    2000              /* keys written to LMDB in one transaction */
 #define STORE_BASE_STEP     500               /* records */
@@ -178,6 +179,7 @@ struct store {
     uint64_t history;
     size_t segment_bytes;
     size_t table_count; /* versions after which a table is due */
+    size_t table_max;   /* ... and after which writes wait for the keeper */
     int64_t window_ns;
     bool manual;
     int lock_fd;
@@ -251,11 +253,6 @@ int store_fill_lock(const char *path);
 
 /* -- store_root.c -- */
 struct store_root *store_root_take(struct store *store); /* a reference */
-/* Versions in the active table after which writes wait for the keeper: it has had three tables' time to take it. */
-static inline size_t store_table_max(const struct store *store)
-{
-    return 4 * store->table_count;
-}
 void store_root_unref(struct store_root *root);
 /* The first root: an empty active table over these segments (references are taken over). */
 struct store_root *store_root_new(struct store_segment *const *segments, size_t count);

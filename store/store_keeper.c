@@ -363,7 +363,7 @@ static bool compact_has_turn(struct store *store)
     if (!store->compact_steps)
         return false;
     root = store_root_take(store);
-    room = store_table_count(root->levels[0]->table) < store_table_max(store) / 2;
+    room = store_table_count(root->levels[0]->table) < store->table_max / 2;
     long_log = store_root_log_bytes(root) > 2 * store->history;
     store_root_unref(root);
     return compaction_wants_table(store) ? long_log && !compaction_waits(store) : room || long_log;

@@ -290,7 +290,7 @@ static void batch_note_table(struct store *store)
 /* Before the next batch, when memory holds too much: until the keeper has taken the table over. */
 static void writer_wait_for_keeper(struct store *store)
 {
-    bool full = active_count(store) >= store_table_max(store);
+    bool full = active_count(store) >= store->table_max;
 
     (void)pthread_mutex_lock(&store->lock);
     while (full && store->table_due && store->threads_run && !store->closing)

@@ -21,6 +21,7 @@ void fixture_open(struct fixture *f)
                                     .manual = f->manual,
                                     .segment_bytes = f->segment_bytes ? f->segment_bytes : SEGMENT_BYTES,
                                     .checkpoint_count = f->checkpoint_count ? f->checkpoint_count : CHECKPOINT_COUNT,
+                                    .table_max = f->table_max,
                                     .window_ns = f->window_ns};
     ERROR_LOCAL(err);
 

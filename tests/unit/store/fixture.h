@@ -14,6 +14,7 @@ struct fixture {
     bool manual;
     size_t segment_bytes;    /* 0 = what suits the test */
     size_t checkpoint_count; /* likewise */
+    size_t table_max;        /* 0 = as it should be */
     int64_t window_ns;
     struct store *store;
 };
