@@ -274,10 +274,10 @@ static void clean_finished(struct pod *pod, struct pod_step *s)
     pod->sandbox_ready = false;
     if (!pod->abandoned)
         pods_room(pod->agent->pods);
-    if (pod->vanished)
-        pod_move(pod, POD_GONE);
+    if (!s->purge)
+        pod_move(pod, POD_FINISHED); /* what was kept goes in another cleaning, if it was deleted meanwhile */
     else
-        pod_move(pod, s->purge ? POD_DELETING : POD_FINISHED);
+        pod_move(pod, pod->vanished ? POD_GONE : POD_DELETING);
 }
 
 uint64_t pod_tick_cleaning(struct pod *pod)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pod is promised, one by one: images of every archive, cgroups, environment, volumes, phases, logs, tables."""
 import json
+import os
 import pathlib
 import shutil
 
@@ -283,3 +284,15 @@ def test_logs_are_rotated_without_loss(cluster):
     followed = follower.communicate(timeout=30)[0].split()
     assert followed == texts
     assert not folder.exists()
+
+
+def test_pods_deleted_as_they_end_leave_nothing(cluster):
+    """What is over goes from the API at once, while its node still cleans up after it and keeps its logs."""
+    c = cluster
+    logs = [node.home / 'logs' for node in c.nodes]
+    path = '/api/v1/namespaces/default/pods/over-'
+    for i in range(8):
+        c.apply(pod(f'over-{i}', ['true']))
+        wait_for(lambda n=i: b'"phase":"Succeeded"' in c.curl(f'{path}{n}')[1], 'the pod to be over')
+        assert c.curl(f'{path}{i}', method='DELETE')[0] == 200
+    wait_for(lambda: not [name for folder in logs for name in os.listdir(folder) if '_over-' in name], 'all logs to be gone')
