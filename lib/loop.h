@@ -41,9 +41,9 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 void loop_work(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
 struct loop_timer *loop_timer_new(struct loop *loop, void (*fn)(void *arg), void *arg);
-/* (Re)starts: fires after `ms`, then every `repeat_ms` unless that is 0. After 0 ms: in the next turn, behind what has
- * come from sockets and other threads meanwhile, also when started as it fires; so who has much to do can let others
- * have their turn. */
+/* (Re)starts: fires after `ms`, then every `repeat_ms` unless that is 0. After 0 ms: soon, and once in a turn at
+ * most, also when started again as it fires: what has come from sockets and other threads goes in between, so who has
+ * much to do lets others have their turn. */
 void loop_timer_start(struct loop_timer *timer, uint64_t ms, uint64_t repeat_ms);
 void loop_timer_stop(struct loop_timer *timer);
 bool loop_timer_active(const struct loop_timer *timer);

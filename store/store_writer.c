@@ -261,20 +261,13 @@ static int batch_try(struct store *store, struct batch *b, struct error *err)
     return batch_commit(store, &view, b, err);
 }
 
-static size_t active_count(struct store *store)
+/* Tells the keeper what it may do; whether memory holds too much. */
+static bool batch_note_table(struct store *store)
 {
     struct store_root *root = store_root_take(store);
     size_t count = store_table_count(root->levels[0]->table);
 
     store_root_unref(root);
-    return count;
-}
-
-/* Tells the keeper what it may do. */
-static void batch_note_table(struct store *store)
-{
-    size_t count = active_count(store);
-
     (void)pthread_mutex_lock(&store->lock);
     if (count && !store->table_young) {
         store->table_young = true;
@@ -285,15 +278,14 @@ static void batch_note_table(struct store *store)
         (void)pthread_cond_signal(&store->keep_wake);
     }
     (void)pthread_mutex_unlock(&store->lock);
+    return count >= store->table_max;
 }
 
-/* Before the next batch, when memory holds too much: until the keeper has taken the table over. */
+/* Before the next batch: until the keeper has taken the table over. */
 static void writer_wait_for_keeper(struct store *store)
 {
-    bool full = active_count(store) >= store->table_max;
-
     (void)pthread_mutex_lock(&store->lock);
-    while (full && store->table_due && store->threads_run && !store->closing)
+    while (store->table_due && store->threads_run && !store->closing)
         (void)pthread_cond_wait(&store->keep_done, &store->lock);
     (void)pthread_mutex_unlock(&store->lock);
 }
@@ -335,7 +327,7 @@ bool store_write_batch(struct store *store)
 {
     struct batch b = {.bytes = STORE_FRAME_SIZE};
     int64_t start = clock_monotonic_ns(store->clock);
-    bool published;
+    bool published, full = false;
     ERROR_LOCAL(failure);
     int rc;
 
@@ -360,14 +352,14 @@ bool store_write_batch(struct store *store)
         FAILPOINT(append_visible);
         batch_publish(store, &b);
         FAILPOINT(published);
-        batch_note_table(store);
+        full = batch_note_table(store);
     }
     batch_finish(&b);
     FAILPOINT(told);
-    if (published) {
+    if (published)
         store_publish_told(store);
+    if (full)
         writer_wait_for_keeper(store);
-    }
     return true;
 }
 

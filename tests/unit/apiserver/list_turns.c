@@ -138,22 +138,27 @@ static void test_stream_with_a_gap(void **state)
     assert_in_turns(4);
 }
 
+/* The page behind this one, which takes its place. */
+static void next_page(struct answer *a, const char *query)
+{
+    char *token CLEANUP_FREE = answer_get(a, "metadata.continue");
+    char *path CLEANUP_FREE = mem_printf(MAPS "?%s&continue=%s", query, token);
+
+    harness_expect(&h, 200, "GET", path, NULL, a);
+}
+
 /* Of one snapshot, each as long as it was asked for, with the count of what remains. */
 static void test_pages(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
-    char *token CLEANUP_FREE = NULL;
-    char *path CLEANUP_FREE = NULL;
 
     passes = looked = 0;
     harness_expect(&h, 200, "GET", MAPS "?limit=8192", NULL, &a);
     assert_in_turns(2);
     assert_int_equal(items(&a), 8192);
     assert_answer(&a, "metadata.remainingItemCount", "11808");
-    token = answer_get(&a, "metadata.continue");
-    path = mem_printf(MAPS "?limit=8192&continue=%s", token);
     harness_expect(&h, 201, "POST", MAPS, "{\"metadata\":{\"name\":\"late\"}}", NULL);
-    harness_expect(&h, 200, "GET", path, NULL, &a);
+    next_page(&a, "limit=8192");
     assert_int_equal(items(&a), 8192);
     assert_answer(&a, "metadata.remainingItemCount", "3616");
 }
@@ -161,16 +166,12 @@ static void test_pages(void **state)
 static void test_pages_of_some(void **state)
 {
     struct answer a CLEANUP_ANSWER = {0};
-    char *token CLEANUP_FREE = NULL;
-    char *path CLEANUP_FREE = NULL;
 
     passes = looked = 0;
     harness_expect(&h, 200, "GET", MAPS "?labelSelector=in%3Dmost&limit=3000", NULL, &a);
     assert_in_turns(3);
     assert_int_equal(items(&a), FIRST);
-    token = answer_get(&a, "metadata.continue");
-    path = mem_printf(MAPS "?labelSelector=in%%3Dmost&limit=3000&continue=%s", token);
-    harness_expect(&h, 200, "GET", path, NULL, &a);
+    next_page(&a, "labelSelector=in%3Dmost&limit=3000");
     assert_int_equal(items(&a), 1);
     assert_null(scan_get(buf_slice(&a.body), "metadata.continue").data);
 }
